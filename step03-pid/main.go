@@ -1,0 +1,239 @@
+//go:build linux
+
+// A container runtime as small as it can be. What it gives a command:
+//
+//   - its own process, with the streams, signals and exit status of a command run without it
+//   - its own hostname
+//   - its own process IDs: it is number 1, and all its processes end with it, as it ends with run
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+)
+
+// The exit status is the command's own, 128+n if signal n ended it, or one of these.
+const (
+	exitFailed        = 125
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+// gracePeriod is how long a command may take to end after SIGTERM.
+const gracePeriod = 5 * time.Second
+
+var (
+	// The kernel takes up to 64 bytes. sethostname(2)
+	hostname = pflag.String("hostname", "container", "hostname of the container")
+)
+
+func main() {
+	verb, args := "", os.Args[1:]
+	if len(args) > 0 && (args[0] == "run" || args[0] == "child") {
+		verb, args = args[0], args[1:]
+	}
+	pflag.Usage = usage
+	pflag.CommandLine.Init("run", pflag.ContinueOnError)
+	pflag.CommandLine.SetInterspersed(false)
+
+	status, err := exitFailed, pflag.CommandLine.Parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		status, err = 0, nil
+	case err != nil:
+		err = fmt.Errorf("%w (see --help)", err)
+	case verb == "" || pflag.NArg() == 0:
+		err = fmt.Errorf("no command: want %s run [flags] COMMAND [ARG ...]", os.Args[0])
+	case verb == "run":
+		status, err = run()
+	case verb == "child":
+		status, err = child()
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)
+	}
+	os.Exit(status)
+}
+
+func usage() {
+	fmt.Printf("Usage: %s run [flags] COMMAND [ARG ...]\n\n", os.Args[0])
+	fmt.Print("Runs COMMAND in a container.\n\n")
+	if flags := pflag.CommandLine.FlagUsages(); flags != "" {
+		fmt.Printf("Flags:\n%s\n", flags)
+	}
+	fmt.Print("The exit status is that of COMMAND, 128+n if signal n ended it, 125 if the\n" +
+		"container failed, 126 if COMMAND cannot be executed, 127 if it is not found.\n")
+}
+
+// run starts this program again as child, and waits for it.
+func run() (int, error) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = append([]string{os.Args[0], "child"}, os.Args[2:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+
+	// Child waits at the reading end, its descriptor 3. It reads nothing if we die before we let it go on. pipe(7)
+	gate, release, err := os.Pipe()
+	if err != nil {
+		return exitFailed, err
+	}
+	defer release.Close()
+	cmd.ExtraFiles = []*os.File{gate}
+
+	defer takeTerminalBack()
+	signals := notify()
+	cmd.SysProcAttr = &unix.SysProcAttr{}
+
+	// Its own hostname, which child sets, as that must be done inside. uts_namespaces(7)
+	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUTS
+
+	// Its own process IDs. When number 1 ends, the kernel ends all the others. pid_namespaces(7)
+	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID
+
+	// It ends with us: to be exact, with the thread that starts it, so we keep to that. PR_SET_PDEATHSIG(2const)
+	runtime.LockOSThread()
+	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+	signal.Notify(signals, unix.SIGTSTP)
+
+	err = cmd.Start()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w (/proc is not mounted: mount -t proc proc /proc)", err)
+	}
+	if errors.Is(err, unix.EPERM) {
+		err = fmt.Errorf("%w (a container needs root with CAP_SYS_ADMIN: use sudo)", err)
+	}
+	if err != nil {
+		return exitFailed, err
+	}
+	release.Write([]byte{0})
+
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	var expired <-chan time.Time
+	for {
+		select {
+		case sig := <-signals:
+			// What was typed has reached the command already: the terminal sends it to the whole process group.
+			typed := (sig == unix.SIGINT || sig == unix.SIGQUIT) && inForeground()
+			if !typed {
+				cmd.Process.Signal(sig)
+			}
+			// By default the kernel does nothing to number 1, so we do what is done to others. signal(7)
+			if unhandled := !handles(cmd.Process.Pid, sig.(unix.Signal)); unhandled && sig == unix.SIGTSTP {
+				cmd.Process.Signal(unix.SIGSTOP)
+				signal.Reset(sig)
+				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTSTP)
+				signal.Notify(signals, sig)
+				cmd.Process.Signal(unix.SIGCONT)
+			} else if unhandled {
+				cmd.Process.Kill()
+				<-ended
+				return 128 + int(sig.(unix.Signal)), nil
+			}
+			if sig == unix.SIGTERM {
+				expired = time.After(gracePeriod)
+			}
+		case <-expired:
+			cmd.Process.Kill()
+			<-ended
+			return 128 + int(unix.SIGTERM), nil
+		case <-ended:
+			return exitStatus(cmd.ProcessState), nil
+		}
+	}
+}
+
+// notify returns the signals that are meant for the command. Those that it is to ignore, as under nohup, stay ignored.
+func notify() chan os.Signal {
+	signals := make(chan os.Signal, 16)
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2} {
+		if !signal.Ignored(sig) {
+			signal.Notify(signals, sig)
+		}
+	}
+	return signals
+}
+
+// child is the first process in the container. It becomes the command.
+func child() (int, error) {
+	gate := os.NewFile(3, "gate")
+	if _, err := gate.Read(make([]byte, 1)); err != nil {
+		return exitFailed, fmt.Errorf("wait for run: %w", err)
+	}
+	gate.Close()
+
+	// A signal that comes before the command is there ends us instead.
+	go func(signals chan os.Signal) { os.Exit(128 + int((<-signals).(unix.Signal))) }(notify())
+
+	if err := setHostname(); err != nil {
+		return exitFailed, err
+	}
+	path, err := exec.LookPath(pflag.Arg(0))
+	if err != nil {
+		return exitNoCommand(err), err
+	}
+
+	err = unix.Exec(path, pflag.Args(), os.Environ())
+	return exitNoCommand(err), fmt.Errorf("exec %s: %w", path, err)
+}
+
+func exitNoCommand(err error) int {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return exitNotFound
+	}
+	return exitNotExecutable
+}
+
+func exitStatus(state *os.ProcessState) int {
+	// Signal is -1 for a command that has exited. wait(2)
+	if sig := state.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {
+		return 128 + int(sig)
+	}
+	return state.ExitCode()
+}
+
+// inForeground reports whether we are in the process group that gets what is typed at the terminal. tcgetpgrp(3)
+func inForeground() bool {
+	tty, _ := os.Open("/dev/tty")
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// takeTerminalBack puts us in the foreground if the group that is there has ended, as that of a shell has. tcsetpgrp(3)
+func takeTerminalBack() {
+	tty, _ := os.Open("/dev/tty")
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	if err == nil && unix.Kill(-group, 0) == unix.ESRCH {
+		// The kernel stops a background process that does this, unless it ignores the signal.
+		signal.Ignore(unix.SIGTTOU)
+		unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, unix.Getpgrp())
+	}
+}
+
+func setHostname() error {
+	if err := unix.Sethostname([]byte(*hostname)); err != nil {
+		return fmt.Errorf("set hostname %q (at most 64 bytes): %w", *hostname, err)
+	}
+	return nil
+}
+
+// handles reports whether a process catches, ignores or blocks a signal. proc_pid_status(5)
+func handles(pid int, sig unix.Signal) bool {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, masks, _ := strings.Cut(string(status), "SigBlk:\t")
+	var blocked, ignored, caught uint64
+	fmt.Sscanf(masks, "%x\nSigIgn:\t%x\nSigCgt:\t%x", &blocked, &ignored, &caught)
+	return (blocked|ignored|caught)>>(sig-1)&1 == 1
+}
