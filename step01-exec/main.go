@@ -27,7 +27,7 @@ const (
 )
 
 // gracePeriod is how long a command may take to end after SIGTERM.
-const gracePeriod = 5 * time.Second
+const gracePeriod = 3 * time.Second
 
 func main() {
 	verb, args := "", os.Args[1:]
@@ -73,13 +73,15 @@ func run() (int, error) {
 	cmd.Args = append([]string{os.Args[0], "child"}, os.Args[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 
-	// Child waits at the reading end, its descriptor 3. It reads nothing if we die before we let it go on. pipe(7)
-	gate, release, err := os.Pipe()
+	// Child has the other end as descriptor 3. It tells us when it can take signals, and then waits for our word to go on,
+	// so that the command never starts if we are killed before. unix(7)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return exitFailed, err
+		return exitFailed, fmt.Errorf("socketpair: %w", err)
 	}
-	defer release.Close()
-	cmd.ExtraFiles = []*os.File{gate}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "child"), os.NewFile(uintptr(pair[1]), "run")
+	defer ours.Close()
+	cmd.ExtraFiles = []*os.File{theirs}
 
 	defer takeTerminalBack()
 	signals := notify()
@@ -92,7 +94,9 @@ func run() (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	release.Write([]byte{0})
+	theirs.Close()
+	ours.Read(make([]byte, 1))
+	ours.Write(make([]byte, 1))
 
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -131,14 +135,15 @@ func notify() chan os.Signal {
 
 // child is the first process in the container. It becomes the command.
 func child() (int, error) {
-	gate := os.NewFile(3, "gate")
-	if _, err := gate.Read(make([]byte, 1)); err != nil {
-		return exitFailed, fmt.Errorf("wait for run: %w", err)
-	}
-	gate.Close()
-
 	// A signal that comes before the command is there ends us instead.
 	go func(signals chan os.Signal) { os.Exit(128 + int((<-signals).(unix.Signal))) }(notify())
+
+	parent := os.NewFile(3, "run")
+	parent.Write(make([]byte, 1))
+	if _, err := parent.Read(make([]byte, 1)); err != nil {
+		return exitFailed, fmt.Errorf("wait for run: %w", err)
+	}
+	parent.Close()
 
 	path, err := exec.LookPath(pflag.Arg(0))
 	if err != nil {

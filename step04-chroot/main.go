@@ -24,6 +24,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The thread that starts child has to last, and child has to stay on the one that is to end with it. PR_SET_PDEATHSIG(2const)
+func init() { runtime.LockOSThread() }
+
 // The exit status is the command's own, 128+n if signal n ended it, or one of these.
 const (
 	exitFailed        = 125
@@ -32,7 +35,7 @@ const (
 )
 
 // gracePeriod is how long a command may take to end after SIGTERM.
-const gracePeriod = 5 * time.Second
+const gracePeriod = 3 * time.Second
 
 var (
 	// The kernel takes up to 64 bytes. sethostname(2)
@@ -88,13 +91,15 @@ func run() (int, error) {
 	cmd.Args = append([]string{os.Args[0], "child"}, os.Args[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 
-	// Child waits at the reading end, its descriptor 3. It reads nothing if we die before we let it go on. pipe(7)
-	gate, release, err := os.Pipe()
+	// Child has the other end as descriptor 3. It tells us when it can take signals, and then waits for our word to go on,
+	// so that the command never starts if we are killed before. unix(7)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return exitFailed, err
+		return exitFailed, fmt.Errorf("socketpair: %w", err)
 	}
-	defer release.Close()
-	cmd.ExtraFiles = []*os.File{gate}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "child"), os.NewFile(uintptr(pair[1]), "run")
+	defer ours.Close()
+	cmd.ExtraFiles = []*os.File{theirs}
 
 	defer takeTerminalBack()
 	signals := notify()
@@ -106,8 +111,7 @@ func run() (int, error) {
 	// Its own process IDs. When number 1 ends, the kernel ends all the others. pid_namespaces(7)
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID
 
-	// It ends with us: to be exact, with the thread that starts it, so we keep to that. PR_SET_PDEATHSIG(2const)
-	runtime.LockOSThread()
+	// It ends with us. PR_SET_PDEATHSIG(2const)
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
 	signal.Notify(signals, unix.SIGTSTP)
 
@@ -121,7 +125,9 @@ func run() (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	release.Write([]byte{0})
+	theirs.Close()
+	ours.Read(make([]byte, 1))
+	ours.Write(make([]byte, 1))
 
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -137,9 +143,7 @@ func run() (int, error) {
 			// By default the kernel does nothing to number 1, so we do what is done to others. signal(7)
 			if unhandled := !handles(cmd.Process.Pid, sig.(unix.Signal)); unhandled && sig == unix.SIGTSTP {
 				cmd.Process.Signal(unix.SIGSTOP)
-				signal.Reset(sig)
-				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTSTP)
-				signal.Notify(signals, sig)
+				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTTOU)
 				cmd.Process.Signal(unix.SIGCONT)
 			} else if unhandled {
 				cmd.Process.Kill()
@@ -172,14 +176,15 @@ func notify() chan os.Signal {
 
 // child is the first process in the container. It becomes the command.
 func child() (int, error) {
-	gate := os.NewFile(3, "gate")
-	if _, err := gate.Read(make([]byte, 1)); err != nil {
-		return exitFailed, fmt.Errorf("wait for run: %w", err)
-	}
-	gate.Close()
-
 	// A signal that comes before the command is there ends us instead.
 	go func(signals chan os.Signal) { os.Exit(128 + int((<-signals).(unix.Signal))) }(notify())
+
+	parent := os.NewFile(3, "run")
+	parent.Write(make([]byte, 1))
+	if _, err := parent.Read(make([]byte, 1)); err != nil {
+		return exitFailed, fmt.Errorf("wait for run: %w", err)
+	}
+	parent.Close()
 
 	if err := setHostname(); err != nil {
 		return exitFailed, err

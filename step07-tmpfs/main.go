@@ -27,6 +27,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The thread that starts child has to last, and child has to stay on the one that is to end with it. PR_SET_PDEATHSIG(2const)
+func init() { runtime.LockOSThread() }
+
 // The exit status is the command's own, 128+n if signal n ended it, or one of these.
 const (
 	exitFailed        = 125
@@ -35,7 +38,7 @@ const (
 )
 
 // gracePeriod is how long a command may take to end after SIGTERM.
-const gracePeriod = 5 * time.Second
+const gracePeriod = 3 * time.Second
 
 var (
 	// The kernel takes up to 64 bytes. sethostname(2)
@@ -99,13 +102,15 @@ func run() (int, error) {
 	cmd.Args = append([]string{os.Args[0], "child"}, os.Args[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 
-	// Child waits at the reading end, its descriptor 3. It reads nothing if we die before we let it go on. pipe(7)
-	gate, release, err := os.Pipe()
+	// Child has the other end as descriptor 3. It tells us when it can take signals, and then waits for our word to go on,
+	// so that the command never starts if we are killed before. unix(7)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return exitFailed, err
+		return exitFailed, fmt.Errorf("socketpair: %w", err)
 	}
-	defer release.Close()
-	cmd.ExtraFiles = []*os.File{gate}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "child"), os.NewFile(uintptr(pair[1]), "run")
+	defer ours.Close()
+	cmd.ExtraFiles = []*os.File{theirs}
 
 	defer takeTerminalBack()
 	signals := notify()
@@ -120,8 +125,7 @@ func run() (int, error) {
 	// Its own mounts. mount_namespaces(7)
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS
 
-	// It ends with us: to be exact, with the thread that starts it, so we keep to that. PR_SET_PDEATHSIG(2const)
-	runtime.LockOSThread()
+	// It ends with us. PR_SET_PDEATHSIG(2const)
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
 	signal.Notify(signals, unix.SIGTSTP)
 
@@ -136,7 +140,9 @@ func run() (int, error) {
 		return exitFailed, err
 	}
 	defer removeCgroups(cmd.Process.Pid)
-	release.Write([]byte{0})
+	theirs.Close()
+	ours.Read(make([]byte, 1))
+	ours.Write(make([]byte, 1))
 
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -152,9 +158,7 @@ func run() (int, error) {
 			// By default the kernel does nothing to number 1, so we do what is done to others. signal(7)
 			if unhandled := !handles(cmd.Process.Pid, sig.(unix.Signal)); unhandled && sig == unix.SIGTSTP {
 				cmd.Process.Signal(unix.SIGSTOP)
-				signal.Reset(sig)
-				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTSTP)
-				signal.Notify(signals, sig)
+				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTTOU)
 				cmd.Process.Signal(unix.SIGCONT)
 			} else if unhandled {
 				cmd.Process.Kill()
@@ -187,14 +191,15 @@ func notify() chan os.Signal {
 
 // child is the first process in the container. It becomes the command.
 func child() (int, error) {
-	gate := os.NewFile(3, "gate")
-	if _, err := gate.Read(make([]byte, 1)); err != nil {
-		return exitFailed, fmt.Errorf("wait for run: %w", err)
-	}
-	gate.Close()
-
 	// A signal that comes before the command is there ends us instead.
 	go func(signals chan os.Signal) { os.Exit(128 + int((<-signals).(unix.Signal))) }(notify())
+
+	parent := os.NewFile(3, "run")
+	parent.Write(make([]byte, 1))
+	if _, err := parent.Read(make([]byte, 1)); err != nil {
+		return exitFailed, fmt.Errorf("wait for run: %w", err)
+	}
+	parent.Close()
 
 	if err := setHostname(); err != nil {
 		return exitFailed, err
@@ -318,7 +323,7 @@ func mountProc() error {
 
 // joinCgroups sets limits to us, and so to the command. The host's /sys must still be in sight. cgroups(7)
 func joinCgroups() error {
-	size, fs := int64(0), unix.Statfs_t{}
+	size, stat := int64(0), unix.Statfs_t{}
 	if fmt.Sscan(*memory, &size); size < 1 || size > 1e10 || *pids < 1 || !(*cpus >= 0.01 && *cpus <= 1e6) {
 		return fmt.Errorf("bad limit: --memory %s (want 64m or the like), --pids %d (1 or more), --cpus %g (0.01 or more)", *memory, *pids, *cpus)
 	}
@@ -328,7 +333,7 @@ func joinCgroups() error {
 		{"cpu", "cpu.cfs_quota_us", fmt.Sprint(int(*cpus * 100_000))},
 		{"pids", "pids.max", fmt.Sprint(*pids)},
 	}
-	if unix.Statfs("/sys/fs/cgroup", &fs); fs.Type == unix.CGROUP2_SUPER_MAGIC {
+	if unix.Statfs("/sys/fs/cgroup", &stat); stat.Type == unix.CGROUP2_SUPER_MAGIC {
 		settings = [][3]string{
 			{"", "../cgroup.subtree_control", "+memory +cpu +pids"},
 			{"", "memory.max", *memory},
@@ -339,11 +344,11 @@ func joinCgroups() error {
 	}
 	pid, _ := os.Readlink("/proc/self")
 	for _, s := range settings {
-		if unix.Statfs("/sys/fs/cgroup/"+s[0], &fs); fs.Type != unix.CGROUP_SUPER_MAGIC && fs.Type != unix.CGROUP2_SUPER_MAGIC {
+		if err := unix.Statfs("/sys/fs/cgroup/"+s[0], &stat); err != nil || stat.Type != unix.CGROUP_SUPER_MAGIC && stat.Type != unix.CGROUP2_SUPER_MAGIC {
 			return fmt.Errorf("no cgroup file system on /sys/fs/cgroup/%s: mount it", s[0])
 		}
 		dir := filepath.Join("/sys/fs/cgroup", s[0], "container-workshop-"+pid)
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		for _, setting := range [][2]string{{s[1], s[2]}, {"cgroup.procs", "0"}} {

@@ -1,0 +1,88 @@
+//go:build linux
+
+package check
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cgroupDir returns the directory of the cgroup that limits by a controller, from the lines of /proc/PID/cgroup: the one in
+// the hierarchy of the controller on cgroup v1, else the one of cgroup v2. It is empty if there is none. cgroups(7)
+func cgroupDir(lines, controller string) string {
+	unified := ""
+	for line := range strings.Lines(lines) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if slices.Contains(strings.Split(fields[1], ","), controller) {
+			return filepath.Join("/sys/fs/cgroup", controller, fields[2])
+		}
+		if fields[0] == "0" {
+			unified = filepath.Join("/sys/fs/cgroup", fields[2])
+		}
+	}
+	return unified
+}
+
+// limiting returns the cgroup that the lines of /proc/PID/cgroup name, which must not be the one that we are in.
+func limiting(lines, controller string) (string, error) {
+	ours, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", unclear(err)
+	}
+	dir := cgroupDir(lines, controller)
+	if dir == "" || dir == cgroupDir(string(ours), controller) {
+		return "", fmt.Errorf("the command is in the %s cgroup of the host", controller)
+	}
+	return dir, nil
+}
+
+// cgroup returns the cgroup that limits the command of a session.
+func (s *session) cgroup(controller string) (string, error) {
+	inside, err := s.container()
+	if err != nil {
+		return "", err
+	}
+	defer release(inside)
+	lines, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", inside[0].pid))
+	if err != nil {
+		return "", err
+	}
+	return limiting(string(lines), controller)
+}
+
+// limit reads the first of the files that the cgroup has: version 1 and version 2 name them differently.
+func limit(dir string, names ...string) (string, error) {
+	for _, name := range names {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			return strings.TrimSpace(string(data)), nil
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("%s has no %s", dir, strings.Join(names, " or "))
+}
+
+// sweep removes the cgroups of containers whose run was killed, and could not do it: those that are named after a process
+// that is no more.
+func sweep() {
+	for _, tree := range []string{"", "memory", "cpu", "pids"} {
+		dirs, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", tree, "container-workshop-*"))
+		for _, dir := range dirs {
+			_, pid, _ := strings.Cut(filepath.Base(dir), "workshop-")
+			for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
+				if _, err := os.Stat("/proc/" + pid); err == nil || unix.Rmdir(dir) != unix.EBUSY {
+					break
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,55 @@
+//go:build linux
+
+// Package check tells what a container runtime gives to its containers, as seen from outside: from the host's /proc,
+// cgroups and mount table, and from what a command in a container prints. It runs on the host, as root.
+//
+// The properties are in one table. A program of step n has those of the steps 1 to n, and not yet those of the later ones.
+package check
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A Property is something that a program has from one step on.
+type Property struct {
+	// Name says it in words, and is unique.
+	Name string
+	// Step is the first step that has it, 1 to 7.
+	Step int
+	// Hint says what to do about a program that should have it and does not.
+	Hint string
+	// check returns nil if the program has the property, and otherwise what it has seen instead.
+	check func(*Program) error
+}
+
+// Properties is the table, in the order of the steps.
+var Properties = table(command, input, signals, terminal, hostname, processes, root, mounts, limits, temporary)
+
+// ErrUnclear is wrapped by the error of a check that could not tell.
+var ErrUnclear = errors.New("cannot tell")
+
+// Check returns nil if the program has the property. The error says what was seen instead.
+func (p Property) Check(program *Program) error {
+	return p.check(program)
+}
+
+func table(groups ...[]Property) []Property {
+	all := slices.Concat(groups...)
+	slices.SortStableFunc(all, func(a, b Property) int { return a.Step - b.Step })
+	return all
+}
+
+// unclear marks an error that says nothing about the program.
+func unclear(err error) error {
+	return fmt.Errorf("%w: %w", ErrUnclear, err)
+}
+
+// want returns an error unless what was seen is what was expected.
+func want[T comparable](what string, expected, seen T) error {
+	if seen != expected {
+		return fmt.Errorf("%s: want %#v, got %#v", what, expected, seen)
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+//go:build linux
+
+package check
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A process is one that the host sees, held so that its number cannot be taken by another.
+type process struct {
+	pid int
+	fd  int
+}
+
+// pids returns the numbers of the host's processes.
+func pids() []int {
+	entries, _ := os.ReadDir("/proc")
+	var all []int
+	for _, entry := range entries {
+		if pid, err := strconv.Atoi(entry.Name()); err == nil {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// marked returns the processes that have the mark in their environment.
+func marked(mark string) []int {
+	var found []int
+	for _, pid := range pids() {
+		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		for variable := range bytes.SplitSeq(environ, []byte{0}) {
+			if string(variable) == mark {
+				found = append(found, pid)
+			}
+		}
+	}
+	return found
+}
+
+// parent returns the parent of a process, 0 if there is none.
+func parent(pid int) int {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	// The name, in parentheses, can hold anything. proc_pid_stat(5)
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 2 {
+		return 0
+	}
+	ppid, _ := strconv.Atoi(fields[1])
+	return ppid
+}
+
+// container returns the processes in the container of a session, the first of them first. The command must be running.
+func (s *session) container() ([]process, error) {
+	children := map[int][]int{}
+	for _, pid := range pids() {
+		children[parent(pid)] = append(children[parent(pid)], pid)
+	}
+	program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", s.cmd.Process.Pid))
+	if err != nil {
+		return nil, err
+	}
+	var found []process
+	for queue := children[s.cmd.Process.Pid]; len(queue) > 0; queue = queue[1:] {
+		queue = append(queue, children[queue[0]]...)
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", queue[0]))
+		if err != nil || exe == program {
+			continue
+		}
+		fd, err := unix.PidfdOpen(queue[0], 0)
+		if err != nil {
+			return nil, unclear(err)
+		}
+		found = append(found, process{queue[0], fd})
+	}
+	if len(found) == 0 {
+		return nil, errors.New("run has no process for its command")
+	}
+	return found, nil
+}
+
+// ended reports whether all the processes end in time, and closes them.
+func ended(processes []process, limit time.Duration) error {
+	deadline := time.Now().Add(limit)
+	var err error
+	for _, p := range processes {
+		poll := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
+		for {
+			n, pollErr := unix.Poll(poll, max(0, int(time.Until(deadline).Milliseconds())))
+			if pollErr == unix.EINTR {
+				continue
+			}
+			if n == 0 {
+				comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.pid))
+				err = fmt.Errorf("process %d (%s) is still there", p.pid, strings.TrimSpace(string(comm)))
+				unix.PidfdSendSignal(p.fd, unix.SIGKILL, nil, 0)
+			}
+			break
+		}
+		unix.Close(p.fd)
+	}
+	return err
+}
+
+// namespace returns the identity of a namespace of a process: uts, pid, mnt. namespaces(7)
+func namespace(pid int, kind string) (string, error) {
+	return os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
+}
+
+// ownNamespace returns an error unless the container of a session has a namespace other than that of run.
+func (s *session) ownNamespace(kind string) error {
+	inside, err := s.container()
+	if err != nil {
+		return err
+	}
+	defer release(inside)
+	theirs, err := namespace(inside[0].pid, kind)
+	if err != nil {
+		return err
+	}
+	ours, err := namespace(s.cmd.Process.Pid, kind)
+	if err != nil {
+		return err
+	}
+	if theirs == ours {
+		return fmt.Errorf("the command is in the %s namespace of the host", kind)
+	}
+	return nil
+}
+
+func release(processes []process) {
+	for _, p := range processes {
+		unix.Close(p.fd)
+	}
+}
+
+// isolated runs body on a thread that has a mount namespace of its own, in which setup has been done. The mounts in it
+// are shared as on a host with systemd, but only among the namespaces that are made in it.
+func isolated(setup, body func() error) error {
+	result := make(chan error)
+	go func() {
+		// Without UnlockOSThread the thread ends with this goroutine, and the namespace with it.
+		runtime.LockOSThread()
+		result <- func() error {
+			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+				return unclear(err)
+			}
+			for _, propagation := range []uintptr{unix.MS_PRIVATE, unix.MS_SHARED} {
+				if err := unix.Mount("", "/", "", unix.MS_REC|propagation, ""); err != nil {
+					return unclear(err)
+				}
+			}
+			if err := setup(); err != nil {
+				return unclear(err)
+			}
+			return body()
+		}()
+	}()
+	return <-result
+}
+
+// mountTable returns the mounts that the calling thread sees.
+func mountTable() (string, error) {
+	data, err := os.ReadFile("/proc/thread-self/mountinfo")
+	return string(data), err
+}
+
+// temporary directory that everybody can read. Its caller has to remove it.
+func publicDir() (string, error) {
+	dir, err := os.MkdirTemp("", "container-workshop-")
+	if err != nil {
+		return "", unclear(err)
+	}
+	return dir, os.Chmod(dir, 0o755)
+}
+
+// copyFile makes an executable copy.
+func copyFile(from, dir string) (string, error) {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return "", unclear(err)
+	}
+	to := filepath.Join(dir, filepath.Base(from))
+	return to, os.WriteFile(to, data, 0o755)
+}

@@ -1,0 +1,156 @@
+//go:build linux
+
+package check
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// family is a command with a child and a grandchild that would outlive it.
+const family = "sleep 1000 & (sleep 1000 & echo ready; sleep 1000)"
+
+// processes is what comes of a PID namespace, and of a /proc that shows it.
+var processes = []Property{
+	{
+		Name: "the command is process 1",
+		Step: 3,
+		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID, and child becomes the command with unix.Exec instead of starting it.",
+		check: func(p *Program) error {
+			r, err := p.run("echo $$")
+			if err != nil {
+				return err
+			}
+			return want("$$", "1\n", r.stdout)
+		},
+	},
+	{
+		Name: "the container has a PID namespace of its own",
+		Step: 3,
+		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID",
+		check: func(p *Program) error {
+			return p.whileReady(func(s *session) error { return s.ownNamespace("pid") })
+		},
+	},
+	{
+		Name: "no process of the container survives the command",
+		Step: 3,
+		Hint: "The kernel sees to that when process 1 of a PID namespace ends: is the command process 1?",
+		check: func(p *Program) error {
+			s, err := p.start(call{command: []string{"/bin/sh", "-c", "(sleep 1000 >/dev/null 2>&1 & sleep 1000 >/dev/null 2>&1 &) ; echo ready; read x || true"}})
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			r, err := s.wait()
+			if err != nil {
+				return err
+			}
+			if err := want("output", result{"ready\n", "", 0}, r); err != nil {
+				return err
+			}
+			if left := marked(s.mark); len(left) > 0 {
+				return fmt.Errorf("%d processes are still there", len(left))
+			}
+			return nil
+		},
+	},
+	{
+		Name: "no process of the container survives when run is killed with SIGKILL",
+		Step: 3,
+		Hint: "cmd.SysProcAttr.Pdeathsig = unix.SIGKILL, with runtime.LockOSThread: the signal comes when the thread ends.",
+		check: func(p *Program) error {
+			s, err := p.start(call{command: []string{"/bin/sh", "-c", family}})
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if err := s.expect("ready"); err != nil {
+				return err
+			}
+			inside, err := s.container()
+			if err != nil {
+				return err
+			}
+			defer sweep()
+			unix.Kill(s.cmd.Process.Pid, unix.SIGKILL)
+			return ended(inside, 2*time.Second)
+		},
+	},
+	{
+		Name: "no process of the container survives when run is killed while it starts",
+		Step: 3,
+		Hint: "If run is dead before child has set its parent-death signal, the signal never comes. Let child wait for a word from run.",
+		check: func(p *Program) error {
+			for range 50 {
+				if err := p.killedEarly(); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+	{
+		Name: "ps sees the processes of the container and no others",
+		Step: 5,
+		Hint: "Mount a new proc on /proc in child, after the change of root: what is mounted shows the PID namespace of who mounts it.",
+		check: func(p *Program) error {
+			r, err := p.run("ps -e -o pid= -o comm=; ls /proc | grep -c '^[0-9]'")
+			if err != nil {
+				return err
+			}
+			lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+			if r.stderr != "" || len(lines) < 2 || strings.TrimSpace(lines[0]) != "1 sh" {
+				return fmt.Errorf("want process 1 to be sh, got %q %q", r.stdout, r.stderr)
+			}
+			if len(lines) > 6 {
+				return fmt.Errorf("want a handful of processes, got %q", r.stdout)
+			}
+			return nil
+		},
+	},
+	{
+		Name: "/proc is that of the container: the command finds itself in it, as process 1",
+		Step: 5,
+		Hint: "unix.Mount(\"proc\", \"/proc\", \"proc\", …) in child.",
+		check: func(p *Program) error {
+			r, err := p.call(call{command: []string{"/bin/readlink", "/proc/self"}})
+			if err != nil {
+				return err
+			}
+			return want("/proc/self", result{"1\n", "", 0}, r)
+		},
+	},
+}
+
+// killedEarly kills run at some moment of its start.
+func (p *Program) killedEarly() error {
+	s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if rand.N(2) == 0 {
+		if err := s.hasChild(); err != nil {
+			return err
+		}
+	}
+	for wait := time.Now().Add(rand.N(5 * time.Millisecond)); time.Now().Before(wait); {
+	}
+	defer sweep()
+	unix.Kill(s.cmd.Process.Pid, unix.SIGKILL)
+	<-s.ended
+	deadline := time.Now().Add(2 * time.Second)
+	for len(marked(s.mark)) > 0 {
+		if time.Now().After(deadline) {
+			return errors.New("run is dead and a process of it is still there")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}

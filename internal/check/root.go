@@ -1,0 +1,101 @@
+//go:build linux
+
+package check
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// root is what comes of a root directory of one's own.
+var root = []Property{
+	{
+		Name: "the files of the host are out of sight",
+		Step: 4,
+		Hint: "unix.Chroot(*rootfs) in child.",
+		check: func(p *Program) error {
+			dir, err := publicDir()
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(dir)
+			r, err := p.run("if [ -e " + dir + " ]; then echo seen; else echo unseen; fi")
+			if err != nil {
+				return err
+			}
+			return want("a directory in /tmp of the host", "unseen\n", r.stdout)
+		},
+	},
+	{
+		Name: "the root directory of the command is the root file system",
+		Step: 4,
+		Hint: "unix.Chroot(*rootfs) in child, and --rootfs to name another.",
+		check: func(p *Program) error {
+			return p.whileReady(func(s *session) error {
+				inside, err := s.container()
+				if err != nil {
+					return err
+				}
+				defer release(inside)
+				seen, err := os.Stat(fmt.Sprintf("/proc/%d/root", inside[0].pid))
+				if err != nil {
+					return err
+				}
+				expected, err := os.Stat(p.Rootfs)
+				if err != nil {
+					return unclear(err)
+				}
+				if !os.SameFile(expected, seen) {
+					return fmt.Errorf("the root directory is not %s", p.Rootfs)
+				}
+				return nil
+			})
+		},
+	},
+	{
+		Name: "the command starts in / of the container, and has no way up",
+		Step: 4,
+		Hint: "After unix.Chroot the working directory is still the old one: os.Chdir(\"/\").",
+		check: func(p *Program) error {
+			dir, err := publicDir()
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(dir)
+			r, err := p.run("pwd; if [ -e ./" + dir + " ] || [ -e ../../../../../.." + dir + " ]; then echo out; fi")
+			if err != nil {
+				return err
+			}
+			return want("working directory", "/\n", r.stdout)
+		},
+	},
+	{
+		Name: "commands are looked up in the container, in a PATH of its own",
+		Step: 4,
+		Hint: "exec.LookPath in child, after unix.Chroot, with PATH set to directories of the container.",
+		check: func(p *Program) error {
+			dir, err := publicDir()
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(dir)
+			if err := os.WriteFile(filepath.Join(dir, "only-on-host"), []byte("#!/bin/sh\necho ran\n"), 0o755); err != nil {
+				return unclear(err)
+			}
+			hidden := call{command: []string{"only-on-host"}, env: []string{"PATH=" + dir + ":" + os.Getenv("PATH")}}
+			if err := p.refuses(hidden, 127, "only-on-host"); err != nil {
+				return err
+			}
+			found, err := p.call(call{command: []string{"cat", "/etc/hostname-that-is-not-there"}, env: []string{"PATH=" + dir}})
+			if err != nil {
+				return err
+			}
+			if found.status != 1 || !strings.Contains(found.stderr, "cat:") {
+				return fmt.Errorf("cat is in the container, and yet: status %d, %q", found.status, found.stderr)
+			}
+			return nil
+		},
+	},
+}

@@ -1,0 +1,159 @@
+//go:build linux
+
+package check
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// signals is what becomes of a signal that is sent to run.
+var signals = []Property{
+	{
+		Name: "signals sent to run reach the command",
+		Step: 1,
+		Hint: "signal.Notify in run, and cmd.Process.Signal for what comes.",
+		check: func(p *Program) error {
+			for name, sig := range map[string]unix.Signal{"HUP": unix.SIGHUP, "INT": unix.SIGINT, "QUIT": unix.SIGQUIT, "TERM": unix.SIGTERM, "USR1": unix.SIGUSR1, "USR2": unix.SIGUSR2} {
+				r, err := p.signalled(sig, fmt.Sprintf("trap 'echo got %s; exit 7' %s; echo ready; while :; do sleep 0.01; done", name, name))
+				if err != nil {
+					return fmt.Errorf("SIG%s: %w", name, err)
+				}
+				if err := want("output and status after SIG"+name, result{"ready\ngot " + name + "\n", "", 7}, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+	{
+		Name: "a signal that the command does not handle ends it as it would on the host, with the status 128+n",
+		Step: 1,
+		Hint: "Process 1 of a PID namespace has no default actions: look at SigCgt in /proc/PID/status, and kill it if it has no handler.",
+		check: func(p *Program) error {
+			for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGUSR1} {
+				r, err := p.signalled(sig, "exec sleep 1000")
+				if err != nil {
+					return fmt.Errorf("%v: %w", sig, err)
+				}
+				if err := want(fmt.Sprintf("status after %v", sig), 128+int(sig), r.status); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+	{
+		Name: "SIGTERM ends the container even if the command ignores it, with the status 143",
+		Step: 1,
+		Hint: "Kill the command if it has not ended some seconds after SIGTERM.",
+		check: func(p *Program) error {
+			r, err := p.signalled(unix.SIGTERM, "trap : TERM; echo ready; while :; do sleep 0.01; done")
+			if err != nil {
+				return err
+			}
+			return want("status", 143, r.status)
+		},
+	},
+	{
+		Name: "SIGTERM ends the container at whatever moment it comes",
+		Step: 1,
+		Hint: "Before the command is there, child gets the signal: it has to end by its own hand if it is process 1.",
+		check: func(p *Program) error {
+			for range 20 {
+				s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
+				if err != nil {
+					return err
+				}
+				// Before that, run is not in charge of its signals.
+				if err := s.hasChild(); err != nil {
+					s.close()
+					return err
+				}
+				time.Sleep(rand.N(5 * time.Millisecond))
+				unix.Kill(s.cmd.Process.Pid, unix.SIGTERM)
+				r, err := s.wait()
+				s.close()
+				if err != nil {
+					return err
+				}
+				if err := want("status", result{"", "", 143}, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+	{
+		Name: "a signal that was ignored before, as under nohup, is ignored by the command",
+		Step: 1,
+		Hint: "signal.Notify catches an ignored signal: leave out those for which signal.Ignored is true.",
+		check: func(p *Program) error {
+			s := p.session(nil, call{})
+			s.cmd.Path = "/bin/sh"
+			script := `trap '' HUP; exec "$0" "$@"`
+			inside := "echo ready; read line; echo got $line"
+			s.cmd.Args = append([]string{"sh", "-c", script, p.Path}, p.args(call{command: []string{"/bin/sh", "-c", inside}})...)
+			stdin, err := s.cmd.StdinPipe()
+			if err != nil {
+				return unclear(err)
+			}
+			s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
+			if err := s.cmd.Start(); err != nil {
+				return unclear(err)
+			}
+			s.watch()
+			defer s.close()
+			if err := s.expect("ready"); err != nil {
+				return err
+			}
+			unix.Kill(s.cmd.Process.Pid, unix.SIGHUP)
+			fmt.Fprintln(stdin, "a line")
+			r, err := s.wait()
+			if err != nil {
+				return err
+			}
+			return want("output after SIGHUP", result{"ready\ngot a line\n", "", 0}, r)
+		},
+	},
+}
+
+// signalled runs a script, sends the signal to run when the script has printed ready or become sleep, and waits for the end.
+func (p *Program) signalled(sig unix.Signal, script string) (result, error) {
+	s, err := p.start(call{command: []string{"/bin/sh", "-c", script}})
+	if err != nil {
+		return result{}, err
+	}
+	defer s.close()
+	if strings.Contains(script, "ready") {
+		err = s.expect("ready")
+	} else {
+		err = s.states("S")
+	}
+	if err != nil {
+		return result{}, err
+	}
+	unix.Kill(s.cmd.Process.Pid, sig)
+	return s.wait()
+}
+
+// hasChild waits until run has started a process.
+func (s *session) hasChild() error {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		select {
+		case <-s.ended:
+			return fmt.Errorf("run has ended: %q", s.stderr.String())
+		default:
+		}
+		for _, pid := range pids() {
+			if parent(pid) == s.cmd.Process.Pid {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("run has started no process")
+}

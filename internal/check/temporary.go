@@ -1,0 +1,100 @@
+//go:build linux
+
+package check
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// temporary is what comes of a tmpfs.
+var temporary = []Property{
+	{
+		Name: "/mytemp is a tmpfs that has a size, and is mounted nowhere on the host",
+		Step: 7,
+		Hint: "unix.Mount(\"tmpfs\", *tmpfs, \"tmpfs\", …, \"size=16m\") in child, after the change of root.",
+		check: func(p *Program) error {
+			if err := p.mountsOnly("/mytemp", "tmpfs"); err != nil {
+				return err
+			}
+			return p.whileReady(func(s *session) error {
+				line, err := s.mount("/mytemp", "tmpfs")
+				if err != nil {
+					return err
+				}
+				if !strings.Contains(line, "size=16384k") {
+					return fmt.Errorf("want a size of 16 MiB, got %s", strings.TrimSpace(line))
+				}
+				return nil
+			})
+		},
+	},
+	{
+		Name: "what is written to /mytemp is not on the host's disk",
+		Step: 7,
+		Hint: "Is the tmpfs mounted in the mount namespace of the container, and on the directory in its root?",
+		check: func(p *Program) error {
+			s, err := p.start(call{command: []string{"/bin/sh", "-c", "echo text > /mytemp/file && cat /mytemp/file && exec sleep 1000"}})
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			// Without a tmpfs it is written there.
+			defer os.Remove(filepath.Join(p.Rootfs, "mytemp/file"))
+			if err := s.expect("text"); err != nil {
+				return err
+			}
+			if _, err := os.Stat(filepath.Join(p.Rootfs, "mytemp/file")); err == nil {
+				return errors.New("the file is there on the host")
+			}
+			if _, err := os.Stat("/mytemp/file"); err == nil {
+				return errors.New("the file is in /mytemp of the host")
+			}
+			return nil
+		},
+	},
+	{
+		Name: "/mytemp takes no more than its size",
+		Step: 7,
+		Hint: "Without size= a tmpfs takes half of the host's memory. tmpfs(5)",
+		check: func(p *Program) error {
+			r, err := p.run("cd /mytemp && head -c 12m /dev/zero > a && echo fits && head -c 12m /dev/zero > b")
+			if err != nil {
+				return err
+			}
+			if r.stdout != "fits\n" || r.status == 0 || !strings.Contains(r.stderr, "No space left") {
+				return fmt.Errorf("want 12 MiB to fit and 24 not to, got status %d and %q %q", r.status, r.stdout, r.stderr)
+			}
+			return nil
+		},
+	},
+	{
+		Name: "--tmpfs takes another directory, and makes it",
+		Step: 7,
+		Hint: "os.MkdirAll in child, after the change of root.",
+		check: func(p *Program) error {
+			target := "/tmp/check-tmpfs/deep"
+			defer os.RemoveAll(filepath.Join(p.Rootfs, "tmp/check-tmpfs"))
+			return p.whileReady(func(s *session) error {
+				_, err := s.mount(target, "tmpfs")
+				return err
+			}, "--tmpfs", target)
+		},
+	},
+	{
+		Name: "--tmpfs on a relative path, on / or on a file is refused in one line",
+		Step: 7,
+		Hint: "filepath.IsAbs, filepath.Clean; the kernel and os.MkdirAll say the rest.",
+		check: func(p *Program) error {
+			for _, target := range []string{"", "mytemp", "./mytemp", "/", "/..", "//", "/etc/passwd", "/etc/passwd/x"} {
+				if err := p.refuses(call{flags: []string{"--tmpfs", target}, command: []string{"/bin/true"}}, 125, "tmpfs"); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+}

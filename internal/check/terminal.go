@@ -1,0 +1,192 @@
+//go:build linux
+
+package check
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// The keys of a terminal that has not been told otherwise. stty(1)
+const (
+	ctrlC = "\x03"
+	ctrlZ = "\x1a"
+)
+
+// terminal is what a container has in common with a command in the foreground of a terminal.
+var terminal = []Property{
+	{
+		Name: "Ctrl-C ends the command as it would on the host, with the status 130",
+		Step: 1,
+		Hint: "The terminal sends SIGINT to the whole process group. Catch it in run; do for process 1 what the kernel does not.",
+		check: func(p *Program) error {
+			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}, func(s *session, tty *os.File) error {
+				if err := s.states("S"); err != nil {
+					return err
+				}
+				tty.WriteString(ctrlC)
+				return s.expect("status 130.")
+			})
+		},
+	},
+	{
+		Name: "Ctrl-C reaches a command that handles it, once",
+		Step: 1,
+		Hint: "What is typed reaches the command without you. If you pass it on too, it comes twice.",
+		check: func(p *Program) error {
+			script := "trap 'n=$((n+1))' INT; echo ready; read line; echo \"caught $n.\""
+			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/bash", "-c", script}, func(s *session, tty *os.File) error {
+				tty.WriteString(ctrlC)
+				if err := s.expect("^C"); err != nil {
+					return err
+				}
+				tty.WriteString("\n")
+				return s.expect("caught 1.")
+			})
+		},
+	},
+	{
+		Name: "Ctrl-Z stops the command, and fg continues it",
+		Step: 1,
+		Hint: "Process 1 is not stopped by SIGTSTP: send it SIGSTOP, stop yourself, and afterwards send it SIGCONT.",
+		check: func(p *Program) error {
+			shell := `set -m; "$@"; echo "status $?."; read line; fg; echo "then $?."`
+			return p.atTerminal(shell, []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}, func(s *session, tty *os.File) error {
+				if err := s.states("S"); err != nil {
+					return err
+				}
+				tty.WriteString(ctrlZ)
+				if err := s.expect("status 1"); err != nil {
+					return err
+				}
+				if err := s.states("T"); err != nil {
+					return err
+				}
+				tty.WriteString("\n")
+				if err := s.states("S"); err != nil {
+					return err
+				}
+				tty.WriteString(ctrlC)
+				return s.expect("then 130.")
+			})
+		},
+	},
+	{
+		Name: "a shell in the container has job control",
+		Step: 1,
+		Hint: "Leave the command in your session: a new one (Setsid) has no terminal.",
+		check: func(p *Program) error {
+			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/bash", "--norc", "-i"}, func(s *session, tty *os.File) error {
+				for _, turn := range []struct{ typed, expected, state string }{
+					{"sleep 1000\n", "sleep 1000\r\n", "S"},
+					{ctrlZ, "Stopped", "T"},
+					{"fg\n", "fg\r\nsleep 1000\r\n", "S"},
+					{ctrlC + "echo sleep $?.\n", "sleep 130.", ""},
+					{"exit 5\n", "status 5.", ""},
+				} {
+					if _, err := tty.WriteString(turn.typed); err != nil {
+						return unclear(err)
+					}
+					if err := s.expect(turn.expected); err != nil {
+						return err
+					}
+					if turn.state != "" {
+						if err := s.states(turn.state); err != nil {
+							return err
+						}
+					}
+				}
+				if strings.Contains(s.stdout.String(), "no job control") {
+					return errors.New("bash says: no job control in this shell")
+				}
+				return nil
+			})
+		},
+	},
+	{
+		Name: "the terminal is given back after a shell in the container",
+		Step: 1,
+		Hint: "A shell in a PID namespace cannot name the process group that had the terminal before: run has to take it back with tcsetpgrp(3).",
+		check: func(p *Program) error {
+			return p.atTerminal(`"$@"; read line; echo "got $line."`, []string{"/bin/bash", "--norc", "-i"}, func(s *session, tty *os.File) error {
+				tty.WriteString("exit\n")
+				if err := s.expect("exit\r\nexit\r\n"); err != nil {
+					return err
+				}
+				tty.WriteString("a line\n")
+				return s.expect("got a line.")
+			})
+		},
+	},
+	{
+		Name: "the size of the window is that of the terminal, and a new size is told",
+		Step: 1,
+		Hint: "Give the command the terminal itself, not a pipe to it.",
+		check: func(p *Program) error {
+			script := "trap 'stty size; exit' WINCH; stty size; echo ready; while :; do sleep 0.01; done"
+			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/sh", "-c", script}, func(s *session, tty *os.File) error {
+				if err := s.expect("31 87\r\n"); err != nil {
+					return err
+				}
+				if err := s.expect("ready"); err != nil {
+					return err
+				}
+				if err := pty.Setsize(tty, &pty.Winsize{Rows: 44, Cols: 101}); err != nil {
+					return unclear(err)
+				}
+				return s.expect("44 101\r\n")
+			})
+		},
+	},
+}
+
+// atTerminal runs a shell script on a terminal of its own, 31 lines of 87 columns. The script finds the program with its
+// arguments in $@. When the command in the container has printed ready, or bash its prompt, use types at the terminal.
+func (p *Program) atTerminal(script string, command []string, use func(*session, *os.File) error) error {
+	s := p.session(nil, call{attr: unix.SysProcAttr{Setsid: true, Setctty: true}})
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		return unclear(err)
+	}
+	s.cmd.Path = shell
+	// The shell is in the process group that gets what is typed. It has to live on.
+	s.cmd.Args = append([]string{"sh", "-c", "trap : INT; " + script, "sh", p.Path}, p.args(call{command: command})...)
+	// A prompt that no echo can be mistaken for.
+	s.cmd.Env = append(s.cmd.Env, "PS1=ready> ", "TERM=dumb")
+	tty, err := pty.StartWithAttrs(s.cmd, &pty.Winsize{Rows: 31, Cols: 87}, s.cmd.SysProcAttr)
+	if err != nil {
+		return unclear(err)
+	}
+	defer tty.Close()
+	go tty.WriteTo(&s.stdout)
+	s.watch()
+	defer s.close()
+	if err := s.expect("ready"); err != nil {
+		return err
+	}
+	return use(s, tty)
+}
+
+// states waits until the command, which is sleep, is in a state: S for sleeping, T for stopped. proc_pid_stat(5)
+func (s *session) states(state string) error {
+	seen := "not there"
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		for _, pid := range marked(s.mark) {
+			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			if _, rest, ok := strings.Cut(string(stat), "(sleep) "); ok {
+				seen = rest[:1]
+			}
+		}
+		if seen == state {
+			return nil
+		}
+	}
+	return fmt.Errorf("want sleep to be in the state %s, it is %s", state, seen)
+}
