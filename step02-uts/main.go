@@ -79,8 +79,8 @@ func run() (int, error) {
 	cmd.Args = append([]string{os.Args[0], "child"}, os.Args[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 
-	// Child has the other end as descriptor 3. It tells us when it can take signals, and then waits for our word to go on,
-	// so that the command never starts if we are killed before. unix(7)
+	// Child has the other end as its descriptor 3, until it is the command. It waits there for our word to go on, so that
+	// the command never starts if we are killed before. unix(7)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return exitFailed, fmt.Errorf("socketpair: %w", err)
@@ -107,8 +107,8 @@ func run() (int, error) {
 		return exitFailed, err
 	}
 	theirs.Close()
-	ours.Read(make([]byte, 1))
 	ours.Write(make([]byte, 1))
+	ours.Read(make([]byte, 1))
 
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -147,15 +147,14 @@ func notify() chan os.Signal {
 
 // child is the first process in the container. It becomes the command.
 func child() (int, error) {
-	// A signal that comes before the command is there ends us instead.
-	go func(signals chan os.Signal) { os.Exit(128 + int((<-signals).(unix.Signal))) }(notify())
-
+	// Until we are the command, signals are for run: it passes them on afterwards.
+	notify()
 	parent := os.NewFile(3, "run")
-	parent.Write(make([]byte, 1))
+	defer parent.Close()
 	if _, err := parent.Read(make([]byte, 1)); err != nil {
 		return exitFailed, fmt.Errorf("wait for run: %w", err)
 	}
-	parent.Close()
+	unix.CloseOnExec(3)
 
 	if err := setHostname(); err != nil {
 		return exitFailed, err

@@ -165,8 +165,20 @@ func (p *Program) atTerminal(script string, command []string, use func(*session,
 		return unclear(err)
 	}
 	defer tty.Close()
-	go tty.WriteTo(&s.stdout)
-	s.watch()
+	read := make(chan struct{})
+	go func() {
+		tty.WriteTo(&s.stdout)
+		close(read)
+	}()
+	go func() {
+		s.cmd.Wait()
+		// A process that outlives the shell can keep the terminal open.
+		select {
+		case <-read:
+		case <-time.After(time.Second):
+		}
+		close(s.ended)
+	}()
 	defer s.close()
 	if err := s.expect("ready"); err != nil {
 		return err
