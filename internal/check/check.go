@@ -31,8 +31,11 @@ var Properties = table(command, input, signals, terminal, hostname, processes, r
 var ErrUnclear = errors.New("cannot tell")
 
 // Check returns nil if the program has the property. The error says what was seen instead.
+//
+// The program runs in a mount and a UTS namespace made for the check, so that it cannot harm the host, and where mounts
+// are shared as they are on a host with systemd.
 func (p Property) Check(program *Program) error {
-	return p.check(program)
+	return isolated(func() error { return p.check(program) })
 }
 
 func table(groups ...[]Property) []Property {

@@ -144,24 +144,21 @@ func release(processes []process) {
 	}
 }
 
-// isolated runs body on a thread that has a mount namespace of its own, in which setup has been done. The mounts in it
-// are shared as on a host with systemd, but only among the namespaces that are made in it.
-func isolated(setup, body func() error) error {
+// isolated runs body on a thread that has a mount and a UTS namespace of its own. The mounts in it are shared as on a host
+// with systemd, but only among the namespaces that are made in it.
+func isolated(body func() error) error {
 	result := make(chan error)
 	go func() {
-		// Without UnlockOSThread the thread ends with this goroutine, and the namespace with it.
+		// Without UnlockOSThread the thread ends with this goroutine, and the namespaces with it.
 		runtime.LockOSThread()
 		result <- func() error {
-			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWUTS); err != nil {
 				return unclear(err)
 			}
 			for _, propagation := range []uintptr{unix.MS_PRIVATE, unix.MS_SHARED} {
 				if err := unix.Mount("", "/", "", unix.MS_REC|propagation, ""); err != nil {
 					return unclear(err)
 				}
-			}
-			if err := setup(); err != nil {
-				return unclear(err)
 			}
 			return body()
 		}()

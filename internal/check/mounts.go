@@ -31,19 +31,17 @@ var mounts = []Property{
 // mountsOnly returns an error unless the container has the mount, and the host's mount table stays as it is: while the
 // container runs and afterwards.
 func (p *Program) mountsOnly(target, fstype string) error {
-	return isolated(func() error { return nil }, func() error {
-		before, err := mountTable()
-		if err != nil {
-			return unclear(err)
+	before, err := mountTable()
+	if err != nil {
+		return unclear(err)
+	}
+	err = p.whileReady(func(s *session) error {
+		if _, err := s.mount(target, fstype); err != nil {
+			return err
 		}
-		err = p.whileReady(func(s *session) error {
-			if _, err := s.mount(target, fstype); err != nil {
-				return err
-			}
-			return sameMounts(before)
-		})
-		return errors.Join(err, sameMounts(before))
+		return sameMounts(before)
 	})
+	return errors.Join(err, sameMounts(before))
 }
 
 func sameMounts(before string) error {

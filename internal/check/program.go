@@ -31,7 +31,7 @@ type Program struct {
 }
 
 // patience is how long a program may take for what should take milliseconds.
-const patience = 20 * time.Second
+var patience = 15 * time.Second
 
 // A call is one use of a program.
 type call struct {
@@ -155,22 +155,18 @@ func (s *session) expect(text string) error {
 	}
 }
 
-// close ends what is left of the session.
+// close ends the session. It lets run clean up, and kills what is left then.
 func (s *session) close() {
-	for {
-		left := marked(s.mark)
+	s.cmd.Process.Signal(unix.SIGTERM)
+	select {
+	case <-s.ended:
+	case <-time.After(patience):
+		s.cmd.Process.Kill()
+		<-s.ended
+	}
+	for left := marked(s.mark); len(left) > 0; left = marked(s.mark) {
 		for _, pid := range left {
 			unix.Kill(pid, unix.SIGKILL)
-		}
-		select {
-		case <-s.ended:
-			if len(left) == 0 {
-				return
-			}
-		case <-time.After(10 * time.Millisecond):
-			if len(left) == 0 {
-				s.cmd.Process.Kill()
-			}
 		}
 	}
 }

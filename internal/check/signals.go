@@ -76,12 +76,12 @@ var signals = []Property{
 				}
 				time.Sleep(rand.N(5 * time.Millisecond))
 				unix.Kill(s.cmd.Process.Pid, unix.SIGTERM)
-				r, err := s.wait()
+				r, err := s.waitFor(2 * time.Second)
 				s.close()
 				if err != nil {
 					return err
 				}
-				if err := want("status", result{"", "", 143}, r); err != nil {
+				if err := want("result", result{"", "", 143}, r); err != nil {
 					return err
 				}
 			}

@@ -1,0 +1,197 @@
+//go:build linux
+
+package check
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A mutant is the last step with a mistake in it, and the properties that it lacks for that. They are named by a part of
+// their names that no other has.
+type mutant struct {
+	mistake string
+	// edits are pairs: what to look for, and what to put there.
+	edits []string
+	lacks []string
+}
+
+var mutants = []mutant{
+	{"no standard input", []string{"cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout", "cmd.Stdout, cmd.Stderr = os.Stdout"},
+		[]string{"reads standard input"}},
+	{"chatter", []string{"	defer takeTerminalBack()\n", "	defer takeTerminalBack()\n	fmt.Println(\"running\")\n"},
+		[]string{"output and error output"}},
+	{"flags after the command", []string{"SetInterspersed(false)", "SetInterspersed(true)"},
+		[]string{"look like flags"}},
+	{"descriptor 3 left open", []string{"	unix.CloseOnExec(3)\n", ""},
+		[]string{"no open files", "SIGTERM ends the container at whatever moment"}},
+	{"always success", []string{"return state.ExitCode()", "return 0"},
+		[]string{"ends with exit 3"}},
+	{"always failure", []string{"return state.ExitCode()", "return 1"},
+		[]string{"ends with exit 0"}},
+	{"status of signals unknown", []string{"return 128 + int(sig)\n", "return state.ExitCode()\n"},
+		[]string{"that a signal ends", "takes more memory"}},
+	{"not found is a failure of our own", []string{"exitNotFound      = 127", "exitNotFound = 125"},
+		[]string{"status 127"}},
+	{"not executable is a failure of our own", []string{"exitNotExecutable = 126", "exitNotExecutable = 125"},
+		[]string{"status 126"}},
+	{"a status of 1 for our own failures", []string{"exitFailed        = 125", "exitFailed = 1"},
+		[]string{"without a command", "unknown flag", "without /proc", "without root", "hostname that is too long", "missing, not a directory or empty",
+			"limit that makes no sense", "without a cgroup", "relative path"}},
+	{"help is an error", []string{"		status, err = 0, nil\n", ""},
+		[]string{"--help"}},
+	{"signals stay with run", []string{"				cmd.Process.Signal(sig)\n", ""},
+		[]string{"sent to run reach"}},
+	{"nobody acts for process 1", []string{"return (blocked|ignored|caught)>>(sig-1)&1 == 1", "return true"},
+		[]string{"does not handle ends it", "Ctrl-C ends", "Ctrl-Z"}},
+	{"endless patience", []string{"gracePeriod = 3", "gracePeriod = 3000"},
+		[]string{"even if the command ignores it"}},
+	{"signals passed on at once", []string{"	ours.Read(make([]byte, 1))\n", ""},
+		[]string{"at whatever moment"}},
+	{"ignored signals caught", []string{"!signal.Ignored(sig)", "true"},
+		[]string{"nohup"}},
+	{"what is typed passed on", []string{"if !typed {", "if true || typed {"},
+		[]string{"handles it, once"}},
+	{"a session of its own", []string{"	cmd.SysProcAttr = &unix.SysProcAttr{}\n", "	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}\n"},
+		[]string{"job control", "size of the window"}},
+	{"terminal not taken back", []string{"	defer takeTerminalBack()\n", ""},
+		[]string{"given back"}},
+	{"hostname not set", []string{"unix.Sethostname([]byte(*hostname))", "error(nil)"},
+		[]string{"is container", "--hostname sets"}},
+	{"no UTS namespace", []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUTS\n", ""},
+		[]string{"UTS namespace", "leaves that of the host"}},
+	{"no PID namespace", []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID\n", ""},
+		[]string{"command is process 1", "PID namespace", "survives the command", "finds itself", "ps sees"}},
+	{"no parent-death signal", []string{"	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL\n", ""},
+		[]string{"is killed with SIGKILL", "killed while it starts"}},
+	{"no chroot", []string{"unix.Chroot(*rootfs)", "error(nil)", "err := mountProc()", "err := error(nil)", "err := mountTmpfs()", "err := error(nil)"},
+		[]string{"out of sight", "is the root file system"}},
+	{"working directory left outside", []string{`os.Chdir("/")`, "error(nil)"},
+		[]string{"no way up"}},
+	{"PATH of the host", []string{`	return os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")`, "	return nil"},
+		[]string{"looked up in the container"}},
+	{"no mount namespace", []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS\n", ""},
+		[]string{"has a mount namespace", "/proc is mounted in the container", "/mytemp is a tmpfs"}},
+	{"mounts shared", []string{`unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")`, "error(nil)"},
+		[]string{"/proc is mounted in the container", "/mytemp is a tmpfs"}},
+	{"no memory limit", []string{`{"memory", "memory.limit_in_bytes", *memory}`, `{"memory", "memory.limit_in_bytes", "10g"}`,
+		`{"memory", "memory.memsw.limit_in_bytes", *memory}`, `{"memory", "memory.memsw.limit_in_bytes", "10g"}`, `"memory.max", *memory`, `"memory.max", "10g"`},
+		[]string{"takes more memory", "--memory is the limit"}},
+	{"memory limit too low", []string{`{"memory", "memory.limit_in_bytes", *memory}`, `{"memory", "memory.limit_in_bytes", "4m"}`, `"memory.max", *memory`, `"memory.max", "4m"`},
+		[]string{"takes less memory"}},
+	{"swap unlimited", []string{`{"memory", "memory.memsw.limit_in_bytes", *memory}`, `{"memory", "memory.memsw.limit_in_bytes", "10g"}`, `"memory.swap.max", "0"`, `"memory.swap.max", "max"`},
+		[]string{"swap is no way around"}},
+	{"no process limit", []string{`{"pids", "pids.max", fmt.Sprint(*pids)}`, `{"pids", "pids.max", "max"}`, `{"", "pids.max", fmt.Sprint(*pids)}`, `{"", "pids.max", "max"}`},
+		[]string{"more processes", "--pids is the limit"}},
+	{"half the CPU limit", []string{"*cpus * 100_000", "*cpus * 50_000"},
+		[]string{"--cpus limits"}},
+	{"cgroup not entered", []string{`{"cgroup.procs", "0"}`, `{s[1], s[2]}`},
+		[]string{"never outside", "takes more memory", "more processes"}},
+	{"cgroups left behind", []string{"	defer removeCgroups(cmd.Process.Pid)\n", ""},
+		[]string{"cgroups are gone"}},
+	{"one cgroup for all", []string{`"container-workshop-"+pid`, `"container-workshop-0"`, `pid, _ := os.Readlink("/proc/self")`, "", `container-workshop-%d", tree, pid`, `container-workshop-0", tree`},
+		[]string{"two containers at once"}},
+	{"tmpfs forgotten", []string{`unix.Mount("tmpfs", *tmpfs, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=16m,mode=1777")`, "error(nil)"},
+		[]string{"/mytemp is a tmpfs", "not on the host's disk", "no more than its size", "takes another directory"}},
+	{"tmpfs without a size", []string{"size=16m,", ""},
+		[]string{"/mytemp is a tmpfs"}},
+	{"tmpfs of another size", []string{"size=16m,", "size=32m,"},
+		[]string{"/mytemp is a tmpfs", "no more than its size"}},
+}
+
+func TestMutantsLackTheirProperties(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: make test")
+	}
+	rootfs := os.Getenv("ROOTFS")
+	if rootfs == "" {
+		rootfs = DefaultRootfs
+	}
+	if _, err := os.Stat(rootfs); err != nil {
+		t.Skipf("needs a root file system: make rootfs: %v", err)
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skipf("needs a compiler: %v", err)
+	}
+	source, err := filepath.Abs("../../step07-tmpfs/main.go")
+	require.NoError(t, err)
+	// What is waited for does not come. The default is for slow machines.
+	patience = 4 * time.Second
+	for _, m := range mutants {
+		t.Run(m.mistake, func(t *testing.T) {
+			program := &Program{Path: m.build(t, source), Step: 7, Rootfs: rootfs}
+			t.Cleanup(sweep)
+			for _, part := range m.lacks {
+				err := property(t, part).Check(program)
+				assert.Error(t, err, "%s: a check that does not see this is of no use", part)
+				assert.False(t, errors.Is(err, ErrUnclear), "%s: %v", part, err)
+			}
+		})
+	}
+}
+
+func TestEveryPropertyIsLackedByAMutant(t *testing.T) {
+	lacked := map[string]bool{}
+	for _, m := range mutants {
+		for _, part := range m.lacks {
+			lacked[property(t, part).Name] = true
+		}
+	}
+	for _, p := range Properties {
+		assert.True(t, lacked[p.Name], p.Name)
+	}
+}
+
+func property(t *testing.T, part string) Property {
+	t.Helper()
+	var found []Property
+	for _, p := range Properties {
+		if strings.Contains(p.Name, part) {
+			found = append(found, p)
+		}
+	}
+	require.Len(t, found, 1, part)
+	return found[0]
+}
+
+// build compiles the source with the mistake in it. Under sudo it does so as the caller, whose build cache it is.
+func (m mutant) build(t *testing.T, source string) string {
+	t.Helper()
+	text, err := os.ReadFile(source)
+	require.NoError(t, err)
+	mutated := string(text)
+	for i := 0; i < len(m.edits); i += 2 {
+		require.Contains(t, mutated, m.edits[i])
+		mutated = strings.ReplaceAll(mutated, m.edits[i], m.edits[i+1])
+	}
+	dir, err := publicDir()
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	changed, overlay := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json")
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{source: changed}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(changed, []byte(mutated), 0o644))
+	require.NoError(t, os.WriteFile(overlay, replace, 0o644))
+
+	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", filepath.Join(dir, "mutant"), filepath.Dir(source))
+	uid, _ := strconv.Atoi(os.Getenv("SUDO_UID"))
+	gid, _ := strconv.Atoi(os.Getenv("SUDO_GID"))
+	if uid != 0 {
+		require.NoError(t, os.Chown(dir, uid, gid))
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	}
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(output))
+	return filepath.Join(dir, "mutant")
+}
