@@ -72,7 +72,6 @@ unpack() {
 		tar -xp --numeric-owner -f "$1" -C "$2" || fail "$1: cannot unpack it: want a .tar, .tar.gz, .tar.zst or .zip"
 		;;
 	esac
-	[ ! -e "$2/manifest.json" ] || fail "$1: this is an image, as docker save writes: want the files of a container, as docker export writes"
 }
 
 # contents DIR prints the directory in it that holds the files: DIR, or the only thing in it. A tar in a zip is unpacked.
@@ -110,7 +109,7 @@ devices() {
 	END
 }
 
-[ $# -ge 1 ] && [ -n "$1" ] || fail "usage: rootfs.sh DIR [ARCHIVE]"
+[ -n "${1:-}" ] || fail "usage: rootfs.sh DIR [ARCHIVE]"
 dir=$(realpath -m "$1") archive=${2:-}
 
 if [ -n "$(ls -A "$dir" 2>/dev/null)" ]; then
@@ -142,6 +141,8 @@ else
 	bootstrap "$partial"
 	files=$partial
 fi
+[ ! -e "$files/manifest.json" ] || [ -e "$files/bin" ] ||
+	fail "$archive: this is an image, as docker save writes it: want the files of a container, as docker export writes them"
 [ -e "$files/bin/sh" ] || [ -L "$files/bin/sh" ] || fail "${archive:-mmdebstrap}: there is no bin/sh in it"
 devices "$files"
 

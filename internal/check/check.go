@@ -52,7 +52,7 @@ func unclear(err error) error {
 // want returns an error unless what was seen is what was expected.
 func want[T comparable](what string, expected, seen T) error {
 	if seen != expected {
-		return fmt.Errorf("%s: want %#v, got %#v", what, expected, seen)
+		return fmt.Errorf("%s: want %#v; got %#v", what, expected, seen)
 	}
 	return nil
 }

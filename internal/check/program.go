@@ -61,6 +61,11 @@ type result struct {
 	status         int
 }
 
+// GoString says it in words.
+func (r result) GoString() string {
+	return fmt.Sprintf("status %d, output %q, error output %q", r.status, r.stdout, r.stderr)
+}
+
 // args returns the command line of a call. A rootfs other than the default is named to the steps that know one.
 func (p *Program) args(c call) []string {
 	args := []string{"run"}

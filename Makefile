@@ -1,0 +1,78 @@
+# The root file system of the containers. Not in a synced folder: those cannot hold devices.
+ROOTFS ?= /var/lib/container-workshop/rootfs
+# What run and diff are about.
+STEP ?= 7
+# Flags of run, as for FLAGS='--memory 128m'.
+FLAGS ?=
+
+export ROOTFS CGO_ENABLED := 0
+# As it is: make would read $$ in it.
+override CMD := $(value CMD)
+export CMD
+
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+step = $(wildcard step0$(STEP)-*)
+# The program of make check: the learner's own, or the step itself.
+program = $(or $(DIR),$(step))
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.DEFAULT_GOAL := help
+.PHONY: help run rootfs start diff check doctor test lint clean need-go need-step
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "With STEP=1 to 7, ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar"
+
+run: need-go need-step ## Run bash, or CMD, in a container of the last step, or of STEP
+	@[ -e "$(ROOTFS)" ] || $(SUDO) scripts/rootfs.sh "$(ROOTFS)"
+	@go build -o build/ ./$(step)
+	@if [ -n "$$CMD" ]; then \
+		$(SUDO) build/$(step) run $(rootfs_flag) $(FLAGS) /bin/bash -c "$$CMD"; \
+	else \
+		$(SUDO) build/$(step) run $(rootfs_flag) $(FLAGS) /bin/bash; \
+	fi
+
+# The flag came with step 4.
+rootfs_flag = $(if $(filter 4 5 6 7,$(STEP)),--rootfs "$(ROOTFS)")
+
+rootfs: ## Make the root file system: this host's distribution, or what is in FROM
+	@$(SUDO) scripts/rootfs.sh "$(ROOTFS)" $(if $(FROM),"$(FROM)")
+
+start: ## Start your own program for STEP in DIR, from a copy of the step before
+	@scripts/start.sh "$(STEP)" "$(DIR)"
+
+diff: ## Show what STEP adds to the step before, or what your program in DIR lacks
+	@scripts/diff.sh "$(STEP)" "$(DIR)"
+
+check: need-go need-step ## Check which properties of STEP your program in DIR has
+	@[ -e "$(ROOTFS)" ] || $(SUDO) scripts/rootfs.sh "$(ROOTFS)"
+	@go build -o build/check ./internal/check/cmd
+	@go build -o build/program $(if $(filter /%,$(program)),,./)$(program)
+	@$(SUDO) build/check --step $(STEP) --rootfs "$(ROOTFS)" build/program
+
+doctor: ## Say whether this machine can do the workshop, and what to do if not
+	@scripts/doctor.sh "$(ROOTFS)"
+
+test: need-go ## Run all tests, as root
+	@[ -e "$(ROOTFS)" ] || $(SUDO) scripts/rootfs.sh "$(ROOTFS)"
+	@scripts/test.sh
+
+lint: need-go ## Look for mistakes without running anything
+	@command -v shellcheck >/dev/null || $(SUDO) apt-get install -y -qq shellcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	go vet ./...
+	GOARCH=arm64 go vet ./...
+	GOOS=darwin go vet ./step0*
+	go run $(STATICCHECK) ./...
+	shellcheck scripts/*.sh .ci/run
+	GOARCH=arm64 go build -o build/arm64/ ./...
+
+clean: ## Remove what make has built, but for the root file system
+	rm -rf build
+
+need-go:
+	@command -v go >/dev/null || { echo "There is no Go here. What to do about it: make doctor" >&2; exit 1; }
+
+need-step:
+	@[ -n "$(step)" ] || { echo "STEP=$(STEP): there is no such step (1 to 7)" >&2; exit 1; }

@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# Says whether this machine can do the workshop: a line for each thing that it needs, ok or what to do about it.
+#
+#   doctor.sh ROOTFS
+#
+# Exit status: 0 all is well, 1 something is to do.
+set -uo pipefail
+
+rootfs=${1:-/var/lib/container-workshop/rootfs}
+to_do=0
+
+ok() { printf 'ok    %-12s %s\n' "$1" "$2"; }
+fix() {
+	printf 'FIX   %-12s %s\n      %-12s -> %s\n' "$1" "$2" '' "$3"
+	to_do=$((to_do + 1))
+}
+
+# at_least VERSION WANTED
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+
+kernel() {
+	if [ "$(uname -s)" != Linux ]; then
+		fix kernel "$(uname -s) has no containers" "vagrant up, and vagrant ssh"
+		echo "The rest is to be seen there."
+		exit 1
+	fi
+	local version
+	version=$(uname -r)
+	if at_least "$version" 5.10; then
+		ok kernel "Linux $version"
+	else
+		fix kernel "Linux $version is older than 5.10" "vagrant up, and vagrant ssh"
+	fi
+}
+
+architecture() {
+	case $(uname -m) in
+	x86_64 | aarch64) ok architecture "$(uname -m)" ;;
+	*) fix architecture "$(uname -m) is neither x86_64 nor aarch64" "use a machine that is one of them" ;;
+	esac
+}
+
+privileges() {
+	# CAP_SYS_ADMIN is bit 21. capabilities(7)
+	local bounding
+	bounding=$(sed -n 's/^CapBnd:\t//p' /proc/self/status 2>/dev/null)
+	if [ -z "$bounding" ]; then
+		fix root "/proc is not mounted" "mount -t proc proc /proc"
+	elif [ $(((0x$bounding >> 21) & 1)) = 0 ]; then
+		fix root "this is inside of a container without CAP_SYS_ADMIN" "start it with docker run --privileged, or use vagrant up"
+	elif [ "$(id -u)" = 0 ]; then
+		ok root "you are"
+	elif command -v sudo >/dev/null; then
+		ok root "through sudo"
+	else
+		fix root "you are not, and there is no sudo" "su -c 'apt-get install sudo && adduser $(id -un) sudo', then log in again"
+	fi
+}
+
+namespaces() {
+	local kind
+	for kind in uts pid mnt; do
+		[ -e /proc/self/ns/$kind ] || {
+			fix namespaces "the kernel has no $kind namespaces" "use another kernel: vagrant up"
+			return
+		}
+	done
+	ok namespaces "uts, pid, mnt"
+}
+
+cgroups() {
+	local type controller missing='' enabled
+	type=$(stat -f -c %T /sys/fs/cgroup 2>/dev/null)
+	case $type in
+	cgroup2fs)
+		enabled=$(cat /sys/fs/cgroup/cgroup.controllers)
+		for controller in memory cpu pids; do
+			[[ " $enabled " == *" $controller "* ]] || missing+=" $controller"
+		done
+		[ -n "$missing" ] || ok cgroups "version 2, with memory, cpu, pids"
+		;;
+	*)
+		for controller in memory cpu pids; do
+			[ "$(stat -f -c %T /sys/fs/cgroup/$controller 2>/dev/null)" = cgroupfs ] || missing+=" $controller"
+		done
+		[ -n "$missing" ] || ok cgroups "version 1, with memory, cpu, pids"
+		;;
+	esac
+	case $missing in
+	'') ;;
+	' memory cpu pids') fix cgroups "no cgroup file system on /sys/fs/cgroup" "mount -t cgroup2 cgroup2 /sys/fs/cgroup" ;;
+	*) fix cgroups "without$missing" "start the kernel with cgroup_enable=${missing// /,cgroup_enable=}" ;;
+	esac
+}
+
+leftovers() {
+	local dir stale=()
+	for dir in /sys/fs/cgroup/{,memory/,cpu/,pids/}container-workshop-*; do
+		[ ! -d "$dir" ] || [ -d "/proc/${dir##*-}" ] || stale+=("$dir")
+	done
+	if [ ${#stale[@]} = 0 ]; then
+		ok leftovers none
+	else
+		fix leftovers "${#stale[@]} cgroups of containers whose run was killed" "sudo rmdir ${stale[*]}"
+	fi
+}
+
+compiler() {
+	local wanted version
+	wanted=$(sed -n 's/^go //p' go.mod)
+	if ! command -v go >/dev/null; then
+		fix Go "there is none" "sudo apt-get install golang-go && go env -w GOTOOLCHAIN=auto"
+		return
+	fi
+	# Outside of the workshop, where go.mod does not make it fetch another.
+	version=$(cd / && GOTOOLCHAIN=local go env GOVERSION)
+	version=${version#go}
+	if at_least "$version" "$wanted"; then
+		ok Go "$version"
+	elif ! at_least "$version" 1.21; then
+		fix Go "$version cannot fetch the $wanted that go.mod wants" "install 1.21 or newer: https://go.dev/doc/install"
+	elif [ "$(cd / && go env GOTOOLCHAIN)" = local ]; then
+		fix Go "$version is not to fetch the $wanted that go.mod wants" "go env -w GOTOOLCHAIN=auto"
+	else
+		ok Go "$version, which fetches the $wanted that go.mod wants"
+	fi
+}
+
+line_ends() {
+	local files
+	files=$(grep -lI $'\r' Makefile go.mod scripts/* step*/*.go 2>/dev/null | tr '\n' ' ')
+	if [ -z "$files" ]; then
+		ok "line ends" "those of Linux"
+	else
+		fix "line ends" "those of Windows in $files" "git config core.autocrlf input && git rm -q --cached -r . && git reset -q --hard"
+	fi
+}
+
+# machine FILE prints the architecture that an ELF file is for. elf(5)
+machine() {
+	case $(od -An -tx1 -j18 -N2 "$1" 2>/dev/null | tr -d ' ') in
+	3e00) echo x86_64 ;;
+	b700) echo aarch64 ;;
+	*) echo unknown ;;
+	esac
+}
+
+# inside PATH prints where a file of the root file system is on the host, its symbolic links followed inside.
+inside() {
+	local path=$1 target n=0
+	while [ -L "$rootfs$path" ] && [ $((n += 1)) -lt 20 ]; do
+		target=$(readlink "$rootfs$path")
+		case $target in /*) path=$target ;; *) path=${path%/*}/$target ;; esac
+	done
+	echo "$rootfs$path"
+}
+
+root_file_system() {
+	local sh interpreter program missing=()
+	sh=$(inside /bin/sh)
+	if [ ! -e "$rootfs" ]; then
+		fix rootfs "$rootfs is not there" "make rootfs"
+		return
+	elif [ ! -f "$sh" ]; then
+		fix rootfs "$rootfs has no /bin/sh" "sudo rm -rf $rootfs && make rootfs"
+		return
+	elif [ "$(machine "$sh")" != "$(uname -m)" ]; then
+		fix rootfs "$rootfs is for $(machine "$sh"), this machine is $(uname -m)" "sudo rm -rf $rootfs && make rootfs"
+		return
+	fi
+	interpreter=$(head -c 4096 "$sh" | tr '\0' '\n' | grep -am1 '^/.*/ld-')
+	if [ -n "$interpreter" ] && [ ! -e "$(inside "${interpreter%/*}")/${interpreter##*/}" ]; then
+		fix rootfs "$rootfs has no $interpreter, which /bin/sh needs" "sudo rm -rf $rootfs && make rootfs"
+		return
+	fi
+	for program in ps hostname ip; do
+		[ -e "$rootfs/bin/$program" ] || [ -e "$rootfs/usr/bin/$program" ] || [ -L "$rootfs/bin/$program" ] || missing+=("$program")
+	done
+	if [ ${#missing[@]} != 0 ]; then
+		fix rootfs "$rootfs has no ${missing[*]}" "sudo chroot $rootfs apt-get install procps hostname iproute2, or make another"
+		return
+	fi
+	ok rootfs "$rootfs"
+}
+
+devices() {
+	[ -e "$rootfs" ] || return
+	if findmnt -no OPTIONS -T "$rootfs" 2>/dev/null | grep -qw nodev; then
+		fix devices "$rootfs is on a file system without devices" "make rootfs ROOTFS=/somewhere/else"
+	elif [ ! -c "$rootfs/dev/null" ]; then
+		fix devices "$rootfs/dev/null is no device" "sudo rm -f $rootfs/dev/null && sudo mknod -m 666 $rootfs/dev/null c 1 3"
+	else
+		ok devices "/dev/null"
+	fi
+}
+
+cd "$(dirname "$0")/.." || exit 1
+kernel
+architecture
+privileges
+namespaces
+cgroups
+leftovers
+compiler
+line_ends
+root_file_system
+devices
+if [ "$to_do" != 0 ]; then
+	printf '\n%d to fix.\n' "$to_do"
+	exit 1
+fi
+printf '\nAll is well. Now: make run\n'
