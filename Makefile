@@ -30,7 +30,7 @@ run: need-go need-step ## Run bash, or CMD, in a container of the last step, or 
 	@if [ -n "$$CMD" ]; then \
 		$(SUDO) build/$(step) run $(rootfs_flag) $(FLAGS) /bin/bash -c "$$CMD"; \
 	else \
-		$(SUDO) build/$(step) run $(rootfs_flag) $(FLAGS) /bin/bash; \
+		$(SUDO) build/$(step) run $(rootfs_flag) $(FLAGS) /bin/bash || [ $$? != 125 ]; \
 	fi
 
 # The flag came with step 4.

@@ -8,8 +8,8 @@
 # Exit status: 0 it is there; 1 it is not, and nothing is left behind.
 set -euo pipefail
 
-# What the lessons use beyond the essential packages, which have bash, coreutils, util-linux and mount.
-packages=(procps iproute2 hostname)
+# What the lessons use beyond the essential packages, which have bash, coreutils and util-linux.
+packages=(procps iproute2 hostname mount)
 
 say() {
 	printf 'rootfs: %s\n' "$@" >&2
@@ -65,7 +65,7 @@ unpack() {
 	case $magic in
 	504b*)
 		need unzip unzip
-		unzip -q "$1" -d "$2" >&2 || fail "$1: cannot unzip it"
+		unzip -qK "$1" -d "$2" >&2 || fail "$1: cannot unzip it"
 		;;
 	*)
 		[ "$magic" != 28b52ffd ] || need zstd zstd
@@ -79,16 +79,16 @@ contents() {
 	local dir=$1 inside
 	while [ ! -e "$dir/bin" ] && [ ! -e "$dir/usr" ]; do
 		inside=("$dir"/*)
-		[ ${#inside[@]} -eq 1 ] || break
-		case ${inside[0]} in
-		*.tar | *.tar.*)
+		[ ${#inside[@]} = 1 ] || break
+		if [ -d "${inside[0]}" ]; then
+			dir=${inside[0]}
+		elif [[ ${inside[0]} == *.tar* ]]; then
 			mkdir "$dir/unpacked"
 			unpack "${inside[0]}" "$dir/unpacked"
 			dir=$dir/unpacked
-			;;
-		*) dir=${inside[0]} ;;
-		esac
-		[ -d "$dir" ] || break
+		else
+			break
+		fi
 	done
 	echo "$dir"
 }
@@ -112,13 +112,13 @@ devices() {
 [ -n "${1:-}" ] || fail "usage: rootfs.sh DIR [ARCHIVE]"
 dir=$(realpath -m "$1") archive=${2:-}
 
+[ ! -e "$dir" ] || [ -d "$dir" ] || fail "$dir: is not a directory: choose another ROOTFS="
 if [ -n "$(ls -A "$dir" 2>/dev/null)" ]; then
 	[ -e "$dir/bin/sh" ] || [ -L "$dir/bin/sh" ] || fail "$dir: holds something else: empty it, or choose another ROOTFS="
 	[ -z "$archive" ] || fail "$dir: is there already: remove it first (sudo rm -rf $dir), or choose another ROOTFS="
 	say "$dir is there"
 	exit 0
 fi
-[ ! -e "$dir" ] || [ -d "$dir" ] || fail "$dir: is not a directory: choose another ROOTFS="
 [ "$(id -u)" = 0 ] || fail "making a root file system needs root: use sudo"
 
 mkdir -p "$(dirname "$dir")"

@@ -111,21 +111,7 @@ var mutants = []mutant{
 }
 
 func TestMutantsLackTheirProperties(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test")
-	}
-	rootfs := os.Getenv("ROOTFS")
-	if rootfs == "" {
-		rootfs = DefaultRootfs
-	}
-	if _, err := os.Stat(rootfs); err != nil {
-		t.Skipf("needs a root file system: make rootfs: %v", err)
-	}
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skipf("needs a compiler: %v", err)
-	}
-	source, err := filepath.Abs("../../step07-tmpfs/main.go")
-	require.NoError(t, err)
+	rootfs, source := needs(t)
 	// What is waited for does not come. The default is for slow machines.
 	patience = 4 * time.Second
 	for _, m := range mutants {
@@ -139,6 +125,27 @@ func TestMutantsLackTheirProperties(t *testing.T) {
 			}
 		})
 	}
+}
+
+// needs returns the root file system of the tests and the source of the last step, or skips what needs them.
+func needs(t *testing.T) (rootfs, source string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: make test")
+	}
+	rootfs = os.Getenv("ROOTFS")
+	if rootfs == "" {
+		rootfs = DefaultRootfs
+	}
+	if _, err := os.Stat(rootfs); err != nil {
+		t.Skipf("needs a root file system: make rootfs: %v", err)
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skipf("needs a compiler: %v", err)
+	}
+	source, err := filepath.Abs("../../step07-tmpfs/main.go")
+	require.NoError(t, err)
+	return rootfs, source
 }
 
 func TestEveryPropertyIsLackedByAMutant(t *testing.T) {

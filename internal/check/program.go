@@ -109,7 +109,7 @@ func (p *Program) session(args []string, c call) *session {
 	s.cmd.Env = append(append(append(os.Environ(), p.Env...), c.env...), s.mark)
 	s.cmd.SysProcAttr = &c.attr
 	// A process that outlives run can keep its streams open. This is how long they are read all the same.
-	s.cmd.WaitDelay = 100 * time.Millisecond
+	s.cmd.WaitDelay = 2 * time.Second
 	return s
 }
 

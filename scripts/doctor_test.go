@@ -1,0 +1,85 @@
+//go:build linux
+
+package scripts_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sandbox makes a root file system that only has a shell, the host's own, and what that needs.
+func sandbox(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "rootfs")
+	shell(t, "/", `mkdir -p `+dir+`/bin `+dir+`/dev
+		cp -L /bin/sh `+dir+`/bin/sh
+		touch `+dir+`/bin/ps `+dir+`/bin/ip `+dir+`/bin/hostname
+		ld=$(head -c 4096 /bin/sh | tr '\0' '\n' | grep -am1 '^/.*/ld-')
+		mkdir -p `+dir+`$(dirname $ld)
+		cp -L $ld `+dir+`$ld
+		mknod -m 666 `+dir+`/dev/null c 1 3`)
+	return dir
+}
+
+func TestDoctorNamesWhatToDo(t *testing.T) {
+	needRoot(t)
+	path := os.Getenv("PATH")
+	for name, c := range map[string]struct{ spoil, path, line, remedy string }{
+		"nothing":              {"true", path, "", ""},
+		"no root file system":  {"rm -rf ../rootfs/*; rmdir ../rootfs", path, "FIX   rootfs", "make rootfs"},
+		"no shell":             {"rm bin/sh", path, "FIX   rootfs", "make rootfs"},
+		"another architecture": {`printf '\363\000' | dd of=bin/sh bs=1 seek=18 conv=notrunc status=none`, path, "FIX   rootfs", "make rootfs"},
+		"no interpreter":       {"rm -rf lib*", path, "FIX   rootfs", "make rootfs"},
+		"no ps":                {"rm bin/ps", path, "FIX   rootfs", "procps"},
+		"no device":            {"rm dev/null", path, "FIX   devices", "mknod"},
+		"no Go":                {"true", without(t, "go"), "FIX   Go", "apt-get install golang-go"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rootfs := sandbox(t)
+			shell(t, rootfs, c.spoil)
+			doctor := run(t, []string{"PATH=" + c.path}, "doctor.sh", rootfs)
+			if c.line == "" {
+				assert.Zero(t, doctor.status, doctor.output)
+				assert.NotContains(t, doctor.output, "FIX")
+				return
+			}
+			assert.Equal(t, 1, doctor.status, doctor.output)
+			assert.Equal(t, 1, strings.Count(doctor.output, "FIX"), doctor.output)
+			assert.Contains(t, doctor.output, c.line)
+			_, remedy, _ := strings.Cut(doctor.output, " -> ")
+			assert.Contains(t, remedy, c.remedy)
+		})
+	}
+}
+
+func TestDoctorSeesLineEndsOfWindows(t *testing.T) {
+	dir := t.TempDir()
+	shell(t, ".", "mkdir "+dir+"/scripts && cp ../go.mod "+dir+" && cp doctor.sh "+dir+"/scripts && printf 'help:\\r\\n' > "+dir+"/Makefile")
+	doctor := run(t, nil, filepath.Join(dir, "scripts/doctor.sh"))
+	assert.Equal(t, 1, doctor.status)
+	assert.Contains(t, doctor.output, "FIX   line ends")
+	assert.Contains(t, doctor.output, "core.autocrlf")
+}
+
+func TestDoctorSeesCgroupsLeftBehind(t *testing.T) {
+	needRoot(t)
+	// No process has this number: it is the highest there can be. proc_sys_kernel(5)
+	for _, tree := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/pids"} {
+		dir := filepath.Join(tree, "container-workshop-4194304")
+		if _, err := os.Stat(filepath.Join(tree, "cgroup.procs")); err != nil {
+			continue
+		}
+		require.NoError(t, os.Mkdir(dir, 0o755))
+		defer os.Remove(dir)
+		doctor := run(t, nil, "doctor.sh")
+		assert.Equal(t, 1, doctor.status)
+		assert.Contains(t, doctor.output, "-> sudo rmdir "+dir)
+		return
+	}
+	t.Fatal("no cgroup file system")
+}
