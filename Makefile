@@ -5,7 +5,8 @@ STEP ?= 7
 # Flags of run, as for FLAGS='--memory 128m'.
 FLAGS ?=
 
-export ROOTFS CGO_ENABLED := 0
+export ROOTFS
+export CGO_ENABLED := 0
 # As it is: make would read $$ in it.
 override CMD := $(value CMD)
 export CMD
@@ -14,27 +15,25 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 step = $(wildcard step0$(STEP)-*)
 # The program of make check: the learner's own, or the step itself.
 program = $(or $(DIR),$(step))
+# Step 4 is the first that has one.
+rootfs_flag = $(if $(filter 4 5 6 7,$(STEP)),--rootfs "$(ROOTFS)")
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff check doctor test lint clean need-go need-step
+.PHONY: help run rootfs start diff check doctor test lint clean need-go need-step need-rootfs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "With STEP=1 to 7, ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar"
 
-run: need-go need-step ## Run bash, or CMD, in a container of the last step, or of STEP
-	@[ -e "$(ROOTFS)" ] || $(SUDO) scripts/rootfs.sh "$(ROOTFS)"
+run: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Run bash, or CMD, in a container of the last step, or of STEP
 	@go build -o build/ ./$(step)
 	@if [ -n "$$CMD" ]; then \
 		$(SUDO) build/$(step) run $(rootfs_flag) $(FLAGS) /bin/bash -c "$$CMD"; \
 	else \
 		$(SUDO) build/$(step) run $(rootfs_flag) $(FLAGS) /bin/bash || [ $$? != 125 ]; \
 	fi
-
-# The flag came with step 4.
-rootfs_flag = $(if $(filter 4 5 6 7,$(STEP)),--rootfs "$(ROOTFS)")
 
 rootfs: ## Make the root file system: this host's distribution, or what is in FROM
 	@$(SUDO) scripts/rootfs.sh "$(ROOTFS)" $(if $(FROM),"$(FROM)")
@@ -45,8 +44,7 @@ start: ## Start your own program for STEP in DIR, from a copy of the step before
 diff: ## Show what STEP adds to the step before, or what your program in DIR lacks
 	@scripts/diff.sh "$(STEP)" "$(DIR)"
 
-check: need-go need-step ## Check which properties of STEP your program in DIR has
-	@[ -e "$(ROOTFS)" ] || $(SUDO) scripts/rootfs.sh "$(ROOTFS)"
+check: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Check which properties of STEP your program in DIR has
 	@go build -o build/check ./internal/check/cmd
 	@go build -o build/program $(if $(filter /%,$(program)),,./)$(program)
 	@$(SUDO) build/check --step $(STEP) --rootfs "$(ROOTFS)" build/program
@@ -54,8 +52,7 @@ check: need-go need-step ## Check which properties of STEP your program in DIR h
 doctor: ## Say whether this machine can do the workshop, and what to do if not
 	@scripts/doctor.sh "$(ROOTFS)"
 
-test: need-go ## Run all tests, as root
-	@[ -e "$(ROOTFS)" ] || $(SUDO) scripts/rootfs.sh "$(ROOTFS)"
+test: need-go need-rootfs ## Run all tests, as root
 	@scripts/test.sh
 
 lint: need-go ## Look for mistakes without running anything
@@ -76,3 +73,6 @@ need-go:
 
 need-step:
 	@[ -n "$(step)" ] || { echo "STEP=$(STEP): there is no such step (1 to 7)" >&2; exit 1; }
+
+need-rootfs:
+	@[ -e "$(ROOTFS)" ] || $(SUDO) scripts/rootfs.sh "$(ROOTFS)"
