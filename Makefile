@@ -17,6 +17,8 @@ step = $(wildcard step0$(STEP)-*)
 program = $(or $(DIR),$(step))
 # Step 4 is the first that has one.
 rootfs_flag = $(if $(filter 4 5 6 7,$(STEP)),--rootfs "$(ROOTFS)")
+# All but work/, which is the learner's.
+packages = ./step0*/ ./internal/... ./scripts/
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
@@ -57,13 +59,13 @@ test: need-go need-rootfs ## Run all tests, as root
 
 lint: need-go ## Look for mistakes without running anything
 	@command -v shellcheck >/dev/null || $(SUDO) apt-get install -y -qq shellcheck
-	@test -z "$$(gofmt -l . | tee /dev/stderr)"
-	go vet ./...
-	GOARCH=arm64 go vet ./...
-	GOOS=darwin go vet ./step0*
-	go run $(STATICCHECK) ./...
+	@test -z "$$(gofmt -l step0* internal scripts | tee /dev/stderr)"
+	go vet $(packages)
+	GOARCH=arm64 go vet $(packages)
+	GOOS=darwin go vet ./step0*/
+	go run $(STATICCHECK) $(packages)
 	shellcheck scripts/*.sh .ci/run
-	GOARCH=arm64 go build -o build/arm64/ ./...
+	GOARCH=arm64 go build -o build/arm64/ $(packages)
 
 clean: ## Remove what make has built, but for the root file system
 	rm -rf build

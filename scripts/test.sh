@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all tests, as root, one package after the other: they look at processes, mounts and cgroups of the whole host.
+# Runs all tests but those in work/, as root, one package after the other: they look at processes, mounts and cgroups of the whole host.
 # What is skipped is listed. Where CI is set, a skip that is not in .ci/known-skips is a failure.
 #
 #   test.sh [FLAG OF GO TEST ...]
@@ -10,11 +10,11 @@ mkdir -p build
 run=(go test -v -count=1 -p 1 -timeout 30m)
 if [ "$(id -u)" != 0 ]; then
 	# Compiled as the caller and run as root. sudo has a PATH of its own, without Go.
-	run+=(-exec "sudo env PATH=$PATH HOME=$HOME ROOTFS=${ROOTFS:-} CI=${CI:-}")
+	run+=(-exec "sudo env PATH=$PATH:/usr/sbin:/sbin HOME=$HOME ROOTFS=${ROOTFS:-} CI=${CI:-}")
 fi
 
 status=0
-"${run[@]}" "$@" ./... 2>&1 | tee "$log" | grep -vE '^(=== |PASS$)|^ *--- PASS' || status=${PIPESTATUS[0]}
+"${run[@]}" "$@" ./step0*/ ./internal/... ./scripts/ 2>&1 | tee "$log" | grep --line-buffered -vE '^(=== |PASS$)|^ *--- PASS' || status=${PIPESTATUS[0]}
 
 printf '%s passed, %s failed, %s skipped\n' \
 	"$(grep -cE '^ *--- PASS' "$log")" "$(grep -cE '^ *--- FAIL' "$log")" "$(grep -cE '^ *--- SKIP' "$log")"

@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// controllers are those that limit a container. Each is also the name of its hierarchy on cgroup v1.
+var controllers = []string{"memory", "pids", "cpu"}
+
 // cgroupDir returns the directory of the cgroup that limits by a controller, from the lines of /proc/PID/cgroup: the one in
 // the hierarchy of the controller on cgroup v1, else the one of cgroup v2. It is empty if there is none. cgroups(7)
 func cgroupDir(lines, controller string) string {
@@ -71,17 +74,19 @@ func limit(dir string, names ...string) (string, error) {
 	return "", fmt.Errorf("%s has no %s", dir, strings.Join(names, " or "))
 }
 
-// sweep removes the cgroups of containers whose run was killed, and could not do it: those that are named after a process
-// that is no more.
+// sweep removes the cgroups of containers whose run was killed, and could not do it: those that are named as the steps do it,
+// after a process that has ended.
 func sweep() {
-	for _, tree := range []string{"", "memory", "cpu", "pids"} {
+	for _, tree := range append(controllers, "") {
 		dirs, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", tree, "container-workshop-*"))
 		for _, dir := range dirs {
 			_, pid, _ := strings.Cut(filepath.Base(dir), "workshop-")
-			for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
-				if _, err := os.Stat("/proc/" + pid); err == nil || unix.Rmdir(dir) != unix.EBUSY {
-					break
-				}
+			stat, err := os.ReadFile("/proc/" + pid + "/stat")
+			// A zombie is in no cgroup any more.
+			if err == nil && !strings.Contains(string(stat), ") Z ") {
+				continue
+			}
+			for deadline := time.Now().Add(time.Second); unix.Rmdir(dir) == unix.EBUSY && time.Now().Before(deadline); {
 			}
 		}
 	}

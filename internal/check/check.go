@@ -25,7 +25,7 @@ type Property struct {
 }
 
 // Properties is the table, in the order of the steps.
-var Properties = table(command, input, signals, terminal, hostname, processes, root, mounts, limits, temporary)
+var Properties = table(command, input, signals, terminal, hostname, processes, root, mounts, limits, temporary, leftovers)
 
 // ErrUnclear is wrapped by the error of a check that could not tell.
 var ErrUnclear = errors.New("cannot tell")

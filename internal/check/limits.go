@@ -138,7 +138,7 @@ var limits = []Property{
 				if err != nil {
 					return err
 				}
-				for _, controller := range []string{"memory", "pids", "cpu"} {
+				for _, controller := range controllers {
 					if _, err := limiting(r.stdout, controller); err != nil {
 						return err
 					}
@@ -161,7 +161,7 @@ var limits = []Property{
 			if err := s.expect("ready"); err != nil {
 				return err
 			}
-			for _, controller := range []string{"memory", "pids", "cpu"} {
+			for _, controller := range controllers {
 				dir, err := s.cgroup(controller)
 				if err != nil {
 					return err

@@ -99,7 +99,7 @@ var mutants = []mutant{
 	{"cgroup not entered", []string{`{"cgroup.procs", "0"}`, `{s[1], s[2]}`},
 		[]string{"never outside", "takes more memory", "more processes"}},
 	{"cgroups left behind", []string{"	defer removeCgroups(cmd.Process.Pid)\n", ""},
-		[]string{"cgroups are gone"}},
+		[]string{"cgroups are gone", "200 containers"}},
 	{"one cgroup for all", []string{`"container-workshop-"+pid`, `"container-workshop-0"`, `pid, _ := os.Readlink("/proc/self")`, "", `container-workshop-%d", tree, pid`, `container-workshop-0", tree`},
 		[]string{"two containers at once"}},
 	{"tmpfs forgotten", []string{`unix.Mount("tmpfs", *tmpfs, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=16m,mode=1777")`, "error(nil)"},
