@@ -139,8 +139,8 @@ func run() (int, error) {
 	for {
 		select {
 		case sig := <-signals:
-			// What was typed has reached the command already: the terminal sends it to the whole process group.
-			typed := (sig == unix.SIGINT || sig == unix.SIGQUIT) && inForeground()
+			// What was typed has reached the command already: the terminal sends it to the whole process group. termios(3)
+			typed := (sig == unix.SIGINT || sig == unix.SIGQUIT || sig == unix.SIGTSTP) && inForeground()
 			if !typed {
 				cmd.Process.Signal(sig)
 			}
