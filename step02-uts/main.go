@@ -107,6 +107,7 @@ func run() (int, error) {
 		return exitFailed, err
 	}
 	theirs.Close()
+	// One byte is our word. The read ends when child's end is closed: by execve, as child becomes the command, or by its death.
 	ours.Write(make([]byte, 1))
 	ours.Read(make([]byte, 1))
 
@@ -121,7 +122,7 @@ func run() (int, error) {
 			if !typed {
 				cmd.Process.Signal(sig)
 			}
-			if sig == unix.SIGTERM {
+			if sig == unix.SIGTERM && expired == nil {
 				expired = time.After(gracePeriod)
 			}
 		case <-expired:
@@ -147,7 +148,7 @@ func notify() chan os.Signal {
 
 // child is the first process in the container. It becomes the command.
 func child() (int, error) {
-	// Until we are the command, signals are for run: it passes them on afterwards.
+	// Catch signals and drop them until we are the command. Run keeps its own meanwhile, and passes them on afterwards.
 	notify()
 	parent := os.NewFile(3, "run")
 	defer parent.Close()
@@ -176,7 +177,7 @@ func exitNoCommand(err error) int {
 }
 
 func exitStatus(state *os.ProcessState) int {
-	// Signal is -1 for a command that has exited. wait(2)
+	// Sys holds what wait(2) has returned. Its Signal is -1 for a command that has exited.
 	if sig := state.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {
 		return 128 + int(sig)
 	}
@@ -197,7 +198,7 @@ func takeTerminalBack() {
 	defer tty.Close()
 	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
 	if err == nil && unix.Kill(-group, 0) == unix.ESRCH {
-		// The kernel stops a background process that does this, unless it ignores the signal.
+		// The kernel sends this to a background process that does so, and it would stop us.
 		signal.Ignore(unix.SIGTTOU)
 		unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, unix.Getpgrp())
 	}

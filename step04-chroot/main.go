@@ -24,7 +24,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The thread that starts child has to last, and child has to stay on the one that is to end with it. PR_SET_PDEATHSIG(2const)
+// Child ends with the thread of run that starts it, and is told so on its first thread: so neither of the two changes
+// threads. PR_SET_PDEATHSIG(2const)
 func init() { runtime.LockOSThread() }
 
 // The exit status is the command's own, 128+n if signal n ended it, or one of these.
@@ -110,8 +111,7 @@ func run() (int, error) {
 
 	// Its own process IDs. When number 1 ends, the kernel ends all the others. pid_namespaces(7)
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID
-
-	// It ends with us. PR_SET_PDEATHSIG(2const)
+	// Number 1 ends with us. PR_SET_PDEATHSIG(2const)
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
 	signal.Notify(signals, unix.SIGTSTP)
 
@@ -126,6 +126,7 @@ func run() (int, error) {
 		return exitFailed, err
 	}
 	theirs.Close()
+	// One byte is our word. The read ends when child's end is closed: by execve, as child becomes the command, or by its death.
 	ours.Write(make([]byte, 1))
 	ours.Read(make([]byte, 1))
 
@@ -135,22 +136,25 @@ func run() (int, error) {
 	for {
 		select {
 		case sig := <-signals:
+			unhandled := !handles(cmd.Process.Pid, sig.(unix.Signal))
 			// What was typed has reached the command already: the terminal sends it to the whole process group. termios(3)
 			typed := (sig == unix.SIGINT || sig == unix.SIGQUIT || sig == unix.SIGTSTP) && inForeground()
 			if !typed {
 				cmd.Process.Signal(sig)
 			}
-			// By default the kernel does nothing to number 1, so we do what is done to others. signal(7)
-			if unhandled := !handles(cmd.Process.Pid, sig.(unix.Signal)); unhandled && sig == unix.SIGTSTP {
-				cmd.Process.Signal(unix.SIGSTOP)
-				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTTOU)
-				cmd.Process.Signal(unix.SIGCONT)
-			} else if unhandled {
+			// The kernel drops what number 1 does not handle, so we do to it what the kernel does to others. pid_namespaces(7)
+			if unhandled && sig != unix.SIGTSTP {
 				cmd.Process.Kill()
 				<-ended
 				return 128 + int(sig.(unix.Signal)), nil
 			}
-			if sig == unix.SIGTERM {
+			// Nobody could continue the first process group of a session. setsid(2)
+			if session, _ := unix.Getsid(0); unhandled && session != unix.Getpgrp() {
+				cmd.Process.Signal(unix.SIGSTOP)
+				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
+				cmd.Process.Signal(unix.SIGCONT)
+			}
+			if sig == unix.SIGTERM && expired == nil {
 				expired = time.After(gracePeriod)
 			}
 		case <-expired:
@@ -176,7 +180,7 @@ func notify() chan os.Signal {
 
 // child is the first process in the container. It becomes the command.
 func child() (int, error) {
-	// Until we are the command, signals are for run: it passes them on afterwards.
+	// Catch signals and drop them until we are the command. Run keeps its own meanwhile, and passes them on afterwards.
 	notify()
 	parent := os.NewFile(3, "run")
 	defer parent.Close()
@@ -208,7 +212,7 @@ func exitNoCommand(err error) int {
 }
 
 func exitStatus(state *os.ProcessState) int {
-	// Signal is -1 for a command that has exited. wait(2)
+	// Sys holds what wait(2) has returned. Its Signal is -1 for a command that has exited.
 	if sig := state.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {
 		return 128 + int(sig)
 	}
@@ -229,7 +233,7 @@ func takeTerminalBack() {
 	defer tty.Close()
 	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
 	if err == nil && unix.Kill(-group, 0) == unix.ESRCH {
-		// The kernel stops a background process that does this, unless it ignores the signal.
+		// The kernel sends this to a background process that does so, and it would stop us.
 		signal.Ignore(unix.SIGTTOU)
 		unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, unix.Getpgrp())
 	}
@@ -272,6 +276,6 @@ func changeRoot() error {
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
-	// So is PATH.
+	// PATH is still the host's, too.
 	return os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }

@@ -7,7 +7,7 @@
 //   - its own process IDs: it is number 1, and all its processes end with it, as it ends with run
 //   - its own root directory
 //   - its own /proc, and mounts that stay its own
-//   - limits to its memory, CPU time and number of processes
+//   - limits on its memory, CPU time and number of processes
 package main
 
 import (
@@ -26,7 +26,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The thread that starts child has to last, and child has to stay on the one that is to end with it. PR_SET_PDEATHSIG(2const)
+// Child ends with the thread of run that starts it, and is told so on its first thread: so neither of the two changes
+// threads. PR_SET_PDEATHSIG(2const)
 func init() { runtime.LockOSThread() }
 
 // The exit status is the command's own, 128+n if signal n ended it, or one of these.
@@ -44,12 +45,12 @@ var (
 	hostname = pflag.String("hostname", "container", "hostname of the container")
 	// A root file system holds all that the command needs: programs, libraries, /etc. hier(7)
 	rootfs = pflag.String("rootfs", "/var/lib/container-workshop/rootfs", "root directory of the container")
-	// The kernel knows the suffixes. cgroups(7)
-	memory = pflag.String("memory", "64m", "limit to memory and swap: bytes, or with k, m or g behind the number")
+	// The kernel reads the suffixes. Where it does not count swap, that is left out. cgroups(7)
+	memory = pflag.String("memory", "64m", "limit on memory and swap: bytes, or with k, m or g behind the number")
 	// Threads count too.
-	pids = pflag.Int("pids", 64, "limit to the number of processes")
-	// Half the time of two processors is 1.
-	cpus = pflag.Float64("cpus", 1, "limit to CPU time, in processors")
+	pids = pflag.Int("pids", 64, "limit on the number of processes")
+	// 1 is all the time of one processor, 0.5 is half of it, 2 is that of two.
+	cpus = pflag.Float64("cpus", 1, "limit on CPU time, in processors")
 )
 
 func main() {
@@ -121,8 +122,7 @@ func run() (int, error) {
 
 	// Its own mounts. mount_namespaces(7)
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS
-
-	// It ends with us. PR_SET_PDEATHSIG(2const)
+	// Number 1 ends with us. PR_SET_PDEATHSIG(2const)
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
 	signal.Notify(signals, unix.SIGTSTP)
 
@@ -138,6 +138,7 @@ func run() (int, error) {
 	}
 	defer removeCgroups(cmd.Process.Pid)
 	theirs.Close()
+	// One byte is our word. The read ends when child's end is closed: by execve, as child becomes the command, or by its death.
 	ours.Write(make([]byte, 1))
 	ours.Read(make([]byte, 1))
 
@@ -147,22 +148,25 @@ func run() (int, error) {
 	for {
 		select {
 		case sig := <-signals:
+			unhandled := !handles(cmd.Process.Pid, sig.(unix.Signal))
 			// What was typed has reached the command already: the terminal sends it to the whole process group. termios(3)
 			typed := (sig == unix.SIGINT || sig == unix.SIGQUIT || sig == unix.SIGTSTP) && inForeground()
 			if !typed {
 				cmd.Process.Signal(sig)
 			}
-			// By default the kernel does nothing to number 1, so we do what is done to others. signal(7)
-			if unhandled := !handles(cmd.Process.Pid, sig.(unix.Signal)); unhandled && sig == unix.SIGTSTP {
-				cmd.Process.Signal(unix.SIGSTOP)
-				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTTOU)
-				cmd.Process.Signal(unix.SIGCONT)
-			} else if unhandled {
+			// The kernel drops what number 1 does not handle, so we do to it what the kernel does to others. pid_namespaces(7)
+			if unhandled && sig != unix.SIGTSTP {
 				cmd.Process.Kill()
 				<-ended
 				return 128 + int(sig.(unix.Signal)), nil
 			}
-			if sig == unix.SIGTERM {
+			// Nobody could continue the first process group of a session. setsid(2)
+			if session, _ := unix.Getsid(0); unhandled && session != unix.Getpgrp() {
+				cmd.Process.Signal(unix.SIGSTOP)
+				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
+				cmd.Process.Signal(unix.SIGCONT)
+			}
+			if sig == unix.SIGTERM && expired == nil {
 				expired = time.After(gracePeriod)
 			}
 		case <-expired:
@@ -188,7 +192,7 @@ func notify() chan os.Signal {
 
 // child is the first process in the container. It becomes the command.
 func child() (int, error) {
-	// Until we are the command, signals are for run: it passes them on afterwards.
+	// Catch signals and drop them until we are the command. Run keeps its own meanwhile, and passes them on afterwards.
 	notify()
 	parent := os.NewFile(3, "run")
 	defer parent.Close()
@@ -229,7 +233,7 @@ func exitNoCommand(err error) int {
 }
 
 func exitStatus(state *os.ProcessState) int {
-	// Signal is -1 for a command that has exited. wait(2)
+	// Sys holds what wait(2) has returned. Its Signal is -1 for a command that has exited.
 	if sig := state.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {
 		return 128 + int(sig)
 	}
@@ -250,7 +254,7 @@ func takeTerminalBack() {
 	defer tty.Close()
 	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
 	if err == nil && unix.Kill(-group, 0) == unix.ESRCH {
-		// The kernel stops a background process that does this, unless it ignores the signal.
+		// The kernel sends this to a background process that does so, and it would stop us.
 		signal.Ignore(unix.SIGTTOU)
 		unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, unix.Getpgrp())
 	}
@@ -293,7 +297,7 @@ func changeRoot() error {
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
-	// So is PATH.
+	// PATH is still the host's, too.
 	return os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 }
 
@@ -314,10 +318,10 @@ func mountProc() error {
 	return nil
 }
 
-// joinCgroups sets limits to us, and so to the command. The host's /sys must still be in sight. cgroups(7)
+// joinCgroups limits us, and so the command. It needs the host's /sys, and its /proc, where we are not number 1. cgroups(7)
 func joinCgroups() error {
 	size, stat := int64(0), unix.Statfs_t{}
-	if fmt.Sscan(*memory, &size); size < 1 || size > 1e10 || *pids < 1 || !(*cpus >= 0.01 && *cpus <= 1e6) {
+	if fmt.Sscan(*memory, &size); size < 1 || size > 1<<33 && strings.Trim(*memory, "0123456789") != "" || *pids < 1 || !(*cpus >= 0.01 && *cpus <= 1e6) {
 		return fmt.Errorf("bad limit: --memory %s (want 64m or the like), --pids %d (1 or more), --cpus %g (0.01 or more)", *memory, *pids, *cpus)
 	}
 	settings := [][3]string{

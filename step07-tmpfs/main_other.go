@@ -8,6 +8,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "Containers are made of Linux. Run this in the virtual machine: vagrant up, then vagrant ssh.")
+	fmt.Fprintln(os.Stderr, "Containers are made of Linux: run this in a Linux virtual machine.")
 	os.Exit(125)
 }

@@ -23,6 +23,9 @@ func cgroupDir(lines, controller string) string {
 	unified := ""
 	for line := range strings.Lines(lines) {
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
 		if slices.Contains(strings.Split(fields[1], ","), controller) {
 			return filepath.Join("/sys/fs/cgroup", controller, fields[2])
 		}

@@ -172,7 +172,7 @@ func mountTable() (string, error) {
 	return string(data), err
 }
 
-// temporary directory that everybody can read. Its caller has to remove it.
+// publicDir makes a temporary directory that everybody can read. Its caller has to remove it.
 func publicDir() (string, error) {
 	dir, err := os.MkdirTemp("", "container-workshop-")
 	if err != nil {

@@ -53,16 +53,3 @@ var hostname = []Property{
 		},
 	},
 }
-
-// whileReady runs a container that stays until look has returned.
-func (p *Program) whileReady(look func(*session) error, flags ...string) error {
-	s, err := p.start(call{flags: flags, command: []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}})
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	if err := s.expect("ready"); err != nil {
-		return err
-	}
-	return look(s)
-}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 )
 
 // leftovers is what many containers leave on the host.
@@ -17,57 +16,56 @@ var leftovers = []Property{
 		Step: 3,
 		Hint: "Whatever run makes on the host, it removes with defer, and main calls os.Exit only after run has returned.",
 		check: func(p *Program) error {
-			mark := fmt.Sprintf("CHECK_MANY=%d", os.Getpid())
-			var cgroups sync.Map
-			one := func() error {
-				script := "sleep 1000 >/dev/null 2>&1 & cat /proc/self/cgroup 2>/dev/null; echo done"
-				r, err := p.call(call{command: []string{"/bin/sh", "-c", script}, env: []string{mark}})
-				if err != nil {
-					return err
-				}
-				lines, done := strings.CutSuffix(r.stdout, "done\n")
-				if !done || r.status != 0 || r.stderr != "" {
-					return fmt.Errorf("want done, got %#v", r)
-				}
-				for _, controller := range controllers {
-					if dir, err := limiting(lines, controller); err == nil {
-						cgroups.Store(dir, true)
-					}
-				}
-				return nil
-			}
 			mounts, err := mountTable()
 			if err != nil {
 				return unclear(err)
 			}
 			for range 200 {
-				if err := one(); err != nil {
+				if err := p.leaveNothing(1); err != nil {
 					return err
 				}
 			}
-			if err := atOnce(50, one); err != nil {
-				return err
-			}
-			if left := marked(mark); len(left) > 0 {
-				return fmt.Errorf("%d processes are still there", len(left))
-			}
-			for dir := range cgroups.Range {
-				if _, err := os.Stat(dir.(string)); err == nil {
-					return fmt.Errorf("%s is still there", dir)
-				}
-			}
-			return sameMounts(mounts)
+			return errors.Join(p.leaveNothing(50), sameMounts(mounts))
 		},
 	},
 }
 
-// atOnce does something several times at the same time, on other threads: in the namespaces of the host.
-func atOnce(times int, do func() error) error {
-	errs := make([]error, times)
-	var all sync.WaitGroup
-	for i := range times {
-		all.Go(func() { errs[i] = do() })
+// leaveNothing runs containers at once, and returns an error if anything of one of them is there afterwards.
+func (p *Program) leaveNothing(atOnce int) error {
+	script := "sleep 1000 >/dev/null 2>&1 & cat /proc/self/cgroup 2>/dev/null; echo done"
+	var sessions []*session
+	defer func() {
+		for _, s := range sessions {
+			s.close()
+		}
+	}()
+	for range atOnce {
+		s, err := p.start(call{command: []string{"/bin/sh", "-c", script}})
+		if err != nil {
+			return err
+		}
+		sessions = append(sessions, s)
 	}
-	all.Wait()
-	return errors.Join(errs...)
+	for _, s := range sessions {
+		r, err := s.wait()
+		if err != nil {
+			return err
+		}
+		if !strings.HasSuffix(r.stdout, "done\n") || r.status != 0 || r.stderr != "" {
+			return fmt.Errorf("want done, got %#v", r)
+		}
+		if left := marked(s.mark); len(left) > 0 {
+			return fmt.Errorf("%d processes are still there", len(left))
+		}
+		for _, controller := range controllers {
+			dir, err := limiting(r.stdout, controller)
+			if err != nil {
+				continue
+			}
+			if _, err := os.Stat(dir); err == nil {
+				return fmt.Errorf("%s is still there", dir)
+			}
+		}
+	}
+	return nil
 }

@@ -72,7 +72,7 @@ var mutants = []mutant{
 	{"no UTS namespace", []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUTS\n", ""},
 		[]string{"UTS namespace", "leaves that of the host"}},
 	{"no PID namespace", []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID\n", ""},
-		[]string{"command is process 1", "PID namespace", "survives the command", "finds itself", "ps sees"}},
+		[]string{"command is process 1", "PID namespace", "survives the command", "200 containers", "finds itself", "ps sees"}},
 	{"no parent-death signal", []string{"	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL\n", ""},
 		[]string{"is killed with SIGKILL", "killed while it starts"}},
 	{"no chroot", []string{"unix.Chroot(*rootfs)", "error(nil)", "err := mountProc()", "err := error(nil)", "err := mountTmpfs()", "err := error(nil)"},

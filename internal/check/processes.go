@@ -140,8 +140,7 @@ func (p *Program) killedEarly() error {
 			return err
 		}
 	}
-	for wait := time.Now().Add(rand.N(5 * time.Millisecond)); time.Now().Before(wait); {
-	}
+	time.Sleep(rand.N(5 * time.Millisecond))
 	defer sweep()
 	unix.Kill(s.cmd.Process.Pid, unix.SIGKILL)
 	<-s.ended

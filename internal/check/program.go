@@ -3,15 +3,14 @@
 package check
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,6 +34,8 @@ var patience = 15 * time.Second
 
 // A call is one use of a program.
 type call struct {
+	// args is the whole command line, if it is not to be made of flags and command.
+	args    []string
 	flags   []string
 	command []string
 	stdin   string
@@ -42,17 +43,6 @@ type call struct {
 	env []string
 	// attr is for the process of run.
 	attr unix.SysProcAttr
-}
-
-// A session is a program at work.
-type session struct {
-	cmd    *exec.Cmd
-	stdout transcript
-	stderr transcript
-	// ended is closed when run has been waited for.
-	ended chan struct{}
-	// mark is in the environment of all processes of the session.
-	mark string
 }
 
 // A result is what a program leaves.
@@ -68,6 +58,9 @@ func (r result) GoString() string {
 
 // args returns the command line of a call. A rootfs other than the default is named to the steps that know one.
 func (p *Program) args(c call) []string {
+	if c.args != nil {
+		return c.args
+	}
 	args := []string{"run"}
 	if p.Step >= 4 && p.Rootfs != "" && p.Rootfs != DefaultRootfs {
 		args = append(args, "--rootfs", p.Rootfs)
@@ -93,7 +86,8 @@ func (p *Program) call(c call) (result, error) {
 
 // start makes a call. Its caller has to close the session.
 func (p *Program) start(c call) (*session, error) {
-	s := p.session(p.args(c), c)
+	s := p.session(c)
+	s.cmd.Args = append(s.cmd.Args, p.args(c)...)
 	s.cmd.Stdin = strings.NewReader(c.stdin)
 	s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
 	if err := s.cmd.Start(); err != nil {
@@ -103,110 +97,119 @@ func (p *Program) start(c call) (*session, error) {
 	return s, nil
 }
 
-func (p *Program) session(args []string, c call) *session {
+// session makes a session that is yet to start. It has no terminal, whatever the caller has.
+func (p *Program) session(c call) *session {
 	s := &session{ended: make(chan struct{}), mark: fmt.Sprintf("CHECK_MARK=%d.%d", os.Getpid(), time.Now().UnixNano())}
-	s.cmd = exec.Command(p.Path, args...)
+	s.cmd = exec.Command(p.Path)
 	s.cmd.Env = append(append(append(os.Environ(), p.Env...), c.env...), s.mark)
+	c.attr.Setsid = true
 	s.cmd.SysProcAttr = &c.attr
 	// A process that outlives run can keep its streams open. This is how long they are read all the same.
 	s.cmd.WaitDelay = 2 * time.Second
 	return s
 }
 
-// watch waits for run in the background.
-func (s *session) watch() {
+// whileReady runs a container that stays until look has returned.
+func (p *Program) whileReady(look func(*session) error, flags ...string) error {
+	s, err := p.start(call{flags: flags, command: []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.expect("ready"); err != nil {
+		return err
+	}
+	return look(s)
+}
+
+// signalled runs a script, sends the signal to run when the script has printed ready or become sleep, and waits for the end.
+func (p *Program) signalled(sig unix.Signal, script string) (result, error) {
+	s, err := p.start(call{command: []string{"/bin/sh", "-c", script}})
+	if err != nil {
+		return result{}, err
+	}
+	defer s.close()
+	if strings.Contains(script, "ready") {
+		err = s.expect("ready")
+	} else {
+		err = s.states("S")
+	}
+	if err != nil {
+		return result{}, err
+	}
+	unix.Kill(s.cmd.Process.Pid, sig)
+	return s.wait()
+}
+
+// atTerminal runs a shell script on a terminal of its own, 31 lines of 87 columns. The script finds the program with its
+// arguments in $@. When the command in the container has printed ready, or bash its prompt, use types at the terminal.
+func (p *Program) atTerminal(script string, command []string, use func(*session, *os.File) error) error {
+	s := p.session(call{attr: unix.SysProcAttr{Setctty: true}})
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		return unclear(err)
+	}
+	s.cmd.Path = shell
+	// The shell is in the process group that gets what is typed. It has to live on.
+	s.cmd.Args = append([]string{"sh", "-c", "trap : INT; " + script, "sh", p.Path}, p.args(call{command: command})...)
+	// A prompt that no echo can be mistaken for.
+	s.cmd.Env = append(s.cmd.Env, "PS1=ready> ", "TERM=dumb")
+	tty, err := pty.StartWithAttrs(s.cmd, &pty.Winsize{Rows: 31, Cols: 87}, s.cmd.SysProcAttr)
+	if err != nil {
+		return unclear(err)
+	}
+	defer tty.Close()
+	read := make(chan struct{})
+	go func() {
+		tty.WriteTo(&s.stdout)
+		close(read)
+	}()
 	go func() {
 		s.cmd.Wait()
+		// A process that outlives the shell can keep the terminal open.
+		select {
+		case <-read:
+		case <-time.After(time.Second):
+		}
 		close(s.ended)
 	}()
+	defer s.close()
+	if err := s.expect("ready"); err != nil {
+		return err
+	}
+	return use(s, tty)
 }
 
-// wait waits for the end of run, and kills it if that does not come.
-func (s *session) wait() (result, error) {
-	return s.waitFor(patience)
+// unknownFlag is what pflag says, and no answer to anything but an unknown flag.
+const unknownFlag = "unknown flag"
+
+// refuses returns an error unless the call fails with the status and one line that contains the words.
+func (p *Program) refuses(c call, status int, words ...string) error {
+	r, err := p.call(c)
+	if err != nil {
+		return err
+	}
+	if err := complaint(r, status, words...); err != nil {
+		return fmt.Errorf("run %q: %w", append(c.flags, c.command...), err)
+	}
+	return nil
 }
 
-func (s *session) waitFor(limit time.Duration) (result, error) {
-	select {
-	case <-s.ended:
-	case <-time.After(limit):
-		return result{}, fmt.Errorf("run has not ended after %v; until then it printed %q %q", limit, s.stdout.String(), s.stderr.String())
+// complaint returns an error unless the result is a failure with one line that contains the words.
+func complaint(r result, status int, words ...string) error {
+	if r.status != status {
+		return fmt.Errorf("want the status %d, got %d and %q %q", status, r.status, r.stdout, r.stderr)
 	}
-	status := s.cmd.ProcessState.ExitCode()
-	if sig := s.cmd.ProcessState.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {
-		return result{}, fmt.Errorf("run was itself killed by %v", sig)
+	if r.stdout != "" || strings.Count(r.stderr, "\n") != 1 || !strings.HasSuffix(r.stderr, "\n") {
+		return fmt.Errorf("want one line on standard error, got %q and on standard output %q", r.stderr, r.stdout)
 	}
-	return result{s.stdout.String(), s.stderr.String(), status}, nil
-}
-
-// expect waits until the command has printed the text.
-func (s *session) expect(text string) error {
-	deadline := time.After(patience)
-	for {
-		changed := s.stdout.changed()
-		if strings.Contains(s.stdout.String(), text) {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-s.ended:
-			if strings.Contains(s.stdout.String(), text) {
-				return nil
-			}
-			return fmt.Errorf("run ended with %d and without printing %q, but %q %q", s.cmd.ProcessState.ExitCode(), text, s.stdout.String(), s.stderr.String())
-		case <-deadline:
-			return fmt.Errorf("%q was not printed, but %q %q", text, s.stdout.String(), s.stderr.String())
-		}
+	if strings.Contains(r.stderr, unknownFlag) && !slices.Contains(words, unknownFlag) {
+		return fmt.Errorf("the program has no such flag: %s", strings.TrimSpace(r.stderr))
 	}
-}
-
-// close ends the session. It lets run clean up, and kills what is left then.
-func (s *session) close() {
-	s.cmd.Process.Signal(unix.SIGTERM)
-	select {
-	case <-s.ended:
-	case <-time.After(patience):
-		s.cmd.Process.Kill()
-		<-s.ended
-	}
-	for left := marked(s.mark); len(left) > 0; left = marked(s.mark) {
-		for _, pid := range left {
-			unix.Kill(pid, unix.SIGKILL)
+	for _, word := range words {
+		if !strings.Contains(r.stderr, word) {
+			return fmt.Errorf("want %q in the message, got %q", word, r.stderr)
 		}
 	}
-}
-
-// A transcript keeps what is written to it.
-type transcript struct {
-	mu     sync.Mutex
-	text   bytes.Buffer
-	notify chan struct{}
-}
-
-var _ io.Writer = (*transcript)(nil)
-
-func (t *transcript) Write(data []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.notify != nil {
-		close(t.notify)
-		t.notify = nil
-	}
-	return t.text.Write(data)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
-}
-
-// changed returns a channel that is closed at the next write.
-func (t *transcript) changed() <-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.notify == nil {
-		t.notify = make(chan struct{})
-	}
-	return t.notify
+	return nil
 }

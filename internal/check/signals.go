@@ -5,7 +5,6 @@ package check
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -93,7 +92,7 @@ var signals = []Property{
 		Step: 1,
 		Hint: "signal.Notify catches an ignored signal: leave out those for which signal.Ignored is true.",
 		check: func(p *Program) error {
-			s := p.session(nil, call{})
+			s := p.session(call{})
 			s.cmd.Path = "/bin/sh"
 			script := `trap '' HUP; exec "$0" "$@"`
 			inside := "echo ready; read line; echo got $line"
@@ -120,40 +119,4 @@ var signals = []Property{
 			return want("output after SIGHUP", result{"ready\ngot a line\n", "", 0}, r)
 		},
 	},
-}
-
-// signalled runs a script, sends the signal to run when the script has printed ready or become sleep, and waits for the end.
-func (p *Program) signalled(sig unix.Signal, script string) (result, error) {
-	s, err := p.start(call{command: []string{"/bin/sh", "-c", script}})
-	if err != nil {
-		return result{}, err
-	}
-	defer s.close()
-	if strings.Contains(script, "ready") {
-		err = s.expect("ready")
-	} else {
-		err = s.states("S")
-	}
-	if err != nil {
-		return result{}, err
-	}
-	unix.Kill(s.cmd.Process.Pid, sig)
-	return s.wait()
-}
-
-// hasChild waits until run has started a process.
-func (s *session) hasChild() error {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		select {
-		case <-s.ended:
-			return fmt.Errorf("run has ended: %q", s.stderr.String())
-		default:
-		}
-		for _, pid := range pids() {
-			if parent(pid) == s.cmd.Process.Pid {
-				return nil
-			}
-		}
-	}
-	return fmt.Errorf("run has started no process")
 }

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
 	"github.com/creack/pty"
-	"golang.org/x/sys/unix"
 )
 
 // The keys of a terminal that has not been told otherwise. stty(1)
@@ -158,71 +156,4 @@ var terminal = []Property{
 			})
 		},
 	},
-}
-
-// atTerminal runs a shell script on a terminal of its own, 31 lines of 87 columns. The script finds the program with its
-// arguments in $@. When the command in the container has printed ready, or bash its prompt, use types at the terminal.
-func (p *Program) atTerminal(script string, command []string, use func(*session, *os.File) error) error {
-	s := p.session(nil, call{attr: unix.SysProcAttr{Setsid: true, Setctty: true}})
-	shell, err := exec.LookPath("sh")
-	if err != nil {
-		return unclear(err)
-	}
-	s.cmd.Path = shell
-	// The shell is in the process group that gets what is typed. It has to live on.
-	s.cmd.Args = append([]string{"sh", "-c", "trap : INT; " + script, "sh", p.Path}, p.args(call{command: command})...)
-	// A prompt that no echo can be mistaken for.
-	s.cmd.Env = append(s.cmd.Env, "PS1=ready> ", "TERM=dumb")
-	tty, err := pty.StartWithAttrs(s.cmd, &pty.Winsize{Rows: 31, Cols: 87}, s.cmd.SysProcAttr)
-	if err != nil {
-		return unclear(err)
-	}
-	defer tty.Close()
-	read := make(chan struct{})
-	go func() {
-		tty.WriteTo(&s.stdout)
-		close(read)
-	}()
-	go func() {
-		s.cmd.Wait()
-		// A process that outlives the shell can keep the terminal open.
-		select {
-		case <-read:
-		case <-time.After(time.Second):
-		}
-		close(s.ended)
-	}()
-	defer s.close()
-	if err := s.expect("ready"); err != nil {
-		return err
-	}
-	return use(s, tty)
-}
-
-// quiet waits until nothing has been printed for a while.
-func (s *session) quiet(while time.Duration) {
-	for {
-		select {
-		case <-s.stdout.changed():
-		case <-time.After(while):
-			return
-		}
-	}
-}
-
-// states waits until the command, which is sleep, is in a state: S for sleeping, T for stopped. proc_pid_stat(5)
-func (s *session) states(state string) error {
-	seen := "not there"
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		for _, pid := range marked(s.mark) {
-			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-			if _, rest, ok := strings.Cut(string(stat), "(sleep) "); ok {
-				seen = rest[:1]
-			}
-		}
-		if seen == state {
-			return nil
-		}
-	}
-	return fmt.Errorf("want sleep to be in the state %s, it is %s", state, seen)
 }

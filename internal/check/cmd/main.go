@@ -45,7 +45,8 @@ func possible(program check.Program) error {
 	if os.Geteuid() != 0 {
 		return errors.New("containers need root: use sudo")
 	}
-	if _, err := os.Stat(program.Rootfs); err != nil {
+	// Earlier steps have none.
+	if _, err := os.Stat(program.Rootfs); err != nil && program.Step >= 4 {
 		return fmt.Errorf("no root file system: %w (make one: make rootfs)", err)
 	}
 	return nil
@@ -68,6 +69,10 @@ func report(program check.Program) int {
 			continue
 		}
 		missing++
+		if errors.Is(err, check.ErrUnclear) {
+			fmt.Printf("  ?     %s\n        %v\n", property.Name, err)
+			continue
+		}
 		fmt.Printf("  FAIL  %s\n        seen: %v\n        hint: %s\n", property.Name, err, property.Hint)
 	}
 	return missing

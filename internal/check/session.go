@@ -1,0 +1,135 @@
+//go:build linux
+
+package check
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A session is a program at work.
+type session struct {
+	cmd    *exec.Cmd
+	stdout transcript
+	stderr transcript
+	// ended is closed when run has been waited for.
+	ended chan struct{}
+	// mark is in the environment of all processes of the session.
+	mark string
+}
+
+// watch waits for run in the background.
+func (s *session) watch() {
+	go func() {
+		s.cmd.Wait()
+		close(s.ended)
+	}()
+}
+
+// wait waits for the end of run, and kills it if that does not come.
+func (s *session) wait() (result, error) {
+	return s.waitFor(patience)
+}
+
+func (s *session) waitFor(limit time.Duration) (result, error) {
+	select {
+	case <-s.ended:
+	case <-time.After(limit):
+		return result{}, fmt.Errorf("run has not ended after %v; until then it printed %q %q", limit, s.stdout.String(), s.stderr.String())
+	}
+	status := s.cmd.ProcessState.ExitCode()
+	if sig := s.cmd.ProcessState.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {
+		return result{}, fmt.Errorf("run was itself killed by %v", sig)
+	}
+	return result{s.stdout.String(), s.stderr.String(), status}, nil
+}
+
+// expect waits until the command has printed the text.
+func (s *session) expect(text string) error {
+	deadline := time.After(patience)
+	for {
+		changed := s.stdout.changed()
+		if strings.Contains(s.stdout.String(), text) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-s.ended:
+			if strings.Contains(s.stdout.String(), text) {
+				return nil
+			}
+			return fmt.Errorf("run ended with %d and without printing %q, but %q %q", s.cmd.ProcessState.ExitCode(), text, s.stdout.String(), s.stderr.String())
+		case <-deadline:
+			return fmt.Errorf("%q was not printed, but %q %q", text, s.stdout.String(), s.stderr.String())
+		}
+	}
+}
+
+// close ends the session. It lets run clean up, and kills what is left then.
+func (s *session) close() {
+	s.cmd.Process.Signal(unix.SIGTERM)
+	select {
+	case <-s.ended:
+	case <-time.After(patience):
+		s.cmd.Process.Kill()
+		<-s.ended
+	}
+	for left := marked(s.mark); len(left) > 0; left = marked(s.mark) {
+		for _, pid := range left {
+			unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// hasChild waits until run has started a process.
+func (s *session) hasChild() error {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		select {
+		case <-s.ended:
+			return fmt.Errorf("run has ended: %q", s.stderr.String())
+		default:
+		}
+		for _, pid := range pids() {
+			if parent(pid) == s.cmd.Process.Pid {
+				return nil
+			}
+		}
+		runtime.Gosched()
+	}
+	return fmt.Errorf("run has started no process")
+}
+
+// states waits until the command, which is sleep, is in a state: S for sleeping, T for stopped. proc_pid_stat(5)
+func (s *session) states(state string) error {
+	seen := "not there"
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		for _, pid := range marked(s.mark) {
+			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+			if _, rest, ok := strings.Cut(string(stat), "(sleep) "); ok {
+				seen = rest[:1]
+			}
+		}
+		if seen == state {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("want sleep to be in the state %s, it is %s", state, seen)
+}
+
+// quiet waits until nothing has been printed for a while.
+func (s *session) quiet(while time.Duration) {
+	for {
+		select {
+		case <-s.stdout.changed():
+		case <-time.After(while):
+			return
+		}
+	}
+}
