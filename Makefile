@@ -59,7 +59,7 @@ test: need-go need-rootfs ## Run all tests, as root
 
 lint: need-go ## Look for mistakes without running anything
 	@command -v shellcheck >/dev/null || $(SUDO) apt-get install -y -qq shellcheck
-	@test -z "$$(gofmt -l step0* internal scripts | tee /dev/stderr)"
+	@unformatted=$$(gofmt -l step0* internal scripts) && { [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; false; }; }
 	go vet $(packages)
 	GOARCH=arm64 go vet $(packages)
 	GOOS=darwin go vet ./step0*/

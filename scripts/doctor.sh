@@ -7,6 +7,8 @@
 set -uo pipefail
 
 rootfs=${1:-/var/lib/container-workshop/rootfs}
+# For the lines that are to be pasted.
+quoted=$(printf %q "$rootfs")
 to_do=0
 
 ok() { printf 'ok    %-12s %s\n' "$1" "$2"; }
@@ -20,7 +22,7 @@ at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; 
 
 kernel() {
 	if [ "$(uname -s)" != Linux ]; then
-		fix kernel "$(uname -s) has no containers" "vagrant up, and vagrant ssh"
+		fix kernel "$(uname -s) has no containers" "use a Linux virtual machine, with Ubuntu 24.04 or Debian 12 for one"
 		echo "The rest is to be seen there."
 		exit 1
 	fi
@@ -29,7 +31,7 @@ kernel() {
 	if at_least "$version" 5.10; then
 		ok kernel "Linux $version"
 	else
-		fix kernel "Linux $version is older than 5.10" "vagrant up, and vagrant ssh"
+		fix kernel "Linux $version is older than 5.10" "use a newer distribution, Ubuntu 24.04 or Debian 12 for one"
 	fi
 }
 
@@ -47,7 +49,7 @@ privileges() {
 	if [ -z "$bounding" ]; then
 		fix root "/proc is not mounted" "mount -t proc proc /proc"
 	elif [ $(((0x$bounding >> 21) & 1)) = 0 ]; then
-		fix root "this is inside of a container without CAP_SYS_ADMIN" "start it with docker run --privileged, or use vagrant up"
+		fix root "this is inside of a container without CAP_SYS_ADMIN" "start it with docker run --privileged, or use a virtual machine"
 	elif [ "$(id -u)" = 0 ]; then
 		ok root "you are"
 	elif command -v sudo >/dev/null; then
@@ -61,7 +63,7 @@ namespaces() {
 	local kind
 	for kind in uts pid mnt; do
 		[ -e /proc/self/ns/$kind ] || {
-			fix namespaces "the kernel has no $kind namespaces" "use another kernel: vagrant up"
+			fix namespaces "the kernel has no $kind namespaces" "use the kernel of a distribution, Ubuntu 24.04 or Debian 12 for one"
 			return
 		}
 	done
@@ -109,7 +111,7 @@ compiler() {
 	local wanted version
 	wanted=$(sed -n 's/^go //p' go.mod)
 	if ! command -v go >/dev/null; then
-		fix Go "there is none" "sudo apt-get install golang-go && go env -w GOTOOLCHAIN=auto"
+		fix Go "there is none" "sudo apt-get install golang-go && go env -w GOTOOLCHAIN=auto (Ubuntu 24.04, Debian 13); https://go.dev/doc/install"
 		return
 	fi
 	# Outside of the workshop, where go.mod does not make it fetch another.
@@ -162,22 +164,22 @@ root_file_system() {
 		fix rootfs "$rootfs is not there" "make rootfs"
 		return
 	elif [ ! -f "$sh" ]; then
-		fix rootfs "$rootfs has no /bin/sh" "sudo rm -rf $rootfs && make rootfs"
+		fix rootfs "$rootfs has no /bin/sh" "sudo rm -rf $quoted && make rootfs"
 		return
 	elif [ "$(machine "$sh")" != "$(uname -m)" ]; then
-		fix rootfs "$rootfs is for $(machine "$sh"), this machine is $(uname -m)" "sudo rm -rf $rootfs && make rootfs"
+		fix rootfs "$rootfs is for $(machine "$sh"), this machine is $(uname -m)" "sudo rm -rf $quoted && make rootfs"
 		return
 	fi
 	interpreter=$(head -c 4096 "$sh" | tr '\0' '\n' | grep -am1 '^/.*/ld-')
 	if [ -n "$interpreter" ] && [ ! -e "$(inside "${interpreter%/*}")/${interpreter##*/}" ]; then
-		fix rootfs "$rootfs has no $interpreter, which /bin/sh needs" "sudo rm -rf $rootfs && make rootfs"
+		fix rootfs "$rootfs has no $interpreter, which /bin/sh needs" "sudo rm -rf $quoted && make rootfs"
 		return
 	fi
 	for program in ps hostname ip; do
 		[ -e "$rootfs/bin/$program" ] || [ -e "$rootfs/usr/bin/$program" ] || [ -L "$rootfs/bin/$program" ] || missing+=("$program")
 	done
 	if [ ${#missing[@]} != 0 ]; then
-		fix rootfs "$rootfs has no ${missing[*]}" "sudo chroot $rootfs apt-get install procps hostname iproute2, or make another"
+		fix rootfs "$rootfs has no ${missing[*]}" "sudo chroot $quoted apt-get install procps hostname iproute2, or make another"
 		return
 	fi
 	ok rootfs "$rootfs"
@@ -188,7 +190,7 @@ devices() {
 	if findmnt -no OPTIONS -T "$rootfs" 2>/dev/null | grep -qw nodev; then
 		fix devices "$rootfs is on a file system without devices" "make rootfs ROOTFS=/somewhere/else"
 	elif [ ! -c "$rootfs/dev/null" ]; then
-		fix devices "$rootfs/dev/null is no device" "sudo rm -f $rootfs/dev/null && sudo mknod -m 666 $rootfs/dev/null c 1 3"
+		fix devices "$rootfs/dev/null is no device" "sudo rm -f $quoted/dev/null && sudo mknod -m 666 $quoted/dev/null c 1 3"
 	else
 		ok devices "/dev/null"
 	fi

@@ -115,7 +115,7 @@ dir=$(realpath -m "$1") archive=${2:-}
 [ ! -e "$dir" ] || [ -d "$dir" ] || fail "$dir: is not a directory: choose another ROOTFS="
 if [ -n "$(ls -A "$dir" 2>/dev/null)" ]; then
 	[ -e "$dir/bin/sh" ] || [ -L "$dir/bin/sh" ] || fail "$dir: holds something else: empty it, or choose another ROOTFS="
-	[ -z "$archive" ] || fail "$dir: is there already: remove it first (sudo rm -rf $dir), or choose another ROOTFS="
+	[ -z "$archive" ] || fail "$dir: is there already: remove it first (sudo rm -rf $(printf %q "$dir")), or choose another ROOTFS="
 	say "$dir is there"
 	exit 0
 fi

@@ -11,9 +11,10 @@ fail() {
 
 step=${1:-} dir=${2:-}
 case $step in [1-7]) ;; *) fail "which step? make start STEP=3 DIR=work/mine (1 to 7)" ;; esac
+case $dir in *[[:space:]]*) fail "$dir: Go takes no spaces in it: choose another DIR=" ;; esac
 [ -n "$dir" ] || fail "where? make start STEP=$step DIR=work/mine"
 [ ! -e "$dir/main.go" ] || fail "$dir/main.go is there already: choose another DIR="
-case $(realpath -m "$dir") in "$PWD"/*) ;; *) fail "$dir is outside of the workshop, whose libraries it needs: use work/mine or the like" ;; esac
+case $(realpath -m "$dir") in "$(pwd -P)"/*) ;; *) fail "$dir is outside of the workshop, whose libraries it needs: use work/mine or the like" ;; esac
 
 mkdir -p "$dir"
 if [ "$step" = 1 ]; then

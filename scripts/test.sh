@@ -10,7 +10,7 @@ mkdir -p build
 run=(go test -v -count=1 -p 1 -timeout 30m)
 if [ "$(id -u)" != 0 ]; then
 	# Compiled as the caller and run as root. sudo has a PATH of its own, without Go.
-	run+=(-exec "sudo env PATH=$PATH:/usr/sbin:/sbin HOME=$HOME ROOTFS=${ROOTFS:-} CI=${CI:-}")
+	run+=(-exec "sudo env PATH=$PATH:/usr/sbin:/sbin HOME=$HOME 'ROOTFS=${ROOTFS:-}' CI=${CI:-}")
 fi
 
 status=0
