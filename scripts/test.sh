@@ -18,7 +18,7 @@ status=0
 
 printf '%s passed, %s failed, %s skipped\n' \
 	"$(grep -cE '^ *--- PASS' "$log")" "$(grep -cE '^ *--- FAIL' "$log")" "$(grep -cE '^ *--- SKIP' "$log")"
-grep -E '^ *--- SKIP' "$log" | sed -E 's/^ *--- SKIP: ([^ ]*) .*/\1/' | while read -r name; do
+sed -nE 's/^ *--- SKIP: ([^ ]*) .*/\1/p' "$log" | while read -r name; do
 	grep -qxF "$name" .ci/known-skips || echo "$name"
 done >build/unknown-skips
 if [ -n "${CI:-}" ] && [ -s build/unknown-skips ]; then
