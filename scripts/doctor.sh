@@ -96,9 +96,11 @@ cgroups() {
 }
 
 leftovers() {
-	local dir stale=()
+	# They are named after the process ID of run.
+	local dir run stale=()
 	for dir in /sys/fs/cgroup/{,memory/,cpu/,pids/}container-workshop-*; do
-		[ ! -d "$dir" ] || [ -d "/proc/${dir##*-}" ] || stale+=("$dir")
+		run=${dir##*workshop-}
+		[ ! -d "$dir" ] || [ -d "/proc/${run%%-*}" ] || stale+=("$dir")
 	done
 	if [ ${#stale[@]} = 0 ]; then
 		ok leftovers none

@@ -70,7 +70,7 @@ func TestDoctorSeesCgroupsLeftBehind(t *testing.T) {
 	needRoot(t)
 	// No process has this number: it is the highest there can be. proc_sys_kernel(5)
 	for _, tree := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/pids"} {
-		dir := filepath.Join(tree, "container-workshop-4194304")
+		dir := filepath.Join(tree, "container-workshop-4194304-1")
 		if _, err := os.Stat(filepath.Join(tree, "cgroup.procs")); err != nil {
 			continue
 		}

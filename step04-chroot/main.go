@@ -92,8 +92,8 @@ func run() (int, error) {
 	cmd.Args = append([]string{os.Args[0], "child"}, os.Args[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 
-	// Child has the other end as its descriptor 3, until it is the command. It waits there for our word to go on, so that
-	// the command never starts if we are killed before. unix(7)
+	// Child has the other end as its descriptor 3, until it is the command. It waits there for our word to go on, which is
+	// the ID of the container, so that the command never starts if we are killed before. unix(7)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return exitFailed, fmt.Errorf("socketpair: %w", err)
@@ -113,7 +113,7 @@ func run() (int, error) {
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID
 	// Number 1 ends with us. PR_SET_PDEATHSIG(2const)
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
-	signal.Notify(signals, unix.SIGTSTP)
+	signal.Notify(signals, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 
 	err = cmd.Start()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,13 +126,15 @@ func run() (int, error) {
 		return exitFailed, err
 	}
 	theirs.Close()
-	// One byte is our word. The read ends when child's end is closed: by execve, as child becomes the command, or by its death.
-	ours.Write(make([]byte, 1))
+	id := fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano())
+	ours.WriteString(id)
+	// This ends when child's end is closed: by execve, as child becomes the command, or by its death.
 	ours.Read(make([]byte, 1))
 
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	var expired <-chan time.Time
+	var killedFor unix.Signal
 	for {
 		select {
 		case sig := <-signals:
@@ -143,13 +145,13 @@ func run() (int, error) {
 				cmd.Process.Signal(sig)
 			}
 			// The kernel drops what number 1 does not handle, so we do to it what the kernel does to others. pid_namespaces(7)
-			if unhandled && sig != unix.SIGTSTP {
+			stops := sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU
+			if unhandled && !stops {
+				killedFor = sig.(unix.Signal)
 				cmd.Process.Kill()
-				<-ended
-				return 128 + int(sig.(unix.Signal)), nil
 			}
 			// Nobody could continue the first process group of a session. setsid(2)
-			if session, _ := unix.Getsid(0); unhandled && session != unix.Getpgrp() {
+			if session, _ := unix.Getsid(0); unhandled && stops && session != unix.Getpgrp() && (sig == unix.SIGTSTP || !inForeground()) {
 				cmd.Process.Signal(unix.SIGSTOP)
 				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 				cmd.Process.Signal(unix.SIGCONT)
@@ -158,11 +160,10 @@ func run() (int, error) {
 				expired = time.After(gracePeriod)
 			}
 		case <-expired:
+			killedFor = unix.SIGTERM
 			cmd.Process.Kill()
-			<-ended
-			return 128 + int(unix.SIGTERM), nil
 		case <-ended:
-			return exitStatus(cmd.ProcessState), nil
+			return exitStatus(cmd.ProcessState, killedFor), nil
 		}
 	}
 }
@@ -182,10 +183,13 @@ func notify() chan os.Signal {
 func child() (int, error) {
 	// Catch signals and drop them until we are the command. Run keeps its own meanwhile, and passes them on afterwards.
 	notify()
-	parent := os.NewFile(3, "run")
-	defer parent.Close()
-	if _, err := parent.Read(make([]byte, 1)); err != nil {
-		return exitFailed, fmt.Errorf("wait for run: %w", err)
+	// One thread is enough here, and there may be a limit on more.
+	runtime.GOMAXPROCS(1)
+
+	id := make([]byte, 64)
+	n, _, _ := unix.Recvfrom(3, id, 0)
+	if n < 1 {
+		return exitFailed, errors.New("child has to be started by run, and run to be alive")
 	}
 	unix.CloseOnExec(3)
 
@@ -211,9 +215,14 @@ func exitNoCommand(err error) int {
 	return exitNotExecutable
 }
 
-func exitStatus(state *os.ProcessState) int {
+// exitStatus takes our own SIGKILL for the signal that was the reason for it.
+func exitStatus(state *os.ProcessState, killedFor unix.Signal) int {
 	// Sys holds what wait(2) has returned. Its Signal is -1 for a command that has exited.
-	if sig := state.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {
+	sig := state.Sys().(interface{ Signal() unix.Signal }).Signal()
+	switch {
+	case sig == unix.SIGKILL && killedFor != 0:
+		return 128 + int(killedFor)
+	case sig > 0:
 		return 128 + int(sig)
 	}
 	return state.ExitCode()

@@ -103,8 +103,8 @@ func run() (int, error) {
 	cmd.Args = append([]string{os.Args[0], "child"}, os.Args[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 
-	// Child has the other end as its descriptor 3, until it is the command. It waits there for our word to go on, so that
-	// the command never starts if we are killed before. unix(7)
+	// Child has the other end as its descriptor 3, until it is the command. It waits there for our word to go on, which is
+	// the ID of the container, so that the command never starts if we are killed before. unix(7)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return exitFailed, fmt.Errorf("socketpair: %w", err)
@@ -127,7 +127,7 @@ func run() (int, error) {
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS
 	// Number 1 ends with us. PR_SET_PDEATHSIG(2const)
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
-	signal.Notify(signals, unix.SIGTSTP)
+	signal.Notify(signals, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 
 	err = cmd.Start()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,15 +139,17 @@ func run() (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	defer removeCgroups(cmd.Process.Pid)
 	theirs.Close()
-	// One byte is our word. The read ends when child's end is closed: by execve, as child becomes the command, or by its death.
-	ours.Write(make([]byte, 1))
+	id := fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano())
+	defer removeCgroups(id)
+	ours.WriteString(id)
+	// This ends when child's end is closed: by execve, as child becomes the command, or by its death.
 	ours.Read(make([]byte, 1))
 
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	var expired <-chan time.Time
+	var killedFor unix.Signal
 	for {
 		select {
 		case sig := <-signals:
@@ -158,13 +160,13 @@ func run() (int, error) {
 				cmd.Process.Signal(sig)
 			}
 			// The kernel drops what number 1 does not handle, so we do to it what the kernel does to others. pid_namespaces(7)
-			if unhandled && sig != unix.SIGTSTP {
+			stops := sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU
+			if unhandled && !stops {
+				killedFor = sig.(unix.Signal)
 				cmd.Process.Kill()
-				<-ended
-				return 128 + int(sig.(unix.Signal)), nil
 			}
 			// Nobody could continue the first process group of a session. setsid(2)
-			if session, _ := unix.Getsid(0); unhandled && session != unix.Getpgrp() {
+			if session, _ := unix.Getsid(0); unhandled && stops && session != unix.Getpgrp() && (sig == unix.SIGTSTP || !inForeground()) {
 				cmd.Process.Signal(unix.SIGSTOP)
 				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 				cmd.Process.Signal(unix.SIGCONT)
@@ -173,11 +175,10 @@ func run() (int, error) {
 				expired = time.After(gracePeriod)
 			}
 		case <-expired:
+			killedFor = unix.SIGTERM
 			cmd.Process.Kill()
-			<-ended
-			return 128 + int(unix.SIGTERM), nil
 		case <-ended:
-			return exitStatus(cmd.ProcessState), nil
+			return exitStatus(cmd.ProcessState, killedFor), nil
 		}
 	}
 }
@@ -197,10 +198,13 @@ func notify() chan os.Signal {
 func child() (int, error) {
 	// Catch signals and drop them until we are the command. Run keeps its own meanwhile, and passes them on afterwards.
 	notify()
-	parent := os.NewFile(3, "run")
-	defer parent.Close()
-	if _, err := parent.Read(make([]byte, 1)); err != nil {
-		return exitFailed, fmt.Errorf("wait for run: %w", err)
+	// One thread is enough here, and there may be a limit on more.
+	runtime.GOMAXPROCS(1)
+
+	id := make([]byte, 64)
+	n, _, _ := unix.Recvfrom(3, id, 0)
+	if n < 1 {
+		return exitFailed, errors.New("child has to be started by run, and run to be alive")
 	}
 	unix.CloseOnExec(3)
 
@@ -210,7 +214,7 @@ func child() (int, error) {
 	if err := makeMountsPrivate(); err != nil {
 		return exitFailed, err
 	}
-	if err := joinCgroups(); err != nil {
+	if err := joinCgroups(string(id[:n])); err != nil {
 		return exitFailed, err
 	}
 	if err := changeRoot(); err != nil {
@@ -238,9 +242,14 @@ func exitNoCommand(err error) int {
 	return exitNotExecutable
 }
 
-func exitStatus(state *os.ProcessState) int {
+// exitStatus takes our own SIGKILL for the signal that was the reason for it.
+func exitStatus(state *os.ProcessState, killedFor unix.Signal) int {
 	// Sys holds what wait(2) has returned. Its Signal is -1 for a command that has exited.
-	if sig := state.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {
+	sig := state.Sys().(interface{ Signal() unix.Signal }).Signal()
+	switch {
+	case sig == unix.SIGKILL && killedFor != 0:
+		return 128 + int(killedFor)
+	case sig > 0:
 		return 128 + int(sig)
 	}
 	return state.ExitCode()
@@ -324,8 +333,9 @@ func mountProc() error {
 	return nil
 }
 
-// joinCgroups limits us, and so the command. It needs the host's /sys, and its /proc, where we are not number 1. cgroups(7)
-func joinCgroups() error {
+// joinCgroups limits us, and so the command, in cgroups named after the container. The host's /sys must still be in sight.
+// Version 1 has a tree of cgroups for each controller. Version 2 has one, with the controllers that the parent allows. cgroups(7)
+func joinCgroups(id string) error {
 	size, stat := int64(0), unix.Statfs_t{}
 	if fmt.Sscan(*memory, &size); size < 1 || size > 1<<33 && strings.Trim(*memory, "0123456789") != "" || *pids < 1 || !(*cpus >= 0.01 && *cpus <= 1e6) {
 		return fmt.Errorf("bad limit: --memory %s (want 64m or the like), --pids %d (1 or more), --cpus %g (0.01 or more)", *memory, *pids, *cpus)
@@ -345,12 +355,11 @@ func joinCgroups() error {
 			{"", "pids.max", fmt.Sprint(*pids)},
 		}
 	}
-	pid, _ := os.Readlink("/proc/self")
 	for _, s := range settings {
 		if err := unix.Statfs("/sys/fs/cgroup/"+s[0], &stat); err != nil || stat.Type != unix.CGROUP_SUPER_MAGIC && stat.Type != unix.CGROUP2_SUPER_MAGIC {
 			return fmt.Errorf("no cgroup file system on /sys/fs/cgroup/%s: mount it", s[0])
 		}
-		dir := filepath.Join("/sys/fs/cgroup", s[0], "container-workshop-"+pid)
+		dir := filepath.Join("/sys/fs/cgroup", s[0], "container-workshop-"+id)
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
@@ -365,9 +374,9 @@ func joinCgroups() error {
 }
 
 // removeCgroups tries again while the kernel is not done with the last process.
-func removeCgroups(pid int) {
+func removeCgroups(id string) {
 	for _, tree := range []string{"", "memory", "cpu", "pids"} {
-		for n := 0; unix.Rmdir(fmt.Sprintf("/sys/fs/cgroup/%s/container-workshop-%d", tree, pid)) == unix.EBUSY && n < 1000; n++ {
+		for n := 0; unix.Rmdir(fmt.Sprintf("/sys/fs/cgroup/%s/container-workshop-%s", tree, id)) == unix.EBUSY && n < 1000; n++ {
 			time.Sleep(time.Millisecond)
 		}
 	}

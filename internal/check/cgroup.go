@@ -78,15 +78,15 @@ func limit(dir string, names ...string) (string, error) {
 }
 
 // sweep removes the cgroups of containers whose run was killed, and could not do it: those that are named as the steps do it,
-// after a process that has ended.
+// after a run that has ended.
 func sweep() {
 	for _, tree := range append(controllers, "") {
 		dirs, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", tree, "container-workshop-*"))
 		for _, dir := range dirs {
-			_, pid, _ := strings.Cut(filepath.Base(dir), "workshop-")
+			pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), "container-workshop-"), "-")
 			stat, err := os.ReadFile("/proc/" + pid + "/stat")
-			// A zombie is in no cgroup any more.
-			if err == nil && !strings.Contains(string(stat), ") Z ") {
+			// A zombie removes nothing any more.
+			if err == nil && pid != "" && !strings.Contains(string(stat), ") Z ") {
 				continue
 			}
 			for deadline := time.Now().Add(time.Second); unix.Rmdir(dir) == unix.EBUSY && time.Now().Before(deadline); {

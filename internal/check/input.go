@@ -32,6 +32,19 @@ var input = []Property{
 		},
 	},
 	{
+		Name: "child started by hand does nothing, and says so in one line",
+		Step: 1,
+		Hint: "On the host child would change the host. Let it wait for a word from run on a socket: no other descriptor 3 will do.",
+		check: func(p *Program) error {
+			defer sweep()
+			r, err := p.call(call{args: []string{"child", "/bin/echo", "ran"}})
+			if err != nil {
+				return err
+			}
+			return complaint(r, 125, "run")
+		},
+	},
+	{
 		Name: "an unknown flag is named in one line, and the status is 125",
 		Step: 1,
 		Hint: "Parse with pflag.ContinueOnError, and print its error yourself.",

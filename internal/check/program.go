@@ -132,7 +132,7 @@ func (p *Program) signalled(sig unix.Signal, script string) (result, error) {
 	if strings.Contains(script, "ready") {
 		err = s.expect("ready")
 	} else {
-		err = s.states("S")
+		err = s.states("sleep", "S")
 	}
 	if err != nil {
 		return result{}, err

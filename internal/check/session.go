@@ -105,13 +105,13 @@ func (s *session) hasChild() error {
 	return fmt.Errorf("run has started no process")
 }
 
-// states waits until the command, which is sleep, is in a state: S for sleeping, T for stopped. proc_pid_stat(5)
-func (s *session) states(state string) error {
+// states waits until the command, by its name, is in a state: S for sleeping, T for stopped. proc_pid_stat(5)
+func (s *session) states(name, state string) error {
 	seen := "not there"
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		for _, pid := range marked(s.mark) {
 			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-			if _, rest, ok := strings.Cut(string(stat), "(sleep) "); ok {
+			if _, rest, ok := strings.Cut(string(stat), "("+name+") "); ok {
 				seen = rest[:1]
 			}
 		}
@@ -120,7 +120,7 @@ func (s *session) states(state string) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return fmt.Errorf("want sleep to be in the state %s, it is %s", state, seen)
+	return fmt.Errorf("want %s to be in the state %s, it is %s", name, state, seen)
 }
 
 // quiet waits until nothing has been printed for a while.

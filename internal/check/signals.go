@@ -3,6 +3,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -23,6 +24,31 @@ var signals = []Property{
 					return fmt.Errorf("SIG%s: %w", name, err)
 				}
 				if err := want("output and status after SIG"+name, result{"ready\ngot " + name + "\n", "", 7}, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+	{
+		Name: "a command that ends by itself on a signal has its own status, however fast it is",
+		Step: 1,
+		Hint: "When you look at the command it may have ended. Only a command that your own SIGKILL has ended gets the status of the signal.",
+		check: func(p *Program) error {
+			for range 30 {
+				s, err := p.start(call{command: []string{"/bin/sh", "-c", "trap 'exit 5' INT; echo ready; while :; do sleep 0.01; done"}})
+				if err != nil {
+					return err
+				}
+				err = s.expect("ready")
+				// As the terminal does, to the whole process group.
+				unix.Kill(-s.cmd.Process.Pid, unix.SIGINT)
+				r, waitErr := s.wait()
+				s.close()
+				if err := errors.Join(err, waitErr); err != nil {
+					return err
+				}
+				if err := want("status", 5, r.status); err != nil {
 					return err
 				}
 			}
@@ -95,12 +121,8 @@ var signals = []Property{
 			s := p.session(call{})
 			s.cmd.Path = "/bin/sh"
 			script := `trap '' HUP; exec "$0" "$@"`
-			inside := "echo ready; read line; echo got $line"
+			inside := "trap 'echo got USR1; exit' USR1; echo ready; while :; do sleep 0.01; done"
 			s.cmd.Args = append([]string{"sh", "-c", script, p.Path}, p.args(call{command: []string{"/bin/sh", "-c", inside}})...)
-			stdin, err := s.cmd.StdinPipe()
-			if err != nil {
-				return unclear(err)
-			}
 			s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
 			if err := s.cmd.Start(); err != nil {
 				return unclear(err)
@@ -111,12 +133,13 @@ var signals = []Property{
 				return err
 			}
 			unix.Kill(s.cmd.Process.Pid, unix.SIGHUP)
-			fmt.Fprintln(stdin, "a line")
+			// What comes after it is taken after it.
+			unix.Kill(s.cmd.Process.Pid, unix.SIGUSR1)
 			r, err := s.wait()
 			if err != nil {
 				return err
 			}
-			return want("output after SIGHUP", result{"ready\ngot a line\n", "", 0}, r)
+			return want("result after SIGHUP and SIGUSR1", result{"ready\ngot USR1\n", "", 0}, r)
 		},
 	},
 }

@@ -61,6 +61,9 @@ var temporary = []Property{
 		Step: 7,
 		Hint: "Without size= a tmpfs takes half of the host's memory. tmpfs(5)",
 		check: func(p *Program) error {
+			// Without a tmpfs they are written there.
+			defer os.Remove(filepath.Join(p.Rootfs, "mytemp/a"))
+			defer os.Remove(filepath.Join(p.Rootfs, "mytemp/b"))
 			r, err := p.run("cd /mytemp && head -c 12m /dev/zero > a && echo fits && head -c 12m /dev/zero > b")
 			if err != nil {
 				return err

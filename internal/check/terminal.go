@@ -15,6 +15,7 @@ import (
 // The keys of a terminal that has not been told otherwise. stty(1)
 const (
 	ctrlC = "\x03"
+	ctrlD = "\x04"
 	ctrlZ = "\x1a"
 )
 
@@ -26,7 +27,7 @@ var terminal = []Property{
 		Hint: "The terminal sends SIGINT to the whole process group. Catch it in run; do for process 1 what the kernel does not.",
 		check: func(p *Program) error {
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}, func(s *session, tty *os.File) error {
-				if err := s.states("S"); err != nil {
+				if err := s.states("sleep", "S"); err != nil {
 					return err
 				}
 				tty.WriteString(ctrlC)
@@ -70,22 +71,45 @@ var terminal = []Property{
 		check: func(p *Program) error {
 			shell := `set -m; "$@"; echo "status $?."; read line; fg; echo "then $?."`
 			return p.atTerminal(shell, []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}, func(s *session, tty *os.File) error {
-				if err := s.states("S"); err != nil {
+				if err := s.states("sleep", "S"); err != nil {
 					return err
 				}
 				tty.WriteString(ctrlZ)
 				if err := s.expect("status 1"); err != nil {
 					return err
 				}
-				if err := s.states("T"); err != nil {
+				if err := s.states("sleep", "T"); err != nil {
 					return err
 				}
 				tty.WriteString("\n")
-				if err := s.states("S"); err != nil {
+				if err := s.states("sleep", "S"); err != nil {
 					return err
 				}
 				tty.WriteString(ctrlC)
 				return s.expect("then 130.")
+			})
+		},
+	},
+	{
+		Name: "a command in the background that reads the terminal is stopped, and fg continues it",
+		Step: 1,
+		Hint: "Process 1 is not stopped by SIGTTIN either, and tries for ever: do as for SIGTSTP, but only while you are in the background.",
+		check: func(p *Program) error {
+			shell := `set -m; "$@" & read line; fg; echo "then $?."`
+			return p.atTerminal(shell, []string{"/bin/sh", "-c", "echo ready; exec cat"}, func(s *session, tty *os.File) error {
+				if err := s.states("cat", "T"); err != nil {
+					return err
+				}
+				tty.WriteString("\n")
+				if err := s.states("cat", "S"); err != nil {
+					return err
+				}
+				tty.WriteString("a line\n")
+				if err := s.expect("a line\r\na line\r\n"); err != nil {
+					return err
+				}
+				tty.WriteString(ctrlD)
+				return s.expect("then 0.")
 			})
 		},
 	},
@@ -109,7 +133,7 @@ var terminal = []Property{
 						return err
 					}
 					if turn.state != "" {
-						if err := s.states(turn.state); err != nil {
+						if err := s.states("sleep", turn.state); err != nil {
 							return err
 						}
 					}
