@@ -146,7 +146,7 @@ func run() (int, error) {
 			}
 			// The kernel drops what number 1 does not handle, so we do to it what the kernel does to others. pid_namespaces(7)
 			stops := sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU
-			if unhandled && !stops {
+			if unhandled && !stops && killedFor == 0 {
 				killedFor = sig.(unix.Signal)
 				cmd.Process.Kill()
 			}
