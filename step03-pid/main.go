@@ -107,6 +107,7 @@ func run() (int, error) {
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID
 	// Number 1 ends with us. PR_SET_PDEATHSIG(2const)
 	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+	// It does not stop with us, unless we see to that. signal(7)
 	signal.Notify(signals, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 
 	err = cmd.Start()
@@ -144,7 +145,7 @@ func run() (int, error) {
 				killedFor = sig.(unix.Signal)
 				cmd.Process.Kill()
 			}
-			// Nobody could continue the first process group of a session. setsid(2)
+			// It stops and continues with us, unless we are in the first process group of a session, which nobody continues. setsid(2)
 			if session, _ := unix.Getsid(0); unhandled && stops && session != unix.Getpgrp() && (sig == unix.SIGTSTP || !inForeground()) {
 				cmd.Process.Signal(unix.SIGSTOP)
 				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)

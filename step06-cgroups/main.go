@@ -119,12 +119,13 @@ func run() (int, error) {
 
 	// Its own process IDs. When number 1 ends, the kernel ends all the others. pid_namespaces(7)
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID
+	// Number 1 ends with us. PR_SET_PDEATHSIG(2const)
+	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+	// It does not stop with us, unless we see to that. signal(7)
+	signal.Notify(signals, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 
 	// Its own mounts. mount_namespaces(7)
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS
-	// Number 1 ends with us. PR_SET_PDEATHSIG(2const)
-	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
-	signal.Notify(signals, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 
 	err = cmd.Start()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -162,7 +163,7 @@ func run() (int, error) {
 				killedFor = sig.(unix.Signal)
 				cmd.Process.Kill()
 			}
-			// Nobody could continue the first process group of a session. setsid(2)
+			// It stops and continues with us, unless we are in the first process group of a session, which nobody continues. setsid(2)
 			if session, _ := unix.Getsid(0); unhandled && stops && session != unix.Getpgrp() && (sig == unix.SIGTSTP || !inForeground()) {
 				cmd.Process.Signal(unix.SIGSTOP)
 				unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
