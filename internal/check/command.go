@@ -65,25 +65,19 @@ var command = []Property{
 		Step: 1,
 		Hint: "A process that a signal ended has no exit code: look at the wait status. wait(2)",
 		check: func(p *Program) error {
-			s, err := p.start(call{command: []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}})
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if err := s.expect("ready"); err != nil {
-				return err
-			}
-			inside, err := s.container()
-			if err != nil {
-				return err
-			}
-			defer release(inside)
-			unix.Kill(inside[0].pid, unix.SIGKILL)
-			r, err := s.wait()
-			if err != nil {
-				return err
-			}
-			return want("status after SIGKILL", 137, r.status)
+			return p.whileReady(func(s *session) error {
+				inside, err := s.container()
+				if err != nil {
+					return err
+				}
+				defer release(inside)
+				unix.Kill(inside[0].pid, unix.SIGKILL)
+				r, err := s.wait()
+				if err != nil {
+					return err
+				}
+				return want("status after SIGKILL", 137, r.status)
+			})
 		},
 	},
 	{

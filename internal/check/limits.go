@@ -108,27 +108,21 @@ var limits = []Property{
 		Step: 6,
 		Hint: "Write 100000 times --cpus to cpu.max (version 2) or cpu.cfs_quota_us (version 1): microseconds in each tenth of a second.",
 		check: func(p *Program) error {
-			s, err := p.start(call{flags: []string{"--cpus", "0.5"}, command: []string{"/bin/sh", "-c", "echo ready; while :; do :; done"}})
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if err := s.expect("ready"); err != nil {
-				return err
-			}
-			inside, err := s.container()
-			if err != nil {
-				return err
-			}
-			defer release(inside)
-			share, err := cpuShare(inside[0].pid, 2*time.Second)
-			if err != nil {
-				return err
-			}
-			if share < 0.4 || share > 0.6 {
-				return fmt.Errorf("want 0.5 processors, got %.2f", share)
-			}
-			return nil
+			return p.during("echo ready; while :; do :; done", func(s *session) error {
+				inside, err := s.container()
+				if err != nil {
+					return err
+				}
+				defer release(inside)
+				share, err := cpuShare(inside[0].pid, 2*time.Second)
+				if err != nil {
+					return err
+				}
+				if share < 0.4 || share > 0.6 {
+					return fmt.Errorf("want 0.5 processors, got %.2f", share)
+				}
+				return nil
+			}, "--cpus", "0.5")
 		},
 	},
 	{
@@ -155,33 +149,27 @@ var limits = []Property{
 		Step: 6,
 		Hint: "Remove them in run after cmd.Wait, and try again while the kernel says EBUSY.",
 		check: func(p *Program) error {
-			var dirs []string
-			s, err := p.start(call{command: []string{"/bin/sh", "-c", family}})
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if err := s.expect("ready"); err != nil {
-				return err
-			}
-			for _, controller := range controllers {
-				dir, err := s.cgroup(controller)
-				if err != nil {
+			defer sweep()
+			return p.during(family, func(s *session) error {
+				var dirs []string
+				for _, controller := range controllers {
+					dir, err := s.cgroup(controller)
+					if err != nil {
+						return err
+					}
+					dirs = append(dirs, dir)
+				}
+				unix.Kill(s.cmd.Process.Pid, unix.SIGTERM)
+				if _, err := s.wait(); err != nil {
 					return err
 				}
-				dirs = append(dirs, dir)
-			}
-			unix.Kill(s.cmd.Process.Pid, unix.SIGTERM)
-			if _, err := s.wait(); err != nil {
-				return err
-			}
-			defer sweep()
-			for _, dir := range dirs {
-				if _, err := os.Stat(dir); err == nil {
-					return fmt.Errorf("%s is still there", dir)
+				for _, dir := range dirs {
+					if _, err := os.Stat(dir); err == nil {
+						return fmt.Errorf("%s is still there", dir)
+					}
 				}
-			}
-			return nil
+				return nil
+			})
 		},
 	},
 	{

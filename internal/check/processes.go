@@ -65,21 +65,15 @@ var processes = []Property{
 		Step: 3,
 		Hint: "cmd.SysProcAttr.Pdeathsig = unix.SIGKILL, with runtime.LockOSThread: the signal comes when the thread ends.",
 		check: func(p *Program) error {
-			s, err := p.start(call{command: []string{"/bin/sh", "-c", family}})
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if err := s.expect("ready"); err != nil {
-				return err
-			}
-			inside, err := s.container()
-			if err != nil {
-				return err
-			}
 			defer sweep()
-			unix.Kill(s.cmd.Process.Pid, unix.SIGKILL)
-			return ended(inside, 2*time.Second)
+			return p.during(family, func(s *session) error {
+				inside, err := s.container()
+				if err != nil {
+					return err
+				}
+				unix.Kill(s.cmd.Process.Pid, unix.SIGKILL)
+				return ended(inside, 2*time.Second)
+			})
 		},
 	},
 	{

@@ -111,7 +111,12 @@ func (p *Program) session(c call) *session {
 
 // whileReady runs a container that stays until look has returned.
 func (p *Program) whileReady(look func(*session) error, flags ...string) error {
-	s, err := p.start(call{flags: flags, command: []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}})
+	return p.during("echo ready; exec sleep 1000", look, flags...)
+}
+
+// during runs a shell script in a container, and has a look when the script has printed ready.
+func (p *Program) during(script string, look func(*session) error, flags ...string) error {
+	s, err := p.start(call{flags: flags, command: []string{"/bin/sh", "-c", script}})
 	if err != nil {
 		return err
 	}

@@ -37,23 +37,17 @@ var temporary = []Property{
 		Step: 7,
 		Hint: "Is the tmpfs mounted in the mount namespace of the container, and on the directory in its root?",
 		check: func(p *Program) error {
-			s, err := p.start(call{command: []string{"/bin/sh", "-c", "echo text > /mytemp/file && cat /mytemp/file && exec sleep 1000"}})
-			if err != nil {
-				return err
-			}
-			defer s.close()
 			// Without a tmpfs it is written there.
 			defer os.Remove(filepath.Join(p.Rootfs, "mytemp/file"))
-			if err := s.expect("text"); err != nil {
-				return err
-			}
-			if _, err := os.Stat(filepath.Join(p.Rootfs, "mytemp/file")); err == nil {
-				return errors.New("the file is there on the host")
-			}
-			if _, err := os.Stat("/mytemp/file"); err == nil {
-				return errors.New("the file is in /mytemp of the host")
-			}
-			return nil
+			return p.during("echo text > /mytemp/file && echo ready && exec sleep 1000", func(s *session) error {
+				if _, err := os.Stat(filepath.Join(p.Rootfs, "mytemp/file")); err == nil {
+					return errors.New("the file is there on the host")
+				}
+				if _, err := os.Stat("/mytemp/file"); err == nil {
+					return errors.New("the file is in /mytemp of the host")
+				}
+				return nil
+			})
 		},
 	},
 	{
