@@ -3,7 +3,6 @@
 package check
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,14 +36,13 @@ var temporary = []Property{
 		Step: 7,
 		Hint: "Is the tmpfs mounted in the mount namespace of the container, and on the directory in its root?",
 		check: func(p *Program) error {
-			// Without a tmpfs it is written there.
-			defer os.Remove(filepath.Join(p.Rootfs, "mytemp/file"))
-			return p.during("echo text > /mytemp/file && echo ready && exec sleep 1000", func(s *session) error {
-				if _, err := os.Stat(filepath.Join(p.Rootfs, "mytemp/file")); err == nil {
-					return errors.New("the file is there on the host")
-				}
-				if _, err := os.Stat("/mytemp/file"); err == nil {
-					return errors.New("the file is in /mytemp of the host")
+			file, remove := p.stray("file")
+			defer remove()
+			return p.during("echo text > "+file+" && echo ready && exec sleep 1000", func(s *session) error {
+				for _, place := range []string{filepath.Join(p.Rootfs, file), file} {
+					if _, err := os.Stat(place); err == nil {
+						return fmt.Errorf("%s is there on the host", place)
+					}
 				}
 				return nil
 			})
@@ -55,10 +53,11 @@ var temporary = []Property{
 		Step: 7,
 		Hint: "Without size= a tmpfs takes half of the host's memory. tmpfs(5)",
 		check: func(p *Program) error {
-			// Without a tmpfs they are written there.
-			defer os.Remove(filepath.Join(p.Rootfs, "mytemp/a"))
-			defer os.Remove(filepath.Join(p.Rootfs, "mytemp/b"))
-			r, err := p.run("cd /mytemp && head -c 12m /dev/zero > a && echo fits && head -c 12m /dev/zero > b")
+			a, removeA := p.stray("a")
+			defer removeA()
+			b, removeB := p.stray("b")
+			defer removeB()
+			r, err := p.run("head -c 12m /dev/zero > " + a + " && echo fits && head -c 12m /dev/zero > " + b)
 			if err != nil {
 				return err
 			}
@@ -94,4 +93,13 @@ var temporary = []Property{
 			return nil
 		},
 	},
+}
+
+// stray names a file in /mytemp, and removes it from where a program without a tmpfs writes it.
+func (p *Program) stray(name string) (path string, remove func()) {
+	path = fmt.Sprintf("/mytemp/check-%d-%s", os.Getpid(), name)
+	return path, func() {
+		os.Remove(path)
+		os.Remove(filepath.Join(p.Rootfs, path))
+	}
 }
