@@ -80,7 +80,10 @@ contents() {
 	while [ ! -e "$dir/bin" ] && [ ! -e "$dir/usr" ]; do
 		inside=("$dir"/*)
 		[ ${#inside[@]} = 1 ] || break
-		if [ -d "${inside[0]}" ]; then
+		# A link could lead out of it.
+		if [ -L "${inside[0]}" ]; then
+			break
+		elif [ -d "${inside[0]}" ]; then
 			dir=${inside[0]}
 		elif [[ ${inside[0]} == *.tar* ]]; then
 			mkdir "$dir/unpacked"
@@ -96,6 +99,10 @@ contents() {
 # devices DIR makes the device nodes that every program expects, and that docker export leaves out.
 devices() {
 	local name major minor
+	for name in dev proc; do
+		# What is made there would be made on the host.
+		[ ! -L "$1/$name" ] || fail "$archive: $name is a symbolic link in it: want a directory"
+	done
 	mkdir -p "$1/dev" "$1/proc"
 	while read -r name major minor; do
 		[ -e "$1/dev/$name" ] || mknod -m 666 "$1/dev/$name" c "$major" "$minor"

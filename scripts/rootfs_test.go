@@ -144,6 +144,26 @@ func TestRootfsRefusesWhatIsNoRootFileSystem(t *testing.T) {
 	}
 }
 
+// TestRootfsIsNotLedAstray has archives with symbolic links to a folder of the host.
+func TestRootfsIsNotLedAstray(t *testing.T) {
+	needRoot(t)
+	for name, spoil := range map[string]string{
+		"dev":       "rmdir tree/dev && ln -s $PWD/host tree/dev",
+		"proc":      "ln -s $PWD/host tree/proc",
+		"top level": "cp -a tree/usr tree/bin host && rm -rf tree/* && ln -s $PWD/host tree/root",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, target := image(t), t.TempDir()
+			shell(t, dir, "mkdir host && "+spoil+" && tar -C tree -cf root.tar . && ls -A host > before")
+			refused := run(t, nil, "rootfs.sh", filepath.Join(target, "rootfs"), filepath.Join(dir, "root.tar"))
+			assert.Equal(t, 1, refused.status, refused.output)
+			assert.Regexp(t, "symbolic link|no bin/sh", refused.output)
+			shell(t, dir, "ls -A host | diff before -")
+			assertOnly(t, target)
+		})
+	}
+}
+
 func TestRootfsLeavesWhatIsThere(t *testing.T) {
 	needRoot(t)
 	dir, target := image(t), t.TempDir()

@@ -32,7 +32,7 @@ func (s *session) watch() {
 	}()
 }
 
-// wait waits for the end of run, and kills it if that does not come.
+// wait waits for the end of run, with patience.
 func (s *session) wait() (result, error) {
 	return s.waitFor(patience)
 }

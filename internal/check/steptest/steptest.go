@@ -27,16 +27,16 @@ func Main(m *testing.M, program func()) {
 	os.Exit(m.Run())
 }
 
-// Program returns the program under test: the test binary, as a program of the step.
-func Program(t *testing.T, step int) *check.Program {
+// programOf returns the program under test: the test binary, as a program of the step.
+func programOf(t *testing.T, step int) *check.Program {
 	t.Helper()
 	path, err := os.Executable()
 	require.NoError(t, err)
-	return &check.Program{Path: path, Step: step, Rootfs: Rootfs(t), Env: []string{asProgram + "=1"}}
+	return &check.Program{Path: path, Step: step, Rootfs: needRootfs(t), Env: []string{asProgram + "=1"}}
 }
 
-// Rootfs returns the root file system of the tests, or skips what needs it.
-func Rootfs(t *testing.T) string {
+// needRootfs returns the root file system of the tests, or skips what needs it.
+func needRootfs(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: make test")
@@ -53,7 +53,7 @@ func Rootfs(t *testing.T) string {
 
 // Step asserts that the program has the properties of the steps up to its own, and none of those of the later ones.
 func Step(t *testing.T, step int) {
-	program := Program(t, step)
+	program := programOf(t, step)
 	for _, property := range check.Properties {
 		if property.Step <= step {
 			t.Run(property.Name, func(t *testing.T) {
