@@ -1,0 +1,93 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// check refuses what makes no sense in any version, and would be met with a bare EINVAL by the kernel, or with silence.
+func check(r *resources) error {
+	m := r.Memory
+	for _, field := range []struct {
+		name  string
+		value *int64
+	}{
+		{"memory.limit", m.Limit}, {"memory.swap", m.Swap}, {"memory.reservation", m.Reservation}, {"memory.kernelTCP", m.KernelTCP},
+		{"cpu.quota", r.CPU.Quota}, {"pids.limit", r.Pids.Limit},
+	} {
+		if field.value != nil && *field.value < -1 {
+			return refuse(field.name, "%d is below -1, which means no limit", *field.value)
+		}
+	}
+	if isSet(m.Swap) && *m.Swap != -1 && isSet(m.Limit) && *m.Swap < *m.Limit {
+		return refuse("memory.swap", "%d is below the memory limit of %d, which it includes", *m.Swap, *m.Limit)
+	}
+	if isSet(m.Swap) && *m.Swap != -1 && m.Limit != nil && *m.Limit == -1 {
+		return refuse("memory.swap", "is limited to %d, but memory, which it includes, is not limited", *m.Swap)
+	}
+	if m.Swappiness != nil && *m.Swappiness > 100 && *m.Swappiness != math.MaxUint64 {
+		return refuse("memory.swappiness", "%d is above 100", *m.Swappiness)
+	}
+	if cpu := r.CPU; cpu.Burst != nil && isSet(cpu.Quota) && *cpu.Quota > 0 && *cpu.Burst > uint64(*cpu.Quota) {
+		return refuse("cpu.burst", "%d is above the quota of %d", *cpu.Burst, *cpu.Quota)
+	}
+	for _, list := range [][2]string{{"cpu.cpus", r.CPU.Cpus}, {"cpu.mems", r.CPU.Mems}} {
+		if strings.Trim(list[1], "0123456789,-") != "" {
+			return refuse(list[0], "%q is not a list like 0-3,7", list[1])
+		}
+	}
+	if err := checkWeights(r); err != nil {
+		return err
+	}
+	return checkNames(r)
+}
+
+// checkWeights has the range of the specification. Zero means that the weight is not set.
+func checkWeights(r *resources) error {
+	weights := []*uint16{r.BlockIO.Weight, r.BlockIO.LeafWeight}
+	for _, d := range r.BlockIO.WeightDevice {
+		weights = append(weights, d.Weight, d.LeafWeight)
+	}
+	for _, w := range weights {
+		if isSet(w) && (*w < 10 || *w > 1000) {
+			return refuse("blockIO", "a weight of %d is not between 10 and 1000", *w)
+		}
+	}
+	return nil
+}
+
+// checkNames refuses names that lead to another file, or to another line of it.
+func checkNames(r *resources) error {
+	for _, h := range r.HugepageLimits {
+		size, isSize := strings.CutSuffix(h.Pagesize, "B")
+		if !isSize || strings.Trim(size, "0123456789KMG") != "" {
+			return refuse("hugepageLimits", "page size %q is not like 2MB", h.Pagesize)
+		}
+	}
+	for _, p := range r.Network.Priorities {
+		if p.Name == "" || strings.ContainsAny(p.Name, " \n") {
+			return refuse("network.priorities", "bad name of an interface: %q", p.Name)
+		}
+	}
+	for name, limit := range r.Rdma {
+		if name == "" || strings.ContainsAny(name, " \n") {
+			return refuse("rdma", "bad name of a device: %q", name)
+		}
+		if limit.HcaHandles == nil && limit.HcaObjects == nil {
+			return refuse("rdma", "%s needs hcaHandles, hcaObjects or both", name)
+		}
+	}
+	for key := range r.Unified {
+		if strings.Contains(key, "/") || !strings.Contains(key, ".") {
+			return refuse("unified", "%q is not the name of a file like memory.high", key)
+		}
+	}
+	return nil
+}
+
+func refuse(field, format string, args ...any) error {
+	return fmt.Errorf("linux.resources.%s: %s", field, fmt.Sprintf(format, args...))
+}

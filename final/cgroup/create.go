@@ -1,0 +1,209 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Create makes the directory of the cgroup in every tree, and those above it that are missing. If that fails in one tree, it
+// removes what it has made in the others. A directory that is there already is used as it is, and stays when the container
+// goes; but one with processes in it belongs to another container, and is refused.
+//
+// On version 2 it has the controllers enabled that the limits given to New need. On version 1 a new cgroup has no processors and
+// no memory nodes to run on, so it gets those of its parent. cgroups(7), cpuset(7)
+func (c *Cgroup) Create() error {
+	for i := range c.Dirs {
+		if err := c.Dirs[i].create(); err != nil {
+			return errors.Join(err, c.Remove())
+		}
+	}
+	if err := c.enable(c.needed); err != nil {
+		return errors.Join(err, c.Remove())
+	}
+	return nil
+}
+
+func (d *Dir) create() error {
+	// Most often only the last directory is missing.
+	err := unix.Mkdir(d.Path, 0o755)
+	if err == nil {
+		d.Made = d.Path
+	}
+	for tries := 0; err == unix.ENOENT && tries < 10; tries++ {
+		// Another container may end meanwhile, and take the directory above it with it.
+		err = d.createAll()
+	}
+	if err == unix.EEXIST {
+		return d.checkEmpty()
+	}
+	if err != nil {
+		return d.mkdirError(err)
+	}
+	if slices.Contains(d.Controllers, "cpuset") {
+		return d.inheritCpuset()
+	}
+	return nil
+}
+
+// createAll makes the directory and those above it.
+func (d *Dir) createAll() error {
+	for _, dir := range d.lineage()[1:] {
+		err := unix.Mkdir(dir, 0o755)
+		if err == nil && d.Made == "" {
+			d.Made = dir
+		}
+		if err != nil && (err != unix.EEXIST || dir == d.Path) {
+			return err
+		}
+	}
+	return nil
+}
+
+// lineage returns the directories from the root of the tree to the cgroup.
+func (d *Dir) lineage() []string {
+	dirs := []string{d.Mount}
+	for name := range strings.SplitSeq(strings.TrimPrefix(d.Path, d.Mount+"/"), "/") {
+		dirs = append(dirs, path.Join(dirs[len(dirs)-1], name))
+	}
+	return dirs
+}
+
+func (d *Dir) mkdirError(err error) error {
+	advice := ""
+	switch {
+	case err == unix.EAGAIN:
+		advice = " (cgroup.max.descendants or cgroup.max.depth above it is reached)"
+	case err == unix.EROFS || err == unix.EACCES || err == unix.EPERM:
+		advice = " (a container needs root, and cgroups that are mounted read-write)"
+	case err == unix.ENOENT:
+		advice = " (the directory above it is gone again)"
+	}
+	return fmt.Errorf("make cgroup: %w%s", &fs.PathError{Op: "mkdir", Path: d.Path, Err: err}, advice)
+}
+
+// checkEmpty refuses to share a cgroup with another container, whose limits would be ours, and whose end would be. OCI
+// config-linux.md, "Control groups".
+func (d *Dir) checkEmpty() error {
+	procs, err := readProcs(d.Path)
+	if err != nil {
+		return err
+	}
+	if len(procs) > 0 {
+		return fmt.Errorf("cgroup %s is in use: %d processes are in it", d.Path, len(procs))
+	}
+	return nil
+}
+
+// inheritCpuset goes down the tree, as one cgroup can only have what the one above it has.
+func (d *Dir) inheritCpuset() error {
+	dirs := d.lineage()
+	from := slices.Index(dirs, d.Made)
+	for i := from; i > 0 && i < len(dirs); i++ {
+		for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+			value, err := os.ReadFile(path.Join(dirs[i-1], name))
+			if err != nil {
+				return err
+			}
+			if err := writeFile(path.Join(dirs[i], name), string(value)); err != nil {
+				return fmt.Errorf("give the new cgroup what its parent has: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// counting are the controllers that are of use without a limit: for what they count.
+var counting = []string{"cpu", "io", "memory", "pids"}
+
+// enable has every cgroup above ours give its children the needed controllers, and the counting ones where it can. Nothing is
+// to be done if we have them already. It does nothing for version 1, where to mount a controller is to enable it.
+// cgroup-v2.rst, "Enabling and Disabling"
+func (c *Cgroup) enable(needed []string) error {
+	d := c.unified()
+	if d == nil {
+		return nil
+	}
+	wanted := needed
+	if c.Mode == V2 {
+		wanted = slices.Concat(needed, counting)
+	}
+	if has, err := readWords(path.Join(d.Path, "cgroup.controllers")); err == nil && containsAll(has, wanted) {
+		return nil
+	}
+	dirs := d.lineage()
+	for _, dir := range dirs[:len(dirs)-1] {
+		if err := enableBelow(dir, needed, wanted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enableBelow gives the children of one cgroup controllers: all that are wanted and available, or at least the needed ones.
+func enableBelow(dir string, needed, wanted []string) error {
+	available, err := readWords(path.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	enabled, err := readWords(path.Join(dir, "cgroup.subtree_control"))
+	if err != nil {
+		return err
+	}
+	missing := func(names []string) string {
+		var line []string
+		for _, name := range names {
+			if !slices.Contains(enabled, name) && slices.Contains(available, name) && !slices.Contains(line, "+"+name) {
+				line = append(line, "+"+name)
+			}
+		}
+		return strings.Join(line, " ")
+	}
+	for _, name := range needed {
+		if !slices.Contains(available, name) {
+			return fmt.Errorf("the %s controller is not available in %s (cgroup.controllers there has: %s)", name, dir, strings.Join(available, " "))
+		}
+	}
+	// The kernel takes all of a line or nothing.
+	for _, names := range [][]string{wanted, needed} {
+		line := missing(names)
+		if line == "" {
+			return nil
+		}
+		if err = writeFile(path.Join(dir, "cgroup.subtree_control"), line); err == nil {
+			return nil
+		}
+	}
+	return enableError(dir, missing(needed), err)
+}
+
+func containsAll(has, wanted []string) bool {
+	for _, name := range wanted {
+		if !slices.Contains(has, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// enableError tells why the children of a cgroup cannot have the controllers that they need.
+func enableError(dir, controllers string, err error) error {
+	advice := ""
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		advice = " (a cgroup with processes in it cannot give controllers to its children: move them to a child of it, or choose another linux.cgroupsPath)"
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS):
+		advice = " (a container needs root, and cgroups that are mounted read-write)"
+	case errors.Is(err, unix.EOPNOTSUPP):
+		advice = " (a threaded cgroup cannot have all controllers)"
+	}
+	return fmt.Errorf("enable %s below %s: %w%s", controllers, dir, err, advice)
+}

@@ -1,0 +1,146 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Procs returns the numbers of all processes in the cgroup and below it, sorted, as the runtime sees them. Zombies are not
+// among them. A cgroup that has gone has none.
+func (c *Cgroup) Procs() ([]int, error) {
+	if len(c.Dirs) == 0 {
+		return nil, nil
+	}
+	d := c.watched()
+	var pids []int
+	err := walk(d.Path, func(dir string) error {
+		procs, err := readProcs(dir)
+		pids = append(pids, procs...)
+		return err
+	})
+	slices.Sort(pids)
+	return slices.Compact(pids), err
+}
+
+// Kill sends a signal to all processes in the cgroup and below it. For SIGKILL it waits until none is left, for up to five
+// seconds, whether the cgroup is frozen or not. Any other signal goes once to each process that is there now, and a frozen one
+// gets it later. No processes are no error. kill(2), cgroup-v2.rst, "cgroup.kill"
+func (c *Cgroup) Kill(sig unix.Signal) error {
+	if sig != unix.SIGKILL {
+		return c.signal(sig)
+	}
+	killed := false
+	if d := c.unified(); d != nil {
+		// Since Linux 5.14 the kernel kills all at once, so that none can escape by forking.
+		killed = writeFile(path.Join(d.Path, "cgroup.kill"), "1") == nil
+	}
+	deadline := time.Now().Add(patience)
+	for round := 0; ; round++ {
+		if !killed {
+			// They may fork faster than we count. But frozen ones only die when they thaw.
+			if round > 0 {
+				c.Freeze(true)
+			}
+			if err := c.signal(sig); err != nil {
+				return err
+			}
+		}
+		if d := c.freezer(); d != nil && d.Version == 1 {
+			writeFile(path.Join(d.Path, "freezer.state"), "THAWED")
+		}
+		pids, err := c.Procs()
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("processes survive SIGKILL: %v", pids)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// signal does what kill(2) does, for all processes that there are now.
+func (c *Cgroup) signal(sig unix.Signal) error {
+	pids, err := c.Procs()
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
+			return fmt.Errorf("send signal %d to process %d: %w", sig, pid, err)
+		}
+	}
+	return nil
+}
+
+// watched returns the tree that tells what processes there are: that of version 2, which can also end and freeze them, else that
+// of the freezer.
+func (c *Cgroup) watched() *Dir {
+	if d := c.unified(); d != nil {
+		return d
+	}
+	if d := c.dirOf("freezer"); d != nil {
+		return d
+	}
+	return &c.Dirs[0]
+}
+
+// walk visits a cgroup and those below it, children first. That one of them goes meanwhile is no error.
+func walk(dir string, visit func(string) error) error {
+	entries, err := os.ReadDir(dir)
+	if isGone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := walk(path.Join(dir, e.Name()), visit); err != nil {
+				return err
+			}
+		}
+	}
+	return visit(dir)
+}
+
+// isGone reports whether a cgroup has been removed, possibly between two calls: then its files still open but do not read.
+func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
+
+// readProcs returns the processes of one cgroup, without those of other PID namespaces, which the kernel shows as 0.
+func readProcs(dir string) ([]int, error) {
+	words, err := readWords(path.Join(dir, "cgroup.procs"))
+	if isGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, word := range words {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, fmt.Errorf("%s/cgroup.procs: %w", dir, err)
+		}
+		if pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+func readWords(file string) ([]string, error) {
+	text, err := os.ReadFile(file)
+	return strings.Fields(string(text)), err
+}

@@ -1,0 +1,221 @@
+//go:build linux
+
+package container
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// A Console is the terminal that we are on: that of the caller. It is read here and nowhere in the container.
+type Console struct {
+	In, Out *os.File
+	// settings are those it had at first, nil if In is no terminal. termios(3)
+	settings *unix.Termios
+}
+
+// NewConsole remembers the settings of the terminal that in is, if it is one.
+func NewConsole(in, out *os.File) *Console {
+	settings, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
+	if err != nil {
+		settings = nil
+	}
+	return &Console{in, out, settings}
+}
+
+// IsTerminal reports whether what is typed and what is shown are of a terminal.
+func (c *Console) IsTerminal() bool {
+	return c.settings != nil && term.IsTerminal(int(c.Out.Fd()))
+}
+
+// Size returns the size of the terminal, nil if it is none.
+func (c *Console) Size() *unix.Winsize {
+	size, err := unix.IoctlGetWinsize(int(c.Out.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return nil
+	}
+	return size
+}
+
+// Restore sets the terminal to the settings that it had at first.
+func (c *Console) Restore() {
+	if c.settings != nil {
+		_ = unix.IoctlSetTermios(int(c.In.Fd()), unix.TCSETS, c.settings)
+	}
+}
+
+// A console connects the caller's terminal with that of the command. All of its methods do nothing if there is none.
+type console struct {
+	*Console
+	master *os.File
+	typed  chan unix.Signal
+	want   chan struct{}
+	shown  chan struct{}
+
+	// mutex is for raw, and the settings that it is about.
+	mutex sync.Mutex
+	raw   bool
+}
+
+func newConsole(master *os.File, c *Console) *console {
+	return &console{Console: c, master: master, typed: make(chan unix.Signal), want: make(chan struct{}), shown: make(chan struct{})}
+}
+
+// start makes the caller's terminal pass every key on as it is, and show all output as it is.
+func (c *console) start() {
+	c.take()
+	go func() {
+		// It ends with an error when no process has the other end open any more. pty(7)
+		_, _ = io.Copy(c.Out, c.master)
+		close(c.shown)
+	}()
+	go c.read()
+}
+
+// stop shows what is left to show, and restores the terminal.
+func (c *console) stop() {
+	select {
+	case <-c.shown:
+	// Something that has the other end open may have left the container, as a descriptor can be sent elsewhere.
+	case <-time.After(time.Second):
+	}
+	c.release()
+	c.master.Close()
+}
+
+// keys has the signals for what is typed while the command itself is in the foreground of its terminal.
+func (c *console) keys() <-chan unix.Signal {
+	if c == nil {
+		return nil
+	}
+	return c.typed
+}
+
+// wanted is ready when the command wants to read what is typed while we are in the background.
+func (c *console) wanted() <-chan struct{} {
+	if c == nil {
+		return nil
+	}
+	return c.want
+}
+
+func (c *console) take() {
+	if c == nil || c.settings == nil || !inForeground() {
+		return
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if _, err := term.MakeRaw(int(c.In.Fd())); err == nil {
+		c.raw = true
+	}
+	c.resize()
+}
+
+func (c *console) release() {
+	if c == nil {
+		return
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.raw {
+		c.Restore()
+		c.raw = false
+	}
+}
+
+func (c *console) resize() {
+	if c == nil {
+		return
+	}
+	if size := c.Size(); size != nil {
+		_ = unix.IoctlSetWinsize(int(c.master.Fd()), unix.TIOCSWINSZ, size)
+	}
+}
+
+// read passes on what is typed, until there is no more.
+func (c *console) read() {
+	buffer := make([]byte, 4096)
+	for {
+		if c.settings != nil {
+			c.awaitForeground()
+		}
+		n, err := c.In.Read(buffer)
+		if n > 0 {
+			c.write(buffer[:n])
+		}
+		if err != nil {
+			// What comes from a file or a pipe ends as it would end at a terminal.
+			_, _ = c.master.Write([]byte{4})
+			return
+		}
+	}
+}
+
+// write passes on what is typed. A key that would end or stop any other process does nothing to process 1 by itself, so the
+// keeper is told of it.
+func (c *console) write(typed []byte) {
+	_, _ = c.master.Write(typed)
+	settings, err := unix.IoctlGetTermios(int(c.master.Fd()), unix.TCGETS)
+	if err != nil || settings.Lflag&unix.ISIG == 0 {
+		return
+	}
+	for _, key := range []struct {
+		character int
+		signal    unix.Signal
+	}{{unix.VINTR, unix.SIGINT}, {unix.VQUIT, unix.SIGQUIT}, {unix.VSUSP, unix.SIGTSTP}} {
+		character := settings.Cc[key.character]
+		if character != 0 && strings.IndexByte(string(typed), character) >= 0 {
+			c.typed <- key.signal
+		}
+	}
+}
+
+// foreground returns the process group in the foreground of the command's terminal.
+func (c *console) foreground() int {
+	group, err := unix.IoctlGetInt(int(c.master.Fd()), unix.TIOCGPGRP)
+	if err != nil {
+		return 0
+	}
+	return group
+}
+
+// awaitForeground returns when what is typed is for us. In the background we do not read, but stop if the command wants to,
+// as it would if the terminal were its own. The shell does not tell us of the foreground unless we were stopped.
+func (c *console) awaitForeground() {
+	for !inForeground() {
+		if c.hasReader() {
+			c.want <- struct{}{}
+			continue
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	c.mutex.Lock()
+	raw := c.raw
+	c.mutex.Unlock()
+	if !raw {
+		c.take()
+	}
+}
+
+// hasReader reports whether a process is waiting for what is typed at the command's terminal. proc_pid_syscall(5)
+func (c *console) hasReader() bool {
+	group := c.foreground()
+	call, _ := os.ReadFile("/proc/" + strconv.Itoa(group) + "/syscall")
+	fields := strings.Fields(string(call))
+	if group == 0 || len(fields) < 2 || fields[0] != strconv.Itoa(unix.SYS_READ) {
+		return false
+	}
+	fd, err := strconv.ParseUint(strings.TrimPrefix(fields[1], "0x"), 16, 32)
+	if err != nil {
+		return false
+	}
+	file, _ := os.Readlink("/proc/" + strconv.Itoa(group) + "/fd/" + strconv.Itoa(int(fd)))
+	return strings.HasPrefix(file, "/dev/pts/") || file == "/dev/console" || file == "/dev/tty"
+}

@@ -1,0 +1,144 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Delete removes a container that has ended, or with force any, which is killed then.
+func Delete(root, id string, force bool) error {
+	c, err := Open(root, id)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if c.Status != specs.StateStopped && !force {
+		return fmt.Errorf("container %s is %s (end it first: final kill %s KILL; or final delete --force %s)", id, c.Status, id, id)
+	}
+	if err := c.end(); err != nil {
+		return err
+	}
+	return c.remove()
+}
+
+// CleanUp removes what a process that was killed has left of the container that it made, and nothing of another with that ID.
+func CleanUp(root, id string, maker int) error {
+	err := os.RemoveAll(unnamed(root, id, maker))
+	c, openErr := Open(root, id)
+	if openErr != nil {
+		// It has left nothing.
+		return err
+	}
+	defer c.Close()
+	if c.Maker != maker {
+		return err
+	}
+	return errors.Join(err, c.end(), c.remove())
+}
+
+// end kills process 1, with which the kernel kills all others, and waits for its end.
+func (c *Container) end() error {
+	if c.Status == specs.StateStopped || c.Pid == c.Maker {
+		return nil
+	}
+	process, err := c.process()
+	if err != nil || process == -1 {
+		return err
+	}
+	defer unix.Close(process)
+	if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill process %d: %w", c.Pid, err)
+	}
+	return waitEnd(process)
+}
+
+// process returns a descriptor of process 1, or -1 if it has ended: another may have its number. pidfd_open(2)
+func (c *Container) process() (int, error) {
+	fd, err := unix.PidfdOpen(c.Pid, 0)
+	if errors.Is(err, unix.ESRCH) || err == nil && !c.alive() {
+		unix.Close(fd)
+		return -1, nil
+	}
+	if err != nil {
+		return -1, fmt.Errorf("open process %d: %w", c.Pid, err)
+	}
+	return fd, nil
+}
+
+// endTimeout is how long the kernel may take to end what was killed.
+const endTimeout = 10 * time.Second
+
+func waitEnd(process int) error {
+	deadline := time.Now().Add(endTimeout)
+	for {
+		left := time.Until(deadline)
+		if left < 0 {
+			return errors.New("process 1 was killed and has not ended")
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n > 0 {
+			return err
+		}
+	}
+}
+
+// Kill sends a signal to process 1.
+func Kill(root, id string, sig unix.Signal) error {
+	c, err := Open(root, id)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if c.Status == specs.StateStopped || c.Status == specs.StateCreating {
+		return fmt.Errorf("container not running: %s is %s", id, c.Status)
+	}
+	process, err := c.process()
+	if err != nil {
+		return err
+	}
+	if process == -1 {
+		return fmt.Errorf("container not running: %s has just ended", id)
+	}
+	defer unix.Close(process)
+	if err := unix.PidfdSendSignal(process, sig, nil, 0); err != nil {
+		return fmt.Errorf("send signal %d: %w", sig, err)
+	}
+	return nil
+}
+
+// Processes returns the host's numbers of the processes of a container.
+func Processes(root, id string) ([]int, error) {
+	c, err := Open(root, id)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if c.Status != specs.StateRunning {
+		return nil, fmt.Errorf("container not running: %s is %s", id, c.Status)
+	}
+	return c.Cgroup.Procs()
+}
+
+// LogFile returns the file with the output of a detached container.
+func LogFile(root, id string) (*os.File, error) {
+	c, err := Open(root, id)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if c.Log == "" {
+		return nil, fmt.Errorf("container %s has no log: its output is where it was started", id)
+	}
+	return os.Open(filepath.Clean(c.Log))
+}

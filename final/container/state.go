@@ -1,0 +1,200 @@
+//go:build linux
+
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/cgroup"
+	"container-workshop/final/oci"
+)
+
+// DefaultRoot is where the state of containers is. It is gone after a restart of the host, as they are.
+const DefaultRoot = "/run/container-workshop"
+
+// Storage is where what containers write is: their overlays and logs.
+const Storage = "/var/lib/container-workshop/containers"
+
+// State is what one command leaves for the next to find, in state.json. Its first fields are those of the specification.
+type State struct {
+	Version string `json:"ociVersion"`
+	ID      string `json:"id"`
+	// Pid is that of process 1, as the host sees it, or of the maker before there is one. 0 if it has ended.
+	Pid int `json:"pid"`
+	// Status is creating, created, running or stopped. In the file it is what it was at last: see Load.
+	Status      specs.ContainerState `json:"status"`
+	Bundle      string               `json:"bundle"`
+	Rootfs      string               `json:"rootfs"`
+	Created     time.Time            `json:"created"`
+	Annotations map[string]string    `json:"annotations,omitempty"`
+
+	// Started tells process 1 from another with its number, in ticks since the host has started. proc_pid_stat(5)
+	Started string `json:"started"`
+	// Maker is the process that has made the container.
+	Maker int `json:"maker"`
+	// Exit is the exit status of the command, nil if it is not known.
+	Exit *int `json:"exit,omitempty"`
+	// Command is what was run.
+	Command []string `json:"command"`
+	// Keep says that the container stays when its command ends, until it is deleted.
+	Keep bool `json:"keep"`
+	// Cgroup is where its processes are.
+	Cgroup *cgroup.Cgroup `json:"cgroup,omitempty"`
+	// Overlay is where what it writes is.
+	Overlay string `json:"overlay,omitempty"`
+	// Log has the output of a detached container.
+	Log string `json:"log,omitempty"`
+}
+
+// A Container is one that has a directory below the root of all state. It is locked as long as it is not closed, so that no
+// two commands change the same container at once.
+type Container struct {
+	State
+	dir  string
+	lock int
+}
+
+// Open returns a container that is there, locked.
+func Open(root, id string) (*Container, error) {
+	if err := oci.ValidateID(id); err != nil {
+		return nil, err
+	}
+	c := &Container{dir: filepath.Join(root, id), lock: -1}
+	if err := c.acquire(); err != nil {
+		return nil, err
+	}
+	if err := c.load(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// acquire waits for the lock. The directory may have been removed and made again meanwhile: what is locked is to be what is
+// there.
+func (c *Container) acquire() error {
+	for {
+		fd, err := unix.Open(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		if errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("container %s does not exist (those that do: final list)", filepath.Base(c.dir))
+		}
+		if err != nil {
+			return fmt.Errorf("open %s: %w", c.dir, err)
+		}
+		if err := lock(fd); err != nil {
+			unix.Close(fd)
+			return fmt.Errorf("lock %s: %w", c.dir, err)
+		}
+		var locked, there unix.Stat_t
+		if unix.Fstat(fd, &locked) == nil && unix.Lstat(c.dir, &there) == nil && locked.Ino == there.Ino {
+			c.lock = fd
+			return nil
+		}
+		unix.Close(fd)
+	}
+}
+
+func lock(fd int) error {
+	for {
+		if err := unix.Flock(fd, unix.LOCK_EX); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// Close gives the lock back.
+func (c *Container) Close() {
+	if c.lock != -1 {
+		unix.Close(c.lock)
+		c.lock = -1
+	}
+}
+
+func (c *Container) load() error {
+	content, err := os.ReadFile(filepath.Join(c.dir, "state.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		// Whoever made the directory has died before it could say more.
+		c.State = State{ID: filepath.Base(c.dir), Status: specs.StateStopped}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(content, &c.State); err != nil {
+		return fmt.Errorf("%s/state.json: %w", c.dir, err)
+	}
+	if c.Status != specs.StateStopped && !c.alive() {
+		c.Status, c.Pid = specs.StateStopped, 0
+	}
+	return nil
+}
+
+// save writes the state so that whoever reads it sees all of it or what was before.
+func (c *Container) save() error {
+	return writeJSON(filepath.Join(c.dir, "state.json"), &c.State)
+}
+
+func writeJSON(name string, value any) error {
+	content, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", name, err)
+	}
+	if err := os.WriteFile(name+".new", content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name)
+}
+
+// alive reports whether process 1 is there, is the one that was started, and has not ended.
+func (c *Container) alive() bool {
+	started, state := startTime(c.Pid)
+	return c.Pid > 0 && started != "" && started == c.Started && state != "Z" && state != "X"
+}
+
+// startTime returns when a process was started, in ticks, and its state. proc_pid_stat(5)
+func startTime(pid int) (started, state string) {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	// The name, in parentheses, can hold anything.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 20 {
+		return "", ""
+	}
+	return fields[19], fields[0]
+}
+
+// Spec returns the configuration of the container.
+func (c *Container) Spec() (*specs.Spec, error) {
+	file, err := os.Open(filepath.Join(c.dir, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return oci.Load(file)
+}
+
+// List returns the state of all containers, by name. Those that go meanwhile are left out.
+func List(root string) ([]State, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var all []State
+	for _, entry := range entries {
+		c := &Container{dir: filepath.Join(root, entry.Name()), lock: -1}
+		// Without the lock: a list is out of date as soon as it is there.
+		if oci.ValidateID(entry.Name()) == nil && c.load() == nil {
+			all = append(all, c.State)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,157 @@
+//go:build linux
+
+package container
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// gracePeriod is how long a command may take to end after SIGTERM.
+const gracePeriod = 3 * time.Second
+
+// Signals are those that are meant for the command. Those that it is to ignore, as under nohup, stay ignored.
+func Signals() chan os.Signal {
+	signals := make(chan os.Signal, 16)
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2} {
+		if !signal.Ignored(sig) {
+			signal.Notify(signals, sig)
+		}
+	}
+	signal.Notify(signals, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGWINCH)
+	return signals
+}
+
+// A keeper is who stays with a running container.
+type keeper struct {
+	*Run
+	console *console
+	// reason is the signal for which we have killed the command.
+	reason  unix.Signal
+	expired <-chan time.Time
+}
+
+// Wait passes signals on to the command, and what is typed at the terminal, until it ends. It returns the exit status, which
+// is 128+n if signal n has ended it.
+func (r *Run) Wait(signals chan os.Signal, terminal *Console) int {
+	k := &keeper{Run: r}
+	if r.Terminal != nil {
+		k.console = newConsole(r.Terminal, terminal)
+		k.console.start()
+		defer k.console.stop()
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.cmd.Wait() }()
+	for {
+		select {
+		case sig := <-signals:
+			k.pass(sig.(unix.Signal))
+		case key := <-k.console.keys():
+			// A job of a shell in the container is none of ours.
+			if k.console.foreground() == k.Pid {
+				k.emulate(key)
+			}
+		case <-k.console.wanted():
+			k.stop()
+		case <-k.expired:
+			k.kill(unix.SIGTERM)
+		case <-ended:
+			return k.status()
+		}
+	}
+}
+
+// pass passes a signal on to the command. Its session is not ours, so the terminal sends it nothing that is meant for us.
+func (k *keeper) pass(sig unix.Signal) {
+	switch {
+	case sig == unix.SIGWINCH:
+		k.console.resize()
+		return
+	case sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU:
+		k.stop()
+		return
+	case (sig == unix.SIGINT || sig == unix.SIGQUIT) && inForeground():
+		// What is typed is for all processes of the job. termios(3)
+		k.emulate(sig)
+		_ = unix.Kill(-k.Pid, sig)
+	default:
+		unhandled := !handles(k.Pid, sig)
+		_ = k.cmd.Process.Signal(sig)
+		if unhandled {
+			k.kill(sig)
+		}
+	}
+	if sig == unix.SIGTERM && k.expired == nil {
+		k.expired = time.After(gracePeriod)
+	}
+}
+
+// emulate does to process 1 what the kernel does to any other process for a signal that it does not handle. pid_namespaces(7)
+func (k *keeper) emulate(sig unix.Signal) {
+	switch {
+	case handles(k.Pid, sig):
+	case sig == unix.SIGTSTP:
+		k.stop()
+	default:
+		k.kill(sig)
+	}
+}
+
+func (k *keeper) kill(reason unix.Signal) {
+	if k.reason == 0 {
+		k.reason = reason
+	}
+	_ = k.cmd.Process.Kill()
+}
+
+// stop stops the container and us, until somebody continues us. In the first process group of a session that would be nobody.
+// setsid(2)
+func (k *keeper) stop() {
+	if session, _ := unix.Getsid(0); session == unix.Getpgrp() {
+		return
+	}
+	_ = k.cmd.Process.Signal(unix.SIGSTOP)
+	_ = unix.Kill(-k.Pid, unix.SIGTSTP)
+	k.console.release()
+	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
+	k.console.take()
+	_ = unix.Kill(-k.Pid, unix.SIGCONT)
+}
+
+// status takes our own SIGKILL for the signal that was the reason for it.
+func (k *keeper) status() int {
+	// Sys holds what wait(2) has returned. Its Signal is -1 for a command that has exited.
+	sig := k.cmd.ProcessState.Sys().(interface{ Signal() unix.Signal }).Signal()
+	switch {
+	case sig == unix.SIGKILL && k.reason != 0:
+		return 128 + int(k.reason)
+	case sig > 0:
+		return 128 + int(sig)
+	}
+	return k.cmd.ProcessState.ExitCode()
+}
+
+// handles reports whether a process catches, ignores or blocks a signal. proc_pid_status(5)
+func handles(pid int, sig unix.Signal) bool {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, masks, _ := strings.Cut(string(status), "SigBlk:\t")
+	var blocked, ignored, caught uint64
+	_, _ = fmt.Sscanf(masks, "%x\nSigIgn:\t%x\nSigCgt:\t%x", &blocked, &ignored, &caught)
+	return (blocked|ignored|caught)>>(sig-1)&1 == 1
+}
+
+// inForeground reports whether we are in the process group that gets what is typed at the terminal. tcgetpgrp(3)
+func inForeground() bool {
+	tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(tty)
+	group, err := unix.IoctlGetInt(tty, unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}

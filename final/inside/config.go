@@ -1,0 +1,63 @@
+//go:build linux
+
+package inside
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/capability"
+	"container-workshop/final/stage"
+)
+
+// A Config is what the host side tells process 1, or a process that joins a container.
+type Config struct {
+	// Spec is the configuration of the container, without what the host side has dealt with.
+	Spec *specs.Spec
+	// Process is the command. For one that joins it is not that of Spec.
+	Process *specs.Process
+	// Overlay is the directory for what is written into the root file system, which is left alone then. Empty if there is none.
+	Overlay string
+	// Cgroups are the container's, by their names below /sys/fs/cgroup.
+	Cgroups []Cgroup
+	// Links are symbolic links below /sys/fs/cgroup: name and target.
+	Links [][2]string
+	// Capabilities are those of the command.
+	Capabilities capability.Sets
+	// Filter is the compiled seccomp profile. Empty if there is none.
+	Filter      []unix.SockFilter
+	FilterFlags uint
+	// Init asks for a process 1 that starts the command as its child, and reaps.
+	Init bool
+	// Join is a descriptor of process 1 of the container to join, 0 for a new container.
+	Join int
+	// Size is that of the terminal.
+	Size *unix.Winsize
+	// Explain asks for records of the stages.
+	Explain bool
+}
+
+// A Cgroup is one of the container's cgroups: on version 1 one for each controller.
+type Cgroup struct {
+	// Name is that of the directory below /sys/fs/cgroup, empty on version 2.
+	Name string
+	// Dir is the directory on the host.
+	Dir string
+}
+
+// A Report is what the container side answers. It sends one when it has done all but what comes after the host's word to go
+// on, and another one only if that fails.
+type Report struct {
+	// Error is empty if all went well.
+	Error string
+	// Status is the exit status for the error.
+	Status  int
+	Records []stage.Record
+}
+
+// The exit status for what is no fault of the command's. It is that of a shell for the last two.
+const (
+	StatusFailed        = 125
+	StatusNotExecutable = 126
+	StatusNotFound      = 127
+)

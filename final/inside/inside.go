@@ -1,0 +1,120 @@
+//go:build linux
+
+// Package inside runs in the container, as process 1, between clone and execve.
+//
+// Who starts it: the host side, by clone and execve of this program (see package container, which draws how the two talk).
+// Where it is: in new namespaces, as root of the host with all capabilities, still with the host's tree as its root.
+// What it sees: descriptor 3, which is a socket to the host side, and the standard streams of the command.
+// How it ends: it becomes the command by execve, or says why it could not and exits. It dies with the host side: by the
+// parent-death signal, or because its socket is closed when it waits for a message.
+package inside
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/rootfs"
+	"container-workshop/final/stage"
+)
+
+// socket is where the host side has put it.
+const socket = Socket(3)
+
+// A container is process 1 at work.
+type container struct {
+	Config
+	list stage.List
+	// tree is the root directory of the container, from when it is mounted on.
+	tree rootfs.Root
+	// proc is a file system of the container's processes that no image can have its hand in. -1 until there is one.
+	proc int
+	// clones are bind mounts that are not attached yet, by the index of the mount. They were made while the host's tree was in sight.
+	clones map[int]int
+	// cgroups are bind mounts of the container's cgroups that are not attached yet.
+	cgroups []int
+	mask    *rootfs.Mask
+	// terminal is the master of the command's terminal, -1 if it has none.
+	terminal int
+	command  command
+}
+
+// Main becomes the command, or returns the exit status. It has to be called on the first thread of the process, locked to it.
+func Main() int {
+	// A garbage collection would cost more than this process ever needs, and another thread could be counted against a limit.
+	debug.SetGCPercent(-1)
+	runtime.GOMAXPROCS(1)
+	unix.CloseOnExec(int(socket))
+	// Nobody in the container to be is to look into this process, which has the rights of the host's root. CVE-2016-9962
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+	c := &container{proc: -1, terminal: -1, clones: map[int]int{}}
+	if _, err := socket.Receive(&c.Config); err != nil {
+		// The host side is gone, or this was started by hand.
+		os.Stderr.WriteString("inside has to be started by run\n")
+		return StatusFailed
+	}
+	c.list = stage.List{Side: "container", Explain: c.Explain}
+	err := c.become()
+	_ = socket.Send(Report{Error: err.Error(), Status: status(err), Records: c.list.Records})
+	return StatusFailed
+}
+
+// become works through all stages. It returns only if one of them fails.
+func (c *container) become() error {
+	stages := c.create
+	if c.Join != 0 {
+		stages = c.join
+	}
+	if err := stages(); err != nil {
+		return err
+	}
+	last, err := c.prepareLast()
+	if err != nil {
+		return err
+	}
+	if err := c.ready(); err != nil {
+		return err
+	}
+	// From here on what we use counts against the limits of the container, and may be all that they allow.
+	return c.list.Run(last...)
+}
+
+// ready tells the host side, and waits for its word to go on. It puts us into the cgroups in between.
+func (c *container) ready() error {
+	var descriptors []int
+	if c.terminal != -1 {
+		descriptors = append(descriptors, c.terminal)
+	}
+	if err := socket.Send(Report{Records: c.list.Records}, descriptors...); err != nil {
+		return err
+	}
+	c.list.Records = c.list.Records[:0]
+	var word struct{}
+	if _, err := socket.Receive(&word); err != nil {
+		return errors.New("the host side is gone")
+	}
+	return nil
+}
+
+// A notExecutable or notFound error is about the command.
+type (
+	notExecutable struct{ error }
+	notFound      struct{ error }
+)
+
+func (e notExecutable) Unwrap() error { return e.error }
+func (e notFound) Unwrap() error      { return e.error }
+
+func status(err error) int {
+	switch {
+	case errors.As(err, new(notFound)):
+		return StatusNotFound
+	case errors.As(err, new(notExecutable)):
+		return StatusNotExecutable
+	}
+	return StatusFailed
+}

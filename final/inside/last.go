@@ -1,0 +1,157 @@
+//go:build linux
+
+package inside
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/inside/nofile"
+	"container-workshop/final/namespace"
+	"container-workshop/final/stage"
+)
+
+// A call is a system call with all that it needs at hand. It is made when we are in the cgroups already, where there may be no
+// memory to allocate from and no room for another thread. So it is a raw call: the scheduler of Go does not hear of it.
+type call struct {
+	number uintptr
+	args   [5]uintptr
+}
+
+func (l call) make() error {
+	_, _, errno := unix.RawSyscall6(l.number, l.args[0], l.args[1], l.args[2], l.args[3], l.args[4], 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// last makes stages of calls. The order is the one in which each still may do what it has to.
+type last struct {
+	list []stage.Stage
+	// keep holds what the calls point to. Go sees numbers in them, not pointers.
+	keep []any
+}
+
+func (l *last) add(name, man string, calls ...call) {
+	l.list = append(l.list, stage.Stage{Call: name, Man: man, Do: func() error {
+		for i := range calls {
+			if err := calls[i].make(); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		return nil
+	}})
+}
+
+// prepareLast prepares what is to be done between the host side's word and the command.
+func (c *container) prepareLast() ([]stage.Stage, error) {
+	l := &last{}
+	if c.Join == 0 && namespace.Has(c.Spec.Linux.Namespaces, specs.CgroupNamespace) {
+		// The cgroups that we are in now become the root of what we see of them. cgroup_namespaces(7)
+		l.add("unshare(CLONE_NEWCGROUP)", "cgroup_namespaces(7)", call{unix.SYS_UNSHARE, [5]uintptr{unix.CLONE_NEWCGROUP}})
+	}
+	// The keys of the caller's session are not for the container. keyctl(2)
+	l.add("keyctl(KEYCTL_JOIN_SESSION_KEYRING)", "session-keyring(7)", call{unix.SYS_KEYCTL, [5]uintptr{unix.KEYCTL_JOIN_SESSION_KEYRING, 0}})
+	if err := l.limits(c.Process.Rlimits); err != nil {
+		return nil, err
+	}
+	early := func() {
+		if !c.Process.NoNewPrivileges {
+			// Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes next. seccomp(2)
+			l.filter(c)
+		}
+	}
+	if err := l.credentials(&c.Process.User, c.Capabilities, early); err != nil {
+		return nil, err
+	}
+	if c.Process.NoNewPrivileges {
+		l.add("prctl(PR_SET_NO_NEW_PRIVS)", "PR_SET_NO_NEW_PRIVS(2const)", call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}})
+	}
+	// Whatever is still open is the host's. It comes last, so that nothing is opened after it. CVE-2024-21626
+	l.add("close_range(3, ~0, CLOSE_RANGE_CLOEXEC)", "close_range(2)", call{unix.SYS_CLOSE_RANGE, [5]uintptr{3, 1<<32 - 1, unix.CLOSE_RANGE_CLOEXEC}})
+	if c.Explain {
+		l.list = append(l.list, stage.Stage{Call: "", Do: func() error { return socket.Send(Report{Records: c.list.Records}) }})
+	}
+	if c.Process.NoNewPrivileges {
+		// Nothing but execve comes after it: it may forbid everything else.
+		l.filter(c)
+	}
+	return l.list, l.execve(c)
+}
+
+func (l *last) filter(c *container) {
+	if len(c.Filter) == 0 {
+		return
+	}
+	program := &unix.SockFprog{Len: uint16(len(c.Filter)), Filter: &c.Filter[0]}
+	l.keep = append(l.keep, program)
+	name := fmt.Sprintf("seccomp(SECCOMP_SET_MODE_FILTER, %d instructions)", len(c.Filter))
+	l.add(name, "seccomp(2)", call{unix.SYS_SECCOMP, [5]uintptr{unix.SECCOMP_SET_MODE_FILTER, uintptr(c.FilterFlags), uintptr(unsafe.Pointer(program))}})
+}
+
+// limits sets resource limits. That on open files is reset to what we were started with if no other is wanted. prlimit(2)
+func (l *last) limits(limits []specs.POSIXRlimit) error {
+	all := map[int]*unix.Rlimit{unix.RLIMIT_NOFILE: {Cur: nofile.Inherited.Cur, Max: nofile.Inherited.Max}}
+	for i, limit := range limits {
+		resource, ok := resources[limit.Type]
+		if !ok {
+			return fmt.Errorf("process.rlimits[%d]: unknown limit %q", i, limit.Type)
+		}
+		all[resource] = &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}
+	}
+	l.keep = append(l.keep, all)
+	var calls []call
+	for resource, limit := range all {
+		calls = append(calls, call{unix.SYS_PRLIMIT64, [5]uintptr{0, uintptr(resource), uintptr(unsafe.Pointer(limit))}})
+	}
+	l.add("prlimit(RLIMIT_NOFILE, ...)", "prlimit(2)", calls...)
+	return nil
+}
+
+var resources = map[string]int{
+	"RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_DATA": unix.RLIMIT_DATA,
+	"RLIMIT_FSIZE": unix.RLIMIT_FSIZE, "RLIMIT_LOCKS": unix.RLIMIT_LOCKS, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK,
+	"RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE, "RLIMIT_NICE": unix.RLIMIT_NICE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE,
+	"RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_RSS": unix.RLIMIT_RSS, "RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO,
+	"RLIMIT_RTTIME": unix.RLIMIT_RTTIME, "RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_STACK": unix.RLIMIT_STACK,
+}
+
+// execve replaces us by the command.
+func (l *last) execve(c *container) error {
+	name := fmt.Sprintf("execve(%q)", c.command.path)
+	path, err := unix.BytePtrFromString(c.command.path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	args, err := pointers(c.command.args)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	env, err := pointers(c.command.env)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	l.keep = append(l.keep, path, args, env)
+	exec := call{unix.SYS_EXECVE, [5]uintptr{uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0]))}}
+	l.list = append(l.list, stage.Stage{Call: name, Man: "execve(2)", Step: 1, Do: func() error {
+		return notExecutable{fmt.Errorf("exec: %q: %w", c.command.path, exec.make())}
+	}})
+	return nil
+}
+
+// pointers returns strings as C has them: ended by zero, in an array that is ended by nil.
+func pointers(list []string) ([]*byte, error) {
+	all := make([]*byte, len(list)+1)
+	for i, s := range list {
+		p, err := unix.BytePtrFromString(s)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", s, err)
+		}
+		all[i] = p
+	}
+	return all, nil
+}

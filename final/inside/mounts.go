@@ -1,0 +1,218 @@
+//go:build linux
+
+package inside
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/rootfs"
+	"container-workshop/final/stage"
+)
+
+// sources clones what is to be bound from the host: volumes, and the container's own cgroups.
+func (c *container) sources() []stage.Stage {
+	var list []stage.Stage
+	for i, m := range c.Spec.Mounts {
+		if m.Type == "cgroup" || m.Type == "cgroup2" {
+			list = append(list, stage.Stage{Call: "open_tree(cgroups of the container)", Man: "cgroups(7)", Step: 6, Do: c.cloneCgroups})
+			continue
+		}
+		options, err := rootfs.ParseOptions(m.Options)
+		if err != nil || !options.Bind && m.Type != "bind" {
+			continue
+		}
+		list = append(list, stage.Stage{Call: fmt.Sprintf("open_tree(%q)", m.Source), Man: "open_tree(2)", Do: func() error {
+			clone, err := rootfs.Clone(m.Source, options.Recursive)
+			c.clones[i] = clone
+			return err
+		}})
+	}
+	return list
+}
+
+// cloneCgroups binds the container's own cgroups. They are the root of its cgroup namespace, and so all that it sees.
+func (c *container) cloneCgroups() error {
+	for _, cgroup := range c.Cgroups {
+		clone, err := rootfs.Clone(cgroup.Dir, false)
+		if err != nil {
+			return err
+		}
+		c.cgroups = append(c.cgroups, clone)
+	}
+	return nil
+}
+
+// mounts mounts what the configuration lists, in its order.
+func (c *container) mounts() ([]stage.Stage, error) {
+	list := []stage.Stage{{Call: `fsopen("proc")`, Man: "fsopen(2)", Step: 5, Do: c.openProc}}
+	for i, m := range c.Spec.Mounts {
+		options, err := rootfs.ParseOptions(m.Options)
+		if err == nil && options.CopyUp {
+			err = errors.New("tmpcopyup is not supported")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("mounts[%d], %s: %w", i, m.Destination, err)
+		}
+		list = append(list, stage.Stage{Call: describe(m, &options), Man: manOf[m.Type], Step: stepOf(m), Do: func() error {
+			if err := c.mount(i, m, &options); err != nil {
+				return fmt.Errorf("mount %s on %s: %w", m.Type, m.Destination, err)
+			}
+			return nil
+		}})
+	}
+	return list, nil
+}
+
+// openProc makes a proc that is attached nowhere yet, so that nothing can be mounted over its files. CVE-2025-52881
+func (c *container) openProc() (err error) {
+	c.proc, err = rootfs.Filesystem("proc", "proc", nil, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	return err
+}
+
+var manOf = map[string]string{"proc": "proc(5)", "tmpfs": "tmpfs(5)", "devpts": "pts(4)", "sysfs": "sysfs(5)", "mqueue": "mq_overview(7)", "cgroup": "cgroups(7)", "bind": "mount_namespaces(7)"}
+
+func stepOf(m specs.Mount) int {
+	switch {
+	case m.Type == "proc":
+		return 5
+	case m.Type == "cgroup" || m.Type == "cgroup2":
+		return 6
+	case m.Type == "tmpfs" && !strings.HasPrefix(m.Destination, "/dev"):
+		return 7
+	}
+	return 0
+}
+
+func describe(m specs.Mount, options *rootfs.Options) string {
+	return fmt.Sprintf("mount(%q, %q, %s)", m.Type, m.Destination, options.String())
+}
+
+func (c *container) mount(i int, m specs.Mount, options *rootfs.Options) error {
+	if err := c.allowed(m); err != nil {
+		return err
+	}
+	switch clone, bound := c.clones[i]; {
+	case bound:
+		return c.bind(clone, m, options)
+	case m.Type == "cgroup" || m.Type == "cgroup2":
+		return c.mountCgroups(m, options)
+	case m.Type == "proc":
+		return c.mountProc(m, options)
+	}
+	source := m.Source
+	if source == "" {
+		source = m.Type
+	}
+	mount, err := rootfs.Filesystem(m.Type, source, options.Data, options.Flags())
+	if err != nil {
+		return err
+	}
+	defer unix.Close(mount)
+	return c.attach(mount, m.Destination, options)
+}
+
+func (c *container) attach(mount int, destination string, options *rootfs.Options) error {
+	if options.Propagation != 0 {
+		if err := rootfs.Change(mount, 0, 0, options.Propagation, options.PropagationAll); err != nil {
+			return err
+		}
+	}
+	return c.tree.AttachAt(mount, destination)
+}
+
+// bind attaches a clone of a mount of the host. Without a word about propagation it has nothing to do with the host's any more.
+func (c *container) bind(clone int, m specs.Mount, options *rootfs.Options) error {
+	defer unix.Close(clone)
+	propagation, all := options.Propagation, options.PropagationAll
+	if propagation == 0 {
+		propagation, all = unix.MS_PRIVATE, true
+	}
+	if err := rootfs.Change(clone, options.SetAll, options.ClearAll, 0, true); err != nil {
+		return err
+	}
+	if err := rootfs.Change(clone, options.Set, options.Clear, 0, false); err != nil {
+		return err
+	}
+	if err := rootfs.Change(clone, 0, 0, propagation, all); err != nil {
+		return err
+	}
+	return c.tree.AttachAt(clone, m.Destination)
+}
+
+// mountProc attaches a proc of its own to a directory that is no symbolic link: what trusts /proc is not to be led elsewhere.
+func (c *container) mountProc(m specs.Mount, options *rootfs.Options) error {
+	if len(options.Data) > 0 {
+		mount, err := rootfs.Filesystem("proc", "proc", options.Data, options.Flags())
+		if err != nil {
+			return err
+		}
+		defer unix.Close(mount)
+		return c.attach(mount, m.Destination, options)
+	}
+	if err := rootfs.Change(c.proc, options.Set|options.SetAll, options.Clear|options.ClearAll, 0, false); err != nil {
+		return err
+	}
+	return c.attach(c.proc, m.Destination, options)
+}
+
+// mountCgroups shows the container its own cgroups and no others: one directory on version 2, one for each controller in a
+// tmpfs on version 1. cgroups(7)
+func (c *container) mountCgroups(m specs.Mount, options *rootfs.Options) error {
+	if len(c.Cgroups) == 1 && c.Cgroups[0].Name == "" {
+		return c.bind(c.cgroups[0], m, options)
+	}
+	tmpfs, err := rootfs.Filesystem("tmpfs", "tmpfs", []string{"mode=755"}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(tmpfs)
+	if err := c.tree.AttachAt(tmpfs, m.Destination); err != nil {
+		return err
+	}
+	for i, cgroup := range c.Cgroups {
+		below := specs.Mount{Destination: path.Join(m.Destination, cgroup.Name)}
+		if err := c.bind(c.cgroups[i], below, options); err != nil {
+			return err
+		}
+	}
+	for _, link := range c.Links {
+		if err := c.tree.MakeLink(link[1], path.Join(m.Destination, link[0])); err != nil {
+			return err
+		}
+	}
+	return rootfs.Change(tmpfs, options.Set&unix.MOUNT_ATTR_RDONLY, 0, 0, false)
+}
+
+// procFiles may be mounted over: they are those that tell of the machine, such as lxcfs has for a container.
+var procFiles = []string{"cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo"}
+
+// allowed refuses a target that the rest of the start, or the kernel's files that the container is told to trust, depend on.
+// CVE-2019-16884, CVE-2023-27561
+func (c *container) allowed(m specs.Mount) error {
+	if m.Type == "proc" || m.Type == "sysfs" {
+		return c.tree.IsDirectory(m.Destination)
+	}
+	place, err := c.tree.Open(m.Destination, unix.O_PATH, 0)
+	if err != nil {
+		// What is not there yet is made.
+		return nil
+	}
+	defer unix.Close(place)
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(place, &fs); err != nil || fs.Type != unix.PROC_SUPER_MAGIC {
+		return err
+	}
+	dir, base := path.Split(path.Clean(m.Destination))
+	for _, name := range procFiles {
+		if dir == "/proc/" && base == name {
+			return nil
+		}
+	}
+	return errors.New("nothing can be mounted in /proc")
+}

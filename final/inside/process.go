@@ -1,0 +1,83 @@
+//go:build linux
+
+package inside
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/stage"
+)
+
+// kernel writes to files of the kernel, by way of a proc that is out of the image's reach.
+func (c *container) kernel() ([]stage.Stage, error) {
+	var list []stage.Stage
+	for key, value := range c.Spec.Linux.Sysctl {
+		name := "sys/" + strings.ReplaceAll(key, ".", "/")
+		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/%s, %q)", name, value), Man: "proc_sys(5)", Do: func() error { return c.writeProc(name, value) }})
+	}
+	return append(list, c.score()...), nil
+}
+
+// score says how soon the kernel is to end the command when memory runs out.
+func (c *container) score() []stage.Stage {
+	score := c.Process.OOMScoreAdj
+	if score == nil {
+		return nil
+	}
+	return []stage.Stage{{Call: fmt.Sprintf("write(/proc/self/oom_score_adj, %d)", *score), Man: "proc_pid_oom_score_adj(5)", Do: func() error {
+		return c.writeProc("self/oom_score_adj", fmt.Sprint(*score))
+	}}}
+}
+
+func (c *container) writeProc(name, value string) error {
+	// Self is a symbolic link within proc. No mount can be in the way, and none is followed.
+	how := unix.OpenHow{Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := unix.Openat2(c.proc, name, &how)
+	if errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("the kernel has no /proc/%s", name)
+	}
+	if err != nil {
+		return fmt.Errorf("open /proc/%s: %w", name, err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte(value)); err != nil {
+		return fmt.Errorf("write %q to /proc/%s: %w", value, name, err)
+	}
+	return nil
+}
+
+// process finds the command, and goes to its working directory.
+func (c *container) process() ([]stage.Stage, error) {
+	return []stage.Stage{
+		{Call: fmt.Sprintf("chdir(%q)", c.Process.Cwd), Man: "chdir(2)", Do: c.changeDirectory},
+		{Call: fmt.Sprintf("find(%q)", c.Process.Args[0]), Man: "execve(2)", Step: 4, Do: c.findCommand},
+	}, nil
+}
+
+// changeDirectory goes to the working directory, which is made if it is not there. A directory of the host, to which a
+// descriptor of it may lead, is no part of the tree below our root, and the kernel says so. CVE-2024-21626, getcwd(2)
+func (c *container) changeDirectory() error {
+	cwd := c.Process.Cwd
+	err := unix.Chdir(cwd)
+	if errors.Is(err, unix.ENOENT) && c.tree >= 0 {
+		dir, makeErr := c.tree.Directory(cwd, 0o755)
+		if makeErr != nil {
+			return fmt.Errorf("working directory %s: %w", cwd, makeErr)
+		}
+		unix.Close(dir)
+		err = unix.Chdir(cwd)
+	}
+	if err != nil {
+		return fmt.Errorf("working directory %s: %w", cwd, err)
+	}
+	path := make([]byte, unix.PathMax)
+	n, err := unix.Getcwd(path)
+	if err != nil || n == 0 || path[0] != '/' {
+		return fmt.Errorf("working directory %s: it is outside of the container", cwd)
+	}
+	return nil
+}

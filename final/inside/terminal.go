@@ -1,0 +1,86 @@
+//go:build linux
+
+package inside
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/stage"
+)
+
+// openTerminal makes a terminal in the container's own devpts, and makes it ours. The host side gets the master. pts(4)
+func (c *container) openTerminal() ([]stage.Stage, error) {
+	if !c.Process.Terminal {
+		return nil, nil
+	}
+	slave := -1
+	list := []stage.Stage{
+		{Call: `open("/dev/pts/ptmx")`, Man: "pts(4)", Do: func() (err error) {
+			c.terminal, slave, err = openPair(c.Size, func() (int, error) { return c.tree.Open("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0) })
+			return err
+		}},
+		{Call: "ioctl(TIOCSCTTY)", Man: "TIOCSCTTY(2const)", Do: func() error { return c.useTerminal(slave) }},
+	}
+	if c.Join != 0 {
+		return list, nil
+	}
+	return append(list, stage.Stage{Call: `move_mount(terminal, "/dev/console")`, Man: "console(4)", Do: func() error {
+		return c.tree.BindFile(0, "/dev/console")
+	}}), nil
+}
+
+// openPair opens both ends of a terminal: a number and a name in a directory of the image are not to be trusted. CVE-2025-52565
+func openPair(size *unix.Winsize, open func() (int, error)) (master, slave int, err error) {
+	master, err = open()
+	if err != nil {
+		return -1, -1, err
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(master, &fs); err != nil || fs.Type != unix.DEVPTS_SUPER_MAGIC {
+		return -1, -1, errors.New("/dev/pts/ptmx of the container is no terminal of its own")
+	}
+	if err := unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0); err != nil {
+		return -1, -1, fmt.Errorf("unlock a terminal: %w", err)
+	}
+	slave, err = peer(master)
+	if err != nil {
+		return -1, -1, fmt.Errorf("open the other end of a terminal: %w", err)
+	}
+	if size != nil {
+		if err := unix.IoctlSetWinsize(master, unix.TIOCSWINSZ, size); err != nil {
+			return -1, -1, fmt.Errorf("set the size of a terminal: %w", err)
+		}
+	}
+	return master, slave, nil
+}
+
+// peer returns the other end of a terminal. TIOCGPTPEER(2const)
+func peer(master int) (int, error) {
+	slave, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(slave), nil
+}
+
+// useTerminal makes the terminal that of our session, and the standard streams.
+func (c *container) useTerminal(slave int) error {
+	for stream := range 3 {
+		if err := unix.Dup3(slave, stream, 0); err != nil {
+			return fmt.Errorf("use a terminal: %w", err)
+		}
+	}
+	unix.Close(slave)
+	if uid := c.Process.User.UID; uid != 0 {
+		if err := unix.Fchown(0, int(uid), -1); err != nil {
+			return fmt.Errorf("give the terminal to the user %d: %w", uid, err)
+		}
+	}
+	if err := unix.IoctlSetInt(0, unix.TIOCSCTTY, 0); err != nil {
+		return fmt.Errorf("make the terminal that of the session: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/container"
+)
+
+func kill(root string, args []string) (int, error) {
+	set := flags("kill", "ID [SIGNAL]", "send a signal to the command of a container, SIGTERM if none is named")
+	if err := parse(set, args, 1, 2); err != nil {
+		return container.StatusFailed, err
+	}
+	sig := unix.SIGTERM
+	if set.NArg() == 2 {
+		var err error
+		if sig, err = parseSignal(set.Arg(1)); err != nil {
+			return container.StatusFailed, err
+		}
+	}
+	return 0, container.Kill(root, set.Arg(0), sig)
+}
+
+// parseSignal reads a name, with or without SIG, or a number from 1 to 64. signal(7)
+func parseSignal(text string) (unix.Signal, error) {
+	if n, err := strconv.Atoi(text); err == nil && n >= 1 && n <= 64 {
+		return unix.Signal(n), nil
+	}
+	name := strings.ToUpper(text)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	if sig := unix.SignalNum(name); sig != 0 {
+		return sig, nil
+	}
+	return 0, fmt.Errorf("unknown signal %q (want a name such as TERM, or a number from 1 to 64)", text)
+}

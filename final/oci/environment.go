@@ -1,0 +1,109 @@
+//go:build linux
+
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxEnvFile is how large a file of --env-file may be, in bytes.
+const maxEnvFile = 1 << 20
+
+// defaultPath is where commands are looked for in the container.
+const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// checkedVariable reads KEY=VALUE or KEY.
+func checkedVariable(text string) (string, error) {
+	key, value, _ := strings.Cut(text, "=")
+	if key == "" || strings.ContainsRune(key+value, 0) {
+		return "", errors.New("want KEY=VALUE, or KEY for a variable of the caller's")
+	}
+	return text, nil
+}
+
+// newEnv returns the environment of the command: what the container says, then --env-file, then --env. What comes later
+// takes the place of what has the same name. Nothing else is the caller's. environ(7)
+func newEnv(o *Options, host *Host, home string, terminal bool) ([]string, error) {
+	env := []string{defaultPath, "HOSTNAME=" + o.Hostname, "HOME=" + home}
+	if terminal {
+		term, found := host.LookupEnv("TERM")
+		if !found || term == "" {
+			term = "xterm"
+		}
+		env = append(env, "TERM="+term)
+	}
+	for _, name := range o.EnvFiles {
+		variables, err := readEnvFile(name, host)
+		if err != nil {
+			return nil, fmt.Errorf("--env-file %s: %w", name, err)
+		}
+		for _, variable := range variables {
+			env = setVariable(env, variable, host)
+		}
+	}
+	for _, variable := range o.Env {
+		env = setVariable(env, variable, host)
+	}
+	return env, nil
+}
+
+// setVariable sets KEY=VALUE, or KEY to what the caller has. A variable that the caller does not have is left alone.
+func setVariable(env []string, variable string, host *Host) []string {
+	key, _, hasValue := strings.Cut(variable, "=")
+	if !hasValue {
+		value, found := host.LookupEnv(key)
+		if !found {
+			return env
+		}
+		variable = key + "=" + value
+	}
+	for i, old := range env {
+		if strings.HasPrefix(old, key+"=") {
+			env[i] = variable
+			return env
+		}
+	}
+	return append(env, variable)
+}
+
+// readEnvFile returns the variables in a file: one in each line, as it is, without quotes. Empty lines and lines that start
+// with # say nothing.
+func readEnvFile(name string, host *Host) ([]string, error) {
+	file, err := host.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("there is no such file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxEnvFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxEnvFile {
+		return nil, errors.New("want a file of 1 MiB at most")
+	}
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	if !utf8.ValidString(text) {
+		return nil, errors.New("want UTF-8 text")
+	}
+	var variables []string
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimLeft(strings.TrimSuffix(line, "\r"), " \t")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		key, _, _ := strings.Cut(line, "=")
+		if _, err := checkedVariable(line); err != nil || strings.ContainsAny(key, " \t") {
+			return nil, fmt.Errorf("line %d: want KEY=VALUE, or KEY for a variable of the caller's, without spaces in KEY", i+1)
+		}
+		variables = append(variables, line)
+	}
+	return variables, nil
+}

@@ -1,0 +1,182 @@
+//go:build linux
+
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// The kernel's own limits on limits.
+const (
+	minMemory = 4 << 10
+	// PID_MAX_LIMIT. proc_sys_kernel(5)
+	maxPids = 4 << 20
+	// 10 ms in each second: the kernel takes a quota of 1 ms or more in a period of 100 ms.
+	minCPUs, maxCPUs     = 0.01, 1e6
+	minShares, maxShares = 2, 1 << 18
+	cpuPeriod            = 100_000
+)
+
+// parseSize returns the bytes of 64m, 1.5g, 10KiB or 1024. Units are powers of 1024. Zero is refused.
+func parseSize(text string) (int64, error) {
+	bad := errors.New("want a size above 0: bytes, or a number with k, m, g or t behind it, such as 64m")
+	end := len(text) - len(strings.TrimLeft(text, "0123456789."))
+	number, unit := text[:end], strings.ToLower(text[end:])
+	shift := 0
+	if unit != "" && unit != "b" {
+		shift = 10 * (strings.IndexByte("kmgt", unit[0]) + 1)
+		if shift == 0 || unit[1:] != "" && unit[1:] != "b" && unit[1:] != "ib" {
+			return 0, bad
+		}
+	}
+	whole, decimals, fractional := strings.Cut(number, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if errors.Is(err, strconv.ErrRange) || n >= math.MaxInt64>>shift {
+		return 0, errors.New("too large: want less than 8 EiB")
+	}
+	if err != nil || fractional && (shift == 0 || decimals == "") {
+		return 0, bad
+	}
+	n <<= shift
+	if fractional {
+		part, err := strconv.ParseFloat("0."+decimals, 64)
+		if err != nil {
+			return 0, bad
+		}
+		n += int64(part * float64(int64(1)<<shift))
+	}
+	if n == 0 {
+		return 0, bad
+	}
+	return n, nil
+}
+
+func parseMemory(text string) (int64, error) {
+	n, err := parseSize(text)
+	if err == nil && n < minMemory {
+		err = fmt.Errorf("want %d bytes or more: one page of memory", minMemory)
+	}
+	return n, err
+}
+
+func parseSwap(text string) (int64, error) {
+	if text == "-1" {
+		return -1, nil
+	}
+	return parseSize(text)
+}
+
+func parsePids(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > maxPids {
+		return 0, fmt.Errorf("want a number from 1 to %d", maxPids)
+	}
+	return n, nil
+}
+
+// parseCPUs takes decimals only: no exponent, NaN or infinity.
+func parseCPUs(text string) (float64, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || strings.Trim(text, "0123456789.") != "" || n < minCPUs || n > maxCPUs {
+		return 0, fmt.Errorf("want a number of processors, %g or more, such as 1 or 0.5", minCPUs)
+	}
+	return n, nil
+}
+
+func parseShares(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n < minShares || n > maxShares {
+		return 0, fmt.Errorf("want a number from %d to %d", minShares, maxShares)
+	}
+	return n, nil
+}
+
+func parseOOMScoreAdj(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < -1000 || n > 1000 {
+		return 0, errors.New("want a number from -1000 to 1000")
+	}
+	return n, nil
+}
+
+// checkedCpuset leaves it to the kernel whether the host has these processors or nodes. cpuset(7)
+func checkedCpuset(text string) (string, error) {
+	for _, part := range strings.Split(text, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, err1 := strconv.ParseUint(first, 10, 16)
+		to, err2 := strconv.ParseUint(last, 10, 16)
+		if err1 != nil || err2 != nil || from > to {
+			return "", errors.New("want numbers and ranges, such as 0-3,5")
+		}
+	}
+	return text, nil
+}
+
+// rlimits are the limits of getrlimit(2), by the names of ulimit.
+var rlimits = [...]struct{ name, kind string }{
+	{"as", "RLIMIT_AS"},
+	{"core", "RLIMIT_CORE"},
+	{"cpu", "RLIMIT_CPU"},
+	{"data", "RLIMIT_DATA"},
+	{"fsize", "RLIMIT_FSIZE"},
+	{"locks", "RLIMIT_LOCKS"},
+	{"memlock", "RLIMIT_MEMLOCK"},
+	{"msgqueue", "RLIMIT_MSGQUEUE"},
+	{"nice", "RLIMIT_NICE"},
+	{"nofile", "RLIMIT_NOFILE"},
+	{"nproc", "RLIMIT_NPROC"},
+	{"rss", "RLIMIT_RSS"},
+	{"rtprio", "RLIMIT_RTPRIO"},
+	{"rttime", "RLIMIT_RTTIME"},
+	{"sigpending", "RLIMIT_SIGPENDING"},
+	{"stack", "RLIMIT_STACK"},
+}
+
+// parseUlimit reads NAME=SOFT[:HARD]. Without HARD both are the same; -1 and unlimited are no limit.
+func parseUlimit(text string) (specs.POSIXRlimit, error) {
+	name, values, found := strings.Cut(text, "=")
+	limit := specs.POSIXRlimit{}
+	names := make([]string, len(rlimits))
+	for i, r := range rlimits {
+		names[i] = r.name
+		if r.name == name {
+			limit.Type = r.kind
+		}
+	}
+	if !found {
+		return limit, errors.New("want NAME=SOFT[:HARD], such as nofile=1024:4096")
+	}
+	if limit.Type == "" {
+		return limit, fmt.Errorf("no limit %q: want one of %s", name, strings.Join(names, " "))
+	}
+	soft, hard, found := strings.Cut(values, ":")
+	if !found {
+		hard = soft
+	}
+	var err1, err2 error
+	limit.Soft, err1 = parseRlimit(soft)
+	limit.Hard, err2 = parseRlimit(hard)
+	if err1 != nil || err2 != nil {
+		return limit, errors.New("want numbers from 0, or -1 for no limit")
+	}
+	if limit.Soft > limit.Hard {
+		return limit, errors.New("want a soft limit that is not above the hard one")
+	}
+	return limit, nil
+}
+
+func parseRlimit(text string) (uint64, error) {
+	if text == "-1" || text == "unlimited" {
+		return math.MaxUint64, nil
+	}
+	return strconv.ParseUint(text, 10, 64)
+}

@@ -1,0 +1,92 @@
+//go:build linux
+
+package oci
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// maxConfig is how large a configuration may be, in bytes.
+const maxConfig = 16 << 20
+
+// Load reads a configuration, the config.json of a bundle. Keys that it does not know are ignored, as the specification asks;
+// the version must be 1.x. An error is one line that names the place. OCI runtime specification, config.md
+//
+// What the configuration says is not judged: see [Validate].
+func Load(r io.Reader) (*specs.Spec, error) {
+	spec := new(specs.Spec)
+	if err := decode(r, spec); err != nil {
+		return nil, err
+	}
+	if err := checkVersion(spec.Version); err != nil {
+		return nil, err
+	}
+	return spec, nil
+}
+
+// decode reads one JSON value, and nothing after it.
+func decode(r io.Reader, to any) error {
+	data, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxConfig {
+		return fmt.Errorf("want %d MiB at most", maxConfig>>20)
+	}
+	if err := json.Unmarshal(data, to); err != nil {
+		return locate(data, err)
+	}
+	return nil
+}
+
+// locate says where in the text an error is.
+func locate(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("%s: %w", position(data, syntax.Offset), err)
+	}
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		field := kind.Field
+		if field == "" {
+			field = "the whole"
+		}
+		return fmt.Errorf("%s: %s: want %s, not %s", position(data, kind.Offset), field, kind.Type, kind.Value)
+	}
+	return err
+}
+
+// position turns the offset after a byte into its line and column, from 1.
+func position(data []byte, offset int64) string {
+	before := data[:min(max(offset, 0), int64(len(data)))]
+	line := bytes.Count(before, []byte("\n")) + 1
+	column := len(before) - bytes.LastIndexByte(before, '\n') - 1
+	return fmt.Sprintf("line %d, column %d", line, column)
+}
+
+// checkVersion accepts all that is compatible with our version: any 1.x. semver.org
+func checkVersion(version string) error {
+	if version == "" {
+		return fmt.Errorf("ociVersion: missing: want %s or the like", specs.Version)
+	}
+	release, _, _ := strings.Cut(version, "-")
+	release, _, _ = strings.Cut(release, "+")
+	parts := strings.Split(release, ".")
+	for _, part := range parts {
+		if _, err := strconv.ParseUint(part, 10, 32); err != nil || len(parts) != 3 {
+			return fmt.Errorf("ociVersion: %q is no version: want %s or the like", version, specs.Version)
+		}
+	}
+	if parts[0] != "1" {
+		return fmt.Errorf("ociVersion: %q is not supported: want 1.x, such as %s", version, specs.Version)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+//go:build linux
+
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// defaultMounts are the mounts that every container has, in order. A privileged one may write to /sys and to its cgroup.
+func defaultMounts(privileged bool) []specs.Mount {
+	access := "ro"
+	if privileged {
+		access = "rw"
+	}
+	return []specs.Mount{
+		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
+		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
+		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", access}},
+		{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{access, "nosuid", "noexec", "nodev"}},
+		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
+		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "noexec", "nodev", "mode=1777", "size=64m"}},
+	}
+}
+
+// newMounts returns the default mounts, then those of the flags, parents before children, then the container's own files in
+// /etc. What a flag asks for takes the place of a default.
+func newMounts(o *Options, host *Host) ([]specs.Mount, error) {
+	asked, err := askedMounts(o, host)
+	if err != nil {
+		return nil, err
+	}
+	taken := func(m specs.Mount) bool { return slices.ContainsFunc(asked, at(m.Destination)) }
+	mounts := append(slices.DeleteFunc(defaultMounts(o.Privileged), taken), asked...)
+	// A volume on /etc is the host's: nothing is put into it.
+	if host.Etc == "" || slices.ContainsFunc(o.Volumes, func(v Volume) bool { return v.Target == "/etc" }) {
+		return mounts, nil
+	}
+	for _, name := range []string{"hostname", "hosts", "resolv.conf"} {
+		mount := specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: path.Join(host.Etc, name), Options: []string{"bind", "rprivate"}}
+		if o.ReadOnly {
+			mount.Options = append(mount.Options, "ro")
+		}
+		if !taken(mount) {
+			mounts = append(mounts, mount)
+		}
+	}
+	return mounts, nil
+}
+
+// askedMounts returns the mounts of --tmpfs and --volume. A volume takes the place of the default tmpfs.
+func askedMounts(o *Options, host *Host) ([]specs.Mount, error) {
+	var mounts []specs.Mount
+	for _, volume := range o.Volumes {
+		source := absolute(volume.Source, host)
+		if err := exists(host, source); err != nil {
+			return nil, fmt.Errorf("--volume %s: %w", volume.Source, err)
+		}
+		// Read-only is meant for what is mounted below, too.
+		access := "rw"
+		if volume.ReadOnly {
+			access = "rro"
+		}
+		mounts = append(mounts, specs.Mount{Destination: volume.Target, Type: "bind", Source: source, Options: []string{"rbind", "rprivate", access}})
+	}
+	tmpfs := o.Tmpfs
+	if standard := defaultTmpfs(); tmpfs == nil && !slices.ContainsFunc(mounts, at(standard.Target)) {
+		tmpfs = []Tmpfs{standard}
+	}
+	for _, t := range tmpfs {
+		mounts = append(mounts, specs.Mount{Destination: t.Target, Type: "tmpfs", Source: "tmpfs", Options: t.Options})
+	}
+	for i, mount := range mounts {
+		if slices.ContainsFunc(mounts[:i], at(mount.Destination)) {
+			return nil, fmt.Errorf("--volume, --tmpfs: two of them on %s in the container: want one", mount.Destination)
+		}
+	}
+	depth := func(m specs.Mount) int { return strings.Count(m.Destination, "/") }
+	slices.SortStableFunc(mounts, func(a, b specs.Mount) int { return depth(a) - depth(b) })
+	return mounts, nil
+}
+
+// at matches the mounts on a place in the container.
+func at(destination string) func(specs.Mount) bool {
+	return func(m specs.Mount) bool { return m.Destination == destination }
+}
+
+// exists turns what stat says into advice. stat(2)
+func exists(host *Host, name string) error {
+	_, err := host.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no %s on the host (make it: mkdir -p %s)", name, name)
+	}
+	return err
+}

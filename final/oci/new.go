@@ -1,0 +1,205 @@
+//go:build linux
+
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Annotations by which run asks for what the specification has no words for.
+const (
+	// AnnotationOverlay is the directory, on the host, for what is written to the root file system: it stays as it was.
+	AnnotationOverlay = "org.container-workshop.overlay"
+	// AnnotationInit is "true" if process 1 is to wait for orphans, and start the command.
+	AnnotationInit = "org.container-workshop.init"
+)
+
+// A Host is what flags can refer to: the caller, the host's files and the container's own. All functions are needed, but
+// Passwd and Group may be nil.
+type Host struct {
+	// Dir is the caller's working directory, absolute.
+	Dir string
+	// Terminal says whether the caller is on a terminal.
+	Terminal bool
+	// LookupEnv is [os.LookupEnv].
+	LookupEnv func(key string) (string, bool)
+	// Open opens a file of the host.
+	Open func(name string) (io.ReadCloser, error)
+	// Stat follows symbolic links. stat(2)
+	Stat func(name string) (unix.Stat_t, error)
+	// Passwd and Group open these files of the container. [fs.ErrNotExist] is no failure.
+	Passwd, Group func() (io.ReadCloser, error)
+	// Devices are the nodes in the host's /dev. They are for privileged containers only.
+	Devices []specs.LinuxDevice
+	// Etc is the directory, on the host, with the container's hostname, hosts and resolv.conf. "" leaves the image's.
+	Etc string
+	// Overlay is the value of AnnotationOverlay. "" writes to the root file system itself.
+	Overlay string
+}
+
+// New returns the configuration of a container that runs args, as the options say. Its ID must be in o.Name.
+//
+// Linux.Seccomp is left to the caller, as a profile depends on the capabilities: see [Options.Unconfined].
+// An error is one line that names the flag and says what is wanted.
+func New(o Options, args []string, host Host) (*specs.Spec, error) {
+	if len(args) == 0 {
+		return nil, errors.New("no command: want final run [flags] COMMAND [ARG ...]")
+	}
+	if err := ValidateID(o.Name); err != nil {
+		return nil, fmt.Errorf("--name: %w", err)
+	}
+	process, err := newProcess(&o, args, &host)
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := newMounts(&o, &host)
+	if err != nil {
+		return nil, err
+	}
+	linux, err := newLinux(&o, &host)
+	if err != nil {
+		return nil, err
+	}
+	spec := &specs.Spec{
+		Version:  specs.Version,
+		Root:     &specs.Root{Path: absolute(o.Rootfs, &host), Readonly: o.ReadOnly},
+		Hostname: o.Hostname,
+		Process:  process,
+		Mounts:   mounts,
+		Linux:    linux,
+	}
+	spec.Annotations = map[string]string{}
+	if host.Overlay != "" {
+		spec.Annotations[AnnotationOverlay] = host.Overlay
+	}
+	if o.Init {
+		spec.Annotations[AnnotationInit] = "true"
+	}
+	return spec, nil
+}
+
+// absolute returns the clean path of a file of the host.
+func absolute(name string, host *Host) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
+	}
+	return path.Join(host.Dir, name)
+}
+
+func newProcess(o *Options, args []string, host *Host) (*specs.Process, error) {
+	user, home, err := FindUser(o.User, host.Passwd, host.Group)
+	if err != nil {
+		return nil, fmt.Errorf("--user: %w", err)
+	}
+	terminal := host.Terminal && !o.Detach
+	if o.TTY != nil {
+		terminal = *o.TTY
+	}
+	env, err := newEnv(o, host, home, terminal)
+	if err != nil {
+		return nil, err
+	}
+	capabilities, err := newCapabilities(o, user.UID)
+	if err != nil {
+		return nil, err
+	}
+	noNewPrivileges := !o.Privileged
+	if o.NoNewPrivileges != nil {
+		noNewPrivileges = *o.NoNewPrivileges
+	}
+	process := &specs.Process{
+		Terminal:        terminal,
+		User:            user,
+		Args:            args,
+		Env:             env,
+		Cwd:             path.Clean(o.Workdir),
+		Capabilities:    capabilities,
+		NoNewPrivileges: noNewPrivileges,
+		OOMScoreAdj:     o.OOMScoreAdj,
+	}
+	for _, limit := range o.Ulimits {
+		// The last of a type counts.
+		process.Rlimits = slices.DeleteFunc(process.Rlimits, func(old specs.POSIXRlimit) bool { return old.Type == limit.Type })
+		process.Rlimits = append(process.Rlimits, limit)
+	}
+	return process, nil
+}
+
+func newLinux(o *Options, host *Host) (*specs.Linux, error) {
+	devices, rules, err := newDevices(o, host)
+	if err != nil {
+		return nil, err
+	}
+	namespaces := newNamespaces(o)
+	sysctls, err := newSysctls(o, namespaces)
+	if err != nil {
+		return nil, err
+	}
+	resources, err := newResources(o)
+	if err != nil {
+		return nil, err
+	}
+	resources.Devices = rules
+	linux := &specs.Linux{
+		Namespaces:  namespaces,
+		Sysctl:      sysctls,
+		Devices:     devices,
+		Resources:   resources,
+		CgroupsPath: "/container-workshop-" + o.Name,
+	}
+	if !o.Privileged {
+		linux.MaskedPaths, linux.ReadonlyPaths = maskedPaths(host), readonlyPaths()
+	}
+	return linux, nil
+}
+
+func newSysctls(o *Options, namespaces []specs.LinuxNamespace) (map[string]string, error) {
+	if len(o.Sysctls) == 0 {
+		return nil, nil
+	}
+	sysctls := map[string]string{}
+	for _, sysctl := range o.Sysctls {
+		key, value, _ := strings.Cut(sysctl, "=")
+		if err := checkSysctl(key, owned(namespaces)); err != nil {
+			return nil, fmt.Errorf("--sysctl %s: %w", key, err)
+		}
+		sysctls[key] = value
+	}
+	return sysctls, nil
+}
+
+// newResources returns the limits but for devices. cgroups(7)
+func newResources(o *Options) (*specs.LinuxResources, error) {
+	swap := o.MemorySwap
+	if swap == 0 {
+		swap = o.Memory
+	}
+	if swap >= 0 && swap < o.Memory {
+		return nil, fmt.Errorf("--memory-swap %d: want --memory or more, %d, as it is memory and swap together", swap, o.Memory)
+	}
+	if o.MemoryReservation > o.Memory {
+		return nil, fmt.Errorf("--memory-reservation %d: want --memory or less, %d", o.MemoryReservation, o.Memory)
+	}
+	quota, period := int64(math.Round(o.CPUs*cpuPeriod)), uint64(cpuPeriod)
+	resources := &specs.LinuxResources{
+		Memory: &specs.LinuxMemory{Limit: &o.Memory, Swap: &swap},
+		CPU:    &specs.LinuxCPU{Quota: &quota, Period: &period, Cpus: o.CpusetCPUs, Mems: o.CpusetMems},
+		Pids:   &specs.LinuxPids{Limit: &o.Pids},
+	}
+	if o.MemoryReservation > 0 {
+		resources.Memory.Reservation = &o.MemoryReservation
+	}
+	if o.CPUShares > 0 {
+		resources.CPU.Shares = &o.CPUShares
+	}
+	return resources, nil
+}

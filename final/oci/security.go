@@ -1,0 +1,76 @@
+//go:build linux
+
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// setSecurity reads NAME=VALUE, or NAME:VALUE as older programs write it.
+func (o *Options) setSecurity(text string) error {
+	name, value := text, ""
+	i := strings.IndexAny(text, "=:")
+	if i >= 0 {
+		name, value = text[:i], text[i+1:]
+	}
+	switch name {
+	case "seccomp":
+		if value == "" {
+			return errors.New("want seccomp=FILE or seccomp=unconfined")
+		}
+		if err := plain(value); err != nil {
+			return err
+		}
+		o.Seccomp = value
+	case "no-new-privileges":
+		on := true
+		if i >= 0 {
+			var err error
+			if on, err = parseBool(value); err != nil {
+				return fmt.Errorf("no-new-privileges: %w", err)
+			}
+		}
+		o.NoNewPrivileges = &on
+	default:
+		return fmt.Errorf("option %q: want seccomp=FILE, seccomp=unconfined or no-new-privileges=false", name)
+	}
+	return nil
+}
+
+func checkedNetwork(text string) (string, error) {
+	if text != "none" && text != "host" {
+		return "", errors.New("want none or host")
+	}
+	return text, nil
+}
+
+// checkedHostname refuses what would be more than one name in /etc/hosts. sethostname(2)
+func checkedHostname(text string) (string, error) {
+	if text == "" || len(text) > 64 || strings.ContainsAny(text, " \t") {
+		return "", errors.New("want a hostname of 1 to 64 bytes, without spaces")
+	}
+	return text, plain(text)
+}
+
+func checkedRootfs(text string) (string, error) {
+	if text == "" {
+		return "", errors.New("want a directory (make one: make rootfs)")
+	}
+	return text, plain(text)
+}
+
+func checkedFile(text string) (string, error) {
+	if text == "" {
+		return "", errors.New("want the name of a file")
+	}
+	return text, plain(text)
+}
+
+func checkedWorkdir(text string) (string, error) {
+	if !strings.HasPrefix(text, "/") {
+		return "", errors.New("want an absolute path in the container")
+	}
+	return text, plain(text)
+}

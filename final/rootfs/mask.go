@@ -1,0 +1,100 @@
+//go:build linux
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Mask hides files and directories behind others that are empty.
+type Mask struct {
+	root Root
+	// null is /dev/null, and empty is a directory. A mount of them is made for each path.
+	null, empty int
+}
+
+// NewMask needs /dev/null below the root, and makes sure that it is that device: what is bound over a path otherwise is what
+// the image chose. CVE-2025-31133
+func NewMask(root Root) (*Mask, error) {
+	null, err := root.Open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	m := &Mask{root: root, null: null, empty: -1}
+	var stat unix.Stat_t
+	if err := unix.Fstat(null, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFCHR || stat.Rdev != unix.Mkdev(1, 3) {
+		m.Close()
+		return nil, errors.New("/dev/null of the container is not the device 1:3")
+	}
+	return m, nil
+}
+
+// Close closes the descriptors.
+func (m *Mask) Close() {
+	unix.Close(m.null)
+	unix.Close(m.empty)
+}
+
+// Hide hides a path. One that does not exist is none to hide. config-linux.md, masked paths
+func (m *Mask) Hide(name string) error {
+	target, err := m.root.Open(name, unix.O_PATH, 0)
+	if absent(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	cover, err := m.cover(target)
+	if err != nil {
+		return fmt.Errorf("mask %s: %w", name, err)
+	}
+	defer unix.Close(cover)
+	return Attach(cover, target)
+}
+
+func (m *Mask) cover(target int) (int, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(target, &stat); err != nil {
+		return -1, err
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return cloneOf(m.null)
+	}
+	if m.empty == -1 {
+		fd, err := Filesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+		if err != nil {
+			return -1, err
+		}
+		m.empty = fd
+	}
+	return cloneOf(m.empty)
+}
+
+// MakeReadOnly makes a path read-only, by a mount of its own. One that does not exist is none. config-linux.md, readonly paths
+func (r Root) MakeReadOnly(name string) error {
+	target, err := r.Open(name, unix.O_PATH, 0)
+	if absent(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	mount, err := unix.OpenTree(target, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
+	if err != nil {
+		return fmt.Errorf("clone the mount of %s: %w", name, err)
+	}
+	defer unix.Close(mount)
+	if err := Change(mount, unix.MOUNT_ATTR_RDONLY, 0, 0, true); err != nil {
+		return err
+	}
+	return Attach(mount, target)
+}
+
+func absent(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+}

@@ -1,0 +1,163 @@
+//go:build linux
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A mount is made in three moves, none of which looks up a path of the root file system by its name: make one that is
+// attached nowhere (Filesystem, Clone), set its attributes (Change), attach it to what a descriptor stands for (Attach).
+// fsopen(2), open_tree(2), mount_setattr(2), move_mount(2)
+
+// Filesystem makes a new file system. data are its own options, as key or key=value; flags are attributes of the mount, such
+// as unix.MOUNT_ATTR_NOSUID. The caller closes the descriptor.
+func Filesystem(fstype, source string, data []string, flags int) (int, error) {
+	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("file system %s: %w", fstype, unknownType(err))
+	}
+	defer unix.Close(fs)
+	if source != "" {
+		data = append([]string{"source=" + source}, data...)
+	}
+	for _, option := range data {
+		key, value, ok := strings.Cut(option, "=")
+		if ok {
+			err = unix.FsconfigSetString(fs, key, value)
+		} else {
+			err = unix.FsconfigSetFlag(fs, key)
+		}
+		if err != nil {
+			return -1, explained(fs, fmt.Errorf("option %s of file system %s: %w", option, fstype, err))
+		}
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return -1, explained(fs, fmt.Errorf("make file system %s: %w", fstype, err))
+	}
+	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, flags)
+	if err != nil {
+		return -1, explained(fs, fmt.Errorf("mount file system %s: %w", fstype, err))
+	}
+	return mount, nil
+}
+
+func unknownType(err error) error {
+	if errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("%w (the kernel has no such file system)", err)
+	}
+	return err
+}
+
+// explained adds what the kernel says of a failure. fsopen(2)
+func explained(fs int, err error) error {
+	message := make([]byte, 1024)
+	if n, _ := unix.Read(fs, message); n > 2 && message[0] == 'e' {
+		return fmt.Errorf("%w (%s)", err, strings.TrimSpace(string(message[2:n])))
+	}
+	return err
+}
+
+// Clone makes a bind mount of a file or directory of the tree that we are in now, with the mounts below it if recursive.
+func Clone(source string, recursive bool) (int, error) {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, source, flags)
+	if err != nil {
+		return -1, fmt.Errorf("clone the mount of %s: %w", source, err)
+	}
+	return fd, nil
+}
+
+// cloneOf makes a bind mount of what a descriptor stands for.
+func cloneOf(fd int) (int, error) {
+	clone, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return -1, fmt.Errorf("clone a mount: %w", err)
+	}
+	return clone, nil
+}
+
+// Change sets and clears attributes of a mount, and its propagation, such as unix.MS_PRIVATE, if that is not 0.
+func Change(mount int, set, clear, propagation uint64, recursive bool) error {
+	// The times of access are one field, which has to be cleared to be set. mount_setattr(2)
+	if set&unix.MOUNT_ATTR__ATIME != 0 || clear&unix.MOUNT_ATTR__ATIME != 0 {
+		clear |= unix.MOUNT_ATTR__ATIME
+	}
+	flags := uint(unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	attr := unix.MountAttr{Attr_set: set, Attr_clr: clear, Propagation: propagation}
+	if err := unix.MountSetattr(mount, "", flags, &attr); err != nil {
+		return fmt.Errorf("change the attributes of a mount: %w", err)
+	}
+	return nil
+}
+
+// Attach attaches a mount to a file or directory, which is open.
+func Attach(mount, target int) error {
+	err := unix.MoveMount(mount, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+	if errors.Is(err, unix.ENOTDIR) {
+		return fmt.Errorf("one is a directory and the other is not: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("attach a mount: %w", err)
+	}
+	return nil
+}
+
+// AttachAt attaches a mount to a path below the root, which is made if it is not there: as a directory or as a file, as the
+// mount is.
+func (r Root) AttachAt(mount int, target string) error {
+	var stat unix.Stat_t
+	if err := unix.Fstat(mount, &stat); err != nil {
+		return fmt.Errorf("stat a mount: %w", err)
+	}
+	make := r.File
+	if stat.Mode&unix.S_IFMT == unix.S_IFDIR {
+		make = func(name string) (int, error) { return r.Directory(name, 0o755) }
+	}
+	place, err := make(target)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(place)
+	return Attach(mount, place)
+}
+
+// SealedSelf returns an open file that is this program, which nobody can write to by way of it, not even when the program
+// has ended, as its mount is read-only and in no namespace. So what runs in a container cannot change the program on the
+// host by /proc/PID/exe. CVE-2019-5736
+func SealedSelf() (*os.File, error) {
+	fd, err := Clone("/proc/self/exe", false)
+	if errors.Is(err, unix.ENOENT) {
+		err = fmt.Errorf("%w (/proc is not mounted: mount -t proc proc /proc)", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "this program")
+	if err := Change(fd, unix.MOUNT_ATTR_RDONLY, 0, 0, false); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// BindFile attaches a mount of an open file to a path below the root, which is made if it is not there.
+func (r Root) BindFile(fd int, target string) error {
+	mount, err := cloneOf(fd)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(mount)
+	return r.AttachAt(mount, target)
+}

@@ -1,0 +1,58 @@
+//go:build linux
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Enter attaches a mount on top of the root directory and goes there. What is below is still the old root, out of sight of
+// paths but not of .., until Pivot.
+func Enter(mount int) error {
+	// A path does not see what is mounted on the root directory itself: it is the process's root, not a name in a tree.
+	err := unix.MoveMount(mount, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
+	if err != nil {
+		return fmt.Errorf("attach the root file system: %w", err)
+	}
+	if err := unix.Fchdir(mount); err != nil {
+		return fmt.Errorf("change to the root file system: %w", err)
+	}
+	return nil
+}
+
+// Pivot makes the current directory, which is a mount, the root directory of all processes of the mount namespace. The old
+// root comes to be on top of it. pivot_root(2), section NOTES
+func Pivot() error {
+	err := unix.PivotRoot(".", ".")
+	if errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("pivot_root: %w (the host's root directory is an initramfs, which cannot be changed for another: run from a file system that has been mounted)", err)
+	}
+	if err != nil {
+		return fmt.Errorf("pivot_root: %w", err)
+	}
+	return nil
+}
+
+// DetachOldRoot takes the host's tree away for good: nothing in the container has a way to it, by chroot or by a descriptor
+// of a directory, unlike after chroot(2).
+func DetachOldRoot() error {
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("detach the old root: %w", err)
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return fmt.Errorf("change to the new root: %w", err)
+	}
+	return nil
+}
+
+// ForgetHost keeps the mounts of the container from the host, where systemd makes them shared. Mounts of the host still come
+// to us, until its tree is detached, so that we keep none busy that it unmounts. mount_namespaces(7)
+func ForgetHost() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("make the mounts slaves of the host's: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+//go:build linux
+
+// Package rootfs runs in the container, as process 1, before the command is there: it makes the tree that the command sees.
+// Parts of it that only open files (Root.Open) serve the host side too.
+//
+// What is in a root file system is not to be trusted: any of its directories can be a symbolic link to a place on the host.
+// So nothing in it is named by a path alone. A path is resolved below the root, by the kernel, to a descriptor, and what
+// follows is done to the descriptor. openat2(2)
+package rootfs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Root is a descriptor of a directory, which is the root directory for all paths that are resolved by it.
+type Root int
+
+// OpenRoot opens a directory as a root.
+func OpenRoot(dir string) (Root, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open %s: %w", dir, err)
+	}
+	return Root(fd), nil
+}
+
+// Close closes the descriptor.
+func (r Root) Close() { unix.Close(int(r)) }
+
+// Open opens a file as if the root were the root directory: neither .. nor a symbolic link leads out of it. flags are those
+// of open(2); close-on-exec is added. With more than one process at work in the tree the kernel may have to try again.
+func (r Root) Open(name string, flags int, mode uint32) (int, error) {
+	return r.resolve(name, flags, mode, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+}
+
+func (r Root) resolve(name string, flags int, mode uint32, resolve uint64) (int, error) {
+	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Mode: uint64(mode), Resolve: resolve}
+	for range 128 {
+		fd, err := unix.Openat2(int(r), name, &how)
+		if err != unix.EAGAIN && err != unix.EINTR {
+			if err != nil {
+				return -1, fmt.Errorf("open %s below the root: %w", name, err)
+			}
+			return fd, nil
+		}
+	}
+	return -1, fmt.Errorf("open %s below the root: %w", name, unix.EAGAIN)
+}
+
+// ReadFile reads a regular file that is at most limit bytes long. It does not wait for the writer of a FIFO.
+func (r Root) ReadFile(name string, limit int) ([]byte, error) {
+	fd, err := r.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		return nil, fmt.Errorf("stat %s: %w", name, err)
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Size > int64(limit) {
+		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes", name, limit)
+	}
+	content := make([]byte, stat.Size)
+	n, err := unix.Read(fd, content)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return content[:n], nil
+}
+
+// maxDepth bounds how many directories and symbolic links are followed for one path.
+const maxDepth = 1000
+
+// Directory opens a directory, and makes it and those above it if they are not there. It may be another file already.
+func (r Root) Directory(name string, mode uint32) (int, error) {
+	return r.make(name, unix.S_IFDIR|mode, maxDepth)
+}
+
+// File opens a file, and makes an empty one, and the directories above it, if it is not there.
+func (r Root) File(name string) (int, error) {
+	return r.make(name, unix.S_IFREG|0o644, maxDepth)
+}
+
+func (r Root) make(name string, mode uint32, depth int) (int, error) {
+	fd, err := r.Open(name, unix.O_PATH, 0)
+	if !errors.Is(err, unix.ENOENT) {
+		return fd, err
+	}
+	dir, base := path.Split(path.Clean("/" + name))
+	if depth == 0 || base == "" {
+		return -1, fmt.Errorf("make %s: %w", name, unix.ELOOP)
+	}
+	parent, err := r.make(dir, unix.S_IFDIR|0o755, depth-1)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(parent)
+	if mode&unix.S_IFMT == unix.S_IFDIR {
+		err = unix.Mkdirat(parent, base, mode)
+	} else {
+		err = unix.Mknodat(parent, base, mode, 0)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		// A symbolic link to nowhere. What it leads to is made, below the root as well.
+		link := make([]byte, unix.PathMax)
+		if n, err := unix.Readlinkat(parent, base, link); err == nil {
+			return r.make(absolute(dir, string(link[:n])), mode, depth-1)
+		}
+	} else if err != nil {
+		return -1, fmt.Errorf("make %s: %w", name, err)
+	}
+	return r.Open(name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+}
+
+// absolute returns where a symbolic link in a directory leads.
+func absolute(dir, link string) string {
+	if path.IsAbs(link) {
+		return link
+	}
+	return path.Join(dir, link)
+}
+
+// IsDirectory returns an error unless a path is a directory, and not by way of a symbolic link, or does not exist.
+func (r Root) IsDirectory(name string) error {
+	fd, err := r.resolve(name, unix.O_PATH|unix.O_DIRECTORY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s of the root file system has to be a directory, not a symbolic link: %w", name, err)
+	}
+	return unix.Close(fd)
+}
+
+// Reader opens a regular file below the root, of which at most limit bytes are there to read.
+func (r Root) Reader(name string, limit int) (io.ReadCloser, error) {
+	content, err := r.ReadFile(name, limit)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(content)), nil
+}

@@ -1,0 +1,195 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/container"
+	"container-workshop/final/oci"
+	"container-workshop/final/rootfs"
+	"container-workshop/final/seccomp"
+)
+
+// run runs a command in a new container, to its end, or detached.
+func run(root string, args []string) (int, error) {
+	options, command, err := parseRun(args)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	if options.Detach {
+		return detach(root, args)
+	}
+	console := container.NewConsole(os.Stdin, os.Stdout)
+	signals := container.Signals()
+	request, err := newRequest(root, options, command, console)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	request.Streams = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	guard, err := container.StartGuard(root, request.ID, console)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	defer guard.Dismiss()
+	defer console.Restore()
+
+	r, err := container.Create(root, request)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	if err := r.Start(); err != nil {
+		return container.StatusFailed, joined(err, r.Remove())
+	}
+	status := r.Wait(signals, console)
+	if limit := r.OOM(); limit > 0 && status == 128+int(unix.SIGKILL) {
+		err = &container.Failure{Status: status, Err: fmt.Errorf("killed: the container took more memory than its limit of %s (more: --memory)", size(limit))}
+	}
+	err = joined(err, r.Remove())
+	if options.Explain {
+		console.Restore()
+		explain(os.Stderr, r.List.Records)
+	}
+	return status, err
+}
+
+// joined returns the first error if there is one.
+func joined(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+// parseRun reads the flags of run, and the command behind them.
+func parseRun(args []string) (*oci.Options, []string, error) {
+	options := new(oci.Options)
+	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	set.Usage = func() { oci.Usage(os.Stdout) }
+	oci.AddFlags(set, options)
+	if err := parse(set, args, 0, -1); err != nil {
+		return nil, nil, err
+	}
+	if set.NArg() == 0 {
+		return nil, nil, fmt.Errorf("no command: want %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
+	}
+	if options.Name == "" {
+		id, err := oci.NewID()
+		if err != nil {
+			return nil, nil, err
+		}
+		options.Name = id
+	}
+	return options, set.Args(), nil
+}
+
+// newRequest makes a configuration from flags, and refuses what is wrong with it before anything is made.
+func newRequest(root string, options *oci.Options, command []string, console *container.Console) (*container.Request, error) {
+	if err := checkRootfs(options.Rootfs); err != nil {
+		return nil, err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	tree, err := rootfs.OpenRoot(options.Rootfs)
+	if err != nil {
+		return nil, err
+	}
+	defer tree.Close()
+	host := oci.Host{
+		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv,
+		Open:    func(name string) (io.ReadCloser, error) { return os.Open(name) },
+		Stat:    func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
+		Passwd:  func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", maxUserFile) },
+		Group:   func() (io.ReadCloser, error) { return tree.Reader("/etc/group", maxUserFile) },
+		Etc:     filepath.Join(root, options.Name),
+		Overlay: filepath.Join(container.Storage, options.Name),
+	}
+	if options.Privileged {
+		host.Devices = hostDevices()
+	}
+	spec, err := oci.New(*options, command, host)
+	if err != nil {
+		return nil, err
+	}
+	if err := setProfile(options, spec); err != nil {
+		return nil, err
+	}
+	request := &container.Request{ID: options.Name, Spec: spec, Size: console.Size(), Explain: options.Explain, Files: etc(options)}
+	return request, complete(request)
+}
+
+// maxUserFile is how long /etc/passwd and /etc/group may be, in bytes.
+const maxUserFile = 1 << 20
+
+func setProfile(options *oci.Options, spec *specs.Spec) (err error) {
+	if options.Unconfined() {
+		return nil
+	}
+	capabilities := spec.Process.Capabilities.Bounding
+	if options.Seccomp != "" {
+		spec.Linux.Seccomp, err = seccomp.Load(options.Seccomp, capabilities)
+	} else {
+		spec.Linux.Seccomp, err = seccomp.Default(capabilities)
+	}
+	return err
+}
+
+// complete checks a configuration, and compiles what has to be.
+func complete(request *container.Request) (err error) {
+	if err := oci.Validate(request.Spec); err != nil {
+		return err
+	}
+	profile := request.Spec.Linux.Seccomp
+	if profile == nil {
+		return nil
+	}
+	if request.FilterFlags, err = seccomp.Flags(profile); err != nil {
+		return err
+	}
+	request.Filter, err = seccomp.Compile(profile)
+	return err
+}
+
+// checkRootfs tells a missing root file system from a missing command.
+func checkRootfs(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) == 0 {
+		err = fmt.Errorf("%s is empty", dir)
+	}
+	if err != nil {
+		return fmt.Errorf("no root file system: %w (make one: make rootfs)", err)
+	}
+	return nil
+}
+
+// etc are the container's own files in /etc. Its resolv.conf is the host's if it has the host's network.
+func etc(options *oci.Options) map[string]string {
+	resolv := []byte("# There is no network here but the loopback interface.\n")
+	if options.Network == "host" {
+		resolv, _ = os.ReadFile("/etc/resolv.conf")
+	}
+	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + options.Hostname + "\n"
+	return map[string]string{"hostname": options.Hostname + "\n", "hosts": hosts, "resolv.conf": string(resolv)}
+}
+
+// size writes bytes as they are written in flags.
+func size(bytes int64) string {
+	for _, unit := range []struct {
+		name  string
+		shift uint
+	}{{"g", 30}, {"m", 20}, {"k", 10}} {
+		if bytes >= 1<<unit.shift && bytes%(1<<unit.shift) == 0 {
+			return fmt.Sprintf("%d%s", bytes>>unit.shift, unit.name)
+		}
+	}
+	return fmt.Sprint(bytes)
+}
