@@ -3,11 +3,117 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
 )
 
-func detach(root string, args []string) (int, error) { return container.StatusFailed, errors.New("TODO") }
-func monitor(root string, args []string) (int, error) { return container.StatusFailed, errors.New("TODO") }
-func execute(root string, args []string) (int, error) { return container.StatusFailed, errors.New("TODO") }
+// A started is what a monitor tells of the container that it has started, or has not.
+type started struct {
+	ID     string
+	Error  string
+	Status int
+}
+
+// detach starts a monitor, which runs the container, and prints the ID of that when it runs.
+func detach(root string, args []string) (int, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	defer read.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = append([]string{os.Args[0], "--root", root, "monitor"}, args...)
+	cmd.ExtraFiles = []*os.File{write}
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return container.StatusFailed, err
+	}
+	write.Close()
+	var s started
+	if err := json.NewDecoder(read).Decode(&s); err != nil {
+		return container.StatusFailed, fmt.Errorf("the monitor of the container has died: %w", errors.Join(err, cmd.Wait()))
+	}
+	if s.Error != "" {
+		return s.Status, errors.New(s.Error)
+	}
+	fmt.Println(s.ID)
+	return 0, nil
+}
+
+// monitor stays with a detached container: it is the parent of its process 1, and so learns how that ends. Who starts it: run,
+// in a session of its own. How it ends: with the container. The container does not end with it.
+func monitor(root string, args []string) (int, error) {
+	report := os.NewFile(3, "report")
+	unix.CloseOnExec(3)
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
+	r, err := startDetached(root, args)
+	answer := started{Status: container.StatusFailed}
+	if err != nil {
+		answer.Error = err.Error()
+		var failure *container.Failure
+		if errors.As(err, &failure) {
+			answer.Status = failure.Status
+		}
+	} else {
+		answer.ID = r.ID
+	}
+	_ = json.NewEncoder(report).Encode(answer)
+	report.Close()
+	if err != nil {
+		return container.StatusFailed, nil
+	}
+	return watch(r)
+}
+
+func startDetached(root string, args []string) (*container.Run, error) {
+	options, command, err := parseRun(args)
+	if err != nil {
+		return nil, err
+	}
+	console := container.NewConsole(os.Stdin, os.Stdout)
+	request, err := newRequest(root, options, command, console)
+	if err != nil {
+		return nil, err
+	}
+	request.Detached, request.Keep = true, !options.Remove
+	guard, err := container.StartGuard(root, request.ID, console)
+	if err != nil {
+		return nil, err
+	}
+	// From when it runs it is to go on without us.
+	defer guard.Dismiss()
+	r, err := container.Create(root, request)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Start(); err != nil {
+		return nil, joined(err, r.Remove())
+	}
+	return r, nil
+}
+
+// watch waits for the end of a detached container.
+func watch(r *container.Run) (int, error) {
+	if r.Terminal != nil {
+		log, err := r.OpenLog()
+		if err != nil {
+			return container.StatusFailed, err
+		}
+		defer log.Close()
+		go func() { _, _ = io.Copy(log, r.Terminal) }()
+	}
+	status := r.WaitDetached()
+	if !r.Keep {
+		return 0, r.Remove()
+	}
+	return 0, r.Finish(status)
+}

@@ -33,6 +33,7 @@ func TestParse(t *testing.T) {
 	}
 	for name, expected := range map[string]string{
 		"CAP_NET_RWA":            "unknown capability CAP_NET_RWA: did you mean CAP_NET_RAW?",
+		"bfp":                    "unknown capability bfp: did you mean CAP_BPF?",
 		"sysadmin":               "unknown capability sysadmin: did you mean CAP_SYS_ADMIN?",
 		"CAP_SYS_ADMINS":         "unknown capability CAP_SYS_ADMINS: did you mean CAP_SYS_ADMIN?",
 		"CAP_CAP_KILL":           "unknown capability CAP_CAP_KILL",

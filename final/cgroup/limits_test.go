@@ -246,7 +246,7 @@ func TestSetOnVersion1WorksInBothDirections(t *testing.T) {
 		require.NoError(t, c.Set(&specs.LinuxResources{
 			Memory: &specs.LinuxMemory{Limit: &size, Swap: &size},
 			CPU:    &specs.LinuxCPU{Quota: &quota, Burst: &burst, Cpus: "0"},
-			Pids:   &specs.LinuxPids{Limit: &size},
+			Pids:   &specs.LinuxPids{Limit: new(max(size>>20, -1))},
 		}), "%d", size)
 		want := strconv.FormatInt(size, 10)
 		assert.Equal(t, strconv.FormatInt(quota, 10), content(t, c, "cpu", "cpu.cfs_quota_us"))
@@ -259,7 +259,7 @@ func TestSetOnVersion1WorksInBothDirections(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, "67108864", content(t, c, "pids", "pids.max"))
+	assert.Equal(t, "64", content(t, c, "pids", "pids.max"))
 	assert.Equal(t, "0", content(t, c, "cpuset", "cpuset.cpus"))
 }
 

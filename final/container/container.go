@@ -20,16 +20,12 @@ package container
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside"
-	"container-workshop/final/stage"
 )
 
 // A Failure is an error with the exit status that goes with it.
@@ -53,10 +49,9 @@ type Request struct {
 	Bundle string
 	// Files are what to write into the directory of the container, by name.
 	Files map[string]string
-	// Streams are the standard streams of the command. Those of one with a terminal are not used. A nil one is /dev/null, but
-	// with Log what comes out goes there.
+	// Streams are the standard streams of the command, unless it has a terminal. Nil is /dev/null. Without a terminal the output
+	// of a detached container goes to its log.
 	Streams [3]*os.File
-	Log     bool
 	// Size is that of the terminal.
 	Size *unix.Winsize
 	// Detached says that the container is to outlive us.
@@ -70,17 +65,13 @@ type Request struct {
 // A Run is a container that this process has made, and whose process 1 is its child.
 type Run struct {
 	Container
+	Process
 	request *Request
-	cmd     *exec.Cmd
-	socket  inside.Socket
-	// Terminal is the master of the command's terminal, nil if it has none.
-	Terminal *os.File
-	List     stage.List
 }
 
 // Create makes a container up to the point where its command has only to be started. If that fails nothing is left of it.
 func Create(root string, request *Request) (*Run, error) {
-	r := &Run{request: request, socket: -1, List: stage.List{Side: "host", Explain: request.Explain}}
+	r := &Run{request: request, Process: newProcess(request.Explain)}
 	r.lock = -1
 	if err := r.create(root); err != nil {
 		return nil, errors.Join(err, r.Remove())
@@ -88,94 +79,45 @@ func Create(root string, request *Request) (*Run, error) {
 	return r, nil
 }
 
-// start starts process 1 with the other end of a pair of sockets.
-func (r *Run) start(flags uintptr) error {
-	self, err := sealedSelf()
+// clone starts process 1.
+func (r *Run) clone(flags uintptr) error {
+	streams, err := r.streams()
 	if err != nil {
 		return err
 	}
-	defer self.Close()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("socketpair", err)
-	}
-	r.socket = inside.Socket(pair[0])
-	theirs := os.NewFile(uintptr(pair[1]), "socket")
-	defer theirs.Close()
-
-	r.cmd = exec.Command(fmt.Sprintf("/proc/self/fd/%d", self.Fd()))
-	r.cmd.Args = []string{os.Args[0], "inside"}
-	r.cmd.ExtraFiles = []*os.File{theirs}
-	if err := r.streams(); err != nil {
-		return err
-	}
-	r.cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: flags, Setsid: true}
+	attr := unix.SysProcAttr{Cloneflags: flags}
 	if !r.request.Detached {
-		r.cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+		attr.Pdeathsig = unix.SIGKILL
 	}
-	err = r.cmd.Start()
-	if errors.Is(err, unix.EPERM) {
-		err = fmt.Errorf("%w (%s)", err, whyNotPermitted())
-	}
-	return err
+	return r.start(streams, &attr)
 }
 
-// streams connects the standard streams, unless the command is to have a terminal. A log is written to by the command itself,
-// so that it does not depend on us.
-func (r *Run) streams() error {
+// streams are the standard streams. A log is written to by the command itself, so that it does not depend on us.
+func (r *Run) streams() ([3]*os.File, error) {
 	streams := r.request.Streams
-	if r.request.Log {
-		log, err := os.OpenFile(r.State.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if r.request.Spec.Process.Terminal {
+		return [3]*os.File{}, nil
+	}
+	if r.request.Detached {
+		log, err := r.OpenLog()
 		if err != nil {
-			return err
+			return streams, err
 		}
 		streams[1], streams[2] = log, log
 	}
-	if r.request.Spec.Process.Terminal {
-		return nil
-	}
-	// A nil file in an interface is not nil.
-	if streams[0] != nil {
-		r.cmd.Stdin = streams[0]
-	}
-	if streams[1] != nil {
-		r.cmd.Stdout = streams[1]
-	}
-	if streams[2] != nil {
-		r.cmd.Stderr = streams[2]
-	}
-	return nil
+	return streams, nil
 }
 
-// answer waits for what the container side has to say. It returns io.EOF if that is nothing.
-func (r *Run) answer() (descriptor int, err error) {
-	var report inside.Report
-	descriptor, err = r.socket.Receive(&report)
-	if err != nil {
-		return -1, err
-	}
-	r.List.Records = append(r.List.Records, report.Records...)
-	if report.Error != "" {
-		return -1, &Failure{report.Status, errors.New(report.Error)}
-	}
-	return descriptor, nil
+// OpenLog opens the log of a detached container to write to.
+func (r *Run) OpenLog() (*os.File, error) {
+	return os.OpenFile(r.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
 // Start lets the container become its command. It returns when that has happened.
 func (r *Run) Start() error {
-	if err := r.socket.Send(struct{}{}); err != nil {
-		return fmt.Errorf("the container has ended before its command was started: %w", err)
+	if err := r.goOn(); err != nil {
+		return err
 	}
-	for {
-		// Records come first, if they are asked for.
-		if _, err := r.answer(); err == io.EOF {
-			break
-		} else if err != nil {
-			return err
-		}
-	}
-	unix.Close(int(r.socket))
-	r.socket = -1
 	defer r.Close()
 	return r.set(specs.StateRunning)
 }
@@ -187,14 +129,7 @@ func (r *Run) set(status specs.ContainerState) error {
 
 // Remove ends the container and removes all that is left of it. It is no error if parts of it are gone, or were never there.
 func (r *Run) Remove() error {
-	if r.socket != -1 {
-		unix.Close(int(r.socket))
-		r.socket = -1
-	}
-	if r.cmd != nil && r.cmd.Process != nil && r.cmd.ProcessState == nil {
-		_ = r.cmd.Process.Kill()
-		_ = r.cmd.Wait()
-	}
+	r.abandon()
 	if r.dir == "" || r.lock == -1 && !r.reopen() {
 		return nil
 	}
@@ -208,7 +143,7 @@ func (r *Run) Finish(status int) error {
 	}
 	defer r.Close()
 	err := r.Cgroup.Remove()
-	r.Cgroup, r.Pid, r.Exit = nil, 0, &status
+	r.Cgroup, r.Container.Pid, r.Exit = nil, 0, &status
 	return errors.Join(err, r.set(specs.StateStopped))
 }
 
@@ -249,13 +184,6 @@ func (r *Run) OOM() int64 {
 		return limit
 	}
 	return 0
-}
-
-func whyNotPermitted() string {
-	if os.Geteuid() != 0 {
-		return "a container needs root: use sudo"
-	}
-	return "a container needs root with CAP_SYS_ADMIN, which root in another container does not have: run it on the host, or with --privileged there"
 }
 
 // The exit status for a failure of ours, and for a command that cannot be executed or is not found.

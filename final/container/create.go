@@ -5,7 +5,6 @@ package container
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,9 +23,6 @@ import (
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
-
-// sealedSelf is this program in a mount that nobody can write to.
-var sealedSelf = rootfs.SealedSelf
 
 // create is the host side of the life of a container, in order.
 func (r *Run) create(root string) error {
@@ -50,7 +46,7 @@ func (r *Run) create(root string) error {
 	}
 	config := inside.Config{
 		Spec: spec, Process: spec.Process, Overlay: spec.Annotations[oci.AnnotationOverlay], Capabilities: caps,
-		Filter: q.Filter, FilterFlags: q.FilterFlags, Init: spec.Annotations[oci.AnnotationInit] == "true", Size: q.Size, Explain: q.Explain,
+		Filter: q.Filter, FilterFlags: q.FilterFlags, Init: spec.Annotations[oci.AnnotationInit] == "true", Tied: !q.Detached, Size: q.Size, Explain: q.Explain,
 	}
 	for _, m := range groups.Mounts() {
 		if m.Link != "" {
@@ -61,9 +57,12 @@ func (r *Run) create(root string) error {
 	}
 	list := []stage.Stage{
 		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(root, q.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(root, groups) }},
-		{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.start(flags) }},
+		{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(flags) }},
 	}
 	if r.Overlay = config.Overlay; r.Overlay != "" {
+		if q.Detached {
+			r.Log = filepath.Join(r.Overlay, "log")
+		}
 		list = slices.Insert(list, 1, stage.Stage{Call: fmt.Sprintf("mkdir(%q)", r.Overlay), Man: "mkdir(2)", Do: func() error { return rootfs.MakeOverlayDir(r.Overlay) }})
 	}
 	list = append(list, flagStages(flags)...)
@@ -97,7 +96,7 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
 	r.State = State{
 		Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Bundle: r.request.Bundle, Rootfs: r.request.Spec.Root.Path,
 		Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Command: r.request.Spec.Process.Args, Keep: r.request.Keep,
-		Overlay: r.Overlay, Cgroup: planned(groups), Pid: os.Getpid(), Started: started, Maker: os.Getpid(),
+		Overlay: r.Overlay, Log: r.Log, Cgroup: planned(groups), Pid: os.Getpid(), Started: started, Maker: os.Getpid(),
 	}
 	for name, content := range r.request.Files {
 		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o644); err != nil {
@@ -154,17 +153,6 @@ func removeStale(root, id string) error {
 		return fmt.Errorf("there is a container %s already, which is %s (remove it: final delete --force %s)", id, c.Status, id)
 	}
 	return c.remove()
-}
-
-func (r *Run) waitReady() error {
-	terminal, err := r.answer()
-	if err == io.EOF {
-		return errors.New("process 1 has ended before its command was started")
-	}
-	if terminal != -1 {
-		r.Terminal = os.NewFile(uintptr(terminal), "terminal")
-	}
-	return err
 }
 
 func (r *Run) sendConfig(groups *cgroup.Cgroup, config *inside.Config) error {

@@ -32,7 +32,15 @@ type Guard struct {
 
 // StartGuard starts a guard for a container that this process is about to make, and for the terminal.
 func StartGuard(root, id string, console *Console) (*Guard, error) {
-	args := []string{"--root", root, "delete", "--maker", strconv.Itoa(os.Getpid()), id}
+	return startGuard([]string{"--root", root, "delete", "--maker", strconv.Itoa(os.Getpid()), id}, console)
+}
+
+// StartTerminalGuard starts a guard for the terminal.
+func StartTerminalGuard(console *Console) (*Guard, error) {
+	return startGuard([]string{"--version"}, console)
+}
+
+func startGuard(args []string, console *Console) (*Guard, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("pipe", err)

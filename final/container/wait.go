@@ -27,9 +27,9 @@ func Signals() chan os.Signal {
 	return signals
 }
 
-// A keeper is who stays with a running container.
+// A keeper stays with a process as long as it runs.
 type keeper struct {
-	*Run
+	*Process
 	console *console
 	// reason is the signal for which we have killed the command.
 	reason  unix.Signal
@@ -38,22 +38,22 @@ type keeper struct {
 
 // Wait passes signals on to the command, and what is typed at the terminal, until it ends. It returns the exit status, which
 // is 128+n if signal n has ended it.
-func (r *Run) Wait(signals chan os.Signal, terminal *Console) int {
-	k := &keeper{Run: r}
-	if r.Terminal != nil {
-		k.console = newConsole(r.Terminal, terminal)
+func (p *Process) Wait(signals chan os.Signal, terminal *Console) int {
+	k := &keeper{Process: p}
+	if p.Terminal != nil {
+		k.console = newConsole(p.Terminal, terminal)
 		k.console.start()
 		defer k.console.stop()
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- r.cmd.Wait() }()
+	go func() { ended <- p.cmd.Wait() }()
 	for {
 		select {
 		case sig := <-signals:
 			k.pass(sig.(unix.Signal))
 		case key := <-k.console.keys():
 			// A job of a shell in the container is none of ours.
-			if k.console.foreground() == k.Pid {
+			if k.console.foreground() == k.cmd.Process.Pid {
 				k.emulate(key)
 			}
 		case <-k.console.wanted():
@@ -78,9 +78,9 @@ func (k *keeper) pass(sig unix.Signal) {
 	case (sig == unix.SIGINT || sig == unix.SIGQUIT) && inForeground():
 		// What is typed is for all processes of the job. termios(3)
 		k.emulate(sig)
-		_ = unix.Kill(-k.Pid, sig)
+		_ = unix.Kill(-k.cmd.Process.Pid, sig)
 	default:
-		unhandled := !handles(k.Pid, sig)
+		unhandled := !handles(k.cmd.Process.Pid, sig)
 		_ = k.cmd.Process.Signal(sig)
 		if unhandled {
 			k.kill(sig)
@@ -91,10 +91,10 @@ func (k *keeper) pass(sig unix.Signal) {
 	}
 }
 
-// emulate does to process 1 what the kernel does to any other process for a signal that it does not handle. pid_namespaces(7)
+// emulate does to process 1 what the kernel does to all others for a signal that it does not handle. pid_namespaces(7)
 func (k *keeper) emulate(sig unix.Signal) {
 	switch {
-	case handles(k.Pid, sig):
+	case handles(k.cmd.Process.Pid, sig):
 	case sig == unix.SIGTSTP:
 		k.stop()
 	default:
@@ -116,11 +116,11 @@ func (k *keeper) stop() {
 		return
 	}
 	_ = k.cmd.Process.Signal(unix.SIGSTOP)
-	_ = unix.Kill(-k.Pid, unix.SIGTSTP)
+	_ = unix.Kill(-k.cmd.Process.Pid, unix.SIGTSTP)
 	k.console.release()
 	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 	k.console.take()
-	_ = unix.Kill(-k.Pid, unix.SIGCONT)
+	_ = unix.Kill(-k.cmd.Process.Pid, unix.SIGCONT)
 }
 
 // status takes our own SIGKILL for the signal that was the reason for it.
@@ -154,4 +154,11 @@ func inForeground() bool {
 	defer unix.Close(tty)
 	group, err := unix.IoctlGetInt(tty, unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
+}
+
+// WaitDetached waits until the command ends, and leaves everything to others until then. It returns the exit status.
+func (p *Process) WaitDetached() int {
+	_ = p.cmd.Wait()
+	k := &keeper{Process: p}
+	return k.status()
 }

@@ -31,6 +31,8 @@ type Config struct {
 	Init bool
 	// Join is a descriptor of process 1 of the container to join, 0 for a new container.
 	Join int
+	// Tied says that the command ends with the host side.
+	Tied bool
 	// Size is that of the terminal.
 	Size *unix.Winsize
 	// Explain asks for records of the stages.

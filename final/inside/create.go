@@ -54,6 +54,12 @@ func (c *container) root() ([]stage.Stage, error) {
 			return err
 		}})
 	}
+	if c.Init {
+		list = append(list, stage.Stage{Call: `open("/proc/self/exe", O_PATH)`, Man: "open(2)", Do: func() (err error) {
+			c.self, err = unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
+			return err
+		}})
+	}
 	list = append(list, c.sources()...)
 	return append(list,
 		stage.Stage{Call: `move_mount(rootfs, "/")`, Man: "move_mount(2)", Step: 4, Do: func() error { return rootfs.Enter(root) }},

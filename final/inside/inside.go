@@ -40,6 +40,8 @@ type container struct {
 	// terminal is the master of the command's terminal, -1 if it has none.
 	terminal int
 	command  command
+	// self is this program, for what starts it again when the host's tree is out of sight. -1 if nothing does.
+	self int
 }
 
 // Main becomes the command, or returns the exit status. It has to be called on the first thread of the process, locked to it.
@@ -51,7 +53,7 @@ func Main() int {
 	// Nobody in the container to be is to look into this process, which has the rights of the host's root. CVE-2016-9962
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 
-	c := &container{proc: -1, terminal: -1, clones: map[int]int{}}
+	c := &container{proc: -1, terminal: -1, self: -1, clones: map[int]int{}}
 	if _, err := socket.Receive(&c.Config); err != nil {
 		// The host side is gone, or this was started by hand.
 		os.Stderr.WriteString("inside has to be started by run\n")

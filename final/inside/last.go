@@ -68,6 +68,10 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	if err := l.credentials(&c.Process.User, c.Capabilities, early); err != nil {
 		return nil, err
 	}
+	if c.Tied {
+		// A change of user makes the kernel forget it, so it is asked for here.
+		l.add("prctl(PR_SET_PDEATHSIG, SIGKILL)", "PR_SET_PDEATHSIG(2const)", call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)}})
+	}
 	if c.Process.NoNewPrivileges {
 		l.add("prctl(PR_SET_NO_NEW_PRIVS)", "PR_SET_NO_NEW_PRIVS(2const)", call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}})
 	}
@@ -120,14 +124,20 @@ var resources = map[string]int{
 	"RLIMIT_RTTIME": unix.RLIMIT_RTTIME, "RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_STACK": unix.RLIMIT_STACK,
 }
 
-// execve replaces us by the command.
+// execve replaces us by the command, or by our own init, which starts it.
 func (l *last) execve(c *container) error {
+	file, args := c.command.path, c.command.args
+	if c.Init {
+		// An empty name stands for the descriptor itself.
+		file = ""
+		args = append([]string{"init", "init", c.command.path}, args...)
+	}
 	name := fmt.Sprintf("execve(%q)", c.command.path)
-	path, err := unix.BytePtrFromString(c.command.path)
+	path, err := unix.BytePtrFromString(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	args, err := pointers(c.command.args)
+	argv, err := pointers(args)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -135,8 +145,11 @@ func (l *last) execve(c *container) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	l.keep = append(l.keep, path, args, env)
-	exec := call{unix.SYS_EXECVE, [5]uintptr{uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0]))}}
+	l.keep = append(l.keep, path, argv, env)
+	exec := call{unix.SYS_EXECVE, [5]uintptr{uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0]))}}
+	if c.Init {
+		exec = call{unix.SYS_EXECVEAT, [5]uintptr{uintptr(c.self), uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])), unix.AT_EMPTY_PATH}}
+	}
 	l.list = append(l.list, stage.Stage{Call: name, Man: "execve(2)", Step: 1, Do: func() error {
 		return notExecutable{fmt.Errorf("exec: %q: %w", c.command.path, exec.make())}
 	}})

@@ -33,89 +33,90 @@ func destinations(spec *specs.Spec) []string {
 	return list
 }
 
+// fields holds what flags change in the configuration.
+var fields = map[string]struct {
+	want any
+	of   func(*specs.Spec) any
+}{
+	"--name a.b":      {"/container-workshop-a.b", func(s *specs.Spec) any { return s.Linux.CgroupsPath }},
+	"--hostname box":  {"box", func(s *specs.Spec) any { return s.Hostname }},
+	"--hostname box2": {"HOSTNAME=box2", func(s *specs.Spec) any { return s.Process.Env[1] }},
+	"--rootfs /r/":    {"/r", func(s *specs.Spec) any { return s.Root.Path }},
+	"--rootfs r":      {"/home/me/r", func(s *specs.Spec) any { return s.Root.Path }},
+	"--read-only":     {true, func(s *specs.Spec) any { return s.Root.Readonly }},
+	"--init":          {"true", func(s *specs.Spec) any { return s.Annotations[AnnotationInit] }},
+	"--init=false":    {"", func(s *specs.Spec) any { return s.Annotations[AnnotationInit] }},
+	"-w /a/../b":      {"/b", func(s *specs.Spec) any { return s.Process.Cwd }},
+	"--workdir /b":    {"/b", func(s *specs.Spec) any { return s.Process.Cwd }},
+	"-t":              {true, func(s *specs.Spec) any { return s.Process.Terminal }},
+	"--tty -d":        {true, func(s *specs.Spec) any { return s.Process.Terminal }},
+	"--tty=false":     {false, func(s *specs.Spec) any { return s.Process.Terminal }},
+
+	"--env A=1 -e A=2 -e B=":        {[]string{"A=2", "B="}, func(s *specs.Spec) any { return s.Process.Env[3:] }},
+	"-e SECRET -e ABSENT -e EMPTY":  {[]string{"SECRET=s3cret", "EMPTY="}, func(s *specs.Spec) any { return s.Process.Env[3:] }},
+	"-e PATH=/bin":                  {"PATH=/bin", func(s *specs.Spec) any { return s.Process.Env[0] }},
+	"-e ABSENT":                     {3, func(s *specs.Spec) any { return len(s.Process.Env) }},
+	"--env-file vars":               {[]string{"A=3", "B=two words ", "SECRET=s3cret", `Q="x"`, "NOVALUE="}, func(s *specs.Spec) any { return s.Process.Env[3:] }},
+	"-e B=b --env-file vars -e A=a": {[]string{"A=a", "B=b"}, func(s *specs.Spec) any { return s.Process.Env[3:5] }},
+
+	"-u app":     {"HOME=/home/app", func(s *specs.Spec) any { return s.Process.Env[2] }},
+	"--user app": {specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{29, 44}}, func(s *specs.Spec) any { return s.Process.User }},
+	"--user 5:6": {specs.User{UID: 5, GID: 6}, func(s *specs.Spec) any { return s.Process.User }},
+
+	"-v ./data:/d":                    {[]string{"bind", "/home/me/data", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/d") }},
+	"--volume /srv/data:/a/../d:ro":   {[]string{"bind", "/srv/data", "rbind", "rprivate", "rro"}, func(s *specs.Spec) any { return mount(s, "/d") }},
+	"-v /srv/file:/f:rw":              {[]string{"bind", "/srv/file", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/f") }},
+	"-v /srv/file:/etc/hosts":         {[]string{"bind", "/srv/file", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/etc/hosts") }},
+	"-v /srv/data:/etc":               {[]string(nil), func(s *specs.Spec) any { return mount(s, "/etc/hosts") }},
+	"-v /srv/data:/mytemp":            {[]string{"bind", "/srv/data", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/mytemp") }},
+	"-v /srv/data:/dev/shm":           {[]string{"bind", "/srv/data", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/dev/shm") }},
+	"--tmpfs /t":                      {[]string{"tmpfs", "tmpfs", "nosuid", "nodev", "size=16m", "mode=1777"}, func(s *specs.Spec) any { return mount(s, "/t") }},
+	"--tmpfs /t2":                     {[]string(nil), func(s *specs.Spec) any { return mount(s, "/mytemp") }},
+	"--tmpfs /t:size=1.5k,mode=700":   {[]string{"tmpfs", "tmpfs", "nosuid", "nodev", "size=1536", "mode=700"}, func(s *specs.Spec) any { return mount(s, "/t") }},
+	"--tmpfs /t:suid,dev,noexec,ro":   {[]string{"tmpfs", "tmpfs", "size=16m", "mode=1777", "suid", "dev", "noexec", "ro"}, func(s *specs.Spec) any { return mount(s, "/t") }},
+	"--tmpfs /t:uid=1,gid=2,uid=3,ro": {[]string{"tmpfs", "tmpfs", "nosuid", "nodev", "size=16m", "mode=1777", "gid=2", "uid=3", "ro"}, func(s *specs.Spec) any { return mount(s, "/t") }},
+	"--tmpfs /t:nr_inodes=9,nosuid":   {[]string{"tmpfs", "tmpfs", "nodev", "size=16m", "mode=1777", "nr_inodes=9", "nosuid"}, func(s *specs.Spec) any { return mount(s, "/t") }},
+	"--read-only --tty=0":             {[]string{"bind", "/run/x/etc/hosts", "bind", "rprivate", "ro"}, func(s *specs.Spec) any { return mount(s, "/etc/hosts") }},
+
+	"--device /dev/fuse":             {[]specs.LinuxDevice{{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229, FileMode: new(os.FileMode(0o666)), UID: new(uint32(0)), GID: new(uint32(3))}}, func(s *specs.Spec) any { return s.Linux.Devices }},
+	"--device /dev/sda:/dev/x:r":     {[]specs.LinuxDevice{{Path: "/dev/x", Type: "b", Major: 8, Minor: 0, FileMode: new(os.FileMode(0o660)), UID: new(uint32(0)), GID: new(uint32(6))}}, func(s *specs.Spec) any { return s.Linux.Devices }},
+	"--device /dev/sda:rw":           {"rw", func(s *specs.Spec) any { return last(s.Linux.Resources.Devices).Access }},
+	"--device /dev/sda:/dev/fuse:wm": {"b 8 0 wm true", func(s *specs.Spec) any { return rule(last(s.Linux.Resources.Devices)) }},
+
+	"-m 1g":                              {int64(1 << 30), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Limit }},
+	"--memory 4k":                        {int64(4096), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Limit }},
+	"--memory 512k":                      {int64(512 << 10), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Limit }},
+	"--memory 48m":                       {int64(48 << 20), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Swap }},
+	"--memory-swap -1":                   {int64(-1), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Swap }},
+	"--memory-swap 64m":                  {int64(64 << 20), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Swap }},
+	"--memory-swap 65m":                  {int64(65 << 20), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Swap }},
+	"--memory-reservation 64m":           {int64(64 << 20), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Reservation }},
+	"--pids 1":                           {int64(1), func(s *specs.Spec) any { return *s.Linux.Resources.Pids.Limit }},
+	"--pids-limit 4194304":               {int64(4194304), func(s *specs.Spec) any { return *s.Linux.Resources.Pids.Limit }},
+	"--pids 3 --pids-limit 2":            {int64(2), func(s *specs.Spec) any { return *s.Linux.Resources.Pids.Limit }},
+	"--cpus 0.29":                        {int64(29_000), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Quota }},
+	"--cpus .01":                         {int64(1000), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Quota }},
+	"--cpu-shares 2":                     {uint64(2), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Shares }},
+	"--cpuset-cpus 0-3,5":                {"0-3,5", func(s *specs.Spec) any { return s.Linux.Resources.CPU.Cpus }},
+	"--cpuset-mems 0":                    {"0", func(s *specs.Spec) any { return s.Linux.Resources.CPU.Mems }},
+	"--oom-score-adj -1000":              {-1000, func(s *specs.Spec) any { return *s.Process.OOMScoreAdj }},
+	"--ulimit nofile=5 --ulimit cpu=0":   {[]specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 5, Hard: 5}, {Type: "RLIMIT_CPU"}}, func(s *specs.Spec) any { return s.Process.Rlimits }},
+	"--ulimit core=5 --ulimit core=6:-1": {[]specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: 6, Hard: math.MaxUint64}}, func(s *specs.Spec) any { return s.Process.Rlimits }},
+
+	"--network none": {true, func(s *specs.Spec) any { return owned(s.Linux.Namespaces)(specs.NetworkNamespace) }},
+	"--network host": {false, func(s *specs.Spec) any { return owned(s.Linux.Namespaces)(specs.NetworkNamespace) }},
+
+	"--sysctl net.ipv4.ip_forward=1":         {map[string]string{"net.ipv4.ip_forward": "1"}, func(s *specs.Spec) any { return s.Linux.Sysctl }},
+	"--sysctl net/ipv4/conf/a.b/x=1=2":       {map[string]string{"net.ipv4.conf.a/b.x": "1=2"}, func(s *specs.Spec) any { return s.Linux.Sysctl }},
+	"--sysctl kernel.sem=1 --network host":   {map[string]string{"kernel.sem": "1"}, func(s *specs.Spec) any { return s.Linux.Sysctl }},
+	"--sysctl kernel.domainname=d":           {map[string]string{"kernel.domainname": "d"}, func(s *specs.Spec) any { return s.Linux.Sysctl }},
+	"--security-opt no-new-privileges=false": {false, func(s *specs.Spec) any { return s.Process.NoNewPrivileges }},
+	"--security-opt no-new-privileges:false": {false, func(s *specs.Spec) any { return s.Process.NoNewPrivileges }},
+	"--security-opt no-new-privileges":       {true, func(s *specs.Spec) any { return s.Process.NoNewPrivileges }},
+}
+
 func TestEveryFlagIsAField(t *testing.T) {
-	fuse := os.FileMode(0o666)
-	uid, gid, sdaGid := uint32(0), uint32(3), uint32(6)
-	sda := os.FileMode(0o660)
-	for flags, field := range map[string]struct {
-		want any
-		of   func(*specs.Spec) any
-	}{
-		"--name a.b":      {"/container-workshop-a.b", func(s *specs.Spec) any { return s.Linux.CgroupsPath }},
-		"--hostname box":  {"box", func(s *specs.Spec) any { return s.Hostname }},
-		"--hostname box2": {"HOSTNAME=box2", func(s *specs.Spec) any { return s.Process.Env[1] }},
-		"--rootfs /r/":    {"/r", func(s *specs.Spec) any { return s.Root.Path }},
-		"--rootfs r":      {"/home/me/r", func(s *specs.Spec) any { return s.Root.Path }},
-		"--read-only":     {true, func(s *specs.Spec) any { return s.Root.Readonly }},
-		"--init":          {"true", func(s *specs.Spec) any { return s.Annotations[AnnotationInit] }},
-		"--init=false":    {"", func(s *specs.Spec) any { return s.Annotations[AnnotationInit] }},
-		"-w /a/../b":      {"/b", func(s *specs.Spec) any { return s.Process.Cwd }},
-		"--workdir /b":    {"/b", func(s *specs.Spec) any { return s.Process.Cwd }},
-		"-t":              {true, func(s *specs.Spec) any { return s.Process.Terminal }},
-		"--tty -d":        {true, func(s *specs.Spec) any { return s.Process.Terminal }},
-		"--tty=false":     {false, func(s *specs.Spec) any { return s.Process.Terminal }},
-
-		"--env A=1 -e A=2 -e B=":        {[]string{"A=2", "B="}, func(s *specs.Spec) any { return s.Process.Env[3:] }},
-		"-e SECRET -e ABSENT -e EMPTY":  {[]string{"SECRET=s3cret", "EMPTY="}, func(s *specs.Spec) any { return s.Process.Env[3:] }},
-		"-e PATH=/bin":                  {"PATH=/bin", func(s *specs.Spec) any { return s.Process.Env[0] }},
-		"-e ABSENT":                     {3, func(s *specs.Spec) any { return len(s.Process.Env) }},
-		"--env-file vars":               {[]string{"A=3", "B=two words ", "SECRET=s3cret", `Q="x"`, "NOVALUE="}, func(s *specs.Spec) any { return s.Process.Env[3:] }},
-		"-e B=b --env-file vars -e A=a": {[]string{"A=a", "B=b"}, func(s *specs.Spec) any { return s.Process.Env[3:5] }},
-
-		"-u app":     {"HOME=/home/app", func(s *specs.Spec) any { return s.Process.Env[2] }},
-		"--user app": {specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{29, 44}}, func(s *specs.Spec) any { return s.Process.User }},
-		"--user 5:6": {specs.User{UID: 5, GID: 6}, func(s *specs.Spec) any { return s.Process.User }},
-
-		"-v ./data:/d":                    {[]string{"bind", "/home/me/data", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/d") }},
-		"--volume /srv/data:/a/../d:ro":   {[]string{"bind", "/srv/data", "rbind", "rprivate", "rro"}, func(s *specs.Spec) any { return mount(s, "/d") }},
-		"-v /srv/file:/f:rw":              {[]string{"bind", "/srv/file", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/f") }},
-		"-v /srv/file:/etc/hosts":         {[]string{"bind", "/srv/file", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/etc/hosts") }},
-		"-v /srv/data:/etc":               {[]string(nil), func(s *specs.Spec) any { return mount(s, "/etc/hosts") }},
-		"-v /srv/data:/mytemp":            {[]string{"bind", "/srv/data", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/mytemp") }},
-		"-v /srv/data:/dev/shm":           {[]string{"bind", "/srv/data", "rbind", "rprivate", "rw"}, func(s *specs.Spec) any { return mount(s, "/dev/shm") }},
-		"--tmpfs /t":                      {[]string{"tmpfs", "tmpfs", "nosuid", "nodev", "size=16m", "mode=1777"}, func(s *specs.Spec) any { return mount(s, "/t") }},
-		"--tmpfs /t2":                     {[]string(nil), func(s *specs.Spec) any { return mount(s, "/mytemp") }},
-		"--tmpfs /t:size=1.5k,mode=700":   {[]string{"tmpfs", "tmpfs", "nosuid", "nodev", "size=1536", "mode=700"}, func(s *specs.Spec) any { return mount(s, "/t") }},
-		"--tmpfs /t:suid,dev,noexec,ro":   {[]string{"tmpfs", "tmpfs", "size=16m", "mode=1777", "suid", "dev", "noexec", "ro"}, func(s *specs.Spec) any { return mount(s, "/t") }},
-		"--tmpfs /t:uid=1,gid=2,uid=3,ro": {[]string{"tmpfs", "tmpfs", "nosuid", "nodev", "size=16m", "mode=1777", "gid=2", "uid=3", "ro"}, func(s *specs.Spec) any { return mount(s, "/t") }},
-		"--tmpfs /t:nr_inodes=9,nosuid":   {[]string{"tmpfs", "tmpfs", "nodev", "size=16m", "mode=1777", "nr_inodes=9", "nosuid"}, func(s *specs.Spec) any { return mount(s, "/t") }},
-		"--read-only --tty=0":             {[]string{"bind", "/run/x/etc/hosts", "bind", "rprivate", "ro"}, func(s *specs.Spec) any { return mount(s, "/etc/hosts") }},
-
-		"--device /dev/fuse":             {[]specs.LinuxDevice{{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229, FileMode: &fuse, UID: &uid, GID: &gid}}, func(s *specs.Spec) any { return s.Linux.Devices }},
-		"--device /dev/sda:/dev/x:r":     {[]specs.LinuxDevice{{Path: "/dev/x", Type: "b", Major: 8, Minor: 0, FileMode: &sda, UID: &uid, GID: &sdaGid}}, func(s *specs.Spec) any { return s.Linux.Devices }},
-		"--device /dev/sda:rw":           {"rw", func(s *specs.Spec) any { return last(s.Linux.Resources.Devices).Access }},
-		"--device /dev/sda:/dev/fuse:wm": {"b 8 0 wm true", func(s *specs.Spec) any { return rule(last(s.Linux.Resources.Devices)) }},
-
-		"-m 1g":                              {int64(1 << 30), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Limit }},
-		"--memory 512k":                      {int64(512 << 10), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Limit }},
-		"--memory 48m":                       {int64(48 << 20), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Swap }},
-		"--memory-swap -1":                   {int64(-1), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Swap }},
-		"--memory-swap 64m":                  {int64(64 << 20), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Swap }},
-		"--memory-swap 65m":                  {int64(65 << 20), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Swap }},
-		"--memory-reservation 64m":           {int64(64 << 20), func(s *specs.Spec) any { return *s.Linux.Resources.Memory.Reservation }},
-		"--pids 1":                           {int64(1), func(s *specs.Spec) any { return *s.Linux.Resources.Pids.Limit }},
-		"--pids-limit 4194304":               {int64(4194304), func(s *specs.Spec) any { return *s.Linux.Resources.Pids.Limit }},
-		"--pids 3 --pids-limit 2":            {int64(2), func(s *specs.Spec) any { return *s.Linux.Resources.Pids.Limit }},
-		"--cpus 0.29":                        {int64(29_000), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Quota }},
-		"--cpus .01":                         {int64(1000), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Quota }},
-		"--cpu-shares 2":                     {uint64(2), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Shares }},
-		"--cpuset-cpus 0-3,5":                {"0-3,5", func(s *specs.Spec) any { return s.Linux.Resources.CPU.Cpus }},
-		"--cpuset-mems 0":                    {"0", func(s *specs.Spec) any { return s.Linux.Resources.CPU.Mems }},
-		"--oom-score-adj -1000":              {-1000, func(s *specs.Spec) any { return *s.Process.OOMScoreAdj }},
-		"--ulimit nofile=5 --ulimit cpu=0":   {[]specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 5, Hard: 5}, {Type: "RLIMIT_CPU"}}, func(s *specs.Spec) any { return s.Process.Rlimits }},
-		"--ulimit core=5 --ulimit core=6:-1": {[]specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: 6, Hard: math.MaxUint64}}, func(s *specs.Spec) any { return s.Process.Rlimits }},
-
-		"--network none": {true, func(s *specs.Spec) any { return owned(s.Linux.Namespaces)(specs.NetworkNamespace) }},
-		"--network host": {false, func(s *specs.Spec) any { return owned(s.Linux.Namespaces)(specs.NetworkNamespace) }},
-
-		"--sysctl net.ipv4.ip_forward=1":         {map[string]string{"net.ipv4.ip_forward": "1"}, func(s *specs.Spec) any { return s.Linux.Sysctl }},
-		"--sysctl net/ipv4/conf/a.b/x=1=2":       {map[string]string{"net.ipv4.conf.a/b.x": "1=2"}, func(s *specs.Spec) any { return s.Linux.Sysctl }},
-		"--sysctl kernel.sem=1 --network host":   {map[string]string{"kernel.sem": "1"}, func(s *specs.Spec) any { return s.Linux.Sysctl }},
-		"--sysctl kernel.domainname=d":           {map[string]string{"kernel.domainname": "d"}, func(s *specs.Spec) any { return s.Linux.Sysctl }},
-		"--security-opt no-new-privileges=false": {false, func(s *specs.Spec) any { return s.Process.NoNewPrivileges }},
-		"--security-opt no-new-privileges:false": {false, func(s *specs.Spec) any { return s.Process.NoNewPrivileges }},
-		"--security-opt no-new-privileges":       {true, func(s *specs.Spec) any { return s.Process.NoNewPrivileges }},
-	} {
+	for flags, field := range fields {
 		t.Run(flags, func(t *testing.T) {
 			assert.Equal(t, field.want, field.of(configured(t, strings.Fields(flags)...)))
 		})

@@ -27,6 +27,7 @@ last:x:4294967295:0::/root:/bin/sh
 large:x:4294967296:0::/root:/bin/sh
 badgroup:x:1001:zero::/root:/bin/sh
 1234:x:0:0:a name of digits:/root:/bin/sh
+-1:x:0:0:a name like a number:/root:/bin/sh
 homeless:x:1002:1002:::/bin/sh
 +::::::
 `
@@ -40,6 +41,7 @@ own:x:1000:app
 apple:x:45:application
 bad:x:zero:app
 99:x:0:
+-1:x:0:
 `
 )
 

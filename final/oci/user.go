@@ -40,7 +40,8 @@ func isNumber(text string) bool {
 // checkedUser refuses what cannot be USER[:GROUP], whatever the container's files say.
 func checkedUser(text string) (string, error) {
 	user, group, hasGroup := strings.Cut(text, ":")
-	if user == "" || hasGroup && group == "" || strings.Contains(group, ":") {
+	signed := strings.HasPrefix(user, "-") || strings.HasPrefix(user, "+") || strings.HasPrefix(group, "-") || strings.HasPrefix(group, "+")
+	if user == "" || hasGroup && group == "" || strings.Contains(group, ":") || signed {
 		return "", errors.New("want USER or USER:GROUP, names or numbers, such as nobody or 1000:1000")
 	}
 	for _, part := range []string{user, group} {

@@ -47,7 +47,7 @@ func Compile(profile *specs.LinuxSeccomp) ([]unix.SockFilter, error) {
 	}
 	program := p.assemble()
 	if len(program) > unix.BPF_MAXINSNS {
-		return nil, fmt.Errorf("seccomp.syscalls: %w: it has %d", errTooLong, len(program))
+		return nil, fmt.Errorf("seccomp.syscalls: %s: it has %d", tooLong, len(program))
 	}
 	return program, nil
 }

@@ -54,7 +54,8 @@ const (
 	greaterEqual
 )
 
-var errTooLong = fmt.Errorf("the filter is longer than the %d instructions that the kernel takes", unix.BPF_MAXINSNS)
+// tooLong is about unix.BPF_MAXINSNS.
+const tooLong = "the filter is longer than the 4096 instructions that the kernel takes"
 
 // newPolicy reads a profile. Errors begin with the path of a field in it, as in
 // `syscalls[3].args[0].op: unknown operator "SCMP_CMP_FOO"`.
@@ -103,7 +104,7 @@ func (p *policy) add(entry *specs.LinuxSyscall) error {
 		case len(rules) > 0:
 			// A short profile can ask for an endless filter, by many names with many conditions.
 			if p.comparisons += len(entry.Args); p.comparisons > unix.BPF_MAXINSNS {
-				return fmt.Errorf("args: %w", errTooLong)
+				return errors.New("args: " + tooLong)
 			}
 			c.rules = append(c.rules, rules...)
 		case !c.unconditional:

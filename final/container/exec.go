@@ -1,0 +1,79 @@
+//go:build linux
+
+package container
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/capability"
+	"container-workshop/final/inside"
+	"container-workshop/final/rootfs"
+	"container-workshop/final/stage"
+)
+
+// An ExecRequest is what a process in a running container is made from.
+type ExecRequest struct {
+	// Process is the command. Its root directory is that of the container.
+	Process     *specs.Process
+	Filter      []unix.SockFilter
+	FilterFlags uint
+	Streams     [3]*os.File
+	Size        *unix.Winsize
+}
+
+// Exec starts a command in a running container: in its namespaces, its cgroups, with what is left of its rights.
+//
+// It must be called on a thread that is not used for anything else: the children of that are in the container from then on.
+func (c *Container) Exec(request *ExecRequest) (*Process, error) {
+	caps, err := capability.FromSpec(request.Process.Capabilities)
+	if err != nil {
+		return nil, err
+	}
+	init, err := c.process()
+	if err != nil {
+		return nil, err
+	}
+	if init == -1 {
+		return nil, fmt.Errorf("container not running: %s has just ended", c.ID)
+	}
+	file := os.NewFile(uintptr(init), "process 1")
+	defer file.Close()
+
+	p := newProcess(false)
+	// The descriptors of the child: 3 is its socket, 4 is process 1.
+	const joined = 4
+	config := inside.Config{
+		Spec: &specs.Spec{}, Process: request.Process, Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
+		Join: joined, Tied: true, Size: request.Size,
+	}
+	err = p.List.Run(
+		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
+		stage.Stage{Call: "setns(pidfd, CLONE_NEWPID)", Man: "setns(2)", Step: 3, Do: func() error { return unix.Setns(init, unix.CLONE_NEWPID) }},
+		stage.Stage{Call: "clone()", Man: "clone(2)", Step: 1, Do: func() error {
+			return p.start(request.Streams, &unix.SysProcAttr{}, file)
+		}},
+		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.socket.Send(config) }},
+		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Do: p.waitReady},
+		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return c.Cgroup.Join(p.cmd.Process.Pid) }},
+		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Do: p.goOn},
+	)
+	if err != nil {
+		p.abandon()
+		return nil, err
+	}
+	return &p, nil
+}
+
+// Tree opens the root directory of a running container.
+func (c *Container) Tree() (rootfs.Root, error) {
+	tree, err := rootfs.OpenRoot(fmt.Sprintf("/proc/%d/root", c.Pid))
+	if err == nil && !c.alive() {
+		tree.Close()
+		err = fmt.Errorf("container not running: %s has just ended", c.ID)
+	}
+	return tree, err
+}

@@ -1,0 +1,92 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"container-workshop/final/container"
+	"container-workshop/final/oci"
+	"container-workshop/final/rootfs"
+	"container-workshop/final/seccomp"
+)
+
+func execute(root string, args []string) (int, error) {
+	set := flags("exec", "[flags] ID COMMAND [ARG ...]", "run a command in a container that is running")
+	var options oci.ExecOptions
+	tty := set.BoolP("tty", "t", false, "a terminal of its own (automatic on a terminal)")
+	set.BoolP("interactive", "i", true, "standard input is the command's")
+	set.StringArrayVarP(&options.Env, "env", "e", nil, "set a variable: KEY=VALUE, or KEY for the caller's value")
+	set.StringVarP(&options.User, "user", "u", "", "user: name, number, or either with :group")
+	set.StringVarP(&options.Workdir, "workdir", "w", "", "working directory")
+	if err := parse(set, args, 2, -1); err != nil {
+		return container.StatusFailed, err
+	}
+	console := container.NewConsole(os.Stdin, os.Stdout)
+	options.Terminal = *tty
+	if !set.Changed("tty") {
+		options.Terminal = console.IsTerminal()
+	}
+	signals := container.Signals()
+	guard, err := container.StartTerminalGuard(console)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	defer guard.Dismiss()
+	defer console.Restore()
+	p, err := join(root, set.Arg(0), &options, set.Args()[1:], console)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	return p.Wait(signals, console), nil
+}
+
+// join starts the command. The container is locked until it runs.
+func join(root, id string, options *oci.ExecOptions, command []string, console *container.Console) (*container.Process, error) {
+	c, err := container.Open(root, id)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if c.Status != specs.StateRunning {
+		return nil, fmt.Errorf("container not running: %s is %s", id, c.Status)
+	}
+	spec, err := c.Spec()
+	if err != nil {
+		return nil, err
+	}
+	tree, err := c.Tree()
+	if err != nil {
+		return nil, err
+	}
+	defer tree.Close()
+	process, err := oci.Exec(spec, options, command, execHost(tree))
+	if err != nil {
+		return nil, err
+	}
+	request := &container.ExecRequest{Process: process, Streams: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Size: console.Size()}
+	if options.Terminal {
+		request.Streams = [3]*os.File{}
+	}
+	if profile := spec.Linux.Seccomp; profile != nil {
+		if request.FilterFlags, err = seccomp.Flags(profile); err != nil {
+			return nil, err
+		}
+		if request.Filter, err = seccomp.Compile(profile); err != nil {
+			return nil, err
+		}
+	}
+	return c.Exec(request)
+}
+
+func execHost(tree rootfs.Root) *oci.Host {
+	return &oci.Host{
+		LookupEnv: os.LookupEnv,
+		Passwd:    func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", maxUserFile) },
+		Group:     func() (io.ReadCloser, error) { return tree.Reader("/etc/group", maxUserFile) },
+	}
+}
