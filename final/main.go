@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -28,7 +29,7 @@ type verb struct {
 }
 
 var verbs = []verb{
-	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", run},
+	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand},
 	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a container that is running", execute},
 	{"list", "", "list the containers", list},
 	{"state", "ID", "print the state of a container, as JSON", state},
@@ -72,14 +73,19 @@ func Main(args []string) int {
 
 func dispatch(root string, args []string) (int, error) {
 	for _, v := range verbs {
-		if v.name == args[0] {
-			return v.do(root, args[1:])
+		if v.name != args[0] {
+			continue
 		}
+		// Help is for all.
+		if os.Geteuid() != 0 && !slices.Contains(args, "--help") {
+			return container.StatusFailed, errors.New("a container needs root: use sudo")
+		}
+		return v.do(root, args[1:])
 	}
 	if args[0] == "monitor" {
 		return monitor(root, args[1:])
 	}
-	return container.StatusFailed, fmt.Errorf("unknown command %q (see --help)", args[0])
+	return container.StatusFailed, fmt.Errorf("unknown command %q: want %s run [flags] COMMAND [ARG ...] (or see --help)", args[0], os.Args[0])
 }
 
 // report prints an error, which is one line, and returns the exit status that goes with it.

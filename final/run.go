@@ -18,8 +18,8 @@ import (
 	"container-workshop/final/seccomp"
 )
 
-// run runs a command in a new container, to its end, or detached.
-func run(root string, args []string) (int, error) {
+// runCommand runs a command in a new container, to its end, or detached.
+func runCommand(root string, args []string) (int, error) {
 	options, command, err := parseRun(args)
 	if err != nil {
 		return container.StatusFailed, err

@@ -44,7 +44,7 @@ func TestNoMemoryLimit(t *testing.T) {
 
 func TestPidsLimitStopsFork(t *testing.T) {
 	c := created(t, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(3))}})
-	output, state := runIn(t, c, `sleep 1000 & sleep 1000 & sleep 1000 & echo all`)
+	output, state := runIn(t, c, `exec 2>&-; sleep 1000 >&- & sleep 1000 >&- & sleep 1000 >&- & echo all`)
 	assert.NotContains(t, output, "all")
 	assert.NotZero(t, state.ExitCode())
 	stats, err := c.Stats()

@@ -45,9 +45,10 @@ func (r *Run) create(root string) error {
 		return err
 	}
 	config := inside.Config{
-		Spec: spec, Process: spec.Process, Overlay: spec.Annotations[oci.AnnotationOverlay], Capabilities: caps,
+		Spec: spec, Overlay: spec.Annotations[oci.AnnotationOverlay], Capabilities: caps,
 		Filter: q.Filter, FilterFlags: q.FilterFlags, Init: spec.Annotations[oci.AnnotationInit] == "true", Tied: !q.Detached, Size: q.Size, Explain: q.Explain,
 	}
+	config.SetProcess(spec.Process)
 	for _, m := range groups.Mounts() {
 		if m.Link != "" {
 			config.Links = append(config.Links, [2]string{m.Name, m.Link})

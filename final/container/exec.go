@@ -47,9 +47,10 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	// The descriptors of the child: 3 is its socket, 4 is process 1.
 	const joined = 4
 	config := inside.Config{
-		Spec: &specs.Spec{}, Process: request.Process, Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
+		Spec: &specs.Spec{}, Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
 		Join: joined, Tied: true, Size: request.Size,
 	}
+	config.SetProcess(request.Process)
 	err = p.List.Run(
 		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
 		stage.Stage{Call: "setns(pidfd, CLONE_NEWPID)", Man: "setns(2)", Step: 3, Do: func() error { return unix.Setns(init, unix.CLONE_NEWPID) }},

@@ -57,7 +57,9 @@ func (p *Process) Wait(signals chan os.Signal, terminal *Console) int {
 				k.emulate(key)
 			}
 		case <-k.console.wanted():
-			k.stop()
+			if !inForeground() {
+				k.stop()
+			}
 		case <-k.expired:
 			k.kill(unix.SIGTERM)
 		case <-ended:

@@ -16,6 +16,8 @@ type Config struct {
 	Spec *specs.Spec
 	// Process is the command. For one that joins it is not that of Spec.
 	Process *specs.Process
+	// Args and Env are those of Process, byte for byte: JSON replaces what is not UTF-8.
+	Args, Env [][]byte
 	// Overlay is the directory for what is written into the root file system, which is left alone then. Empty if there is none.
 	Overlay string
 	// Cgroups are the container's, by their names below /sys/fs/cgroup.
@@ -37,6 +39,28 @@ type Config struct {
 	Size *unix.Winsize
 	// Explain asks for records of the stages.
 	Explain bool
+}
+
+// SetProcess sets the command.
+func (c *Config) SetProcess(process *specs.Process) {
+	c.Process = process
+	c.Args, c.Env = encode(process.Args), encode(process.Env)
+}
+
+func encode(list []string) [][]byte {
+	all := make([][]byte, len(list))
+	for i, s := range list {
+		all[i] = []byte(s)
+	}
+	return all
+}
+
+func decode(list [][]byte) []string {
+	all := make([]string, len(list))
+	for i, b := range list {
+		all[i] = string(b)
+	}
+	return all
 }
 
 // A Cgroup is one of the container's cgroups: on version 1 one for each controller.

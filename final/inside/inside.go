@@ -59,6 +59,7 @@ func Main() int {
 		os.Stderr.WriteString("inside has to be started by run\n")
 		return StatusFailed
 	}
+	c.Process.Args, c.Process.Env = decode(c.Args), decode(c.Env)
 	c.list = stage.List{Side: "container", Explain: c.Explain}
 	err := c.become()
 	_ = socket.Send(Report{Error: err.Error(), Status: status(err), Records: c.list.Records})

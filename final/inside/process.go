@@ -16,10 +16,19 @@ import (
 func (c *container) kernel() ([]stage.Stage, error) {
 	var list []stage.Stage
 	for key, value := range c.Spec.Linux.Sysctl {
-		name := "sys/" + strings.ReplaceAll(key, ".", "/")
+		name := "sys/" + sysctlPath(key)
 		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/%s, %q)", name, value), Man: "proc_sys(5)", Do: func() error { return c.writeProc(name, value) }})
 	}
 	return append(list, c.score()...), nil
+}
+
+// sysctlPath returns the path of a sysctl, whose dots are slashes. A slash in it is a dot, as in the name of an interface, unless it
+// comes first. sysctl(8)
+func sysctlPath(key string) string {
+	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '/' {
+		return key
+	}
+	return strings.NewReplacer(".", "/", "/", ".").Replace(key)
 }
 
 // score says how soon the kernel is to end the command when memory runs out.
@@ -74,9 +83,9 @@ func (c *container) changeDirectory() error {
 	if err != nil {
 		return fmt.Errorf("working directory %s: %w", cwd, err)
 	}
-	path := make([]byte, unix.PathMax)
-	n, err := unix.Getcwd(path)
-	if err != nil || n == 0 || path[0] != '/' {
+	seen := make([]byte, unix.PathMax)
+	n, err := unix.Getcwd(seen)
+	if err != nil || n == 0 || seen[0] != '/' {
 		return fmt.Errorf("working directory %s: it is outside of the container", cwd)
 	}
 	return nil

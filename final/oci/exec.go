@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -31,7 +32,7 @@ func Exec(spec *specs.Spec, o *ExecOptions, args []string, host *Host) (*specs.P
 		if !path.IsAbs(o.Workdir) {
 			return nil, fmt.Errorf("--workdir %q: want an absolute path", o.Workdir)
 		}
-		process.Cwd = o.Workdir
+		process.Cwd = path.Clean(o.Workdir)
 	}
 	process.Env = slices.Clone(process.Env)
 	for _, text := range o.Env {
@@ -44,13 +45,19 @@ func Exec(spec *specs.Spec, o *ExecOptions, args []string, host *Host) (*specs.P
 	if o.User == "" {
 		return &process, nil
 	}
-	user, _, err := FindUser(o.User, host.Passwd, host.Group)
+	user, home, err := FindUser(o.User, host.Passwd, host.Group)
 	if err != nil {
 		return nil, fmt.Errorf("--user %s: %w", o.User, err)
 	}
 	process.User = user
-	if user.UID != 0 && process.Capabilities != nil {
-		process.Capabilities = &specs.LinuxCapabilities{Bounding: process.Capabilities.Bounding}
+	if !slices.ContainsFunc(o.Env, func(text string) bool { return strings.HasPrefix(text, "HOME=") }) {
+		process.Env = setVariable(process.Env, "HOME="+home, host)
+	}
+	if caps := process.Capabilities; caps != nil {
+		process.Capabilities = &specs.LinuxCapabilities{Bounding: caps.Bounding}
+		if user.UID == 0 {
+			process.Capabilities.Permitted, process.Capabilities.Effective = caps.Bounding, caps.Bounding
+		}
 	}
 	return &process, nil
 }

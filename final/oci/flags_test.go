@@ -95,6 +95,8 @@ var fields = map[string]struct {
 	"--pids-limit 4194304":               {int64(4194304), func(s *specs.Spec) any { return *s.Linux.Resources.Pids.Limit }},
 	"--pids 3 --pids-limit 2":            {int64(2), func(s *specs.Spec) any { return *s.Linux.Resources.Pids.Limit }},
 	"--cpus 0.29":                        {int64(29_000), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Quota }},
+	"--cpus 1000000":                     {int64(1e11), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Quota }},
+	"--tmpfs /t:mode=7777":               {"mode=7777", func(s *specs.Spec) any { return last(mount(s, "/t")) }},
 	"--cpus .01":                         {int64(1000), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Quota }},
 	"--cpu-shares 2":                     {uint64(2), func(s *specs.Spec) any { return *s.Linux.Resources.CPU.Shares }},
 	"--cpuset-cpus 0-3,5":                {"0-3,5", func(s *specs.Spec) any { return s.Linux.Resources.CPU.Cpus }},
@@ -182,6 +184,11 @@ func TestFlagsOfRunItself(t *testing.T) {
 	assert.Equal(t, []string{"sh", "-d", "--nonsense"}, set.Args(), "flags end at the command")
 }
 
+func TestHostnameOf64Bytes(t *testing.T) {
+	long := strings.Repeat("x", 64)
+	assert.Equal(t, long, configured(t, "--hostname", long).Hostname)
+}
+
 func TestUnconfined(t *testing.T) {
 	for _, c := range []struct {
 		seccomp          string
@@ -197,7 +204,9 @@ func TestUsage(t *testing.T) {
 	for _, line := range strings.Split(text.String(), "\n") {
 		assert.LessOrEqual(t, utf8.RuneCountInString(line), 80, line)
 	}
-	assert.Contains(t, text.String(), "run [flags] COMMAND")
+	for _, part := range []string{"run [flags] COMMAND", "\n  -m, --memory SIZE   ", "\n      --pids, --pids-limit N   ", "\n      --init   ", " (default 64m)\n", "\n                                (default /var/lib"} {
+		assert.Contains(t, text.String(), part)
+	}
 
 	var o Options
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)

@@ -42,6 +42,8 @@ apple:x:45:application
 bad:x:zero:app
 99:x:0:
 -1:x:0:
+brief:x:0
+:x:46:app
 `
 )
 

@@ -52,10 +52,12 @@ func TestTerminal(t *testing.T) {
 		assert.Equal(t, want, spec.Process.Terminal, flags)
 		assert.Equal(t, want, last(spec.Process.Env) == "TERM=vt100", flags)
 	}
-	host.LookupEnv = func(string) (string, bool) { return "", false }
-	spec, err := configure(host)
-	require.NoError(t, err)
-	assert.Equal(t, "TERM=xterm", last(spec.Process.Env))
+	for _, found := range []bool{false, true} {
+		host.LookupEnv = func(string) (string, bool) { return "", found }
+		spec, err := configure(host)
+		require.NoError(t, err)
+		assert.Equal(t, "TERM=xterm", last(spec.Process.Env))
+	}
 }
 
 func TestPrivileged(t *testing.T) {

@@ -41,7 +41,7 @@ var refused = []struct {
 	{"--user", "USER:GROUP", []string{"", ":", ":1", "1:", "app:", "1:2:3", "app:app:", "-1", "+1", "-1:5", "app:-1", "app:+0"}},
 	{"--user", "number from 0", []string{"4294967295", "4294967296", "1:4294967295", "1:4294967296", "99999999999999999999", "00", "01", "1:01"}},
 	{"--user", "no user", []string{"1.0", "0x0", " 0", "0 ", "nobody", "empty", "letters", "hex", "negative", "last", "large", "badgroup", "short", "app2:0"}},
-	{"--user", "no group", []string{"app:nobody", "1:bad", "1: 0"}},
+	{"--user", "no group", []string{"1:brief", "app:nobody", "1:bad", "1: 0"}},
 
 	{"--volume", "SRC:DST", []string{"", ":", "/srv/data", ":/d", "/srv/data:", "/srv/data:/d:ro:x"}},
 	{"--volume", "named volumes", []string{"data:/d", "data/x:/d", ".x:/d"}},
@@ -68,7 +68,7 @@ var refused = []struct {
 	{"--tmpfs", "size=, mode=", []string{"/t:", "/t:x", "/t:ro,", "/t:RO", "/t:mpol=default"}},
 
 	{"--device", "SRC:DST:rwm", []string{"", "fuse", "./fuse:/dev/x", "/dev/fuse:/a:r:w"}},
-	{"--device", "access", []string{"/dev/fuse:/dev/x:", "/dev/fuse:/dev/x:rr", "/dev/fuse:/dev/x:x", "/dev/fuse:", "/dev/fuse:dev"}},
+	{"--device", "access", []string{"/dev/fuse:/dev/x:", "/dev/fuse:/dev/x:rr", "/dev/fuse:/dev/x:wrw", "/dev/fuse:/dev/x:mm", "/dev/fuse:/dev/x:x", "/dev/fuse:", "/dev/fuse:dev"}},
 	{"--device", "no such device", []string{"/dev/no", "/dev/no:/dev/fuse"}},
 	{"--device", "--volume", []string{"/srv/data:/dev/x", "/srv/file:/dev/x"}},
 	{"--device", "/proc", []string{"/dev/fuse:/proc/x", "/proc/kcore"}},

@@ -21,8 +21,9 @@ const refuse = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 //     x32 ones fail with ENOSYS, whatever the actions of the profile: the numbers mean other calls there. An entry in
 //     Architectures may name any architecture of the specification and changes nothing.
 //   - Rules with conditions come first, in the order of the profile, and the first that matches decides. Then come rules
-//     without conditions, of which the first decides, then the default action.
-//   - The conditions of a rule must all hold. If two of them are about the same argument, one is enough, as with runc and crun.
+//     without conditions, of which the first decides, then the default action. In libseccomp, which runc and crun use, one
+//     without conditions makes those with conditions void.
+//   - The conditions of a rule must all hold. If two of them are about the same argument, one is enough, as with runc.
 //   - Comparisons are unsigned and of 64 bits. The kernel looks only at 32 of them where an argument is an int, so a rule
 //     against such a value must be SCMP_CMP_MASKED_EQ with the mask 0xffffffff.
 //   - If the default action is SCMP_ACT_ERRNO, calls newer than any that the profile names fail with ENOSYS: who wrote the

@@ -115,8 +115,8 @@ func (p *policy) add(entry *specs.LinuxSyscall) error {
 }
 
 // parseRules returns no rule if there is no condition. All conditions together are one rule, but if two of them are about
-// the same argument, each is a rule of its own: libseccomp has one comparison for each argument, and runc and crun write
-// what does not fit as alternatives. seccomp_rule_add(3)
+// the same argument, each is a rule of its own: libseccomp has one comparison for each argument, and runc writes what does
+// not fit as alternatives. seccomp_rule_add(3)
 func parseRules(args []specs.LinuxSeccompArg, action uint32) ([]rule, error) {
 	if len(args) == 0 {
 		return nil, nil

@@ -77,6 +77,16 @@ func limit(dir string, names ...string) (string, error) {
 	return "", fmt.Errorf("%s has no %s", dir, strings.Join(names, " or "))
 }
 
+// cgroupsOnHost returns the cgroups of all containers of the workshop.
+func cgroupsOnHost() []string {
+	var all []string
+	for _, tree := range append(controllers, "") {
+		dirs, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", tree, "container-workshop-*"))
+		all = append(all, dirs...)
+	}
+	return all
+}
+
 // sweep removes the cgroups of containers whose run was killed, and could not do it: those that are named as the steps do it,
 // after a run that has ended.
 func sweep() {

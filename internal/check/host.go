@@ -66,15 +66,16 @@ func (s *session) container() ([]process, error) {
 	for _, pid := range pids() {
 		children[parent(pid)] = append(children[parent(pid)], pid)
 	}
-	program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", s.cmd.Process.Pid))
+	program, err := os.Stat(fmt.Sprintf("/proc/%d/exe", s.cmd.Process.Pid))
 	if err != nil {
 		return nil, err
 	}
 	var found []process
 	for queue := children[s.cmd.Process.Pid]; len(queue) > 0; queue = queue[1:] {
 		queue = append(queue, children[queue[0]]...)
-		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", queue[0]))
-		if err != nil || exe == program {
+		// By whatever path: a program can be started from a mount of its own.
+		exe, err := os.Stat(fmt.Sprintf("/proc/%d/exe", queue[0]))
+		if err != nil || os.SameFile(exe, program) {
 			continue
 		}
 		fd, err := unix.PidfdOpen(queue[0], 0)

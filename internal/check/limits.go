@@ -25,6 +25,10 @@ var limits = []Property{
 			if err != nil {
 				return err
 			}
+			if r.stderr != "" {
+				// A program may say why, in one line.
+				return complaint(r, 137, "memory")
+			}
 			return want("output and status of a command that takes 200 MB", result{"", "", 137}, r)
 		},
 	},
@@ -131,14 +135,14 @@ var limits = []Property{
 		Hint: "Enter the cgroup in child, before execve: what run does after it has started child comes too late.",
 		check: func(p *Program) error {
 			for range 20 {
-				r, err := p.call(call{command: []string{"/bin/cat", "/proc/self/cgroup"}})
+				s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
 				if err != nil {
 					return err
 				}
-				for _, controller := range controllers {
-					if _, err := limiting(r.stdout, controller); err != nil {
-						return err
-					}
+				err = s.limitedAtOnce()
+				s.close()
+				if err != nil {
+					return err
 				}
 			}
 			return nil
@@ -230,6 +234,28 @@ var limits = []Property{
 			return p.refuses(call{command: []string{"/bin/true"}}, 125, "cgroup", "mount")
 		},
 	},
+}
+
+// limitedAtOnce returns an error unless the command is in cgroups of its own when it is first seen.
+func (s *session) limitedAtOnce() error {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		inside, err := s.container()
+		if err != nil {
+			continue
+		}
+		defer release(inside)
+		lines, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", inside[0].pid))
+		if err != nil {
+			return err
+		}
+		for _, controller := range controllers {
+			if _, err := limiting(string(lines), controller); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return errors.New("run has started no command")
 }
 
 // cpuShare measures how much CPU time a process takes, in processors.

@@ -27,6 +27,9 @@ type Program struct {
 	Rootfs string
 	// Env is added to its environment.
 	Env []string
+	// Flags come before those of a check. A program that gives its commands an environment of their own needs one to pass on
+	// CHECK_MARK, by which a check finds its processes, and PS1, which is the prompt it waits for.
+	Flags []string
 }
 
 // patience is how long a program may take for what should take milliseconds.
@@ -65,6 +68,7 @@ func (p *Program) args(c call) []string {
 	if p.Step >= 4 && p.Rootfs != "" && p.Rootfs != DefaultRootfs {
 		args = append(args, "--rootfs", p.Rootfs)
 	}
+	args = append(args, p.Flags...)
 	args = append(args, c.flags...)
 	return append(args, c.command...)
 }

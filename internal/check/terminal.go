@@ -150,9 +150,9 @@ var terminal = []Property{
 		Step: 1,
 		Hint: "A shell in a PID namespace cannot name the process group that had the terminal before: run has to take it back with tcsetpgrp(3).",
 		check: func(p *Program) error {
-			return p.atTerminal(`"$@"; read line; echo "got $line."`, []string{"/bin/bash", "--norc", "-i"}, func(s *session, tty *os.File) error {
-				tty.WriteString("exit\n")
-				if err := s.expect("exit\r\nexit\r\n"); err != nil {
+			return p.atTerminal(`"$@"; echo "over $?."; read line; echo "got $line."`, []string{"/bin/bash", "--norc", "-i"}, func(s *session, tty *os.File) error {
+				tty.WriteString("exit 3\n")
+				if err := s.expect("over 3."); err != nil {
 					return err
 				}
 				tty.WriteString("a line\n")

@@ -51,9 +51,11 @@ func needRootfs(t *testing.T) string {
 	return rootfs
 }
 
-// Step asserts that the program has the properties of the steps up to its own, and none of those of the later ones.
-func Step(t *testing.T, step int) {
+// Step asserts that the program has the properties of the steps up to its own, and none of those of the later ones. The flags
+// are for every container.
+func Step(t *testing.T, step int, flags ...string) {
 	program := programOf(t, step)
+	program.Flags = flags
 	for _, property := range check.Properties {
 		if property.Step <= step {
 			t.Run(property.Name, func(t *testing.T) {
