@@ -12,20 +12,30 @@ import (
 	"container-workshop/final/stage"
 )
 
-// explain prints what has been done to run a container, in the order in which it was begun.
+// steps are the folders of the workshop, for the table of where the time went.
+var steps = []string{"final", "step01-exec", "step02-uts", "step03-pid", "step04-chroot", "step05-proc", "step06-cgroups", "step07-tmpfs"}
+
+// explain prints what has been done to run a container, in the order in which it was begun, and where the time went.
 func explain(w io.Writer, records []stage.Record) {
+	if len(records) == 0 {
+		return
+	}
 	slices.SortStableFunc(records, func(a, b stage.Record) int { return cmp.Compare(a.Start, b.Start) })
-	fmt.Fprintf(w, "%-4s  %-9s  %8s  %-60s  %s\n", "step", "side", "µs", "call", "see")
-	total := map[string]time.Duration{}
+	first := records[0].Start
+	fmt.Fprintf(w, "%7s %7s  %-9s %-5s %s\n", "at ms", "took µs", "side", "step", "call")
+	took := make([]time.Duration, len(steps))
 	for _, r := range records {
-		step := "final"
+		step := "-"
 		if r.Step > 0 {
 			step = fmt.Sprintf("%02d", r.Step)
 		}
-		fmt.Fprintf(w, "%-5s %-9s  %8d  %-60s  %s\n", step, r.Side, r.Took.Microseconds(), r.Call, r.Man)
-		total[r.Side] += r.Took
+		fmt.Fprintf(w, "%7.2f %7d  %-9s %-5s %-58s %s\n", (r.Start-first).Seconds()*1000, r.Took.Microseconds(), r.Side, step, r.Call, r.Man)
+		if !r.Waiting {
+			took[r.Step] += r.Took
+		}
 	}
-	if len(records) == 0 {
-		return
+	fmt.Fprintf(w, "\nWhere the time went, in µs, both sides together, waiting for each other left out:\n")
+	for step, name := range steps {
+		fmt.Fprintf(w, "%7d  %s\n", took[step].Microseconds(), name)
 	}
 }

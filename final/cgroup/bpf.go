@@ -128,13 +128,13 @@ func ruleProgram(rule deviceRule) []instruction {
 
 // bpf is the system call, whose last argument is a member of union bpf_attr. bpf(2)
 func bpf[T any](command int, attr *T) (int, error) {
-	for {
+	for tries := 0; ; tries++ {
 		n, _, errno := unix.Syscall(unix.SYS_BPF, uintptr(command), uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
 		if errno == 0 {
 			return int(n), nil
 		}
 		// The verifier gives way to signals, of which Go's scheduler sends some.
-		if errno != unix.EINTR && errno != unix.EAGAIN {
+		if errno != unix.EINTR && errno != unix.EAGAIN || tries == 100 {
 			return -1, errno
 		}
 	}
@@ -142,7 +142,12 @@ func bpf[T any](command int, attr *T) (int, error) {
 
 // loadDeviceProgram gives a program to the kernel, which checks that it ends and reads nothing else. It returns a descriptor.
 func loadDeviceProgram(program []instruction) (int, error) {
-	license := [1]byte{}
+	// To the compiler, an address in a number is no reference: what it is of could be moved, or freed.
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	license := new(byte)
+	pinner.Pin(license)
+	pinner.Pin(unsafe.SliceData(program))
 	attr := struct {
 		programType      uint32
 		instructionCount uint32
@@ -160,13 +165,11 @@ func loadDeviceProgram(program []instruction) (int, error) {
 		programType:      unix.BPF_PROG_TYPE_CGROUP_DEVICE,
 		instructionCount: uint32(len(program)),
 		instructions:     uint64(uintptr(unsafe.Pointer(unsafe.SliceData(program)))),
-		license:          uint64(uintptr(unsafe.Pointer(&license))),
+		license:          uint64(uintptr(unsafe.Pointer(license))),
 		attachType:       unix.BPF_CGROUP_DEVICE,
 	}
 	copy(attr.name[:], "devices")
 	fd, err := bpf(unix.BPF_PROG_LOAD, &attr)
-	runtime.KeepAlive(program)
-	runtime.KeepAlive(&license)
 	if err != nil {
 		return -1, fmt.Errorf("load a BPF program of %d instructions: %w", len(program), err)
 	}

@@ -108,7 +108,10 @@ func attach(command, cgroup, program int) error {
 // attachedPrograms returns the numbers of the programs that are attached to a cgroup itself, not to one above it.
 func attachedPrograms(cgroup int) ([]uint32, error) {
 	// The kernel takes no more than 64 on one cgroup.
-	ids := [64]uint32{}
+	ids := new([64]uint32)
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	pinner.Pin(ids)
 	attr := struct {
 		target      uint32
 		kind        uint32
@@ -117,9 +120,8 @@ func attachedPrograms(cgroup int) ([]uint32, error) {
 		ids         uint64
 		count       uint32
 		_           uint32
-	}{target: uint32(cgroup), kind: unix.BPF_CGROUP_DEVICE, ids: uint64(uintptr(unsafe.Pointer(&ids))), count: uint32(len(ids))}
+	}{target: uint32(cgroup), kind: unix.BPF_CGROUP_DEVICE, ids: uint64(uintptr(unsafe.Pointer(ids))), count: uint32(len(ids))}
 	_, err := bpf(unix.BPF_PROG_QUERY, &attr)
-	runtime.KeepAlive(&ids)
 	if err != nil {
 		return nil, err
 	}

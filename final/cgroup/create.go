@@ -136,6 +136,9 @@ func (c *Cgroup) enable(needed []string) error {
 	if c.Mode == V2 {
 		wanted = slices.Concat(needed, counting)
 	}
+	if len(wanted) == 0 {
+		return nil
+	}
 	if has, err := readWords(path.Join(d.Path, "cgroup.controllers")); err == nil && containsAll(has, wanted) {
 		return nil
 	}
@@ -178,8 +181,13 @@ func enableBelow(dir string, needed, wanted []string) error {
 		if line == "" {
 			return nil
 		}
-		if err = writeFile(path.Join(dir, "cgroup.subtree_control"), line); err == nil {
+		err = writeFile(path.Join(dir, "cgroup.subtree_control"), line)
+		if err == nil || errors.Is(err, unix.EBUSY) && len(needed) == 0 {
 			return nil
+		}
+		if errors.Is(err, unix.EBUSY) {
+			// A cgroup with processes could give its children cpu and pids alone. But then they take threads only, not processes.
+			break
 		}
 	}
 	return enableError(dir, missing(needed), err)

@@ -36,7 +36,7 @@ func fakeV2(t *testing.T, files map[string]string) (c *Cgroup, root string) {
 	return c, root
 }
 
-func text2(t *testing.T, elements ...string) string {
+func fileText(t *testing.T, elements ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(path.Join(elements...))
 	require.NoError(t, err)
@@ -47,15 +47,15 @@ func TestCreateEnablesControllersAboveOnly(t *testing.T) {
 	c, root := fakeV2(t, map[string]string{"cgroup.subtree_control": "cpu memory\n"})
 	c.needed = []string{"cpuset"}
 	require.NoError(t, c.Create())
-	assert.Equal(t, "+cpuset +io +pids", text2(t, root, "cgroup.subtree_control"))
-	assert.Equal(t, "+cpuset +cpu +io +memory +pids", text2(t, root, "a/cgroup.subtree_control"))
-	assert.Empty(t, text2(t, root, "a/b/cgroup.subtree_control"), "a container is a leaf, with processes in it")
+	assert.Equal(t, "+cpuset +io +pids", fileText(t, root, "cgroup.subtree_control"))
+	assert.Equal(t, "+cpuset +cpu +io +memory +pids", fileText(t, root, "a/cgroup.subtree_control"))
+	assert.Empty(t, fileText(t, root, "a/b/cgroup.subtree_control"), "a container is a leaf, with processes in it")
 }
 
 func TestCreateLeavesAloneWhatIsEnabled(t *testing.T) {
 	c, root := fakeV2(t, map[string]string{"a/b/cgroup.controllers": "cpu cpuset io memory pids misc\n"})
 	require.NoError(t, c.Create())
-	assert.Empty(t, text2(t, root, "cgroup.subtree_control"))
+	assert.Empty(t, fileText(t, root, "cgroup.subtree_control"))
 }
 
 func TestCreateWithAControllerThatIsNotThere(t *testing.T) {
@@ -66,7 +66,7 @@ func TestCreateWithAControllerThatIsNotThere(t *testing.T) {
 	c, root = fakeV2(t, map[string]string{"cgroup.controllers": "pids", "a/cgroup.controllers": "pids"})
 	c.needed = []string{"pids"}
 	require.NoError(t, c.Create())
-	assert.Equal(t, "+pids", text2(t, root, "cgroup.subtree_control"))
+	assert.Equal(t, "+pids", fileText(t, root, "cgroup.subtree_control"))
 }
 
 func TestEnableErrors(t *testing.T) {
@@ -97,14 +97,14 @@ func TestSetOnVersion2(t *testing.T) {
 		"memory.max": "67108864", "memory.swap.max": "0", "memory.low": "5", "cpu.weight": "1", "cpu.max": "50000 100000", "pids.max": "7",
 		"io.weight": "default 10000", "memory.high": "1234",
 	} {
-		assert.Equal(t, want, text2(t, root, "a/b", file), file)
+		assert.Equal(t, want, fileText(t, root, "a/b", file), file)
 	}
 	// The quota is kept when only the period changes.
 	require.NoError(t, c.Set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Period: new(uint64(200000))}}))
-	assert.Equal(t, "50000 200000", text2(t, root, "a/b/cpu.max"))
+	assert.Equal(t, "50000 200000", fileText(t, root, "a/b/cpu.max"))
 	require.NoError(t, os.WriteFile(path.Join(root, "a/b/cpu.max"), []byte("max 100000\n"), 0o600))
 	require.NoError(t, c.Set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Period: new(uint64(300000))}}))
-	assert.Equal(t, "max 300000", text2(t, root, "a/b/cpu.max"))
+	assert.Equal(t, "max 300000", fileText(t, root, "a/b/cpu.max"))
 }
 
 func TestSetOnVersion2WithoutTheFile(t *testing.T) {
@@ -125,7 +125,7 @@ func TestCheckBeforeUpdate(t *testing.T) {
 	c, root := fakeV2(t, map[string]string{"a/b/cgroup.controllers": "cpu io memory pids", "a/b/memory.max": "max", "a/b/memory.current": "5000\n"})
 	m := &specs.LinuxMemory{Limit: new(int64(4999)), CheckBeforeUpdate: new(true)}
 	assert.EqualError(t, c.Set(&specs.LinuxResources{Memory: m}), "linux.resources.memory.limit: the container uses 5000 bytes, which is more than 4999")
-	assert.Equal(t, "max", text2(t, root, "a/b/memory.max"))
+	assert.Equal(t, "max", fileText(t, root, "a/b/memory.max"))
 	m.Limit = new(int64(5000))
 	assert.NoError(t, c.Set(&specs.LinuxResources{Memory: m}))
 	m.CheckBeforeUpdate, m.Limit = nil, new(int64(1))
@@ -152,7 +152,6 @@ func TestEventsOfVersion2(t *testing.T) {
 	assert.Equal(t, int64(-1), limit)
 }
 
-// A directory that Create made is removed with the controllers of version 1 that it lies in, when that of another tree fails.
 func TestCreateRemovesWhatItMadeIfEnableFails(t *testing.T) {
 	c, root := fakeV2(t, nil)
 	c.Dirs[0].Path = path.Join(root, "new")

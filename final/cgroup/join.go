@@ -16,8 +16,8 @@ import (
 // milliseconds without one waits for a grace period of RCU, for 5 to 20 ms. Warm takes that wait upon itself: it moves the
 // runtime to the cgroup that it is in, which changes nothing. The lock that is being prepared is the same for all trees.
 //
-// It is to be called in a goroutine of its own, after Create: as long as it waits, the kernel makes and removes no cgroups, and
-// shows no /proc/PID/cgroup. It may be left out, and so its errors do not matter.
+// It is to be called in a goroutine of its own, after Create: as long as it waits, it holds a lock of the kernel, so that nobody
+// makes, removes or joins a cgroup, or reads /proc/PID/cgroup. It may be left out, and so its errors do not matter.
 //
 // See Documentation/RCU/whatisRCU.rst, and cgroup_threadgroup_rwsem in kernel/cgroup/cgroup.c.
 func Warm() {
@@ -74,6 +74,8 @@ func (d *Dir) join(pid string) error {
 		advice = " (the cgroup has been removed)"
 	case errors.Is(err, unix.EBUSY):
 		advice = " (the cgroup gives controllers to its children, so it can have no processes itself)"
+	case errors.Is(err, unix.EOPNOTSUPP):
+		advice = " (the cgroup is below one with processes in it, and so for threads only: see cgroup.type)"
 	case errors.Is(err, unix.ENOSPC):
 		advice = " (cpuset.cpus or cpuset.mems is empty)"
 	case errors.Is(err, unix.EINVAL) && slices.Contains(d.Controllers, "cpu"):

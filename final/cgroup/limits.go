@@ -184,7 +184,8 @@ func writeAll(settings []setting) error {
 func (s setting) write() error {
 	file := path.Join(s.dir.Path, s.file)
 	err := writeFile(file, s.value)
-	isMissing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
+	var atOpen *fs.PathError
+	isMissing := errors.As(err, &atOpen) && atOpen.Op == "open" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
 	advice := ""
 	switch {
 	case err == nil || isMissing && s.optional:

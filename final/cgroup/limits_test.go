@@ -18,7 +18,7 @@ func everything() *specs.LinuxResources {
 	disk := specs.LinuxBlockIODevice{Major: 8, Minor: 16}
 	rate := []specs.LinuxThrottleDevice{{LinuxBlockIODevice: disk, Rate: 1000}, {LinuxBlockIODevice: specs.LinuxBlockIODevice{Major: 9}, Rate: 0}}
 	return &specs.LinuxResources{
-		Memory: &specs.LinuxMemory{Limit: new(int64(1 << 26)), Swap: new(int64(1 << 27)), Reservation: new(int64(1 << 25)), Kernel: new(int64(1))},
+		Memory: &specs.LinuxMemory{Limit: new(int64(1 << 26)), Swap: new(int64(1 << 27)), Reservation: new(int64(1 << 25))},
 		CPU: &specs.LinuxCPU{Shares: new(uint64(1024)), Idle: new(int64(0)), Period: new(uint64(50000)), Quota: new(int64(20000)), Burst: new(uint64(0)),
 			Cpus: "0-1", Mems: "0"},
 		Pids: &specs.LinuxPids{Limit: new(int64(64))},

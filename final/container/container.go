@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside"
+	"container-workshop/final/stage"
 )
 
 // A Failure is an error with the exit status that goes with it.
@@ -115,11 +116,11 @@ func (r *Run) OpenLog() (*os.File, error) {
 
 // Start lets the container become its command. It returns when that has happened.
 func (r *Run) Start() error {
-	if err := r.goOn(); err != nil {
-		return err
-	}
 	defer r.Close()
-	return r.set(specs.StateRunning)
+	return r.List.Run(
+		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.goOn},
+		stage.Stage{Call: "write(state.json, running)", Man: "write(2)", Do: func() error { return r.set(specs.StateRunning) }},
+	)
 }
 
 func (r *Run) set(status specs.ContainerState) error {
@@ -133,7 +134,7 @@ func (r *Run) Remove() error {
 	if r.dir == "" || r.lock == -1 && !r.reopen() {
 		return nil
 	}
-	return r.Container.remove()
+	return r.Container.remove(&r.List)
 }
 
 // Finish notes how the command has ended, in a container that is kept.
@@ -163,19 +164,23 @@ func (r *Run) reopen() bool {
 
 // remove removes the cgroups, what was written, and the state, in this order: what is left if we are killed meanwhile can be
 // removed again.
-func (c *Container) remove() error {
-	var err error
-	if c.Cgroup != nil {
-		err = c.Cgroup.Remove()
-	}
-	if err == nil && c.Overlay != "" {
-		err = os.RemoveAll(c.Overlay)
-	}
-	if err == nil {
-		err = os.RemoveAll(c.dir)
-	}
-	c.Close()
-	return err
+func (c *Container) remove(list *stage.List) error {
+	defer c.Close()
+	return list.Run(
+		stage.Stage{Call: "rmdir(cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error {
+			if c.Cgroup == nil {
+				return nil
+			}
+			return c.Cgroup.Remove()
+		}},
+		stage.Stage{Call: "rmdir(overlay)", Man: "rmdir(2)", Do: func() error {
+			if c.Overlay == "" {
+				return nil
+			}
+			return os.RemoveAll(c.Overlay)
+		}},
+		stage.Stage{Call: "rmdir(state)", Man: "rmdir(2)", Do: func() error { return os.RemoveAll(c.dir) }},
+	)
 }
 
 // OOM returns the limit on memory in bytes if the kernel has killed a process of the container for it, or 0.

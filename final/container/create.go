@@ -3,6 +3,7 @@
 package container
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,23 +59,25 @@ func (r *Run) create(root string) error {
 	}
 	list := []stage.Stage{
 		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(root, q.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(root, groups) }},
-		{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(flags) }},
+		{Call: fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: func() error {
+			defer func() { go cgroup.Warm() }()
+			return groups.Create()
+		}},
 	}
 	if r.Overlay = config.Overlay; r.Overlay != "" {
 		if q.Detached {
 			r.Log = filepath.Join(r.Overlay, "log")
 		}
-		list = slices.Insert(list, 1, stage.Stage{Call: fmt.Sprintf("mkdir(%q)", r.Overlay), Man: "mkdir(2)", Do: func() error { return rootfs.MakeOverlayDir(r.Overlay) }})
+		list = append(list, stage.Stage{Call: fmt.Sprintf("mkdir(%q)", r.Overlay), Man: "mkdir(2)", Do: func() error { return rootfs.MakeOverlayDir(r.Overlay) }})
 	}
+	list = append(list, stage.Stage{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(flags) }})
 	list = append(list, flagStages(flags)...)
 	list = append(list,
-		stage.Stage{Call: fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: groups.Create},
-		stage.Stage{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error {
-			go cgroup.Warm()
-			return groups.Set(spec.Linux.Resources)
-		}},
 		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return r.sendConfig(groups, &config) }},
-		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Do: r.waitReady},
+		// The container side is at work from here on. What it does not need is done meanwhile.
+		stage.Stage{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error { return groups.Set(spec.Linux.Resources) }},
+		stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
+		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady},
 		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return groups.Join(r.Pid) }},
 	)
 	return r.List.Run(list...)
@@ -153,7 +156,7 @@ func removeStale(root, id string) error {
 	if c.Status != specs.StateStopped || c.Keep {
 		return fmt.Errorf("there is a container %s already, which is %s (remove it: final delete --force %s)", id, c.Status, id)
 	}
-	return c.remove()
+	return c.remove(new(stage.List))
 }
 
 func (r *Run) sendConfig(groups *cgroup.Cgroup, config *inside.Config) error {
@@ -163,15 +166,21 @@ func (r *Run) sendConfig(groups *cgroup.Cgroup, config *inside.Config) error {
 	if err := r.set(specs.StateCreated); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(r.dir, "config.json"), r.request.Spec); err != nil {
-		return err
-	}
 	// The host side has dealt with these.
 	spec, linux := *config.Spec, *config.Spec.Linux
 	linux.Seccomp, linux.Resources = nil, nil
 	spec.Linux, spec.Process = &linux, nil
 	config.Spec = &spec
 	return r.socket.Send(config)
+}
+
+// writeConfig leaves the configuration to those who join the container.
+func (r *Run) writeConfig() error {
+	content, err := json.Marshal(r.request.Spec)
+	if err != nil {
+		return fmt.Errorf("encode the configuration: %w", err)
+	}
+	return os.WriteFile(filepath.Join(r.dir, "config.json"), content, 0o600)
 }
 
 func flagNames(flags uintptr) string {

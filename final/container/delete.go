@@ -11,6 +11,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/stage"
 )
 
 // Delete removes a container that has ended, or with force any, which is killed then.
@@ -26,7 +28,7 @@ func Delete(root, id string, force bool) error {
 	if err := c.end(); err != nil {
 		return err
 	}
-	return c.remove()
+	return c.remove(new(stage.List))
 }
 
 // CleanUp removes what a process that was killed has left of the container that it made, and nothing of another with that ID.
@@ -41,7 +43,7 @@ func CleanUp(root, id string, maker int) error {
 	if c.Maker != maker {
 		return err
 	}
-	return errors.Join(err, c.end(), c.remove())
+	return errors.Join(err, c.end(), c.remove(new(stage.List)))
 }
 
 // end kills process 1, with which the kernel kills all others, and waits for its end.

@@ -139,20 +139,19 @@ func (c *Container) load() error {
 	return nil
 }
 
-// save writes the state so that whoever reads it sees all of it or what was before.
+// save writes the state. Who reads it holds the lock, so it is written in place: a new file each time would have to reach the
+// disk before it takes the place of the old one.
 func (c *Container) save() error {
-	return writeJSON(filepath.Join(c.dir, "state.json"), &c.State)
-}
-
-func writeJSON(name string, value any) error {
-	content, err := json.Marshal(value)
+	content, err := json.Marshal(&c.State)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
+		return fmt.Errorf("encode the state: %w", err)
 	}
-	if err := os.WriteFile(name+".new", content, 0o600); err != nil {
+	file, err := os.OpenFile(filepath.Join(c.dir, "state.json"), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
 		return err
 	}
-	return os.Rename(name+".new", name)
+	_, err = file.WriteAt(content, 0)
+	return errors.Join(err, file.Truncate(int64(len(content))), file.Close())
 }
 
 // alive reports whether process 1 is there, is the one that was started, and has not ended.
@@ -190,10 +189,9 @@ func List(root string) ([]State, error) {
 	}
 	var all []State
 	for _, entry := range entries {
-		c := &Container{dir: filepath.Join(root, entry.Name()), lock: -1}
-		// Without the lock: a list is out of date as soon as it is there.
-		if oci.ValidateID(entry.Name()) == nil && c.load() == nil {
+		if c, err := Open(root, entry.Name()); err == nil {
 			all = append(all, c.State)
+			c.Close()
 		}
 	}
 	return all, nil

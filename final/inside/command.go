@@ -57,6 +57,9 @@ func (c *container) searchPath() string {
 	return search
 }
 
+// readAhead is how much of a command is read before it is executed, in bytes.
+const readAhead = 4 << 20
+
 // executable returns an error unless a file can be executed, as far as can be told before it is. What it says is what execve
 // leaves unsaid: that the interpreter of a script or a program is missing is the same ENOENT as if the file were.
 func executable(name string) error {
@@ -78,6 +81,8 @@ func executable(name string) error {
 	case stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Mode&0o111 == 0:
 		return notExecutable{fmt.Errorf("exec: %q: permission denied", name)}
 	}
+	// The kernel reads the file into memory now, on our account: a small limit would not hold what execve reads ahead.
+	_ = unix.Fadvise(fd, 0, min(stat.Size, readAhead), unix.FADV_WILLNEED)
 	head := make([]byte, 4096)
 	n, err := unix.Read(fd, head)
 	if err != nil {

@@ -5,6 +5,8 @@
 // Who starts it: the host side, by clone and execve of this program (see package container, which draws how the two talk).
 // Where it is: in new namespaces, as root of the host with all capabilities, still with the host's tree as its root.
 // What it sees: descriptor 3, which is a socket to the host side, and the standard streams of the command.
+// What it has of Go: one thread at work and no garbage collection, as its environment says, since anything more could count
+// against the limits of the command in its last moments.
 // How it ends: it becomes the command by execve, or says why it could not and exits. It dies with the host side: by the
 // parent-death signal, or because its socket is closed when it waits for a message.
 package inside
@@ -12,8 +14,6 @@ package inside
 import (
 	"errors"
 	"os"
-	"runtime"
-	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 
@@ -46,9 +46,6 @@ type container struct {
 
 // Main becomes the command, or returns the exit status. It has to be called on the first thread of the process, locked to it.
 func Main() int {
-	// A garbage collection would cost more than this process ever needs, and another thread could be counted against a limit.
-	debug.SetGCPercent(-1)
-	runtime.GOMAXPROCS(1)
 	unix.CloseOnExec(int(socket))
 	// Nobody in the container to be is to look into this process, which has the rights of the host's root. CVE-2016-9962
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -18,6 +18,8 @@ type Stage struct {
 	Man string
 	// Step is the step of the workshop that has taught it, 0 for what only this runtime does.
 	Step int
+	// Waiting says that it is the other side that takes the time.
+	Waiting bool
 	// Do makes the call. Nil where there is nothing to do but to tell.
 	Do func() error
 }
@@ -30,8 +32,9 @@ type Record struct {
 	Man  string
 	Step int
 	// Start is on the monotonic clock, which is the same for all processes. clock_gettime(2)
-	Start time.Duration
-	Took  time.Duration
+	Start   time.Duration
+	Took    time.Duration
+	Waiting bool
 }
 
 // Interrupt is called before each stage, if it is set. An error ends the list as if the stage had failed. For tests.
@@ -70,6 +73,6 @@ func (l *List) run(s *Stage) error {
 	}
 	start := now()
 	err := s.Do()
-	l.Records = append(l.Records, Record{Side: l.Side, Call: s.Call, Man: s.Man, Step: s.Step, Start: start, Took: now() - start})
+	l.Records = append(l.Records, Record{Side: l.Side, Call: s.Call, Man: s.Man, Step: s.Step, Start: start, Took: now() - start, Waiting: s.Waiting})
 	return err
 }
