@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -112,8 +113,19 @@ func watch(r *container.Run) (int, error) {
 		go func() { _, _ = io.Copy(log, r.Terminal) }()
 	}
 	status := r.WaitDetached()
+	if err := tooMuchMemory(r, status); err != nil {
+		noteInLog(r, err)
+	}
 	if !r.Keep {
 		return 0, r.Remove()
 	}
 	return 0, r.Finish(status)
+}
+
+// noteInLog adds a line of ours to what a container has printed.
+func noteInLog(r *container.Run, err error) {
+	if log, openErr := r.OpenLog(); openErr == nil {
+		fmt.Fprintf(log, "%s: %v\n", filepath.Base(os.Args[0]), err)
+		log.Close()
+	}
 }

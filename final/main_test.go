@@ -14,6 +14,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "init" {
 		main()
 	}
+	interrupt()
 	steptest.Main(m, main)
 }
 

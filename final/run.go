@@ -49,15 +49,24 @@ func runCommand(root string, args []string) (int, error) {
 		return container.StatusFailed, joined(err, r.Remove())
 	}
 	status := r.Wait(signals, console)
-	if limit := r.OOM(); limit > 0 && status == 128+int(unix.SIGKILL) {
-		err = &container.Failure{Status: status, Err: fmt.Errorf("killed: the container took more memory than its limit of %s (more: --memory)", size(limit))}
-	}
-	err = joined(err, r.Remove())
+	err = joined(tooMuchMemory(r, status), r.Remove())
 	if options.Explain {
 		console.Restore()
 		explain(os.Stderr, r.List.Records)
 	}
 	return status, err
+}
+
+// tooMuchMemory returns an error if that is what a command has been killed for.
+func tooMuchMemory(r *container.Run, status int) error {
+	if status != 128+int(unix.SIGKILL) {
+		return nil
+	}
+	limit := r.OOM()
+	if limit <= 0 {
+		return nil
+	}
+	return &container.Failure{Status: status, Err: fmt.Errorf("killed: the container took more memory than its limit of %s (more: --memory)", size(limit))}
 }
 
 // joined returns the first error if there is one.

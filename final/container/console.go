@@ -44,9 +44,9 @@ func (c *Console) Size() *unix.Winsize {
 	return size
 }
 
-// Restore sets the terminal to the settings that it had at first.
+// Restore sets the terminal to the settings that it had at first. In the background it is somebody else's.
 func (c *Console) Restore() {
-	if c.settings != nil {
+	if c.settings != nil && inForeground() {
 		_ = unix.IoctlSetTermios(int(c.In.Fd()), unix.TCSETS, c.settings)
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/stage"
 )
@@ -81,7 +82,7 @@ func Create(root string, request *Request) (*Run, error) {
 }
 
 // clone starts process 1.
-func (r *Run) clone(flags uintptr) error {
+func (r *Run) clone(flags uintptr, groups *cgroup.Cgroup) error {
 	streams, err := r.streams()
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func (r *Run) clone(flags uintptr) error {
 	if !r.request.Detached {
 		attr.Pdeathsig = unix.SIGKILL
 	}
-	return r.start(streams, &attr)
+	return r.startIn(groups, streams, &attr)
 }
 
 // streams are the standard streams. A log is written to by the command itself, so that it does not depend on us.
@@ -117,6 +118,8 @@ func (r *Run) OpenLog() (*os.File, error) {
 // Start lets the container become its command. It returns when that has happened.
 func (r *Run) Start() error {
 	defer r.Close()
+	// A container that never ran is not kept.
+	r.Keep = r.request.Keep
 	return r.List.Run(
 		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.goOn},
 		stage.Stage{Call: "write(state.json, running)", Man: "write(2)", Do: func() error { return r.set(specs.StateRunning) }},

@@ -46,10 +46,12 @@ func (r *Run) create(root string) error {
 		return err
 	}
 	config := inside.Config{
-		Spec: spec, Overlay: spec.Annotations[oci.AnnotationOverlay], Capabilities: caps,
+		Overlay: spec.Annotations[oci.AnnotationOverlay], Capabilities: caps,
 		Filter: q.Filter, FilterFlags: q.FilterFlags, Init: spec.Annotations[oci.AnnotationInit] == "true", Tied: !q.Detached, Size: q.Size, Explain: q.Explain,
 	}
+	config.SetContainer(spec)
 	config.SetProcess(spec.Process)
+	config.Tasks = groups.Tasks()
 	for _, m := range groups.Mounts() {
 		if m.Link != "" {
 			config.Links = append(config.Links, [2]string{m.Name, m.Link})
@@ -60,7 +62,9 @@ func (r *Run) create(root string) error {
 	list := []stage.Stage{
 		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(root, q.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(root, groups) }},
 		{Call: fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: func() error {
-			defer func() { go cgroup.Warm() }()
+			if groups.Mode == cgroup.V2 {
+				defer func() { go cgroup.Warm() }()
+			}
 			return groups.Create()
 		}},
 	}
@@ -70,7 +74,7 @@ func (r *Run) create(root string) error {
 		}
 		list = append(list, stage.Stage{Call: fmt.Sprintf("mkdir(%q)", r.Overlay), Man: "mkdir(2)", Do: func() error { return rootfs.MakeOverlayDir(r.Overlay) }})
 	}
-	list = append(list, stage.Stage{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(flags) }})
+	list = append(list, stage.Stage{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(flags, groups) }})
 	list = append(list, flagStages(flags)...)
 	list = append(list,
 		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return r.sendConfig(groups, &config) }},
@@ -78,14 +82,22 @@ func (r *Run) create(root string) error {
 		stage.Stage{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error { return groups.Set(spec.Linux.Resources) }},
 		stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
 		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady},
-		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return groups.Join(r.Pid) }},
 	)
+	if groups.Mode == cgroup.V2 {
+		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return groups.Join(r.Pid) }})
+	}
 	return r.List.Run(list...)
 }
 
 // claim makes the directory of the container under a name of our own, and renames it when all is in it that others need to
 // clean up after us. Of two that want the same ID one fails. rename(2)
-func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
+func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
+	defer func() {
+		if err != nil {
+			// They are those of another container with the ID, if there is one.
+			r.Cgroup, r.Overlay = nil, ""
+		}
+	}()
 	if err := os.MkdirAll(root, 0o711); err != nil {
 		return err
 	}
@@ -99,7 +111,7 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
 	started, _ := startTime(os.Getpid())
 	r.State = State{
 		Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Bundle: r.request.Bundle, Rootfs: r.request.Spec.Root.Path,
-		Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Command: r.request.Spec.Process.Args, Keep: r.request.Keep,
+		Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Command: r.request.Spec.Process.Args,
 		Overlay: r.Overlay, Log: r.Log, Cgroup: planned(groups), Pid: os.Getpid(), Started: started, Maker: os.Getpid(),
 	}
 	for name, content := range r.request.Files {
@@ -110,7 +122,13 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
 	if err := r.save(); err != nil {
 		return err
 	}
-	return r.rename(root)
+	if err := r.rename(root); err != nil {
+		return err
+	}
+	if pids, err := groups.Procs(); err != nil || len(pids) > 0 {
+		return errors.Join(err, fmt.Errorf("the cgroup of a container %s is in use: %s (there may be one under another --root)", r.request.ID, groups.Dirs[0].Path))
+	}
+	return nil
 }
 
 // unnamed is the directory of a container that has no ID yet, and no other container can have: IDs do not start with a dot.
@@ -166,11 +184,6 @@ func (r *Run) sendConfig(groups *cgroup.Cgroup, config *inside.Config) error {
 	if err := r.set(specs.StateCreated); err != nil {
 		return err
 	}
-	// The host side has dealt with these.
-	spec, linux := *config.Spec, *config.Spec.Linux
-	linux.Seccomp, linux.Resources = nil, nil
-	spec.Linux, spec.Process = &linux, nil
-	config.Spec = &spec
 	return r.socket.Send(config)
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
+	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
@@ -47,7 +48,7 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	// The descriptors of the child: 3 is its socket, 4 is process 1.
 	const joined = 4
 	config := inside.Config{
-		Spec: &specs.Spec{}, Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
+		Tasks: c.Cgroup.Tasks(), Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
 		Join: joined, Tied: true, Size: request.Size,
 	}
 	config.SetProcess(request.Process)
@@ -55,11 +56,16 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
 		stage.Stage{Call: "setns(pidfd, CLONE_NEWPID)", Man: "setns(2)", Step: 3, Do: func() error { return unix.Setns(init, unix.CLONE_NEWPID) }},
 		stage.Stage{Call: "clone()", Man: "clone(2)", Step: 1, Do: func() error {
-			return p.start(request.Streams, &unix.SysProcAttr{}, file)
+			return p.startIn(c.Cgroup, request.Streams, &unix.SysProcAttr{}, file)
 		}},
 		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.socket.Send(config) }},
 		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Do: p.waitReady},
-		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return c.Cgroup.Join(p.cmd.Process.Pid) }},
+		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error {
+			if c.Cgroup.Mode != cgroup.V2 {
+				return nil
+			}
+			return c.Cgroup.Join(p.cmd.Process.Pid)
+		}},
 		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Do: p.goOn},
 	)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
@@ -34,7 +35,7 @@ func newProcess(explained bool) Process {
 func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os.File) error {
 	self, err := rootfs.SealedSelf()
 	if err != nil {
-		return err
+		return advised(err)
 	}
 	defer self.Close()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -63,18 +64,31 @@ func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os
 	// What is typed at our terminal is not for it, unless we pass it on.
 	attr.Setsid = true
 	p.cmd.SysProcAttr = attr
-	err = p.cmd.Start()
-	if errors.Is(err, unix.EPERM) {
-		err = fmt.Errorf("%w (%s)", err, whyNotPermitted())
+	return advised(p.cmd.Start())
+}
+
+// advised adds what to do about an error of the first calls that only some may make, and only newer kernels know.
+func advised(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w (a container needs root with CAP_SYS_ADMIN, which root in another container does not have: run it on the host, or with --privileged there)", err)
+	case errors.Is(err, unix.ENOSYS):
+		return fmt.Errorf("%w (the kernel is too old: want Linux 5.12 or later)", err)
 	}
 	return err
 }
 
-func whyNotPermitted() string {
-	if os.Geteuid() != 0 {
-		return "a container needs root: use sudo"
+// startIn starts the program in the cgroup of version 2, where that does not limit it.
+func (p *Process) startIn(groups *cgroup.Cgroup, streams [3]*os.File, attr *unix.SysProcAttr, more ...*os.File) error {
+	unified, err := groups.Unified()
+	if err != nil {
+		return err
 	}
-	return "a container needs root with CAP_SYS_ADMIN, which root in another container does not have: run it on the host, or with --privileged there"
+	if unified != nil {
+		defer unified.Close()
+		attr.UseCgroupFD, attr.CgroupFD = true, int(unified.Fd())
+	}
+	return p.start(streams, attr, more...)
 }
 
 // answer waits for what the container side has to say. It returns io.EOF if that is nothing.

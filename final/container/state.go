@@ -3,6 +3,7 @@
 package container
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,8 +131,10 @@ func (c *Container) load() error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(content, &c.State); err != nil {
-		return fmt.Errorf("%s/state.json: %w", c.dir, err)
+	// What comes after it was longer before, and whoever wrote the new one was killed.
+	if err := json.NewDecoder(bytes.NewReader(content)).Decode(&c.State); err != nil || c.ID != filepath.Base(c.dir) {
+		c.State = State{ID: filepath.Base(c.dir), Status: specs.StateStopped}
+		return nil
 	}
 	if c.Status != specs.StateStopped && !c.alive() {
 		c.Status, c.Pid = specs.StateStopped, 0

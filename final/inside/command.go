@@ -22,8 +22,8 @@ type command struct {
 
 // findCommand looks the command up as a shell does, in the PATH and the root directory of the container.
 func (c *container) findCommand() error {
-	name := c.Process.Args[0]
-	c.command = command{path: name, args: c.Process.Args, env: c.Process.Env}
+	name := c.command.args[0]
+	c.command.path = name
 	if strings.Contains(name, "/") {
 		return executable(name)
 	}
@@ -49,7 +49,7 @@ func (c *container) findCommand() error {
 
 func (c *container) searchPath() string {
 	search := ""
-	for _, variable := range c.Process.Env {
+	for _, variable := range c.command.env {
 		if value, ok := strings.CutPrefix(variable, "PATH="); ok {
 			search = value
 		}

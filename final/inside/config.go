@@ -7,21 +7,41 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
+	"container-workshop/final/namespace"
 	"container-workshop/final/stage"
 )
 
 // A Config is what the host side tells process 1, or a process that joins a container.
 type Config struct {
-	// Spec is the configuration of the container, without what the host side has dealt with.
-	Spec *specs.Spec
-	// Process is the command. For one that joins it is not that of Spec.
-	Process *specs.Process
-	// Args and Env are those of Process, byte for byte: JSON replaces what is not UTF-8.
-	Args, Env [][]byte
+	// What is in the configuration of the container under the same name. The host side has dealt with the rest. A process that
+	// joins a container has none of it.
+	Root          string
+	Readonly      bool
+	Hostname      string
+	Domainname    string
+	Mounts        []specs.Mount
+	Devices       []specs.LinuxDevice
+	Sysctl        map[string]string
+	MaskedPaths   []string
+	ReadonlyPaths []string
+	// CgroupNamespace and NetworkNamespace say that it has one of its own.
+	CgroupNamespace, NetworkNamespace bool
+
+	// What is in the configuration of the process. Args and Env are bytes, as JSON replaces what is not UTF-8.
+	Args, Env       [][]byte
+	Cwd             string
+	Terminal        bool
+	User            specs.User
+	Rlimits         []specs.POSIXRlimit
+	OOMScoreAdj     *int
+	NoNewPrivileges bool
+
 	// Overlay is the directory for what is written into the root file system, which is left alone then. Empty if there is none.
 	Overlay string
 	// Cgroups are the container's, by their names below /sys/fs/cgroup.
 	Cgroups []Cgroup
+	// Tasks are the files by which to join them. Empty if the host side does that.
+	Tasks []string
 	// Links are symbolic links below /sys/fs/cgroup: name and target.
 	Links [][2]string
 	// Capabilities are those of the command.
@@ -41,10 +61,20 @@ type Config struct {
 	Explain bool
 }
 
-// SetProcess sets the command.
+// SetContainer takes what is needed of the configuration of a container.
+func (c *Config) SetContainer(spec *specs.Spec) {
+	c.Root, c.Readonly, c.Mounts = spec.Root.Path, spec.Root.Readonly, spec.Mounts
+	c.Hostname, c.Domainname = spec.Hostname, spec.Domainname
+	c.Devices, c.Sysctl, c.MaskedPaths, c.ReadonlyPaths = spec.Linux.Devices, spec.Linux.Sysctl, spec.Linux.MaskedPaths, spec.Linux.ReadonlyPaths
+	c.CgroupNamespace = namespace.Has(spec.Linux.Namespaces, specs.CgroupNamespace)
+	c.NetworkNamespace = namespace.Has(spec.Linux.Namespaces, specs.NetworkNamespace)
+}
+
+// SetProcess takes what is needed of the configuration of a process.
 func (c *Config) SetProcess(process *specs.Process) {
-	c.Process = process
 	c.Args, c.Env = encode(process.Args), encode(process.Env)
+	c.Cwd, c.Terminal, c.User = process.Cwd, process.Terminal, process.User
+	c.Rlimits, c.OOMScoreAdj, c.NoNewPrivileges = process.Rlimits, process.OOMScoreAdj, process.NoNewPrivileges
 }
 
 func encode(list []string) [][]byte {

@@ -9,7 +9,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/namespace"
 	"container-workshop/final/network"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
@@ -39,7 +38,7 @@ func (c *container) create() error {
 // root changes the root directory. What is bound from the host is cloned before, as there is no way to it afterwards.
 func (c *container) root() ([]stage.Stage, error) {
 	root := -1
-	source := c.Spec.Root.Path
+	source := c.Root
 	list := []stage.Stage{
 		{Call: `mount("/", MS_SLAVE)`, Man: "mount_namespaces(7)", Step: 5, Do: rootfs.ForgetHost},
 	}
@@ -60,6 +59,7 @@ func (c *container) root() ([]stage.Stage, error) {
 			return err
 		}})
 	}
+	list = append(list, c.openTasks()...)
 	list = append(list, c.sources()...)
 	return append(list,
 		stage.Stage{Call: `move_mount(rootfs, "/")`, Man: "move_mount(2)", Step: 4, Do: func() error { return rootfs.Enter(root) }},
@@ -74,7 +74,7 @@ func (c *container) root() ([]stage.Stage, error) {
 // names are what the container calls itself, in its UTS namespace, and its own network.
 func (c *container) names() ([]stage.Stage, error) {
 	var list []stage.Stage
-	if name := c.Spec.Hostname; name != "" {
+	if name := c.Hostname; name != "" {
 		list = append(list, stage.Stage{Call: fmt.Sprintf("sethostname(%q)", name), Man: "sethostname(2)", Step: 2, Do: func() error {
 			if err := unix.Sethostname([]byte(name)); err != nil {
 				return fmt.Errorf("set hostname %q (at most 64 bytes): %w", name, err)
@@ -82,7 +82,7 @@ func (c *container) names() ([]stage.Stage, error) {
 			return nil
 		}})
 	}
-	if name := c.Spec.Domainname; name != "" {
+	if name := c.Domainname; name != "" {
 		list = append(list, stage.Stage{Call: fmt.Sprintf("setdomainname(%q)", name), Man: "setdomainname(2)", Do: func() error {
 			if err := unix.Setdomainname([]byte(name)); err != nil {
 				return fmt.Errorf("set domainname %q (at most 64 bytes): %w", name, err)
@@ -90,7 +90,7 @@ func (c *container) names() ([]stage.Stage, error) {
 			return nil
 		}})
 	}
-	if namespace.Has(c.Spec.Linux.Namespaces, specs.NetworkNamespace) {
+	if c.NetworkNamespace {
 		list = append(list, stage.Stage{Call: `ioctl(SIOCSIFFLAGS, "lo", IFF_UP)`, Man: "netdevice(7)", Do: network.LoopbackUp})
 	}
 	return list, nil
@@ -111,7 +111,7 @@ func (c *container) devices() ([]stage.Stage, error) {
 		}
 		return nil
 	}}}
-	for _, d := range c.Spec.Linux.Devices {
+	for _, d := range c.Devices {
 		if slices.ContainsFunc(rootfs.Devices, func(own specs.LinuxDevice) bool { return own.Path == d.Path }) {
 			continue
 		}
@@ -122,15 +122,14 @@ func (c *container) devices() ([]stage.Stage, error) {
 
 // restrict takes away what the kernel shows to everyone. It comes after all mounts, as it is about what they show.
 func (c *container) restrict() ([]stage.Stage, error) {
-	linux := c.Spec.Linux
 	var list []stage.Stage
-	for _, name := range linux.ReadonlyPaths {
+	for _, name := range c.ReadonlyPaths {
 		list = append(list, stage.Stage{Call: fmt.Sprintf("mount_setattr(%q, MOUNT_ATTR_RDONLY)", name), Man: "mount_setattr(2)", Do: func() error { return c.tree.MakeReadOnly(name) }})
 	}
-	if len(linux.MaskedPaths) > 0 {
-		list = append(list, stage.Stage{Call: fmt.Sprintf("move_mount(empty, %s, ...)", linux.MaskedPaths[0]), Man: "move_mount(2)", Do: c.hide})
+	if len(c.MaskedPaths) > 0 {
+		list = append(list, stage.Stage{Call: fmt.Sprintf("move_mount(empty, %s, ...)", c.MaskedPaths[0]), Man: "move_mount(2)", Do: c.hide})
 	}
-	if c.Spec.Root.Readonly {
+	if c.Readonly {
 		list = append(list, stage.Stage{Call: `mount_setattr("/", MOUNT_ATTR_RDONLY)`, Man: "mount_setattr(2)", Do: func() error {
 			return rootfs.Change(int(c.tree), unix.MOUNT_ATTR_RDONLY, 0, 0, false)
 		}})
@@ -144,7 +143,7 @@ func (c *container) hide() error {
 		return err
 	}
 	defer mask.Close()
-	for _, name := range c.Spec.Linux.MaskedPaths {
+	for _, name := range c.MaskedPaths {
 		if err := mask.Hide(name); err != nil {
 			return err
 		}

@@ -36,7 +36,8 @@ type container struct {
 	clones map[int]int
 	// cgroups are bind mounts of the container's cgroups that are not attached yet.
 	cgroups []int
-	mask    *rootfs.Mask
+	// tasks are the files by which we join the cgroups, open.
+	tasks []int
 	// terminal is the master of the command's terminal, -1 if it has none.
 	terminal int
 	command  command
@@ -56,7 +57,7 @@ func Main() int {
 		os.Stderr.WriteString("inside has to be started by run\n")
 		return StatusFailed
 	}
-	c.Process.Args, c.Process.Env = decode(c.Args), decode(c.Env)
+	c.command = command{args: decode(c.Args), env: decode(c.Env)}
 	c.list = stage.List{Side: "container", Explain: c.Explain}
 	err := c.become()
 	_ = socket.Send(Report{Error: err.Error(), Status: status(err), Records: c.list.Records})

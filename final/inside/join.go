@@ -17,7 +17,7 @@ import (
 func (c *container) join() error {
 	unix.Umask(0)
 	const all = unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP
-	stages := []stage.Stage{
+	stages := append(c.openTasks(), []stage.Stage{
 		// What is left of us that is shared with other threads is the root and the working directory: setns wants its own.
 		{Call: "unshare(CLONE_FS)", Man: "unshare(2)", Do: func() error { return unix.Unshare(unix.CLONE_FS) }},
 		{Call: "setns(pidfd, mount, UTS, IPC, network, cgroup)", Man: "setns(2)", Do: func() error {
@@ -31,7 +31,7 @@ func (c *container) join() error {
 			c.tree, err = rootfs.OpenRoot("/")
 			return err
 		}},
-	}
+	}...)
 	if err := c.list.Run(stages...); err != nil {
 		return err
 	}

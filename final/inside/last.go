@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside/nofile"
-	"container-workshop/final/namespace"
 	"container-workshop/final/stage"
 )
 
@@ -50,29 +49,30 @@ func (l *last) add(name, man string, calls ...call) {
 // prepareLast prepares what is to be done between the host side's word and the command.
 func (c *container) prepareLast() ([]stage.Stage, error) {
 	l := &last{}
-	if c.Join == 0 && namespace.Has(c.Spec.Linux.Namespaces, specs.CgroupNamespace) {
+	l.join(c.tasks)
+	if c.Join == 0 && c.CgroupNamespace {
 		// The cgroups that we are in now become the root of what we see of them. cgroup_namespaces(7)
 		l.add("unshare(CLONE_NEWCGROUP)", "cgroup_namespaces(7)", call{unix.SYS_UNSHARE, [5]uintptr{unix.CLONE_NEWCGROUP}})
 	}
 	// The keys of the caller's session are not for the container. keyctl(2)
 	l.add("keyctl(KEYCTL_JOIN_SESSION_KEYRING)", "session-keyring(7)", call{unix.SYS_KEYCTL, [5]uintptr{unix.KEYCTL_JOIN_SESSION_KEYRING, 0}})
-	if err := l.limits(c.Process.Rlimits); err != nil {
+	if err := l.limits(c.Rlimits); err != nil {
 		return nil, err
 	}
 	early := func() {
-		if !c.Process.NoNewPrivileges {
+		if !c.NoNewPrivileges {
 			// Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes next. seccomp(2)
 			l.filter(c)
 		}
 	}
-	if err := l.credentials(&c.Process.User, c.Capabilities, early); err != nil {
+	if err := l.credentials(&c.User, c.Capabilities, early); err != nil {
 		return nil, err
 	}
 	if c.Tied {
 		// A change of user makes the kernel forget it, so it is asked for here.
 		l.add("prctl(PR_SET_PDEATHSIG, SIGKILL)", "PR_SET_PDEATHSIG(2const)", call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)}})
 	}
-	if c.Process.NoNewPrivileges {
+	if c.NoNewPrivileges {
 		l.add("prctl(PR_SET_NO_NEW_PRIVS)", "PR_SET_NO_NEW_PRIVS(2const)", call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}})
 	}
 	// Whatever is still open is the host's. It comes last, so that nothing is opened after it. CVE-2024-21626
@@ -80,7 +80,7 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	if c.Explain {
 		l.list = append(l.list, stage.Stage{Call: "", Do: func() error { return socket.Send(Report{Records: c.list.Records}) }})
 	}
-	if c.Process.NoNewPrivileges {
+	if c.NoNewPrivileges {
 		// Nothing but execve comes after it: it may forbid everything else.
 		l.filter(c)
 	}
@@ -95,6 +95,22 @@ func (l *last) filter(c *container) {
 	l.keep = append(l.keep, program)
 	name := fmt.Sprintf("seccomp(SECCOMP_SET_MODE_FILTER, %d instructions)", len(c.Filter))
 	l.add(name, "seccomp(2)", call{unix.SYS_SECCOMP, [5]uintptr{unix.SECCOMP_SET_MODE_FILTER, uintptr(c.FilterFlags), uintptr(unsafe.Pointer(program))}})
+}
+
+// join puts us into the cgroups of version 1. What comes next is all that we do in them.
+func (l *last) join(tasks []int) {
+	if len(tasks) == 0 {
+		return
+	}
+	// This thread, whatever its number. cgroups(7)
+	ourselves := []byte("0")
+	l.keep = append(l.keep, ourselves)
+	var calls []call
+	for _, file := range tasks {
+		calls = append(calls, call{unix.SYS_WRITE, [5]uintptr{uintptr(file), uintptr(unsafe.Pointer(&ourselves[0])), 1}})
+	}
+	l.add(`write(tasks, "0")`, "cgroups(7)", calls...)
+	l.list[len(l.list)-1].Step = 6
 }
 
 // limits sets resource limits. That on open files is reset to what we were started with if no other is wanted. prlimit(2)

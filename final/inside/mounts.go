@@ -18,7 +18,7 @@ import (
 // sources clones what is to be bound from the host: volumes, and the container's own cgroups.
 func (c *container) sources() []stage.Stage {
 	var list []stage.Stage
-	for i, m := range c.Spec.Mounts {
+	for i, m := range c.Mounts {
 		if m.Type == "cgroup" || m.Type == "cgroup2" {
 			list = append(list, stage.Stage{Call: "open_tree(cgroups of the container)", Man: "cgroups(7)", Step: 6, Do: c.cloneCgroups})
 			continue
@@ -48,10 +48,27 @@ func (c *container) cloneCgroups() error {
 	return nil
 }
 
+// openTasks opens the files by which to join the cgroups later, as they are the host's.
+func (c *container) openTasks() []stage.Stage {
+	if len(c.Tasks) == 0 {
+		return nil
+	}
+	return []stage.Stage{{Call: "open(tasks of the cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error {
+		for _, name := range c.Tasks {
+			fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return fmt.Errorf("open %s: %w", name, err)
+			}
+			c.tasks = append(c.tasks, fd)
+		}
+		return nil
+	}}}
+}
+
 // mounts mounts what the configuration lists, in its order.
 func (c *container) mounts() ([]stage.Stage, error) {
 	list := []stage.Stage{{Call: `fsopen("proc")`, Man: "fsopen(2)", Step: 5, Do: c.openProc}}
-	for i, m := range c.Spec.Mounts {
+	for i, m := range c.Mounts {
 		options, err := rootfs.ParseOptions(m.Options)
 		if err == nil && options.CopyUp {
 			err = errors.New("tmpcopyup is not supported")

@@ -5,6 +5,8 @@ package inside
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +17,8 @@ import (
 // kernel writes to files of the kernel, by way of a proc that is out of the image's reach.
 func (c *container) kernel() ([]stage.Stage, error) {
 	var list []stage.Stage
-	for key, value := range c.Spec.Linux.Sysctl {
+	for _, key := range slices.Sorted(maps.Keys(c.Sysctl)) {
+		value := c.Sysctl[key]
 		name := "sys/" + sysctlPath(key)
 		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/%s, %q)", name, value), Man: "proc_sys(5)", Do: func() error { return c.writeProc(name, value) }})
 	}
@@ -33,7 +36,7 @@ func sysctlPath(key string) string {
 
 // score says how soon the kernel is to end the command when memory runs out.
 func (c *container) score() []stage.Stage {
-	score := c.Process.OOMScoreAdj
+	score := c.OOMScoreAdj
 	if score == nil {
 		return nil
 	}
@@ -62,15 +65,15 @@ func (c *container) writeProc(name, value string) error {
 // process finds the command, and goes to its working directory.
 func (c *container) process() ([]stage.Stage, error) {
 	return []stage.Stage{
-		{Call: fmt.Sprintf("chdir(%q)", c.Process.Cwd), Man: "chdir(2)", Do: c.changeDirectory},
-		{Call: fmt.Sprintf("find(%q)", c.Process.Args[0]), Man: "execve(2)", Step: 4, Do: c.findCommand},
+		{Call: fmt.Sprintf("chdir(%q)", c.Cwd), Man: "chdir(2)", Do: c.changeDirectory},
+		{Call: fmt.Sprintf("find(%q)", c.command.args[0]), Man: "execve(2)", Step: 4, Do: c.findCommand},
 	}, nil
 }
 
 // changeDirectory goes to the working directory, which is made if it is not there. A directory of the host, to which a
 // descriptor of it may lead, is no part of the tree below our root, and the kernel says so. CVE-2024-21626, getcwd(2)
 func (c *container) changeDirectory() error {
-	cwd := c.Process.Cwd
+	cwd := c.Cwd
 	err := unix.Chdir(cwd)
 	if errors.Is(err, unix.ENOENT) && c.tree >= 0 {
 		dir, makeErr := c.tree.Directory(cwd, 0o755)

@@ -13,7 +13,7 @@ import (
 
 // openTerminal makes a terminal in the container's own devpts, and makes it ours. The host side gets the master. pts(4)
 func (c *container) openTerminal() ([]stage.Stage, error) {
-	if !c.Process.Terminal {
+	if !c.Terminal {
 		return nil, nil
 	}
 	slave := -1
@@ -74,7 +74,7 @@ func (c *container) useTerminal(slave int) error {
 		}
 	}
 	unix.Close(slave)
-	if uid := c.Process.User.UID; uid != 0 {
+	if uid := c.User.UID; uid != 0 {
 		if err := unix.Fchown(0, int(uid), -1); err != nil {
 			return fmt.Errorf("give the terminal to the user %d: %w", uid, err)
 		}

@@ -42,7 +42,12 @@ func MakeOverlayDir(dir string) error {
 		if d == dir {
 			mode = 0o700
 		}
-		if err := os.Mkdir(d, mode); err != nil {
+		err := os.Mkdir(d, mode)
+		if d == dir && errors.Is(err, os.ErrExist) {
+			// A container that was there before a restart of the host has left it.
+			err = errors.Join(os.RemoveAll(dir), os.Mkdir(dir, mode))
+		}
+		if err != nil {
 			return err
 		}
 	}

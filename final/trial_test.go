@@ -1,0 +1,176 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/container"
+	"container-workshop/final/oci"
+)
+
+// patience is how long the program may take for what should take milliseconds.
+const patience = 15 * time.Second
+
+// A trial is a container with an ID, a state directory and a mark of its own, so that all that is left of it can be found.
+// Its test is on a thread with a mount namespace of its own, where mounts are shared as on a host with systemd.
+type trial struct {
+	*testing.T
+	root, id, mark string
+	mounts         string
+}
+
+func newTrial(t *testing.T) *trial {
+	t.Helper()
+	needRootfs(t)
+	id, err := oci.NewID()
+	require.NoError(t, err)
+	c := &trial{T: t, root: t.TempDir(), id: "test-" + id, mark: "WORKSHOP_MARK=" + id}
+	// The thread ends with the test, and the namespace with it.
+	runtime.LockOSThread()
+	require.NoError(t, unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS))
+	require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""))
+	c.mounts = c.mountTable()
+	t.Cleanup(func() {
+		for pids := c.processes(); len(pids) > 0; pids = c.processes() {
+			for _, pid := range pids {
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		_ = c.call("delete", "--force", c.id).Run()
+	})
+	return c
+}
+
+// call returns a call of the program with the state directory of the trial.
+func (c *trial) call(args ...string) *exec.Cmd {
+	c.Helper()
+	cmd := command(c.T, append([]string{"--root", c.root}, args...)...)
+	cmd.Env = append(cmd.Env, c.mark)
+	cmd.WaitDelay = patience
+	return cmd
+}
+
+// final calls the program and waits for its end.
+func (c *trial) final(args ...string) result {
+	c.Helper()
+	return outcome(c.T, c.call(args...))
+}
+
+// runArgs are the arguments for a container of the trial.
+func (c *trial) runArgs(flags []string, command ...string) []string {
+	c.Helper()
+	args := append([]string{"run", "--rootfs", needRootfs(c.T), "--name", c.id, "--env", c.mark}, flags...)
+	return append(args, command...)
+}
+
+// detached starts a shell script in a container in the background.
+func (c *trial) detached(script string, flags ...string) {
+	c.Helper()
+	r := c.final(c.runArgs(append([]string{"--detach"}, flags...), "/bin/sh", "-c", script)...)
+	require.Equal(c, result{c.id + "\n", "", 0}, r)
+}
+
+func (c *trial) mountTable() string {
+	data, err := os.ReadFile("/proc/thread-self/mountinfo")
+	require.NoError(c, err)
+	return string(data)
+}
+
+// processes are those with the mark in their environment: the program, its helpers and what is in the container.
+func (c *trial) processes() []int {
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	var found []int
+	for _, file := range files {
+		environ, _ := os.ReadFile(file)
+		if bytes.Contains(append(environ, 0), []byte(c.mark+"\x00")) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// left is what is there of the container.
+func (c *trial) left() []string {
+	var left []string
+	for _, pid := range c.processes() {
+		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		left = append(left, fmt.Sprintf("process %d %q", pid, cmdline))
+	}
+	for _, pattern := range []string{
+		"/sys/fs/cgroup/*/container-workshop-" + c.id, "/sys/fs/cgroup/container-workshop-" + c.id,
+		filepath.Join(container.Storage, c.id), filepath.Join(c.root, "*"), filepath.Join(c.root, ".*"),
+	} {
+		files, _ := filepath.Glob(pattern)
+		for _, file := range files {
+			if base := filepath.Base(file); base != "." && base != ".." {
+				left = append(left, file)
+			}
+		}
+	}
+	if now := c.mountTable(); now != c.mounts {
+		left = append(left, "mounts: "+now)
+	}
+	return left
+}
+
+// nothingLeft requires that in time nothing is left.
+func (c *trial) nothingLeft() {
+	c.Helper()
+	var left []string
+	c.until(func() bool { left = c.left(); return len(left) == 0 }, func() string { return "left: " + strings.Join(left, "\n") })
+}
+
+// until waits until something is so.
+func (c *trial) until(so func() bool, otherwise func() string) {
+	c.Helper()
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			require.FailNow(c, otherwise())
+		}
+	}
+}
+
+// stat returns a field of a process, counted as in proc_pid_stat(5) from 1, for those after the name.
+func stat(pid, field int) string {
+	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:]))
+	if len(fields) < field-2 {
+		return ""
+	}
+	return fields[field-3]
+}
+
+// parentOf returns the parent of a process.
+func parentOf(pid int) int {
+	parent, _ := strconv.Atoi(stat(pid, 4))
+	return parent
+}
+
+// first returns process 1 of the container, 0 if there is none.
+func (c *trial) first() int {
+	for _, pid := range c.processes() {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, rest, _ := strings.Cut(string(status), "\nNSpid:\t")
+		line, _, _ := strings.Cut(rest, "\n")
+		if numbers := strings.Fields(line); len(numbers) == 2 && numbers[1] == "1" {
+			return pid
+		}
+	}
+	return 0
+}
