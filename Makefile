@@ -12,13 +12,13 @@ override CMD := $(value CMD)
 export CMD
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
-step = $(wildcard step0$(STEP)-*)
+step = $(if $(filter final,$(STEP)),final,$(wildcard step0$(STEP)-*))
 # The program of make check: the learner's own, or the step itself.
 program = $(or $(DIR),$(step))
 # Step 4 is the first that has one.
-rootfs_flag = $(if $(filter 4 5 6 7,$(STEP)),--rootfs "$(ROOTFS)")
+rootfs_flag = $(if $(filter 4 5 6 7 final,$(STEP)),--rootfs "$(ROOTFS)")
 # All but work/, which is the learner's.
-packages = ./step0*/ ./internal/... ./scripts/
+packages = ./step0*/ ./final/... ./internal/... ./scripts/
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
@@ -27,7 +27,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "With STEP=1 to 7, ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar"
+	@echo "With STEP=1 to 7 (run: or final), ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar"
 
 run: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Run bash, or CMD, in a container of the last step, or of STEP
 	@go build -o build/ ./$(step)
@@ -59,10 +59,10 @@ test: need-go need-rootfs ## Run all tests, as root
 
 lint: need-go ## Look for mistakes without running anything
 	@command -v shellcheck >/dev/null || $(SUDO) apt-get install -y -qq shellcheck
-	@unformatted=$$(gofmt -l step0* internal scripts) && { [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; false; }; }
+	@unformatted=$$(gofmt -l step0* final internal scripts) && { [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; false; }; }
 	go vet $(packages)
 	GOARCH=arm64 go vet $(packages)
-	GOOS=darwin go vet ./step0*/
+	GOOS=darwin go vet ./step0*/ ./final
 	go run $(STATICCHECK) $(packages)
 	shellcheck scripts/*.sh .ci/run
 	GOARCH=arm64 go build -o build/arm64/ $(packages)
@@ -74,7 +74,7 @@ need-go:
 	@command -v go >/dev/null || { echo "There is no Go here. What to do about it: make doctor" >&2; exit 1; }
 
 need-step:
-	@[ -n "$(step)" ] || { echo "STEP=$(STEP): there is no such step (1 to 7)" >&2; exit 1; }
+	@[ -n "$(step)" ] || { echo "STEP=$(STEP): there is no such step (1 to 7, final to run)" >&2; exit 1; }
 
 need-rootfs:
 	@[ -e "$(ROOTFS)" ] || $(SUDO) scripts/rootfs.sh "$(ROOTFS)"

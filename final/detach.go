@@ -55,7 +55,8 @@ func detach(root string, args []string) (int, error) {
 func monitor(root string, args []string) (int, error) {
 	report := os.NewFile(3, "report")
 	unix.CloseOnExec(3)
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
+	// We do not end with the session of the caller. Nobody reads them: were they ignored, the command would ignore them too.
+	signal.Notify(make(chan os.Signal), unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
 	r, err := startDetached(root, args)
 	answer := started{Status: container.StatusFailed}
 	if err != nil {
@@ -86,12 +87,15 @@ func startDetached(root string, args []string) (*container.Run, error) {
 		return nil, err
 	}
 	request.Detached, request.Keep = true, !options.Remove
-	guard, err := container.StartGuard(root, request.ID, console)
+	guard, err := container.StartGuard(root, console)
 	if err != nil {
 		return nil, err
 	}
 	// From when it runs it is to go on without us.
 	defer guard.Dismiss()
+	if err := guard.Watch(request.ID); err != nil {
+		return nil, err
+	}
 	r, err := container.Create(root, request)
 	if err != nil {
 		return nil, err

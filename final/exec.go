@@ -32,7 +32,7 @@ func execute(root string, args []string) (int, error) {
 		options.Terminal = console.IsTerminal()
 	}
 	signals := container.Signals()
-	guard, err := container.StartTerminalGuard(console)
+	guard, err := container.StartGuard(root, console)
 	if err != nil {
 		return container.StatusFailed, err
 	}

@@ -99,6 +99,8 @@ func report(status int, err error) int {
 	var failure *container.Failure
 	if errors.As(err, &failure) {
 		status = failure.Status
+	} else if status == 0 {
+		status = container.StatusFailed
 	}
 	message := strings.ReplaceAll(err.Error(), "\n", "; ")
 	fmt.Fprintf(os.Stderr, "%s: %s\n", filepath.Base(os.Args[0]), message)

@@ -14,6 +14,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "init" {
 		main()
 	}
+	if len(os.Args) > 2 && os.Args[1] == "attack" {
+		os.Exit(attack(os.Args[2:]))
+	}
 	interrupt()
 	steptest.Main(m, main)
 }

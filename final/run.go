@@ -20,6 +20,12 @@ import (
 
 // runCommand runs a command in a new container, to its end, or detached.
 func runCommand(root string, args []string) (int, error) {
+	console := container.NewConsole(os.Stdin, os.Stdout)
+	guard, err := container.StartGuard(root, console)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	defer guard.Dismiss()
 	options, command, err := parseRun(args)
 	if err != nil {
 		return container.StatusFailed, err
@@ -27,18 +33,15 @@ func runCommand(root string, args []string) (int, error) {
 	if options.Detach {
 		return detach(root, args)
 	}
-	console := container.NewConsole(os.Stdin, os.Stdout)
 	signals := container.Signals()
 	request, err := newRequest(root, options, command, console)
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	request.Streams = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	guard, err := container.StartGuard(root, request.ID, console)
-	if err != nil {
+	if err := guard.Watch(request.ID); err != nil {
 		return container.StatusFailed, err
 	}
-	defer guard.Dismiss()
 	defer console.Restore()
 
 	r, err := container.Create(root, request)

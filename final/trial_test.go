@@ -174,3 +174,18 @@ func (c *trial) first() int {
 	}
 	return 0
 }
+
+// atStage waits until a process of the trial stays at its stage, and returns it.
+func (c *trial) atStage() int {
+	c.Helper()
+	found := 0
+	c.until(func() bool {
+		for _, pid := range c.processes() {
+			if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(comm) == atStage+"\n" {
+				found = pid
+			}
+		}
+		return found != 0
+	}, func() string { return "no process stays at the stage" })
+	return found
+}

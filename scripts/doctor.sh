@@ -96,11 +96,11 @@ cgroups() {
 }
 
 leftovers() {
-	# They are named after the process ID of run.
+	# Those of the steps are named after the process ID of run, those of final after the container.
 	local dir run stale=()
 	for dir in /sys/fs/cgroup/{,memory/,cpu/,pids/}container-workshop-*; do
 		run=${dir##*workshop-}
-		[ ! -d "$dir" ] || [ -d "/proc/${run%%-*}" ] || stale+=("$dir")
+		[ ! -d "$dir" ] || [ -d "/proc/${run%%-*}" ] || [ -n "$(cat "$dir/cgroup.procs")" ] || stale+=("$dir")
 	done
 	if [ ${#stale[@]} = 0 ]; then
 		ok leftovers none

@@ -14,7 +14,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 status=0
-"${run[@]}" "$@" ./step0*/ ./internal/... ./scripts/ 2>&1 | tee "$log" | grep --line-buffered -vE '^(=== |PASS$)|^ *--- PASS' || status=${PIPESTATUS[0]}
+"${run[@]}" "$@" ./step0*/ ./final/... ./internal/... ./scripts/ 2>&1 | tee "$log" | grep --line-buffered -vE '^(=== |PASS$)|^ *--- PASS' || status=${PIPESTATUS[0]}
 
 printf '%s passed, %s failed, %s skipped\n' \
 	"$(grep -cE '^ *--- PASS' "$log")" "$(grep -cE '^ *--- FAIL' "$log")" "$(grep -cE '^ *--- SKIP' "$log")"

@@ -5,7 +5,7 @@
 //
 // Version 1 has a tree of cgroups for each controller, or for two that are mounted together. Version 2 has one tree, with the
 // controllers that the parent gives to its children. A hybrid host has both. A container has one cgroup in every tree, of the
-// same name, so that its view of each is its own. What the two versions call a limit is in two tables: limits_v1.go and
+// same name, so that its view of each is its own; but on a hybrid host none in that of version 2, unless that limits it. What the two versions call a limit is in two tables: limits_v1.go and
 // limits_v2.go.
 //
 // The life of a cgroup, all of it in the runtime and none in the container:
@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -122,6 +123,10 @@ func newIn(mode Mode, trees []tree, cgroupsPath string, resources *specs.LinuxRe
 		return nil, err
 	}
 	c.needed = controllersOf(settings)
+	if c.Mode == Hybrid && len(c.needed) == 0 {
+		// Nothing is limited by the tree of version 2.
+		c.Dirs = slices.DeleteFunc(c.Dirs, func(d Dir) bool { return d.Version == 2 })
+	}
 	return c, nil
 }
 

@@ -25,7 +25,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/stage"
 )
@@ -69,6 +68,8 @@ type Run struct {
 	Container
 	Process
 	request *Request
+	// inode is that of the directory of the container. Another one of the same name has another.
+	inode uint64
 }
 
 // Create makes a container up to the point where its command has only to be started. If that fails nothing is left of it.
@@ -82,7 +83,7 @@ func Create(root string, request *Request) (*Run, error) {
 }
 
 // clone starts process 1.
-func (r *Run) clone(flags uintptr, groups *cgroup.Cgroup) error {
+func (r *Run) clone(flags uintptr) error {
 	streams, err := r.streams()
 	if err != nil {
 		return err
@@ -91,7 +92,7 @@ func (r *Run) clone(flags uintptr, groups *cgroup.Cgroup) error {
 	if !r.request.Detached {
 		attr.Pdeathsig = unix.SIGKILL
 	}
-	return r.startIn(groups, streams, &attr)
+	return r.start(streams, &attr)
 }
 
 // streams are the standard streams. A log is written to by the command itself, so that it does not depend on us.
@@ -157,7 +158,8 @@ func (r *Run) reopen() bool {
 	if c.acquire() != nil {
 		return false
 	}
-	if c.load() != nil || c.Maker != r.Maker || !c.Created.Equal(r.Created) {
+	var stat unix.Stat_t
+	if unix.Fstat(c.lock, &stat) != nil || stat.Ino != r.inode {
 		c.Close()
 		return false
 	}

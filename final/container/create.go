@@ -59,32 +59,37 @@ func (r *Run) create(root string) error {
 			config.Cgroups = append(config.Cgroups, inside.Cgroup{Name: m.Name, Dir: m.Source})
 		}
 	}
-	list := []stage.Stage{
+	r.Overlay = config.Overlay
+	if q.Detached && r.Overlay != "" {
+		r.Log = filepath.Join(r.Overlay, "log")
+	}
+	cloned := append([]stage.Stage{
+		{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(flags) }},
+	}, flagStages(flags)...)
+	made := []stage.Stage{
 		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(root, q.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(root, groups) }},
-		{Call: fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: func() error {
-			if groups.Mode == cgroup.V2 {
-				defer func() { go cgroup.Warm() }()
-			}
-			return groups.Create()
-		}},
+		{Call: fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: groups.Create},
+		{Call: fmt.Sprintf("mkdir(%q)", r.Overlay), Man: "mkdir(2)", Do: r.makeOverlay},
 	}
-	if r.Overlay = config.Overlay; r.Overlay != "" {
-		if q.Detached {
-			r.Log = filepath.Join(r.Overlay, "log")
-		}
-		list = append(list, stage.Stage{Call: fmt.Sprintf("mkdir(%q)", r.Overlay), Man: "mkdir(2)", Do: func() error { return rootfs.MakeOverlayDir(r.Overlay) }})
+	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.
+	list := slices.Concat(cloned, made)
+	if q.Detached {
+		// But it is born with its log open.
+		list = slices.Concat(made, cloned)
 	}
-	list = append(list, stage.Stage{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(flags, groups) }})
-	list = append(list, flagStages(flags)...)
 	list = append(list,
 		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return r.sendConfig(groups, &config) }},
-		// The container side is at work from here on. What it does not need is done meanwhile.
-		stage.Stage{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error { return groups.Set(spec.Linux.Resources) }},
+		stage.Stage{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error {
+			if groups.NeedsJoin() {
+				go cgroup.Warm()
+			}
+			return groups.Set(spec.Linux.Resources)
+		}},
 		stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
 		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady},
 	)
-	if groups.Mode == cgroup.V2 {
-		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return groups.Join(r.Pid) }})
+	if groups.NeedsJoin() {
+		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return groups.Join(r.pid) }})
 	}
 	return r.List.Run(list...)
 }
@@ -108,6 +113,11 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	if err := r.acquire(); err != nil {
 		return err
 	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(r.lock, &stat); err != nil {
+		return fmt.Errorf("stat %s: %w", r.dir, err)
+	}
+	r.inode = stat.Ino
 	started, _ := startTime(os.Getpid())
 	r.State = State{
 		Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Bundle: r.request.Bundle, Rootfs: r.request.Spec.Root.Path,
@@ -153,6 +163,13 @@ func (r *Run) rename(root string) error {
 	return nil
 }
 
+func (r *Run) makeOverlay() error {
+	if r.Overlay == "" {
+		return nil
+	}
+	return rootfs.MakeOverlayDir(r.Overlay)
+}
+
 // planned is what will have been made, for who finds the state if we are killed before we can say what has been.
 func planned(groups *cgroup.Cgroup) *cgroup.Cgroup {
 	plan := *groups
@@ -179,7 +196,7 @@ func removeStale(root, id string) error {
 
 func (r *Run) sendConfig(groups *cgroup.Cgroup, config *inside.Config) error {
 	r.Cgroup = groups
-	r.Pid = r.cmd.Process.Pid
+	r.Pid = r.pid
 	r.Started, _ = startTime(r.Pid)
 	if err := r.set(specs.StateCreated); err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
-	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
@@ -56,15 +55,15 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
 		stage.Stage{Call: "setns(pidfd, CLONE_NEWPID)", Man: "setns(2)", Step: 3, Do: func() error { return unix.Setns(init, unix.CLONE_NEWPID) }},
 		stage.Stage{Call: "clone()", Man: "clone(2)", Step: 1, Do: func() error {
-			return p.startIn(c.Cgroup, request.Streams, &unix.SysProcAttr{}, file)
+			return p.start(request.Streams, &unix.SysProcAttr{}, file)
 		}},
 		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.socket.Send(config) }},
 		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Do: p.waitReady},
 		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error {
-			if c.Cgroup.Mode != cgroup.V2 {
+			if !c.Cgroup.NeedsJoin() {
 				return nil
 			}
-			return c.Cgroup.Join(p.cmd.Process.Pid)
+			return c.Cgroup.Join(p.pid)
 		}},
 		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Do: p.goOn},
 	)

@@ -13,7 +13,7 @@ import (
 // A Guard is a process that cleans up after us if we are killed, which no process can do itself: it waits until our end of a
 // pipe is closed. If that is without a word, it puts the terminal back as it was and becomes "delete --maker PID ID".
 //
-// Who starts it: run, by clone without execve, so it is a copy of us with one thread.
+// Who starts it: run, by clone without execve, so it is a copy of us with one thread: early, as long as there is little to copy.
 // Where it is: on the host, in a session of its own, so that no key and no signal to our process group ends it too.
 // How it ends: at our word, or with delete.
 type Guard struct {
@@ -27,20 +27,17 @@ type Guard struct {
 	terminal    uintptr
 	settings    *unix.Termios
 	all, old    [1]uint64
-	buffer      [1]byte
+	// id is that of the container, once it is known, and ends with a zero. length is what has been read of it.
+	id     [idSpace]byte
+	length uintptr
 }
 
-// StartGuard starts a guard for a container that this process is about to make, and for the terminal.
-func StartGuard(root, id string, console *Console) (*Guard, error) {
-	return startGuard([]string{"--root", root, "delete", "--maker", strconv.Itoa(os.Getpid()), id}, console)
-}
+// idSpace holds the longest ID, a zero, and the word that ends the guard.
+const idSpace = 258
 
-// StartTerminalGuard starts a guard for the terminal.
-func StartTerminalGuard(console *Console) (*Guard, error) {
-	return startGuard([]string{"--version"}, console)
-}
-
-func startGuard(args []string, console *Console) (*Guard, error) {
+// StartGuard starts a guard. It restores the terminal, and removes the container of which it is told with Watch.
+func StartGuard(root string, console *Console) (*Guard, error) {
+	args := []string{"--root", root, "delete", "--maker", strconv.Itoa(os.Getpid())}
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("pipe", err)
@@ -58,6 +55,7 @@ func startGuard(args []string, console *Console) (*Guard, error) {
 		}
 		g.args = append(g.args, p)
 	}
+	g.args = append(g.args, &g.id[0])
 	for _, s := range os.Environ() {
 		if p, err := unix.BytePtrFromString(s); err == nil {
 			g.env = append(g.env, p)
@@ -91,17 +89,21 @@ func fork(g *Guard) (int, unix.Errno) {
 	// The standard streams and the pipe are all that is kept.
 	unix.RawSyscall(unix.SYS_CLOSE, g.write, 0, 0)
 	unix.RawSyscall(unix.SYS_CLOSE_RANGE, g.read+1, 1<<32-1, 0)
-	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_READ, g.read, uintptr(unsafe.Pointer(&g.buffer)), 1)
-		if n == 1 && errno == 0 {
-			unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
-		}
-		if errno != unix.EINTR {
+	for g.length < idSpace-1 {
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, g.read, uintptr(unsafe.Pointer(&g.id[g.length])), idSpace-1-g.length)
+		if errno != 0 || n == 0 {
 			break
+		}
+		g.length += n
+		if g.id[g.length-1] == dismissed {
+			unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 		}
 	}
 	if g.settings != nil {
 		unix.RawSyscall(unix.SYS_IOCTL, g.terminal, unix.TCSETS, uintptr(unsafe.Pointer(g.settings)))
+	}
+	if g.length == 0 {
+		unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 	}
 	// The command is to hear of signals again.
 	unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&g.old)), 0, 8, 0, 0)
@@ -110,9 +112,20 @@ func fork(g *Guard) (int, unix.Errno) {
 	return 0, 0
 }
 
+// dismissed is the word that all is done. It is in no ID.
+const dismissed = '\n'
+
+// Watch tells the guard of the container that is about to be made.
+func (g *Guard) Watch(id string) error {
+	if _, err := unix.Write(g.pipe, []byte(id)); err != nil {
+		return os.NewSyscallError("write", err)
+	}
+	return nil
+}
+
 // Dismiss tells the guard that all is done, and waits for its end.
 func (g *Guard) Dismiss() {
-	_, _ = unix.Write(g.pipe, []byte{1})
+	_, _ = unix.Write(g.pipe, []byte{dismissed})
 	unix.Close(g.pipe)
 	for {
 		if _, err := unix.Wait4(g.pid, nil, 0, nil); err != unix.EINTR {

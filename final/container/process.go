@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
@@ -23,8 +22,11 @@ type Process struct {
 	Terminal *os.File
 	List     stage.List
 
-	cmd    *exec.Cmd
 	socket inside.Socket
+	// pid is 0 before it has started, and pidfd is a descriptor of it, which stays true when it has ended.
+	pid, pidfd int
+	// ended is how it has ended, once it has been waited for.
+	ended *unix.WaitStatus
 }
 
 func newProcess(explained bool) Process {
@@ -46,25 +48,26 @@ func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os
 	theirs := os.NewFile(uintptr(pair[1]), "socket")
 	defer theirs.Close()
 
-	p.cmd = exec.Command(fmt.Sprintf("/proc/self/fd/%d", self.Fd()))
-	p.cmd.Args = []string{os.Args[0], "inside"}
-	// It needs one thread and no garbage collection, and so less time to start.
-	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=off")
-	p.cmd.ExtraFiles = append([]*os.File{theirs}, more...)
-	// A nil file in an interface is not nil.
-	if streams[0] != nil {
-		p.cmd.Stdin = streams[0]
+	files := []uintptr{0, 0, 0, theirs.Fd()}
+	for i, stream := range streams {
+		if stream == nil {
+			if stream, err = os.OpenFile("/dev/null", os.O_RDWR, 0); err != nil {
+				return err
+			}
+			defer stream.Close()
+		}
+		files[i] = stream.Fd()
 	}
-	if streams[1] != nil {
-		p.cmd.Stdout = streams[1]
-	}
-	if streams[2] != nil {
-		p.cmd.Stderr = streams[2]
+	for _, file := range more {
+		files = append(files, file.Fd())
 	}
 	// What is typed at our terminal is not for it, unless we pass it on.
-	attr.Setsid = true
-	p.cmd.SysProcAttr = attr
-	return advised(p.cmd.Start())
+	attr.Setsid, attr.PidFD = true, &p.pidfd
+	// It needs one thread and no garbage collection, and so less time to start.
+	env := append(os.Environ(), "GOMAXPROCS=1", "GOGC=off")
+	path := fmt.Sprintf("/proc/self/fd/%d", self.Fd())
+	p.pid, err = syscall.ForkExec(path, []string{os.Args[0], "inside"}, &syscall.ProcAttr{Env: env, Files: files, Sys: attr})
+	return advised(err)
 }
 
 // advised adds what to do about an error of the first calls that only some may make, and only newer kernels know.
@@ -76,19 +79,6 @@ func advised(err error) error {
 		return fmt.Errorf("%w (the kernel is too old: want Linux 5.12 or later)", err)
 	}
 	return err
-}
-
-// startIn starts the program in the cgroup of version 2, where that does not limit it.
-func (p *Process) startIn(groups *cgroup.Cgroup, streams [3]*os.File, attr *unix.SysProcAttr, more ...*os.File) error {
-	unified, err := groups.Unified()
-	if err != nil {
-		return err
-	}
-	if unified != nil {
-		defer unified.Close()
-		attr.UseCgroupFD, attr.CgroupFD = true, int(unified.Fd())
-	}
-	return p.start(streams, attr, more...)
 }
 
 // answer waits for what the container side has to say. It returns io.EOF if that is nothing.
@@ -141,8 +131,24 @@ func (p *Process) abandon() {
 		unix.Close(int(p.socket))
 		p.socket = -1
 	}
-	if p.cmd != nil && p.cmd.Process != nil && p.cmd.ProcessState == nil {
-		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait()
+	if p.pid != 0 && p.ended == nil {
+		p.signal(unix.SIGKILL)
+		p.wait()
+	}
+}
+
+// signal sends a signal to the process. If it has ended nothing happens.
+func (p *Process) signal(sig unix.Signal) {
+	_ = unix.PidfdSendSignal(p.pidfd, sig, nil, 0)
+}
+
+// wait waits for the end of the process.
+func (p *Process) wait() {
+	p.ended = new(unix.WaitStatus)
+	for {
+		if _, err := unix.Wait4(p.pid, p.ended, 0, nil); err != unix.EINTR {
+			unix.Close(p.pidfd)
+			return
+		}
 	}
 }

@@ -17,13 +17,14 @@ const gracePeriod = 3 * time.Second
 
 // Signals are those that are meant for the command. Those that it is to ignore, as under nohup, stay ignored.
 func Signals() chan os.Signal {
-	signals := make(chan os.Signal, 16)
+	wanted := []os.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGWINCH}
 	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2} {
 		if !signal.Ignored(sig) {
-			signal.Notify(signals, sig)
+			wanted = append(wanted, sig)
 		}
 	}
-	signal.Notify(signals, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGWINCH)
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, wanted...)
 	return signals
 }
 
@@ -45,15 +46,18 @@ func (p *Process) Wait(signals chan os.Signal, terminal *Console) int {
 		k.console.start()
 		defer k.console.stop()
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		p.wait()
+		close(ended)
+	}()
 	for {
 		select {
 		case sig := <-signals:
 			k.pass(sig.(unix.Signal))
 		case key := <-k.console.keys():
 			// A job of a shell in the container is none of ours.
-			if k.console.foreground() == k.cmd.Process.Pid {
+			if k.console.foreground() == k.pid {
 				k.emulate(key)
 			}
 		case <-k.console.wanted():
@@ -80,10 +84,10 @@ func (k *keeper) pass(sig unix.Signal) {
 	case (sig == unix.SIGINT || sig == unix.SIGQUIT) && inForeground():
 		// What is typed is for all processes of the job. termios(3)
 		k.emulate(sig)
-		_ = unix.Kill(-k.cmd.Process.Pid, sig)
+		_ = unix.Kill(-k.pid, sig)
 	default:
-		unhandled := !handles(k.cmd.Process.Pid, sig)
-		_ = k.cmd.Process.Signal(sig)
+		unhandled := !handles(k.pid, sig)
+		k.signal(sig)
 		if unhandled {
 			k.kill(sig)
 		}
@@ -96,7 +100,7 @@ func (k *keeper) pass(sig unix.Signal) {
 // emulate does to process 1 what the kernel does to all others for a signal that it does not handle. pid_namespaces(7)
 func (k *keeper) emulate(sig unix.Signal) {
 	switch {
-	case handles(k.cmd.Process.Pid, sig):
+	case handles(k.pid, sig):
 	case sig == unix.SIGTSTP:
 		k.stop()
 	default:
@@ -108,7 +112,7 @@ func (k *keeper) kill(reason unix.Signal) {
 	if k.reason == 0 {
 		k.reason = reason
 	}
-	_ = k.cmd.Process.Kill()
+	k.signal(unix.SIGKILL)
 }
 
 // stop stops the container and us, until somebody continues us. In the first process group of a session that would be nobody.
@@ -117,25 +121,23 @@ func (k *keeper) stop() {
 	if session, _ := unix.Getsid(0); session == unix.Getpgrp() {
 		return
 	}
-	_ = k.cmd.Process.Signal(unix.SIGSTOP)
-	_ = unix.Kill(-k.cmd.Process.Pid, unix.SIGTSTP)
+	k.signal(unix.SIGSTOP)
+	_ = unix.Kill(-k.pid, unix.SIGTSTP)
 	k.console.release()
 	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 	k.console.take()
-	_ = unix.Kill(-k.cmd.Process.Pid, unix.SIGCONT)
+	_ = unix.Kill(-k.pid, unix.SIGCONT)
 }
 
 // status takes our own SIGKILL for the signal that was the reason for it.
 func (k *keeper) status() int {
-	// Sys holds what wait(2) has returned. Its Signal is -1 for a command that has exited.
-	sig := k.cmd.ProcessState.Sys().(interface{ Signal() unix.Signal }).Signal()
 	switch {
-	case sig == unix.SIGKILL && k.reason != 0:
+	case k.ended.Signaled() && k.ended.Signal() == unix.SIGKILL && k.reason != 0:
 		return 128 + int(k.reason)
-	case sig > 0:
-		return 128 + int(sig)
+	case k.ended.Signaled():
+		return 128 + int(k.ended.Signal())
 	}
-	return k.cmd.ProcessState.ExitCode()
+	return k.ended.ExitStatus()
 }
 
 // handles reports whether a process catches, ignores or blocks a signal. proc_pid_status(5)
@@ -160,7 +162,7 @@ func inForeground() bool {
 
 // WaitDetached waits until the command ends, and leaves everything to others until then. It returns the exit status.
 func (p *Process) WaitDetached() int {
-	_ = p.cmd.Wait()
+	p.wait()
 	k := &keeper{Process: p}
 	return k.status()
 }

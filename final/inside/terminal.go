@@ -27,7 +27,7 @@ func (c *container) openTerminal() ([]stage.Stage, error) {
 	if c.Join != 0 {
 		return list, nil
 	}
-	return append(list, stage.Stage{Call: `move_mount(terminal, "/dev/console")`, Man: "console(4)", Do: func() error {
+	return append(list, stage.Stage{Call: `move_mount(terminal, "/dev/console")`, Man: "move_mount(2)", Do: func() error {
 		return c.tree.BindFile(0, "/dev/console")
 	}}), nil
 }

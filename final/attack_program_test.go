@@ -1,0 +1,232 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// holdProgram keeps its own program open, becomes another one, so that nobody executes it here any more, and spoils it.
+func holdProgram([]string) error {
+	fd, err := unix.Open("/proc/self/exe", unix.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	return unix.Exec("/attack", []string{"/attack", "attack", "spoil", "/proc/self/fd/" + strconv.Itoa(fd)}, nil)
+}
+
+// spoilProgram writes to a program as soon as nobody executes it. It tells what it waits for.
+func spoilProgram(args []string) error {
+	for waited := false; ; time.Sleep(5 * time.Millisecond) {
+		fd, err := unix.Open(args[0], unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			_, err = unix.Write(fd, []byte("spoiled"))
+			unix.Close(fd)
+		}
+		if !errors.Is(err, unix.ETXTBSY) {
+			return err
+		}
+		if !waited {
+			fmt.Println("waits")
+			waited = true
+		}
+	}
+}
+
+// huntProgram waits for processes that execute a program, by the number of its file, and writes to it by each of them.
+func huntProgram(args []string) error {
+	runtime.GOMAXPROCS(1)
+	fmt.Println("ready")
+	seen := map[string]bool{}
+	for {
+		entries, err := os.ReadDir("/proc")
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			place := "/proc/" + entry.Name() + "/exe"
+			var stat unix.Stat_t
+			if unix.Stat(place, &stat) != nil || strconv.FormatUint(stat.Ino, 10) != args[0] || entry.Name() == "self" || entry.Name() == "thread-self" {
+				continue
+			}
+			// To truncate comes before the kernel asks who executes it.
+			fd, err := unix.Open(place, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
+			if err == nil {
+				unix.Close(fd)
+			}
+			if result := "found " + nameOf(err); !seen[result] {
+				seen[result] = true
+				fmt.Println(result)
+			}
+		}
+	}
+}
+
+// A victim is a copy of this program, which nobody executes but who is attacked.
+type victim struct {
+	path    string
+	content string
+	number  string
+}
+
+func newVictim(t *testing.T) victim {
+	t.Helper()
+	needRootfs(t)
+	path := filepath.Join(t.TempDir(), "victim")
+	copySelf(t, path, 0o755)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var stat unix.Stat_t
+	require.NoError(t, unix.Stat(path, &stat))
+	return victim{path, string(content), strconv.FormatUint(stat.Ino, 10)}
+}
+
+// call calls final, which is the victim.
+func (v victim) call(args ...string) *exec.Cmd {
+	cmd := exec.Command(v.path, args...)
+	cmd.Env = append(os.Environ(), "WORKSHOP_AS_PROGRAM=1")
+	return cmd
+}
+
+// detached starts a container in the background.
+func (v victim) detached(t *testing.T, args ...string) string {
+	t.Helper()
+	id := printed(t, v.call(append([]string{"run", "--detach"}, args...)...))
+	t.Cleanup(func() { final(t, "delete", "--force", id) })
+	return id
+}
+
+func (v victim) unharmed(t *testing.T) {
+	t.Helper()
+	content, err := os.ReadFile(v.path)
+	require.NoError(t, err)
+	// The two are too long to be printed.
+	require.True(t, string(content) == v.content, "the program on the host has changed")
+}
+
+// CVE-2019-5736
+func TestTheProgramOnTheHostCannotBeWrittenByItsOwnProcess(t *testing.T) {
+	v := newVictim(t)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	flags := []string{"--rootfs", needRootfs(t), "--memory", "256m", "--volume", self + ":/attack:ro"}
+	id := v.detached(t, append(flags, "/proc/self/exe", "attack", "hold")...)
+	until(t, "it waits for the host", func() bool { return final(t, "logs", id).stdout != "" })
+	require.Equal(t, "waits\n", final(t, "logs", id).stdout)
+	// On the host only the monitor executes it now. When it has gone, the file itself can be written.
+	var state struct{ Maker int }
+	require.NoError(t, json.Unmarshal([]byte(final(t, "state", id).stdout), &state))
+	require.Greater(t, state.Maker, 1)
+	require.NoError(t, unix.Kill(state.Maker, unix.SIGKILL))
+	until(t, "it has tried", func() bool { return strings.Count(final(t, "logs", id).stdout, "\n") == 2 })
+	assert.Equal(t, "waits\nEROFS\n", final(t, "logs", id).stdout)
+	v.unharmed(t)
+	t.Run("control: without a container", func(t *testing.T) {
+		// The mounts are its own, so that /attack is, too.
+		image := t.TempDir()
+		for _, dir := range []string{"proc", "host"} {
+			require.NoError(t, os.Mkdir(filepath.Join(image, dir), 0o755))
+		}
+		copySelf(t, filepath.Join(image, "attack"), 0o755)
+		script := fmt.Sprintf("mount --make-rprivate / && mount -t proc proc %[1]s/proc && mount --bind %[2]s %[1]s/host && exec chroot %[1]s /host/victim attack hold", image, filepath.Dir(v.path))
+		cmd := exec.Command("sh", "-c", script)
+		cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
+		assert.Equal(t, "done", printed(t, cmd))
+		content, err := os.ReadFile(v.path)
+		require.NoError(t, err)
+		assert.True(t, strings.HasPrefix(string(content), "spoiled"))
+	})
+}
+
+// CVE-2019-5736
+func TestTheProgramOnTheHostCannotBeWrittenByAnotherProcess(t *testing.T) {
+	v := newVictim(t)
+	rootfs := needRootfs(t)
+	script := "echo spoiled >/proc/1/exe; cat /dev/null >>/proc/1/exe; cp /bin/true /proc/1/exe; rm -f /proc/1/exe; chmod 0 /proc/1/exe; ls -l /proc/1/exe"
+	for _, user := range []string{"0", "1"} {
+		// With --init process 1 is the program.
+		r := outcome(t, v.call("run", "--init", "--user", user, "--rootfs", rootfs, "/bin/sh", "-c", script))
+		assert.Contains(t, r.stderr, "exe", user)
+		if user == "0" {
+			assert.Contains(t, r.stderr, "Read-only file system")
+		}
+		v.unharmed(t)
+	}
+	t.Run("control: without a container", func(t *testing.T) {
+		sleeper := exec.Command(v.path, "attack", "hunt", "0")
+		require.NoError(t, sleeper.Start())
+		defer func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }()
+		r := outcome(t, exec.Command("sh", "-c", fmt.Sprintf("chmod 0 /proc/%d/exe", sleeper.Process.Pid)))
+		assert.Equal(t, 0, r.status, r.stderr)
+		info, err := os.Stat(v.path)
+		require.NoError(t, err)
+		assert.Zero(t, info.Mode().Perm())
+	})
+}
+
+// CVE-2019-5736
+func TestTheProgramOnTheHostCannotBeWrittenByTheInterpreterOfAScript(t *testing.T) {
+	v := newVictim(t)
+	dir := rootfsOf(t, map[string]string{"script": "#!/proc/self/exe\n", "hold": "#!/proc/self/exe attack\n", "link": "-> /proc/self/exe"})
+	id := v.detached(t, "--rootfs", dir, "/bin/sleep", "1000")
+	for _, name := range []string{"/script", "/hold", "/link", "/proc/self/exe", "/proc/1/exe"} {
+		inTime(t, v.call("run", "--rootfs", dir, name, "--version"))
+		inTime(t, v.call("exec", id, name, "--version"))
+		v.unharmed(t)
+	}
+}
+
+// CVE-2019-5736, CVE-2016-9962
+func TestTheProgramOnTheHostCannotBeWrittenWhenItJoinsAContainer(t *testing.T) {
+	v := newVictim(t)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	id := v.detached(t, "--rootfs", needRootfs(t), "--memory", "256m", "--volume", self+":/attack:ro", "/attack", "attack", "hunt", v.number)
+	until(t, "the hunt has begun", func() bool { return final(t, "logs", id).stdout == "ready\n" })
+	for range 10 {
+		r := outcome(t, v.call("exec", id, "/bin/true"))
+		require.Equal(t, 0, r.status, r.stderr)
+	}
+	// As long as it has rights that the container has not, nobody there can tell what it executes.
+	assert.Equal(t, "ready\n", final(t, "logs", id).stdout)
+	// Then it becomes the command, which can be the program: this proves that it would have been found.
+	cmd := v.call("exec", id, "/proc/self/exe", "attack", "hunt", "0")
+	require.NoError(t, cmd.Start())
+	until(t, "it is found", func() bool { return final(t, "logs", id).stdout != "ready\n" })
+	assert.Equal(t, "ready\nfound EROFS\n", final(t, "logs", id).stdout)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	v.unharmed(t)
+	t.Run("control: without a container", func(t *testing.T) {
+		prey := exec.Command(v.path, "attack", "hunt", "0")
+		require.NoError(t, prey.Start())
+		hunter := onHost(t, "hunt", v.number)
+		log := filepath.Join(t.TempDir(), "log")
+		output, err := os.Create(log)
+		require.NoError(t, err)
+		defer output.Close()
+		hunter.Stdout = output
+		require.NoError(t, hunter.Start())
+		defer func() {
+			_, _, _, _ = hunter.Process.Kill(), hunter.Wait(), prey.Process.Kill(), prey.Wait()
+		}()
+		until(t, "it is found", func() bool {
+			content, _ := os.ReadFile(log)
+			return string(content) == "ready\nfound ETXTBSY\n"
+		})
+	})
+}

@@ -1,0 +1,223 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// A place is one stage of a side.
+type place struct {
+	side  string
+	index int
+	call  string
+}
+
+// manyStages are flags with which as many stages as possible are worked through.
+func manyStages(t *testing.T) []string {
+	return []string{
+		"--init", "--tty", "--read-only", "--user", "1", "--volume", t.TempDir() + ":/data", "--tmpfs", "/more", "--sysctl", "net.ipv4.ip_forward=1",
+		"--oom-score-adj", "9", "--ulimit", "nofile=100", "--cpuset-cpus", "0", "--device", "/dev/null:/dev/mine",
+	}
+}
+
+// interrupted returns a call that is interrupted at a place. For action see interruptEnv.
+func (c *trial) interrupted(p place, action string, flags []string, command ...string) *exec.Cmd {
+	c.Helper()
+	cmd := c.call(c.runArgs(flags, command...)...)
+	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%s %d %s", interruptEnv, p.side, p.index, action))
+	return cmd
+}
+
+// places returns all stages of both sides, by letting each of them fail. It requires of each what point "failure at any stage
+// leaves nothing" asks for.
+func places(t *testing.T, flags []string) []place {
+	t.Helper()
+	var all []place
+	for _, side := range []string{"host", "container"} {
+		for index, done := 0, false; !done; index++ {
+			p := place{side: side, index: index}
+			t.Run(fmt.Sprintf("%s %d fails", side, index), func(t *testing.T) {
+				c := newTrial(t)
+				done = true
+				r := outcome(t, c.interrupted(p, "fail", flags, "true"))
+				if !strings.Contains(r.stderr, errInterrupted.Error()) {
+					require.Equal(t, result{}, r)
+					c.nothingLeft()
+					return
+				}
+				done = false
+				p.call = stageOf(r.stderr, c.id)
+				refused(t, r, 125)
+				require.NotEmpty(t, p.call)
+				t.Log(p.call)
+				if strings.HasPrefix(p.call, "rmdir(") {
+					// What cannot be removed is there, and can be removed later.
+					require.NotEmpty(t, c.left())
+					require.Equal(t, result{}, c.final("delete", c.id))
+				}
+				c.nothingLeft()
+			})
+			if t.Failed() {
+				return nil
+			}
+			if !done {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+func TestFailureAtAnyStageLeavesNothing(t *testing.T) {
+	flags := manyStages(t)
+	all := places(t, flags)
+	var calls []string
+	for _, p := range all {
+		calls = append(calls, p.side+" "+p.call)
+	}
+	for _, call := range []string{"host clone(", "host mkdir(", "host rmdir(", "container pivot_root(", "container move_mount(", "container seccomp(", "container execve(", `container open("/dev/pts/ptmx")`} {
+		require.True(t, slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, call) }), "%s is no stage of\n%s", call, strings.Join(calls, "\n"))
+	}
+	for _, kill := range []struct {
+		name string
+		do   func(t *testing.T, p place, flags []string)
+	}{{"run is killed", killRun}, {"process 1 is killed", killFirst}, {"monitor is killed", killMonitor}} {
+		t.Run(kill.name, func(t *testing.T) {
+			for _, p := range all {
+				t.Run(fmt.Sprintf("%s %d %s", p.side, p.index, strings.ReplaceAll(p.call, "/", "|")), func(t *testing.T) {
+					t.Parallel()
+					kill.do(t, p, flags)
+				})
+			}
+		})
+	}
+}
+
+// killRun kills the parent while one of the two sides is at a place.
+func killRun(t *testing.T, p place, flags []string) {
+	c := newTrial(t)
+	cmd := c.interrupted(p, filepath.Join(t.TempDir(), "never"), flags, "true")
+	require.NoError(t, cmd.Start())
+	c.atStage()
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	c.nothingLeft()
+}
+
+// killFirst kills process 1 at a place. If that is one of the host side, this goes on afterwards.
+func killFirst(t *testing.T, p place, flags []string) {
+	c := newTrial(t)
+	more := filepath.Join(t.TempDir(), "go-on")
+	cmd := c.interrupted(p, more, flags, "sleep", "1000")
+	if strings.HasPrefix(p.call, "rmdir(") {
+		cmd = c.interrupted(p, more, flags, "true")
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Start())
+	defer cmd.Process.Kill()
+	pid := c.atStage()
+	ended := p.side == "host"
+	if ended {
+		pid = c.first()
+		ended = pid == 0
+	}
+	if !ended {
+		require.NoError(t, unix.Kill(pid, unix.SIGKILL))
+	}
+	require.NoError(t, os.WriteFile(more, nil, 0o600))
+	if ended && !strings.HasPrefix(p.call, "rmdir(") {
+		// There is no process 1 yet. The next one is not killed by anybody.
+		c.until(func() bool { _, pid := c.statusNow(); return pid != 0 && pid == c.first() }, func() string { return "it does not start" })
+		require.NoError(t, unix.Kill(c.first(), unix.SIGKILL))
+	}
+	_ = cmd.Wait()
+	r := result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	switch r.status {
+	case 125:
+		refused(t, r, 125, "the first process has ended")
+	// The word to become the command was given.
+	case 128 + int(unix.SIGKILL), 0:
+		require.Empty(t, r.stderr)
+	default:
+		require.Fail(t, "unexpected", "%#v", r)
+	}
+	c.nothingLeft()
+}
+
+// killMonitor kills the monitor of a detached container at a place before it runs.
+func killMonitor(t *testing.T, p place, flags []string) {
+	if strings.HasPrefix(p.call, "rmdir(") {
+		t.Skip("not before it runs")
+	}
+	c := newTrial(t)
+	cmd := c.interrupted(p, filepath.Join(t.TempDir(), "never"), append([]string{"--detach"}, flags...), "sleep", "1000")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	pid := c.atStage()
+	if p.side == "container" {
+		pid = parentOf(pid)
+	}
+	require.NotEqual(t, cmd.Process.Pid, pid)
+	require.NoError(t, unix.Kill(pid, unix.SIGKILL))
+	_ = cmd.Wait()
+	refused(t, result{"", stderr.String(), cmd.ProcessState.ExitCode()}, 125, "monitor")
+	c.nothingLeft()
+}
+
+// statusNow is status, for a container that may not be there.
+func (c *trial) statusNow() (status string, pid int) {
+	list := strings.Split(c.final("list").stdout, "\n")
+	for _, line := range list {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == c.id {
+			_, _ = fmt.Sscan(fields[1], &pid)
+			return fields[2], pid
+		}
+	}
+	return "", 0
+}
+
+func TestExecThatFailsAtAnyStageLeavesTheContainerAlone(t *testing.T) {
+	c := newTrial(t)
+	c.detached(kept)
+	before := len(c.processes())
+	for _, side := range []string{"host", "container"} {
+		seen := 0
+		for index := 0; ; index++ {
+			exec := func(action string) *exec.Cmd {
+				cmd := c.call("exec", "--tty", c.id, "true")
+				cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%s %d %s", interruptEnv, side, index, action))
+				return cmd
+			}
+			r := outcome(t, exec("fail"))
+			if r.status == 0 {
+				break
+			}
+			refused(t, r, 125, errInterrupted.Error())
+			seen++
+
+			cmd := exec(filepath.Join(t.TempDir(), "never"))
+			require.NoError(t, cmd.Start())
+			c.atStage()
+			require.NoError(t, cmd.Process.Kill())
+			_ = cmd.Wait()
+			c.until(func() bool { return len(c.processes()) == before }, func() string { return fmt.Sprintf("%s %d: %v", side, index, c.left()) })
+			status, _ := c.status()
+			require.Equal(t, "running", status)
+		}
+		require.Greater(t, seen, 4, side)
+	}
+	require.Equal(t, result{"well\n", "", 0}, c.final("exec", c.id, "echo", "well"))
+}
