@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -48,7 +49,7 @@ func TestNoDescriptorComesIntoTheContainer(t *testing.T) {
 	r := outcome(t, leaking(t, command(t, append([]string{"run", "--rootfs", dir, "--init"}, look...)...)))
 	assert.Equal(t, lookedGood, r.stdout, r.stderr)
 	r = outcome(t, leaking(t, command(t, append([]string{"run", "--rootfs", dir, "--tty"}, look...)...)))
-	assert.Equal(t, "0  1  2  3\r\n", r.stdout+"", r.stderr)
+	assert.Equal(t, lookedGood, strings.ReplaceAll(r.stdout, "\r\n", "\n"), r.stderr)
 
 	args := []string{"run", "--detach", "--rootfs", dir, "/bin/sh", "-c", "ls -1 /proc/self/fd; exec sleep 1000"}
 	id := printed(t, leaking(t, command(t, args...)))

@@ -81,7 +81,7 @@ func TestTheUsersOfAHostileContainerAreAFileOfTheContainer(t *testing.T) {
 	id := detached(t, "exec sleep 1000", "--rootfs", rootfsOf(t, map[string]string{"etc/passwd": account}))
 	assert.Contains(t, final(t, "exec", "--user", "intruder", id, "/bin/id").stdout, "uid=4321")
 	for _, change := range []string{
-		"ln -s " + host, "ln -s /proc/1/root" + host, "ln -s /proc/self/fd/0", "mkfifo", "mkdir", "truncate -s 1t", "ln -s /dev/zero", "ln -s /dev/tty",
+		"ln -s " + host, "ln -s /proc/1/root" + host, "ln -s /proc/self/fd/0", "mkfifo", "mkdir", "truncate -s 100g", "ln -s /dev/zero", "ln -s /dev/tty",
 	} {
 		verb, target, _ := strings.Cut(change, " /")
 		script := "rm -r /etc/passwd; busybox " + change + " /etc/passwd"

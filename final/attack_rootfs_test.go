@@ -222,7 +222,7 @@ func TestAnImageCannotChooseWhatDevNullIs(t *testing.T) {
 func TestATerminalIsNotWhereAnImageSaysItIs(t *testing.T) {
 	victim, outside := file(t, "victim", "as it was"), t.TempDir()
 	dir := rootfsOf(t, map[string]string{"dev/console": "-> " + victim, "dev/pts": "-> " + outside, "dev/ptmx": "-> " + victim, "dev/tty": "-> " + victim})
-	script := "stat -c %t:%T /dev/console; echo to the console >/dev/console; ls /dev/pts; stat -c %d / " + outside
+	script := "stat -c %t:%T /dev/console; echo to the console >/dev/console; ls -1 /dev/pts; ls " + outside
 	r := final(t, "run", "--rootfs", dir, "--tty", "/bin/sh", "-c", script)
 	assert.Equal(t, 1, r.status, "the host's directory is not to be there: %s", r.stdout)
 	assert.Contains(t, r.stdout, "88:0\r\nto the console\r\n0\r\nptmx\r\n", r.stderr)

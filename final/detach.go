@@ -76,6 +76,9 @@ func monitor(root string, args []string) (int, error) {
 	return watch(r)
 }
 
+// input is the other end of the standard input of a container that is to keep it open.
+var input *os.File
+
 func startDetached(root string, args []string) (*container.Run, error) {
 	options, command, err := parseRun(args)
 	if err != nil {
@@ -87,6 +90,14 @@ func startDetached(root string, args []string) (*container.Run, error) {
 		return nil, err
 	}
 	request.Detached, request.Keep = true, !options.Remove
+	if options.Interactive {
+		// Open, and silent, as long as we are there.
+		read, write, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		request.Streams[0], input = read, write
+	}
 	guard, err := container.StartGuard(root, console)
 	if err != nil {
 		return nil, err

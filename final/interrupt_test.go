@@ -61,9 +61,9 @@ func rename(name string) {
 }
 
 // stageOf returns the stage that has failed in a message, without what is different in each container.
-func stageOf(message, name string) string {
+func stageOf(message, root, name string) string {
 	message = strings.TrimSuffix(strings.TrimSpace(message), ": "+errInterrupted.Error())
 	_, call, _ := strings.Cut(message, ": ")
-	call = strings.ReplaceAll(call, name, "ID")
+	call = strings.ReplaceAll(strings.ReplaceAll(call, root, "ROOT"), name, "ID")
 	return strings.Join(strings.Fields(call), " ")
 }

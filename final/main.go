@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
 	"container-workshop/final/inside"
@@ -30,13 +32,13 @@ type verb struct {
 
 var verbs = []verb{
 	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand},
-	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a container that is running", execute},
+	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute},
 	{"list", "", "list the containers", list},
 	{"state", "ID", "print the state of a container, as JSON", state},
 	{"ps", "ID", "list the processes of a container", ps},
 	{"logs", "ID", "print the output of a detached container", logs},
-	{"kill", "ID [SIGNAL]", "send a signal to the command of a container, SIGTERM if none is named", kill},
-	{"delete", "[--force] ID", "remove a container that has ended, or with --force any", remove},
+	{"kill", "ID [SIGNAL]", "send a signal, TERM by default", kill},
+	{"delete", "[--force] ID", "remove a container that has ended", remove},
 }
 
 func main() {
@@ -52,11 +54,13 @@ func Main(args []string) int {
 	if len(args) > 0 && args[0] == "init" {
 		return inside.Init(args[1:])
 	}
+	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	root := container.DefaultRoot
 	global := pflag.NewFlagSet("final", pflag.ContinueOnError)
 	global.SetInterspersed(false)
 	global.Usage = func() { usage(global) }
-	global.StringVar(&root, "root", root, "directory for the state of containers")
+	global.StringVar(&root, "root", root, "where the state of containers is")
 	status, err := container.StatusFailed, global.Parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
@@ -110,7 +114,7 @@ func report(status int, err error) int {
 func usage(global *pflag.FlagSet) {
 	fmt.Printf("Usage: %s [--root DIR] COMMAND ...\n\nCommands:\n", os.Args[0])
 	for _, v := range verbs {
-		fmt.Printf("  %-7s %-29s %s\n", v.name, v.args, v.about)
+		fmt.Printf("  %-6s %-29s %s\n", v.name, v.args, v.about)
 	}
 	fmt.Printf("\nFlags:\n%s\nEach command has --help.\n", global.FlagUsages())
 }

@@ -4,8 +4,13 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/oci"
 	"container-workshop/internal/check/steptest"
 )
 
@@ -23,4 +28,16 @@ func TestMain(m *testing.M) {
 
 func TestHasEveryPropertyOfTheSteps(t *testing.T) {
 	steptest.Step(t, 7, "--env", "CHECK_MARK", "--env", "PS1")
+}
+
+func TestTheReadmeHasEveryFlag(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(readme), "$ final run --help\n")
+	require.True(t, found)
+	block, _, found = strings.Cut(block, "```")
+	require.True(t, found)
+	var usage strings.Builder
+	oci.Usage(&usage)
+	assert.Equal(t, usage.String(), block, "copy the output of final run --help to README.md")
 }

@@ -139,7 +139,7 @@ func (c *trial) nothingLeft() {
 // until waits until something is so.
 func (c *trial) until(so func() bool, otherwise func() string) {
 	c.Helper()
-	for deadline := time.Now().Add(patience); !so(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			require.FailNow(c, otherwise())
 		}

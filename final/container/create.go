@@ -41,6 +41,9 @@ func (r *Run) create(root string) error {
 	if path == "" {
 		path = "/container-workshop-" + q.ID
 	}
+	if err := checkMounts(spec.Mounts); err != nil {
+		return err
+	}
 	groups, err := cgroup.New(path, spec.Linux.Resources)
 	if err != nil {
 		return err
@@ -48,6 +51,9 @@ func (r *Run) create(root string) error {
 	config := inside.Config{
 		Overlay: spec.Annotations[oci.AnnotationOverlay], Capabilities: caps,
 		Filter: q.Filter, FilterFlags: q.FilterFlags, Init: spec.Annotations[oci.AnnotationInit] == "true", Tied: !q.Detached, Size: q.Size, Explain: q.Explain,
+	}
+	if size := spec.Process.ConsoleSize; size != nil && config.Size == nil {
+		config.Size = &unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)}
 	}
 	config.SetContainer(spec)
 	config.SetProcess(spec.Process)
@@ -92,6 +98,20 @@ func (r *Run) create(root string) error {
 		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return groups.Join(r.pid) }})
 	}
 	return r.List.Run(list...)
+}
+
+// checkMounts refuses options of mounts that nobody knows, before anything is made.
+func checkMounts(mounts []specs.Mount) error {
+	for i, m := range mounts {
+		options, err := rootfs.ParseOptions(m.Options)
+		if err == nil && options.CopyUp {
+			err = errors.New("tmpcopyup: not supported")
+		}
+		if err != nil {
+			return fmt.Errorf("mounts[%d].options: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // claim makes the directory of the container under a name of our own, and renames it when all is in it that others need to
@@ -201,7 +221,7 @@ func (r *Run) sendConfig(groups *cgroup.Cgroup, config *inside.Config) error {
 	if err := r.set(specs.StateCreated); err != nil {
 		return err
 	}
-	return r.socket.Send(config)
+	return r.send(config)
 }
 
 // writeConfig leaves the configuration to those who join the container.

@@ -57,7 +57,7 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 		stage.Stage{Call: "clone()", Man: "clone(2)", Step: 1, Do: func() error {
 			return p.start(request.Streams, &unix.SysProcAttr{}, file)
 		}},
-		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.socket.Send(config) }},
+		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.send(config) }},
 		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Do: p.waitReady},
 		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error {
 			if !c.Cgroup.NeedsJoin() {

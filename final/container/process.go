@@ -95,11 +95,23 @@ func (p *Process) answer() (descriptor int, err error) {
 	return descriptor, nil
 }
 
+// errGone is what there is to say of a process that was killed before it could say more.
+var errGone = errors.New("the first process has ended before its command was started")
+
+// send sends a message to the container side.
+func (p *Process) send(message any) error {
+	err := p.socket.Send(message)
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return errGone
+	}
+	return err
+}
+
 // waitReady waits until all is done but what comes after our word to go on.
 func (p *Process) waitReady() error {
 	terminal, err := p.answer()
 	if err == io.EOF {
-		return errors.New("the first process has ended before its command was started")
+		return errGone
 	}
 	if terminal != -1 {
 		p.Terminal = os.NewFile(uintptr(terminal), "terminal")
@@ -109,8 +121,8 @@ func (p *Process) waitReady() error {
 
 // goOn gives the word. It returns when the process has become its command.
 func (p *Process) goOn() error {
-	if err := p.socket.Send(struct{}{}); err != nil {
-		return fmt.Errorf("the first process has ended before its command was started: %w", err)
+	if err := p.send(struct{}{}); err != nil {
+		return err
 	}
 	for {
 		// Records come first, if they are asked for.

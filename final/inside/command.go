@@ -25,7 +25,7 @@ func (c *container) findCommand() error {
 	name := c.command.args[0]
 	c.command.path = name
 	if strings.Contains(name, "/") {
-		return executable(name)
+		return c.executable(name)
 	}
 	var denied error
 	for _, dir := range strings.Split(c.searchPath(), ":") {
@@ -33,7 +33,7 @@ func (c *container) findCommand() error {
 			dir = "."
 		}
 		c.command.path = path.Join(dir, name)
-		err := executable(c.command.path)
+		err := c.executable(c.command.path)
 		if err == nil {
 			return nil
 		}
@@ -62,17 +62,18 @@ const readAhead = 4 << 20
 
 // executable returns an error unless a file can be executed, as far as can be told before it is. What it says is what execve
 // leaves unsaid: that the interpreter of a script or a program is missing is the same ENOENT as if the file were.
-func executable(name string) error {
-	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+func (c *container) executable(name string) error {
+	// To open a device or a terminal can do something already, and we have all rights: so it is looked at before.
+	place, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return notFound{fmt.Errorf("exec: %q: stat %s: %w", name, name, err)}
 	}
 	if err != nil {
 		return notExecutable{fmt.Errorf("exec: %q: %w", name, err)}
 	}
-	defer unix.Close(fd)
+	defer unix.Close(place)
 	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
+	if err := unix.Fstat(place, &stat); err != nil {
 		return notExecutable{fmt.Errorf("exec: %q: %w", name, err)}
 	}
 	switch {
@@ -81,6 +82,11 @@ func executable(name string) error {
 	case stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Mode&0o111 == 0:
 		return notExecutable{fmt.Errorf("exec: %q: permission denied", name)}
 	}
+	fd, err := unix.Openat(c.proc, fmt.Sprintf("self/fd/%d", place), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return notExecutable{fmt.Errorf("exec: %q: %w", name, err)}
+	}
+	defer unix.Close(fd)
 	// The kernel reads the file into memory now, on our account: a small limit would not hold what execve reads ahead.
 	_ = unix.Fadvise(fd, 0, min(stat.Size, readAhead), unix.FADV_WILLNEED)
 	head := make([]byte, 4096)

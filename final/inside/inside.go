@@ -57,6 +57,10 @@ func Main() int {
 		os.Stderr.WriteString("inside has to be started by run\n")
 		return StatusFailed
 	}
+	if c.Tied {
+		// For one that joins a container this cannot be asked for with clone: its parent is out of its sight. PR_SET_PDEATHSIG(2const)
+		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	}
 	c.command = command{args: decode(c.Args), env: decode(c.Env)}
 	c.list = stage.List{Side: "container", Explain: c.Explain}
 	err := c.become()

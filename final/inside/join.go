@@ -26,6 +26,7 @@ func (c *container) join() error {
 			}
 			return nil
 		}},
+		{Call: `fsopen("proc")`, Man: "fsopen(2)", Do: c.openProc},
 		// setns(2) has made the root of the mount namespace ours.
 		{Call: `open("/", O_PATH)`, Man: "open(2)", Do: func() (err error) {
 			c.tree, err = rootfs.OpenRoot("/")

@@ -70,9 +70,6 @@ func (c *container) mounts() ([]stage.Stage, error) {
 	list := []stage.Stage{{Call: `fsopen("proc")`, Man: "fsopen(2)", Step: 5, Do: c.openProc}}
 	for i, m := range c.Mounts {
 		options, err := rootfs.ParseOptions(m.Options)
-		if err == nil && options.CopyUp {
-			err = errors.New("tmpcopyup is not supported")
-		}
 		if err != nil {
 			return nil, fmt.Errorf("mounts[%d], %s: %w", i, m.Destination, err)
 		}

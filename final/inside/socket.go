@@ -50,7 +50,7 @@ func (s Socket) Receive(message any) (descriptor int, err error) {
 	for err == unix.EINTR {
 		n, m, _, _, err = unix.Recvmsg(int(s), head, rights, unix.MSG_CMSG_CLOEXEC|unix.MSG_WAITALL)
 	}
-	if n == 0 && (err == nil || errors.Is(err, unix.ECONNRESET)) {
+	if n == 0 && err == nil || errors.Is(err, unix.ECONNRESET) {
 		return -1, io.EOF
 	}
 	if err != nil {

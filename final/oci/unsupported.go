@@ -38,6 +38,7 @@ func checkSupported(spec *specs.Spec) error {
 		{"linux.uidMappings", len(linux.UIDMappings) > 0},
 		{"linux.gidMappings", len(linux.GIDMappings) > 0},
 		{"linux.timeOffsets", len(linux.TimeOffsets) > 0},
+		{"linux.rootfsPropagation", linux.RootfsPropagation != ""},
 		{"linux.netDevices", len(linux.NetDevices) > 0},
 		{"linux.mountLabel", linux.MountLabel != ""},
 		{"linux.intelRdt", linux.IntelRdt != nil},

@@ -53,20 +53,27 @@ func (r Root) resolve(name string, flags int, mode uint32, resolve uint64) (int,
 	return -1, fmt.Errorf("open %s below the root: %w", name, unix.EAGAIN)
 }
 
-// ReadFile reads a regular file that is at most limit bytes long. It does not wait for the writer of a FIFO.
+// ReadFile reads a regular file that is at most limit bytes long. Nothing else is opened: that can wait, as for the writer of a
+// FIFO, or do something, as to a device. The host's /proc must be in sight.
 func (r Root) ReadFile(name string, limit int) ([]byte, error) {
-	fd, err := r.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	place, err := r.Open(name, unix.O_PATH, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
+	defer unix.Close(place)
 	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
+	if err := unix.Fstat(place, &stat); err != nil {
 		return nil, fmt.Errorf("stat %s: %w", name, err)
 	}
 	if stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Size > int64(limit) {
 		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes", name, limit)
 	}
+	// A lease on the file would make us wait. fcntl(2)
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", place), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	defer unix.Close(fd)
 	content := make([]byte, stat.Size)
 	n, err := unix.Read(fd, content)
 	if err != nil {
