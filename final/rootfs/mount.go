@@ -105,13 +105,18 @@ func Change(mount int, set, clear, propagation uint64, recursive bool) error {
 // Attach attaches a mount to a file or directory, which is open.
 func Attach(mount, target int) error {
 	err := unix.MoveMount(mount, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
-	if errors.Is(err, unix.ENOTDIR) {
-		return fmt.Errorf("one is a directory and the other is not: %w", err)
+	if errors.Is(err, unix.EINVAL) && isDirectory(mount) != isDirectory(target) {
+		return fmt.Errorf("attach a mount: %w (one is a directory and the other is not)", err)
 	}
 	if err != nil {
 		return fmt.Errorf("attach a mount: %w", err)
 	}
 	return nil
+}
+
+func isDirectory(fd int) bool {
+	var stat unix.Stat_t
+	return unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
 // AttachAt attaches a mount to a path below the root, which is made if it is not there: as a directory or as a file, as the

@@ -1,0 +1,112 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/cgroup"
+	"container-workshop/final/stage"
+)
+
+// claim makes the directory of the container under a name of our own, and renames it when all is in it that others need to
+// clean up after us. Of two that want the same ID one fails. rename(2)
+func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
+	defer func() {
+		if err != nil {
+			// They are those of another container with the ID, if there is one.
+			r.Cgroup, r.Overlay = nil, ""
+		}
+	}()
+	if err := os.MkdirAll(root, 0o711); err != nil {
+		return err
+	}
+	r.dir = unnamed(root, r.request.ID, os.Getpid())
+	if err := os.Mkdir(r.dir, 0o711); err != nil {
+		return err
+	}
+	if err := r.acquire(); err != nil {
+		return err
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(r.lock, &stat); err != nil {
+		return fmt.Errorf("stat %s: %w", r.dir, err)
+	}
+	r.inode = stat.Ino
+	started, _ := startTime(os.Getpid())
+	r.State = State{
+		Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Bundle: r.request.Bundle, Rootfs: r.request.Spec.Root.Path,
+		Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Command: r.request.Spec.Process.Args,
+		Overlay: r.Overlay, Log: r.Log, Cgroup: planned(groups), Pid: os.Getpid(), Started: started, Maker: os.Getpid(),
+	}
+	for name, content := range r.request.Files {
+		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	if err := r.rename(root); err != nil {
+		return err
+	}
+	if pids, err := groups.Procs(); err != nil || len(pids) > 0 {
+		return errors.Join(err, fmt.Errorf("the cgroup of a container %s is in use: %s (there may be one under another --root)", r.request.ID, groups.Dirs[0].Path))
+	}
+	return nil
+}
+
+// unnamed is the directory of a container that has no ID yet, and no other container can have: IDs do not start with a dot.
+func unnamed(root, id string, maker int) string {
+	return filepath.Join(root, fmt.Sprintf(".%s.%d", id, maker))
+}
+
+// rename gives the directory its ID. One that was left by a run that was killed is removed before.
+func (r *Run) rename(root string) error {
+	dir := filepath.Join(root, r.request.ID)
+	err := unix.Renameat2(unix.AT_FDCWD, r.dir, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EEXIST) {
+		if err := removeStale(root, r.request.ID); err != nil {
+			return err
+		}
+		err = unix.Renameat2(unix.AT_FDCWD, r.dir, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
+	}
+	if err != nil {
+		return fmt.Errorf("rename %s to %s: %w", r.dir, dir, err)
+	}
+	r.dir = dir
+	return nil
+}
+
+func removeStale(root, id string) error {
+	c, err := Open(root, id)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if c.Status != specs.StateStopped || c.Keep {
+		return fmt.Errorf("there is a container %s already, which is %s (remove it: final delete --force %s)", id, c.Status, id)
+	}
+	return c.remove(new(stage.List))
+}
+
+// planned is what will have been made, for who finds the state if we are killed before we can say what has been.
+func planned(groups *cgroup.Cgroup) *cgroup.Cgroup {
+	plan := *groups
+	plan.Dirs = slices.Clone(groups.Dirs)
+	for i, dir := range plan.Dirs {
+		if _, err := os.Lstat(dir.Path); errors.Is(err, fs.ErrNotExist) {
+			plan.Dirs[i].Made = dir.Path
+		}
+	}
+	return &plan
+}
