@@ -27,12 +27,12 @@ var traps = []trap{
 	{"link up", func(place, host string) error { return os.Symlink("../../../../../../../.."+host, place) }},
 	{"link to a process", func(place, host string) error { return os.Symlink("/proc/1/root"+host, place) }},
 	{"loop", func(place, _ string) error { return os.Symlink(filepath.Base(place), place) }},
-	{"FIFO", func(place, _ string) error { return unix.Mkfifo(place, 0o666) }},
+	{"FIFO", func(place, _ string) error { return unix.Mkfifo(place, 0o777) }},
 	{"directory", func(place, _ string) error { return os.Mkdir(place, 0o755) }},
-	{"socket", func(place, _ string) error { return unix.Mknod(place, unix.S_IFSOCK|0o666, 0) }},
+	{"socket", func(place, _ string) error { return unix.Mknod(place, unix.S_IFSOCK|0o777, 0) }},
 	// There is no such device: to open it would be ENXIO.
-	{"device", func(place, _ string) error { return unix.Mknod(place, unix.S_IFCHR|0o666, int(unix.Mkdev(4000, 1))) }},
-	{"zero", func(place, _ string) error { return unix.Mknod(place, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))) }},
+	{"device", func(place, _ string) error { return unix.Mknod(place, unix.S_IFCHR|0o777, int(unix.Mkdev(4000, 1))) }},
+	{"zero", func(place, _ string) error { return unix.Mknod(place, unix.S_IFCHR|0o777, int(unix.Mkdev(1, 5))) }},
 	{"huge", func(place, _ string) error {
 		if err := os.WriteFile(place, []byte(account), 0o644); err != nil {
 			return err

@@ -207,14 +207,24 @@ func TestTheProgramOnTheHostCannotBeWrittenWhenItJoinsAContainer(t *testing.T) {
 	v := newVictim(t)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	id := v.detached(t, "--rootfs", needRootfs(t), "--memory", "256m", "--volume", self+":/attack:ro", "/attack", "attack", "hunt", v.number)
-	until(t, "the hunt has begun", func() bool { return final(t, "logs", id).stdout == "ready\n" })
-	// As long as it has rights that the container has not, nobody there can tell what it executes.
-	until(t, "it is seen", func() bool {
-		r := outcome(t, v.call("exec", id, "/bin/true"))
-		require.Equal(t, 0, r.status, r.stderr)
-		return final(t, "logs", id).stdout != "ready\n"
-	})
+	hunting := func(flags ...string) (id string) {
+		args := append([]string{"--rootfs", needRootfs(t), "--memory", "256m", "--volume", self + ":/attack:ro"}, flags...)
+		id = v.detached(t, append(args, "/attack", "attack", "hunt", v.number)...)
+		until(t, "the hunt has begun", func() bool { return final(t, "logs", id).stdout == "ready\n" })
+		until(t, "it is seen", func() bool {
+			r := outcome(t, v.call("exec", id, "/bin/true"))
+			require.Equal(t, 0, r.status, r.stderr)
+			return final(t, "logs", id).stdout != "ready\n"
+		})
+		return id
+	}
+	// As long as it has rights that the container has not, nobody there can tell what it executes. Who may look into all
+	// processes can, but not write to it.
+	id, tracing := hunting(), hunting("--cap-add", "SYS_PTRACE")
+	for range 20 {
+		require.Equal(t, 0, outcome(t, v.call("exec", tracing, "/bin/true")).status)
+	}
+	assert.Equal(t, "ready\nfound EROFS\n", final(t, "logs", tracing).stdout)
 	assert.Equal(t, "ready\nhidden\n", final(t, "logs", id).stdout)
 	// Then it becomes the command, which can be the program: this proves that it would have been found.
 	cmd := v.call("exec", id, "/proc/self/exe", "attack", "hunt", "0")

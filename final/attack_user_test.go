@@ -3,10 +3,10 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -45,13 +45,12 @@ func TestAUserIsWhoWasNamedOrNobody(t *testing.T) {
 	}
 }
 
-// treesOf lists all directories of state, of what containers write, and of cgroups.
-func treesOf(t *testing.T) []string {
+// named lists all directories of cgroups, and of what containers write, that have a word in their names.
+func named(t *testing.T, word string) (all []string) {
 	t.Helper()
-	var all []string
-	for _, root := range []string{"/run/container-workshop", "/var/lib/container-workshop/containers", "/sys/fs/cgroup"} {
+	for _, root := range []string{"/var/lib/container-workshop/containers", "/sys/fs/cgroup"} {
 		_ = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() {
+			if err == nil && strings.Contains(name, word) {
 				all = append(all, name)
 			}
 			return nil
@@ -62,32 +61,39 @@ func treesOf(t *testing.T) []string {
 
 // path_resolution(7)
 func TestAnIDIsTheNameOfOneDirectory(t *testing.T) {
-	before := treesOf(t)
-	require.NotEmpty(t, before)
-	outside := t.TempDir()
+	needRootfs(t)
+	root, outside := filepath.Join(t.TempDir(), "state"), t.TempDir()
+	word := fmt.Sprintf("escaped%d", os.Getpid())
 	for _, id := range []string{
-		"../../x", "..", ".", "", "/", "a/b", "a/../b", outside, "../../../../../.." + outside, ".hidden", "-x", "--force", "a b", "a\nb", "a\x01", "é", "a*", "$(id)", "%s",
-		strings.Repeat("a", 256), strings.Repeat("a", 300), strings.Repeat("../", 80) + "x",
+		"../../" + word, "..", ".", "", "/", "a/" + word, "a/../" + word, outside, "../../../../../.." + outside, "." + word, "-" + word, "--force", "a " + word, "a\n" + word,
+		word + "\x01", word + "é", word + "*", "$(" + word + ")", "%s", word + strings.Repeat("a", 256), word + strings.Repeat("a", 300), strings.Repeat("../", 80) + word,
 	} {
-		refused(t, run(t, "true", "--name="+id), 125, "--name")
-		refused(t, run(t, "true", "--detach", "--name="+id), 125, "--name")
+		for _, flags := range [][]string{{"--name=" + id}, {"--detach", "--name=" + id}} {
+			refused(t, final(t, append(append([]string{"--root", root, "run", "--rootfs", needRootfs(t)}, flags...), "/bin/true")...), 125, "--name")
+		}
 		for _, verb := range [][]string{{"state"}, {"kill"}, {"delete", "--force"}, {"ps"}, {"logs"}, {"exec"}} {
-			args := append(slices.Clone(verb), "--", id)
+			args := append(append([]string{"--root", root}, verb...), "--", id)
 			if verb[0] == "exec" {
 				args = append(args, "/bin/true")
 			}
-			r := final(t, args...)
-			assert.Equal(t, 125, r.status, "%q: %s", args, r.stdout)
-			assert.Contains(t, r.stderr, "container ID", "%q", args)
+			refused(t, final(t, args...), 125, "container ID")
 		}
 	}
-	assert.Equal(t, before, treesOf(t))
+	assert.NoDirExists(t, root)
+	assert.Empty(t, named(t, word))
 	empty(t, outside)
-	// The control: these are names.
-	for _, id := range []string{"x", "0", "_", "+", "A.b-c_d+e..f", strings.Repeat("a", 200)} {
-		r := run(t, "true", "--name", id)
-		assert.Equal(t, 0, r.status, r.stderr)
+	// The control: these are names, and seen as long as they are in use.
+	for _, id := range []string{"_" + word, "+", "0", "A.b-c_d+e.." + word, word + strings.Repeat("a", 200)} {
+		args := []string{"--root", root, "run", "--detach", "--rm", "--rootfs", needRootfs(t), "--name", id, "/bin/sleep", "1000"}
+		require.Equal(t, id, printed(t, command(t, args...)))
+		assert.DirExists(t, filepath.Join(root, id))
+		if strings.Contains(id, word) {
+			assert.NotEmpty(t, named(t, id))
+		}
+		assert.Equal(t, 0, final(t, "--root", root, "delete", "--force", id).status)
 	}
+	empty(t, root)
+	assert.Empty(t, named(t, word))
 }
 
 // A name that is a link leads nowhere, as one in /run that somebody else has made. path_resolution(7)

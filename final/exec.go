@@ -26,6 +26,9 @@ func execute(root string, args []string) (int, error) {
 	if err := parse(set, args, 2, -1); err != nil {
 		return container.StatusFailed, err
 	}
+	if err := container.Seal(); err != nil {
+		return container.StatusFailed, err
+	}
 	console := container.NewConsole(os.Stdin, os.Stdout)
 	options.Terminal = *tty
 	if !set.Changed("tty") {

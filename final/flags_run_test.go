@@ -19,7 +19,7 @@ import (
 
 func TestInitReapsAndPassesSignalsOn(t *testing.T) {
 	// The orphan is gone from the list of processes, and not a zombie in it.
-	script := `sh -c 'sleep 0.02 & echo $! >/orphan'; while [ -e /proc/$(cat /orphan) ]; do sleep 0.01; done; echo reaped; exit 7`
+	script := `sh -c 'sleep 0.02 & echo $! >/orphan'; n=0; while [ -e /proc/$(cat /orphan) ] && [ $n -lt 300 ]; do n=$((n+1)); sleep 0.01; done; [ $n -lt 300 ] && echo reaped; exit 7`
 	require.Equal(t, result{"reaped\n", "", 7}, run(t, script, "--init"))
 	require.Equal(t, 128+int(unix.SIGKILL), run(t, "kill -KILL $$", "--init").status)
 	require.Equal(t, 128+int(unix.SIGTERM), run(t, "kill -TERM $$", "--init").status)

@@ -20,6 +20,8 @@ import (
 
 // runCommand runs a command in a new container, to its end, or detached.
 func runCommand(root string, args []string) (int, error) {
+	// Before there is another process that somebody could take for the command.
+	signals := container.Signals()
 	console := container.NewConsole(os.Stdin, os.Stdout)
 	guard, err := container.StartGuard(root, console)
 	if err != nil {
@@ -33,7 +35,6 @@ func runCommand(root string, args []string) (int, error) {
 	if options.Detach {
 		return detach(root, args)
 	}
-	signals := container.Signals()
 	request, err := newRequest(root, options, command, console)
 	if err != nil {
 		return container.StatusFailed, err

@@ -92,7 +92,7 @@ func TestStaleStateIsNoObstacle(t *testing.T) {
 			}
 			_ = cmd.Wait()
 			require.NotEmpty(c, c.left())
-			require.Contains(c, c.final("list").stdout, "stopped")
+			c.stopped()
 		},
 		"of a detached one that was killed before it ran": func(c *trial) {
 			cmd := c.call(c.runArgs([]string{"--detach"}, "true")...)

@@ -52,6 +52,8 @@ func newTrial(t *testing.T) *trial {
 			time.Sleep(time.Millisecond)
 		}
 		_ = c.call("delete", "--force", c.id).Run()
+		// Of a state that is not known it is not known where its files are.
+		_ = os.RemoveAll(filepath.Join(container.Storage, c.id))
 	})
 	return c
 }

@@ -25,6 +25,21 @@ type ExecRequest struct {
 	Size        *unix.Winsize
 }
 
+// Seal starts this program again from a read-only mount of it, unless it is on one. Between clone and execve our child is a
+// process that the container sees, and still this program: with CAP_SYS_PTRACE it could be opened there, and be written as soon
+// as nobody executes it. CVE-2019-5736
+func Seal() error {
+	if rootfs.Sealed() {
+		return nil
+	}
+	self, err := rootfs.SealedSelf()
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	return fmt.Errorf("start this program again: %w", unix.Exec(fmt.Sprintf("/proc/self/fd/%d", self.Fd()), os.Args, os.Environ()))
+}
+
 // Exec starts a command in a running container: in its namespaces, its cgroups, with what is left of its rights.
 //
 // It must be called on a thread that is not used for anything else: the children of that are in the container from then on.

@@ -65,7 +65,13 @@ func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os
 	attr.Setsid, attr.PidFD = true, &p.pidfd
 	// It needs one thread and no garbage collection, and so less time to start.
 	env := append(os.Environ(), "GOMAXPROCS=1", "GOGC=off")
-	path := fmt.Sprintf("/proc/self/fd/%d", self.Fd())
+	// Files take the first numbers in the child, whatever has them here: our program has to have another.
+	program, err := unix.FcntlInt(self.Fd(), unix.F_DUPFD_CLOEXEC, len(files))
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	defer unix.Close(program)
+	path := fmt.Sprintf("/proc/self/fd/%d", program)
 	p.pid, err = syscall.ForkExec(path, []string{os.Args[0], "inside"}, &syscall.ProcAttr{Env: env, Files: files, Sys: attr})
 	return advised(err)
 }

@@ -64,14 +64,16 @@ func (m *Mask) cover(target int) (int, error) {
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return cloneOf(m.null)
 	}
-	if m.empty == -1 {
-		fd, err := Filesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
-		if err != nil {
-			return -1, err
-		}
-		m.empty = fd
+	if m.empty != -1 {
+		return cloneOf(m.empty)
 	}
-	return cloneOf(m.empty)
+	fd, err := Filesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	// The others are clones of the first, which is attached by then: before Linux 6.15 one that is not cannot be cloned.
+	m.empty, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return fd, err
 }
 
 // MakeReadOnly makes a path read-only, by a mount of its own. One that does not exist is none. config-linux.md, readonly paths

@@ -143,6 +143,11 @@ func (r Root) AttachAt(mount int, target string) error {
 // host by /proc/PID/exe. CVE-2019-5736
 func SealedSelf() (*os.File, error) {
 	fd, err := Clone("/proc/self/exe", false)
+	if errors.Is(err, unix.EINVAL) && Sealed() {
+		// We are on such a mount already. As it is in no namespace, it cannot be cloned.
+		fd, err = unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
+		return os.NewFile(uintptr(fd), "this program"), os.NewSyscallError("open", err)
+	}
 	if errors.Is(err, unix.ENOENT) {
 		err = fmt.Errorf("%w (/proc is not mounted: mount -t proc proc /proc)", err)
 	}
@@ -155,6 +160,12 @@ func SealedSelf() (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+// Sealed reports whether this process executes the program from a read-only mount already.
+func Sealed() bool {
+	var fs unix.Statfs_t
+	return unix.Statfs("/proc/self/exe", &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }
 
 // BindFile attaches a mount of an open file to a path below the root, which is made if it is not there.
