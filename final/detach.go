@@ -56,7 +56,7 @@ func monitor(root string, args []string) (int, error) {
 	report := os.NewFile(3, "report")
 	unix.CloseOnExec(3)
 	// We do not end with the session of the caller. Nobody reads them: were they ignored, the command would ignore them too.
-	signal.Notify(make(chan os.Signal), unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
 	r, err := startDetached(root, args)
 	answer := started{Status: container.StatusFailed}
 	if err != nil {
@@ -76,9 +76,6 @@ func monitor(root string, args []string) (int, error) {
 	return watch(r)
 }
 
-// input is the other end of the standard input of a container that is to keep it open.
-var input *os.File
-
 func startDetached(root string, args []string) (*container.Run, error) {
 	options, command, err := parseRun(args)
 	if err != nil {
@@ -91,12 +88,12 @@ func startDetached(root string, args []string) (*container.Run, error) {
 	}
 	request.Detached, request.Keep = true, !options.Remove
 	if options.Interactive {
-		// Open, and silent, as long as we are there.
-		read, write, err := os.Pipe()
-		if err != nil {
-			return nil, err
+		// What we have of it stays open, and silent, as long as we are there.
+		var pipe [2]int
+		if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+			return nil, os.NewSyscallError("pipe", err)
 		}
-		request.Streams[0], input = read, write
+		request.Streams[0] = os.NewFile(uintptr(pipe[0]), "input")
 	}
 	guard, err := container.StartGuard(root, console)
 	if err != nil {

@@ -30,7 +30,7 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	if err := os.MkdirAll(root, 0o711); err != nil {
 		return err
 	}
-	r.dir = unnamed(root, r.request.ID, os.Getpid())
+	r.dir = unnamed(root, os.Getpid())
 	if err := os.Mkdir(r.dir, 0o711); err != nil {
 		return err
 	}
@@ -66,8 +66,8 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 }
 
 // unnamed is the directory of a container that has no ID yet, and no other container can have: IDs do not start with a dot.
-func unnamed(root, id string, maker int) string {
-	return filepath.Join(root, fmt.Sprintf(".%s.%d", id, maker))
+func unnamed(root string, maker int) string {
+	return filepath.Join(root, fmt.Sprintf(".%d", maker))
 }
 
 // rename gives the directory its ID. One that was left by a run that was killed is removed before.

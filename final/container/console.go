@@ -62,6 +62,8 @@ type console struct {
 	// mutex is for raw, and the settings that it is about.
 	mutex sync.Mutex
 	raw   bool
+	// over says that the terminal is not to be touched any more, whatever is still typed.
+	over bool
 }
 
 func newConsole(master *os.File, c *Console) *console {
@@ -86,6 +88,9 @@ func (c *console) stop() {
 	// Something that has the other end open may have left the container, as a descriptor can be sent elsewhere.
 	case <-time.After(time.Second):
 	}
+	c.mutex.Lock()
+	c.over = true
+	c.mutex.Unlock()
 	c.release()
 	c.master.Close()
 }
@@ -112,6 +117,9 @@ func (c *console) take() {
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	if c.over {
+		return
+	}
 	if _, err := term.MakeRaw(int(c.In.Fd())); err == nil {
 		c.raw = true
 	}

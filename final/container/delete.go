@@ -33,7 +33,7 @@ func Delete(root, id string, force bool) error {
 
 // CleanUp removes what a process that was killed has left of the container that it made, and nothing of another with that ID.
 func CleanUp(root, id string, maker int) error {
-	err := os.RemoveAll(unnamed(root, id, maker))
+	err := os.RemoveAll(unnamed(root, maker))
 	c, openErr := Open(root, id)
 	if openErr != nil {
 		// It has left nothing.

@@ -42,7 +42,7 @@ func newPlan(q *Request) (*plan, error) {
 	}
 	path := spec.Linux.CgroupsPath
 	if path == "" {
-		path = "/container-workshop-" + q.ID
+		path = "/" + q.ID
 	}
 	groups, err := cgroup.New(path, spec.Linux.Resources)
 	if err != nil {

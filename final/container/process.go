@@ -145,13 +145,14 @@ func (p *Process) goOn() error {
 
 // abandon ends the process if it has not ended, and waits for it.
 func (p *Process) abandon() {
-	if p.socket != -1 {
-		unix.Close(int(p.socket))
-		p.socket = -1
-	}
+	// Before it can see that the socket is closed, and say so.
 	if p.pid != 0 && p.ended == nil {
 		p.signal(unix.SIGKILL)
 		p.wait()
+	}
+	if p.socket != -1 {
+		unix.Close(int(p.socket))
+		p.socket = -1
 	}
 }
 

@@ -154,7 +154,7 @@ func newLinux(o *Options, host *Host) (*specs.Linux, error) {
 		Sysctl:      sysctls,
 		Devices:     devices,
 		Resources:   resources,
-		CgroupsPath: "/container-workshop-" + o.Name,
+		CgroupsPath: cgroupsPath(o.Name),
 	}
 	if !o.Privileged {
 		linux.MaskedPaths, linux.ReadonlyPaths = maskedPaths(host), readonlyPaths()
@@ -202,4 +202,13 @@ func newResources(o *Options) (*specs.LinuxResources, error) {
 		resources.CPU.Shares = &o.CPUShares
 	}
 	return resources, nil
+}
+
+// cgroupsPath names the cgroup so that it is known for ours, if there is room for that: a name has 255 bytes at most.
+func cgroupsPath(id string) string {
+	const prefix, nameMax = "container-workshop-", 255
+	if len(prefix)+len(id) > nameMax {
+		return "/" + id
+	}
+	return "/" + prefix + id
 }
