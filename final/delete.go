@@ -7,14 +7,8 @@ import "container-workshop/final/container"
 func remove(root string, args []string) (int, error) {
 	set := flags("delete", "[--force] ID", "remove a container that has ended")
 	force := set.BoolP("force", "f", false, "kill it if it is running")
-	// For the guard of a run that was killed.
-	maker := set.Int("maker", 0, "")
-	_ = set.MarkHidden("maker")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
-	}
-	if *maker != 0 {
-		return 0, container.CleanUp(root, set.Arg(0), *maker)
 	}
 	return 0, container.Delete(root, set.Arg(0), *force)
 }

@@ -95,13 +95,13 @@ func startDetached(root string, args []string) (*container.Run, error) {
 		}
 		request.Streams[0] = os.NewFile(uintptr(pipe[0]), "input")
 	}
-	guard, err := container.StartGuard(root, console)
+	guard, err := container.StartGuard(console)
 	if err != nil {
 		return nil, err
 	}
 	// From when it runs it is to go on without us.
 	defer guard.Dismiss()
-	if err := guard.Watch(request.ID); err != nil {
+	if err := guard.Watch(root, request.ID, console); err != nil {
 		return nil, err
 	}
 	r, err := container.Create(root, request)

@@ -35,7 +35,7 @@ func execute(root string, args []string) (int, error) {
 		options.Terminal = console.IsTerminal()
 	}
 	signals := container.Signals()
-	guard, err := container.StartGuard(root, console)
+	guard, err := container.StartGuard(console)
 	if err != nil {
 		return container.StatusFailed, err
 	}

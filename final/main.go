@@ -51,6 +51,9 @@ func Main(args []string) int {
 	if len(args) == 1 && args[0] == "inside" {
 		return inside.Main()
 	}
+	if len(args) == 1 && args[0] == "guard" {
+		return report(0, container.WatchOver())
+	}
 	if len(args) > 0 && args[0] == "init" {
 		return inside.Init(args[1:])
 	}

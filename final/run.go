@@ -20,14 +20,6 @@ import (
 
 // runCommand runs a command in a new container, to its end, or detached.
 func runCommand(root string, args []string) (int, error) {
-	// Before there is another process that somebody could take for the command.
-	signals := container.Signals()
-	console := container.NewConsole(os.Stdin, os.Stdout)
-	guard, err := container.StartGuard(root, console)
-	if err != nil {
-		return container.StatusFailed, err
-	}
-	defer guard.Dismiss()
 	options, command, err := parseRun(args)
 	if err != nil {
 		return container.StatusFailed, err
@@ -35,12 +27,19 @@ func runCommand(root string, args []string) (int, error) {
 	if options.Detach {
 		return detach(root, args)
 	}
+	console := container.NewConsole(os.Stdin, os.Stdout)
+	standing := standBy(console)
 	request, err := newRequest(root, options, command, console)
+	by := <-standing
+	if by.err != nil {
+		return container.StatusFailed, by.err
+	}
+	defer by.guard.Dismiss()
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	request.Streams = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	if err := guard.Watch(request.ID); err != nil {
+	if err := by.guard.Watch(root, request.ID, console); err != nil {
 		return container.StatusFailed, err
 	}
 	defer console.Restore()
@@ -52,13 +51,32 @@ func runCommand(root string, args []string) (int, error) {
 	if err := r.Start(); err != nil {
 		return container.StatusFailed, joined(err, r.Remove())
 	}
-	status := r.Wait(signals, console)
+	status := r.Wait(by.signals, console)
 	err = joined(tooMuchMemory(r, status), r.Remove())
 	if options.Explain {
 		console.Restore()
 		explain(os.Stderr, r.List.Records)
 	}
 	return status, err
+}
+
+// A standby is what has to be there before a container is made.
+type standby struct {
+	signals chan os.Signal
+	guard   *container.Guard
+	err     error
+}
+
+// standBy gets signals and a guard while others think about the configuration. Signals come first: as soon as there is another
+// process, somebody could take it for the command, and send us one.
+func standBy(console *container.Console) <-chan standby {
+	done := make(chan standby, 1)
+	go func() {
+		by := standby{signals: container.Signals()}
+		by.guard, by.err = container.StartGuard(console)
+		done <- by
+	}()
+	return done
 }
 
 // tooMuchMemory returns an error if that is what a command has been killed for.

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside"
+	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
 
@@ -123,6 +124,8 @@ func (r *Run) Start() error {
 	r.Keep = r.request.Keep
 	return r.List.Run(
 		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.goOn},
+		// The command runs from here on.
+		stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
 		stage.Stage{Call: "write(state.json, running)", Man: "write(2)", Do: func() error { return r.set(specs.StateRunning) }},
 	)
 }
@@ -182,7 +185,7 @@ func (c *Container) remove(list *stage.List) error {
 			if c.Overlay == "" {
 				return nil
 			}
-			return os.RemoveAll(c.Overlay)
+			return rootfs.RemoveOverlayDir(c.Overlay)
 		}},
 		stage.Stage{Call: "rmdir(state)", Man: "rmdir(2)", Do: func() error { return os.RemoveAll(c.dir) }},
 	)

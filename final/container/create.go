@@ -68,7 +68,6 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 			}
 			return p.cgroup.Set(r.request.Spec.Linux.Resources)
 		}},
-		{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
 		{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady},
 	}
 	if p.cgroup.NeedsJoin() {

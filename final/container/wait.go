@@ -17,7 +17,12 @@ const gracePeriod = 3 * time.Second
 
 // Signals are those that are meant for the command. Those that it is to ignore, as under nohup, stay ignored.
 func Signals() chan os.Signal {
-	wanted := []os.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGWINCH}
+	var wanted []os.Signal
+	if tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
+		// Without a terminal there is no foreground to be in. Each signal takes the scheduler of Go a tenth of a millisecond.
+		unix.Close(tty)
+		wanted = []os.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGWINCH}
+	}
 	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2} {
 		if !signal.Ignored(sig) {
 			wanted = append(wanted, sig)

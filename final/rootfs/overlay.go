@@ -53,3 +53,14 @@ func MakeOverlayDir(dir string) error {
 	}
 	return nil
 }
+
+// RemoveOverlayDir removes what MakeOverlayDir and the container have made. Most containers have written nothing: what the
+// kernel makes for itself is known, and quickly removed.
+func RemoveOverlayDir(dir string) error {
+	for _, below := range []string{"work/work/incompat/volatile/dirty", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work", "upper", ""} {
+		if err := unix.Rmdir(filepath.Join(dir, below)); err == unix.ENOTDIR {
+			_ = unix.Unlink(filepath.Join(dir, below))
+		}
+	}
+	return os.RemoveAll(dir)
+}
