@@ -22,7 +22,7 @@ packages = ./step0*/ ./final/... ./internal/... ./scripts/
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff check doctor test lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start diff check doctor test bench lint clean need-go need-step need-rootfs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ doctor: ## Say whether this machine can do the workshop, and what to do if not
 
 test: need-go need-rootfs ## Run all tests, as root
 	@scripts/test.sh
+
+bench: need-go need-rootfs ## Time a container of final, and of crun and runc where they are, as root
+	@go test ./final -run - -bench Start -benchtime 100x -count 3
 
 lint: need-go ## Look for mistakes without running anything
 	@command -v shellcheck >/dev/null || $(SUDO) apt-get install -y -qq shellcheck

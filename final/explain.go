@@ -29,9 +29,13 @@ func explain(w io.Writer, records []stage.Record) {
 		if r.Step > 0 {
 			step = fmt.Sprintf("%02d", r.Step)
 		}
-		fmt.Fprintf(w, "%7.2f %7d  %-9s %-5s %-58s %s\n", (r.Start-first).Seconds()*1000, r.Took.Microseconds(), r.Side, step, r.Call, r.Man)
+		micros := "-"
+		if r.Took >= 0 {
+			micros = fmt.Sprint(r.Took.Microseconds())
+		}
+		fmt.Fprintf(w, "%7.2f %7s  %-9s %-5s %-58s %s\n", (r.Start-first).Seconds()*1000, micros, r.Side, step, r.Call, r.Man)
 		if !r.Waiting {
-			took[r.Step] += r.Took
+			took[r.Step] += max(r.Took, 0)
 		}
 	}
 	fmt.Fprintf(w, "\nWhere the time went, in µs, both sides together, waiting for each other left out:\n")

@@ -23,7 +23,7 @@ type result struct {
 }
 
 // needRootfs returns the root file system of the tests, or skips what needs it.
-func needRootfs(t *testing.T) string {
+func needRootfs(t testing.TB) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: make test")
@@ -99,7 +99,7 @@ func refused(t *testing.T, r result, status int, words ...string) {
 
 // rootfsOf makes a root file system of a static busybox and what files says: a path ending in / is a directory, a value
 // starting with "-> " a symbolic link, all else a file.
-func rootfsOf(t *testing.T, files map[string]string) string {
+func rootfsOf(t testing.TB, files map[string]string) string {
 	t.Helper()
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {

@@ -37,11 +37,11 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	if err := r.acquire(); err != nil {
 		return err
 	}
-	var stat unix.Stat_t
-	if err := unix.Fstat(r.lock, &stat); err != nil {
-		return fmt.Errorf("stat %s: %w", r.dir, err)
+	pin, err := unix.Open(r.dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", r.dir, err)
 	}
-	r.inode = stat.Ino
+	r.pin = pin
 	started, _ := startTime(os.Getpid())
 	r.State = State{
 		Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Bundle: r.request.Bundle, Rootfs: r.request.Spec.Root.Path,

@@ -69,8 +69,8 @@ type Run struct {
 	Container
 	Process
 	request *Request
-	// inode is that of the directory of the container. Another one of the same name has another.
-	inode uint64
+	// pin is a descriptor of the directory of the container. As long as it is open, no other directory has its inode.
+	pin int
 }
 
 // Create makes a container up to the point where its command has only to be started. If that fails nothing is left of it.
@@ -161,8 +161,8 @@ func (r *Run) reopen() bool {
 	if c.acquire() != nil {
 		return false
 	}
-	var stat unix.Stat_t
-	if unix.Fstat(c.lock, &stat) != nil || stat.Ino != r.inode {
+	var there, ours unix.Stat_t
+	if unix.Fstat(c.lock, &there) != nil || unix.Fstat(r.pin, &ours) != nil || there.Ino != ours.Ino || there.Dev != ours.Dev {
 		c.Close()
 		return false
 	}

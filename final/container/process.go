@@ -133,6 +133,7 @@ func (p *Process) goOn() error {
 	for {
 		// Records come first, if they are asked for.
 		if _, err := p.answer(); err == io.EOF {
+			p.List.Over()
 			break
 		} else if err != nil {
 			return err

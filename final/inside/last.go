@@ -78,13 +78,20 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	// Whatever is still open is the host's. It comes last, so that nothing is opened after it. CVE-2024-21626
 	l.add("close_range(3, ~0, CLOSE_RANGE_CLOEXEC)", "close_range(2)", call{unix.SYS_CLOSE_RANGE, [5]uintptr{3, 1<<32 - 1, unix.CLOSE_RANGE_CLOEXEC}})
 	if c.Explain {
-		l.list = append(l.list, stage.Stage{Call: "", Do: func() error { return socket.Send(Report{Records: c.list.Records}) }})
+		report := len(l.list)
+		l.list = append(l.list, stage.Stage{Do: func() error {
+			c.list.Ahead(l.list[report+1:])
+			return socket.Send(Report{Records: c.list.Records})
+		}})
 	}
 	if c.NoNewPrivileges {
 		// Nothing but execve comes after it: it may forbid everything else.
 		l.filter(c)
 	}
-	return l.list, l.execve(c)
+	if err := l.execve(c); err != nil {
+		return nil, err
+	}
+	return l.list, nil
 }
 
 func (l *last) filter(c *container) {

@@ -32,7 +32,8 @@ type Record struct {
 	Man  string
 	Step int
 	// Start is on the monotonic clock, which is the same for all processes. clock_gettime(2)
-	Start   time.Duration
+	Start time.Duration
+	// Took is negative if it is not known.
 	Took    time.Duration
 	Waiting bool
 }
@@ -75,4 +76,18 @@ func (l *List) run(s *Stage) error {
 	err := s.Do()
 	l.Records = append(l.Records, Record{Side: l.Side, Call: s.Call, Man: s.Man, Step: s.Step, Start: start, Took: now() - start, Waiting: s.Waiting})
 	return err
+}
+
+// Ahead adds records of stages after which nobody is there to tell of them.
+func (l *List) Ahead(stages []Stage) {
+	for _, s := range stages {
+		l.Records = append(l.Records, Record{Side: l.Side, Call: s.Call, Man: s.Man, Step: s.Step, Start: now(), Took: -1})
+	}
+}
+
+// Over tells that the last of those has just ended.
+func (l *List) Over() {
+	if n := len(l.Records); n > 0 && l.Records[n-1].Took < 0 {
+		l.Records[n-1].Took = now() - l.Records[n-1].Start
+	}
 }
