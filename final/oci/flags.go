@@ -42,7 +42,7 @@ func flags(o *Options) []*flag {
 		{group: "Process", name: "workdir", short: "w", arg: "DIR", value: "/", about: "working directory", set: one(&o.Workdir, checkedWorkdir)},
 		{group: "Process", name: "user", short: "u", arg: "USER[:GROUP]", about: "names of the container, or numbers; a number\nwithout entry and group is its own group", set: one(&o.User, checkedUser)},
 		{group: "Process", name: "tty", short: "t", about: "a terminal of its own (default: on a terminal)", set: one(&o.TTY, pointer(parseBool))},
-		{group: "Process", name: "interactive", short: "i", about: "standard input stays open, with --detach too", set: one(&o.Interactive, parseBool)},
+		{group: "Process", name: "interactive", short: "i", about: "standard input stays open when detached too", set: one(&o.Interactive, parseBool)},
 
 		{group: "Files", name: "volume", short: "v", arg: "SRC:DST[:ro]", about: "file or directory of the host", set: each(&o.Volumes, parseVolume)},
 		{group: "Files", name: "tmpfs", arg: "DIR[:OPTIONS]", value: "/mytemp", about: "files in memory; options: size=16m, mode=1777,\nuid=, gid=, nr_inodes=, ro, noexec, …", set: each(&o.Tmpfs, parseTmpfs)},

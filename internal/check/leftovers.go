@@ -5,8 +5,11 @@ package check
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // leftovers is what many containers leave on the host.
@@ -30,14 +33,28 @@ var leftovers = []Property{
 			if err != nil {
 				return err
 			}
-			for _, dir := range cgroupsOnHost() {
-				if !slices.Contains(cgroups, dir) {
-					return fmt.Errorf("%s is still there", dir)
-				}
-			}
-			return nil
+			return noneLeft(cgroups)
 		},
 	},
+}
+
+// noneLeft returns an error if there are cgroups that were not there before, and have no processes. Those of other containers
+// on this host have some, or go by themselves.
+func noneLeft(before []string) error {
+	left := ""
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		left = ""
+		for _, dir := range cgroupsOnHost() {
+			procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+			if err == nil && len(procs) == 0 && !slices.Contains(before, dir) {
+				left = dir
+			}
+		}
+		if left == "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is still there", left)
 }
 
 // leaveNothing runs containers at once, and returns an error if anything of one of them is there afterwards.
