@@ -19,7 +19,7 @@ func execute(root string, args []string) (int, error) {
 	set := flags("exec", "[flags] ID COMMAND [ARG ...]", "run a command in a container that is running")
 	var options oci.ExecOptions
 	tty := set.BoolP("tty", "t", false, "a terminal of its own (automatic on a terminal)")
-	set.BoolP("interactive", "i", true, "standard input is the command's")
+	interactive := set.BoolP("interactive", "i", true, "standard input is the command's")
 	set.StringArrayVarP(&options.Env, "env", "e", nil, "set a variable: KEY=VALUE, or KEY for the caller's value")
 	set.StringVarP(&options.User, "user", "u", "", "user: name, number, or either with :group")
 	set.StringVarP(&options.Workdir, "workdir", "w", "", "working directory")
@@ -34,6 +34,12 @@ func execute(root string, args []string) (int, error) {
 	if !set.Changed("tty") {
 		options.Terminal = console.IsTerminal()
 	}
+	// This may wait for another command. Until then a signal ends us.
+	c, err := container.Open(root, set.Arg(0))
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	defer c.Close()
 	signals := container.Signals()
 	guard, err := container.StartGuard(console)
 	if err != nil {
@@ -41,7 +47,12 @@ func execute(root string, args []string) (int, error) {
 	}
 	defer guard.Dismiss()
 	defer console.Restore()
-	p, err := join(root, set.Arg(0), &options, set.Args()[1:], console)
+	streams := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	if !*interactive {
+		streams[0] = nil
+	}
+	p, err := join(c, &options, set.Args()[1:], console, streams)
+	c.Close()
 	if err != nil {
 		return container.StatusFailed, err
 	}
@@ -49,14 +60,9 @@ func execute(root string, args []string) (int, error) {
 }
 
 // join starts the command. The container is locked until it runs.
-func join(root, id string, options *oci.ExecOptions, command []string, console *container.Console) (*container.Process, error) {
-	c, err := container.Open(root, id)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
+func join(c *container.Container, options *oci.ExecOptions, command []string, console *container.Console, streams [3]*os.File) (*container.Process, error) {
 	if c.Status != specs.StateRunning {
-		return nil, fmt.Errorf("container not running: %s is %s", id, c.Status)
+		return nil, fmt.Errorf("container not running: %s is %s", c.ID, c.Status)
 	}
 	spec, err := c.Spec()
 	if err != nil {
@@ -71,7 +77,7 @@ func join(root, id string, options *oci.ExecOptions, command []string, console *
 	if err != nil {
 		return nil, err
 	}
-	request := &container.ExecRequest{Process: process, Streams: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Size: console.Size()}
+	request := &container.ExecRequest{Process: process, Streams: streams, Size: console.Size()}
 	if options.Terminal {
 		request.Streams = [3]*os.File{}
 	}

@@ -73,7 +73,9 @@ func Main(args []string) int {
 	case global.NArg() == 0:
 		err = fmt.Errorf("no command: want %s run [flags] COMMAND [ARG ...] (or see --help)", os.Args[0])
 	default:
-		status, err = dispatch(root, global.Args())
+		if root, err = filepath.Abs(root); err == nil {
+			status, err = dispatch(root, global.Args())
+		}
 	}
 	return report(status, err)
 }
@@ -84,7 +86,7 @@ func dispatch(root string, args []string) (int, error) {
 			continue
 		}
 		// Help is for all.
-		if os.Geteuid() != 0 && !slices.Contains(args, "--help") {
+		if os.Geteuid() != 0 && !(len(args) > 1 && slices.Contains([]string{"--help", "-h"}, args[1])) {
 			return container.StatusFailed, errors.New("a container needs root: use sudo")
 		}
 		return v.do(root, args[1:])

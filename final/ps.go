@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,8 +28,13 @@ func ps(root string, args []string) (int, error) {
 	}
 	cmd := exec.Command("ps", "-f", "-p", strings.Join(list, ","))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return container.StatusFailed, fmt.Errorf("ps: %w (it is in the package procps)", err)
+	err = cmd.Run()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return container.StatusFailed, fmt.Errorf("%w (it is in the package procps)", err)
+	case cmd.ProcessState == nil:
+		return container.StatusFailed, err
 	}
+	// It fails if it has nothing to show, as all have ended meanwhile.
 	return 0, nil
 }

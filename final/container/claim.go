@@ -30,7 +30,8 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	if err := os.MkdirAll(root, 0o711); err != nil {
 		return err
 	}
-	r.dir = unnamed(root, os.Getpid())
+	started, _ := startTime(os.Getpid())
+	r.dir = unnamed(root, os.Getpid(), started)
 	if err := os.Mkdir(r.dir, 0o711); err != nil {
 		return err
 	}
@@ -42,11 +43,10 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 		return fmt.Errorf("open %s: %w", r.dir, err)
 	}
 	r.pin = pin
-	started, _ := startTime(os.Getpid())
 	r.State = State{
 		Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Bundle: r.request.Bundle, Rootfs: r.request.Spec.Root.Path,
 		Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Command: r.request.Spec.Process.Args,
-		Overlay: r.Overlay, Log: r.Log, Cgroup: planned(groups), Pid: os.Getpid(), Started: started, Maker: os.Getpid(),
+		Overlay: r.Overlay, Log: r.Log, Pid: os.Getpid(), Started: started, Maker: os.Getpid(),
 	}
 	for name, content := range r.request.Files {
 		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o644); err != nil {
@@ -59,15 +59,38 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	if err := r.rename(root); err != nil {
 		return err
 	}
+	// What has been left under the ID is gone by now.
+	r.Cgroup = planned(groups)
+	if err := r.save(); err != nil {
+		return err
+	}
+	if err := r.takeOverlay(root); err != nil {
+		return err
+	}
 	if pids, err := groups.Procs(); err != nil || len(pids) > 0 {
 		return errors.Join(err, fmt.Errorf("the cgroup of a container %s is in use: %s (there may be one under another --root)", r.request.ID, groups.Dirs[0].Path))
 	}
 	return nil
 }
 
+// takeOverlay refuses an overlay that belongs to a container of the same ID whose state is elsewhere.
+func (r *Run) takeOverlay(root string) error {
+	if r.Overlay == "" {
+		return nil
+	}
+	other, err := os.ReadFile(filepath.Join(r.Overlay, "root"))
+	if err != nil || string(other) == root {
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(string(other), r.request.ID)); err == nil {
+		return fmt.Errorf("there is a container %s already, under --root %s", r.request.ID, other)
+	}
+	return nil
+}
+
 // unnamed is the directory of a container that has no ID yet, and no other container can have: IDs do not start with a dot.
-func unnamed(root string, maker int) string {
-	return filepath.Join(root, fmt.Sprintf(".%d", maker))
+func unnamed(root string, maker int, started string) string {
+	return filepath.Join(root, fmt.Sprintf(".%d.%s", maker, started))
 }
 
 // rename gives the directory its ID. One that was left by a run that was killed is removed before.

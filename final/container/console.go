@@ -3,11 +3,11 @@
 package container
 
 import (
-	"io"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +19,7 @@ type Console struct {
 	In, Out *os.File
 	// settings are those it had at first, nil if In is no terminal. termios(3)
 	settings *unix.Termios
+	guard    *Guard
 }
 
 // NewConsole remembers the settings of the terminal that in is, if it is one.
@@ -27,7 +28,7 @@ func NewConsole(in, out *os.File) *Console {
 	if err != nil {
 		settings = nil
 	}
-	return &Console{in, out, settings}
+	return &Console{In: in, Out: out, settings: settings}
 }
 
 // IsTerminal reports whether what is typed and what is shown are of a terminal.
@@ -46,9 +47,15 @@ func (c *Console) Size() *unix.Winsize {
 
 // Restore sets the terminal to the settings that it had at first. In the background it is somebody else's.
 func (c *Console) Restore() {
-	if c.settings != nil && inForeground() {
+	if c.settings != nil && c.inForeground() {
 		_ = unix.IoctlSetTermios(int(c.In.Fd()), unix.TCSETS, c.settings)
 	}
+}
+
+// inForeground reports whether what is typed is for us. At a terminal that is not that of our session there is no other job.
+func (c *Console) inForeground() bool {
+	group, err := unix.IoctlGetInt(int(c.In.Fd()), unix.TIOCGPGRP)
+	return err != nil || group == unix.Getpgrp()
 }
 
 // A console connects the caller's terminal with that of the command. All of its methods do nothing if there is none.
@@ -58,6 +65,8 @@ type console struct {
 	typed  chan unix.Signal
 	want   chan struct{}
 	shown  chan struct{}
+	// showing says that something is on its way to the caller's terminal.
+	showing atomic.Bool
 
 	// mutex is for raw, and the settings that it is about.
 	mutex sync.Mutex
@@ -73,26 +82,51 @@ func newConsole(master *os.File, c *Console) *console {
 // start makes the caller's terminal pass every key on as it is, and show all output as it is.
 func (c *console) start() {
 	c.take()
-	go func() {
-		// It ends with an error when no process has the other end open any more. pty(7)
-		_, _ = io.Copy(c.Out, c.master)
-		close(c.shown)
-	}()
+	go c.show()
 	go c.read()
 }
 
 // stop shows what is left to show, and restores the terminal.
 func (c *console) stop() {
-	select {
-	case <-c.shown:
-	// Something that has the other end open may have left the container, as a descriptor can be sent elsewhere.
-	case <-time.After(time.Second):
-	}
+	c.awaitShown()
 	c.mutex.Lock()
 	c.over = true
 	c.mutex.Unlock()
 	c.release()
 	c.master.Close()
+}
+
+// show copies until no process has the other end open any more, which is an error. pty(7)
+func (c *console) show() {
+	defer close(c.shown)
+	buffer := make([]byte, 32*1024)
+	for {
+		n, err := c.master.Read(buffer)
+		if err != nil {
+			return
+		}
+		c.showing.Store(true)
+		_, err = c.Out.Write(buffer[:n])
+		c.showing.Store(false)
+		if err != nil {
+			return
+		}
+	}
+}
+
+// awaitShown waits until all is shown, however slowly it is read. But something that has the other end open may have left the
+// container, as a descriptor can be sent elsewhere: after a second of silence there is no more to wait for.
+func (c *console) awaitShown() {
+	for {
+		select {
+		case <-c.shown:
+			return
+		case <-time.After(time.Second):
+			if !c.showing.Load() {
+				return
+			}
+		}
+	}
 }
 
 // keys has the signals for what is typed while the command itself is in the foreground of its terminal.
@@ -112,7 +146,7 @@ func (c *console) wanted() <-chan struct{} {
 }
 
 func (c *console) take() {
-	if c == nil || c.settings == nil || !inForeground() {
+	if c == nil || c.settings == nil || !c.inForeground() {
 		return
 	}
 	c.mutex.Lock()
@@ -120,6 +154,7 @@ func (c *console) take() {
 	if c.over {
 		return
 	}
+	c.guard.restore(c.settings)
 	if _, err := term.MakeRaw(int(c.In.Fd())); err == nil {
 		c.raw = true
 	}
@@ -135,6 +170,7 @@ func (c *console) release() {
 	if c.raw {
 		c.Restore()
 		c.raw = false
+		c.guard.restore(nil)
 	}
 }
 
@@ -151,8 +187,8 @@ func (c *console) resize() {
 func (c *console) read() {
 	buffer := make([]byte, 4096)
 	for {
-		if c.settings != nil {
-			c.awaitForeground()
+		if c.settings != nil && !c.awaitInput() {
+			continue
 		}
 		n, err := c.In.Read(buffer)
 		if n > 0 {
@@ -164,6 +200,15 @@ func (c *console) read() {
 			return
 		}
 	}
+}
+
+// awaitInput waits a while for something typed that is for us. To wait in read would be to stop when we are continued in the
+// background.
+func (c *console) awaitInput() bool {
+	c.awaitForeground()
+	const while = 100
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.In.Fd()), Events: unix.POLLIN}}, while)
+	return (n > 0 || err != nil && err != unix.EINTR) && c.inForeground()
 }
 
 // write passes on what is typed. A key that would end or stop any other process does nothing to process 1 by itself, so the
@@ -197,10 +242,9 @@ func (c *console) foreground() int {
 // awaitForeground returns when what is typed is for us. In the background we do not read, but stop if the command wants to,
 // as it would if the terminal were its own. The shell does not tell us of the foreground unless we were stopped.
 func (c *console) awaitForeground() {
-	for !inForeground() {
+	for !c.inForeground() {
 		if c.hasReader() {
 			c.want <- struct{}{}
-			continue
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

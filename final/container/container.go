@@ -6,11 +6,12 @@
 //
 //	host side                                          container side (package inside)
 //	clone, with new namespaces ----------------------> execve of this program, from a read-only mount
-//	makes the cgroups, meanwhile
+//	writes the state, makes cgroups, meanwhile
 //	Config ------------------------------------------> makes the container around itself: mounts, root, terminal
 //	       <------------------------------------------ Report: ready, or why not; with the terminal, if there is one
-//	puts it into the cgroups, writes the state
-//	go on -------------------------------------------> gives up its rights, and becomes the command: execve
+//	puts it into the cgroup, on version 2
+//	go on -------------------------------------------> joins its cgroups, on version 1; gives up its rights, and
+//	                                                   becomes the command: execve
 //	       <------------------------------------------ the socket is closed by that; or Report: why not
 //	waits, and passes signals on
 //	removes cgroups, overlay and state
@@ -88,6 +89,9 @@ func (r *Run) clone(flags uintptr) error {
 	streams, err := r.streams()
 	if err != nil {
 		return err
+	}
+	if r.request.Detached && streams[1] != nil {
+		defer streams[1].Close()
 	}
 	attr := unix.SysProcAttr{Cloneflags: flags}
 	if !r.request.Detached {

@@ -80,7 +80,11 @@ func (r *Run) makeOverlay() error {
 	if r.Overlay == "" {
 		return nil
 	}
-	return rootfs.MakeOverlayDir(r.Overlay)
+	if err := rootfs.MakeOverlayDir(r.request.Spec.Root.Path, r.Overlay); err != nil {
+		return err
+	}
+	// Where the state is, for who comes with the same ID and another --root.
+	return os.WriteFile(filepath.Join(r.Overlay, "root"), []byte(filepath.Dir(r.dir)), 0o600)
 }
 
 func (r *Run) sendConfig(p *plan) error {

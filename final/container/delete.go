@@ -32,8 +32,8 @@ func Delete(root, id string, force bool) error {
 }
 
 // CleanUp removes what a process that was killed has left of the container that it made, and nothing of another with that ID.
-func CleanUp(root, id string, maker int) error {
-	err := os.RemoveAll(unnamed(root, maker))
+func CleanUp(root, id string, maker int, started string) error {
+	err := os.RemoveAll(unnamed(root, maker, started))
 	c, openErr := Open(root, id)
 	if openErr != nil {
 		// It has left nothing.

@@ -16,16 +16,18 @@ import (
 // A Guard is a process that cleans up after us if we are killed, which no process can do itself: it waits until our end of a
 // pipe is closed. Then it puts the terminal back as it was, and removes the container.
 type Guard struct {
-	pid  int
-	pipe *os.File
+	pid    int
+	pipe   *os.File
+	charge charge
 }
 
 // A charge is what a guard has to look after.
 type charge struct {
 	Root, ID string
 	// Maker is the process that makes the container.
-	Maker int
-	// Settings are those of the terminal.
+	Maker   int
+	Started string
+	// Settings are those that the terminal had, as long as it has others.
 	Settings *unix.Termios
 }
 
@@ -39,7 +41,7 @@ func StartGuard(console *Console) (*Guard, error) {
 	defer read.Close()
 	g := &Guard{pipe: write}
 	g.pid, err = syscall.ForkExec("/proc/self/exe", []string{os.Args[0], "guard"}, &syscall.ProcAttr{
-		Env:   append(os.Environ(), "GOMAXPROCS=1", "GOGC=off"),
+		Env:   smallEnv(),
 		Files: []uintptr{read.Fd(), console.In.Fd(), os.Stderr.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
@@ -50,16 +52,28 @@ func StartGuard(console *Console) (*Guard, error) {
 		write.Close()
 		return nil, err
 	}
-	return g, g.tell(&charge{Settings: console.settings})
+	console.guard = g
+	return g, nil
 }
 
 // Watch tells the guard of a container that is about to be made.
 func (g *Guard) Watch(root, id string, console *Console) error {
-	return g.tell(&charge{Root: root, ID: id, Maker: os.Getpid(), Settings: console.settings})
+	started, _ := startTime(os.Getpid())
+	g.charge = charge{Root: root, ID: id, Maker: os.Getpid(), Started: started}
+	console.guard = g
+	return g.tell()
 }
 
-func (g *Guard) tell(c *charge) error {
-	err := json.NewEncoder(g.pipe).Encode(c)
+// restore tells the guard of the settings that the terminal is to get, nil if it has them.
+func (g *Guard) restore(settings *unix.Termios) {
+	if g != nil {
+		g.charge.Settings = settings
+		_ = g.tell()
+	}
+}
+
+func (g *Guard) tell() error {
+	err := json.NewEncoder(g.pipe).Encode(&g.charge)
 	if errors.Is(err, unix.EPIPE) {
 		err = errors.New("the guard of the container has been killed")
 	}
@@ -98,5 +112,5 @@ func WatchOver() error {
 	if c.ID == "" {
 		return nil
 	}
-	return CleanUp(c.Root, c.ID, c.Maker)
+	return CleanUp(c.Root, c.ID, c.Maker, c.Started)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -64,7 +65,6 @@ func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os
 	// What is typed at our terminal is not for it, unless we pass it on.
 	attr.Setsid, attr.PidFD = true, &p.pidfd
 	// It needs one thread and no garbage collection, and so less time to start.
-	env := append(os.Environ(), "GOMAXPROCS=1", "GOGC=off")
 	// Files take the first numbers in the child, whatever has them here: our program has to have another.
 	program, err := unix.FcntlInt(self.Fd(), unix.F_DUPFD_CLOEXEC, len(files))
 	if err != nil {
@@ -72,8 +72,20 @@ func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os
 	}
 	defer unix.Close(program)
 	path := fmt.Sprintf("/proc/self/fd/%d", program)
-	p.pid, err = syscall.ForkExec(path, []string{os.Args[0], "inside"}, &syscall.ProcAttr{Env: env, Files: files, Sys: attr})
+	p.pid, err = syscall.ForkExec(path, []string{os.Args[0], "inside"}, &syscall.ProcAttr{Env: smallEnv(), Files: files, Sys: attr})
 	return advised(err)
+}
+
+// smallEnv is our environment, but for what makes a Go program small. The first of two variables of a name would count.
+func smallEnv() []string {
+	small := []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=off"}
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if name != "GOMAXPROCS" && name != "GOGC" && name != "GOMEMLIMIT" && name != "GODEBUG" {
+			small = append(small, variable)
+		}
+	}
+	return small
 }
 
 // advised adds what to do about an error of the first calls that only some may make, and only newer kernels know.

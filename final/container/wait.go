@@ -66,7 +66,7 @@ func (p *Process) Wait(signals chan os.Signal, terminal *Console) int {
 				k.emulate(key)
 			}
 		case <-k.console.wanted():
-			if !inForeground() {
+			if !k.console.inForeground() {
 				k.stop()
 			}
 		case <-k.expired:

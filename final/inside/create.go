@@ -120,7 +120,7 @@ func (c *container) devices() ([]stage.Stage, error) {
 	return list, nil
 }
 
-// restrict takes away what the kernel shows to everyone. It comes after all mounts, as it is about what they show.
+// restrict takes away what the kernel shows to everyone. It comes after the mounts that it is about.
 func (c *container) restrict() ([]stage.Stage, error) {
 	var list []stage.Stage
 	for _, name := range c.ReadonlyPaths {

@@ -48,14 +48,18 @@ func Init(args []string) int {
 func reap(child int) (status int, ended bool) {
 	for {
 		var wait unix.WaitStatus
-		pid, err := unix.Wait4(-1, &wait, unix.WNOHANG, nil)
+		pid, err := unix.Wait4(-1, &wait, unix.WNOHANG|unix.WUNTRACED, nil)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil || pid <= 0 {
 			return status, ended
 		}
-		if pid != child {
+		if wait.Stopped() && pid == child {
+			// We have no shell behind us that would continue it.
+			_ = unix.Kill(-child, unix.SIGCONT)
+		}
+		if wait.Stopped() || pid != child {
 			continue
 		}
 		ended, status = true, wait.ExitStatus()

@@ -13,7 +13,9 @@ package inside
 
 import (
 	"errors"
+	"io"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -41,6 +43,8 @@ type container struct {
 	// terminal is the master of the command's terminal, -1 if it has none.
 	terminal int
 	command  command
+	// last is what comes after the host side's word.
+	last last
 	// self is this program, for what starts it again when the host's tree is out of sight. -1 if nothing does.
 	self int
 }
@@ -53,8 +57,10 @@ func Main() int {
 
 	c := &container{proc: -1, terminal: -1, self: -1, clones: map[int]int{}}
 	if _, err := socket.Receive(&c.Config); err != nil {
-		// The host side is gone, or this was started by hand.
-		os.Stderr.WriteString("inside has to be started by run\n")
+		if err != io.EOF {
+			os.Stderr.WriteString("inside has to be started by run\n")
+		}
+		// The host side is gone.
 		return StatusFailed
 	}
 	if c.Tied {
@@ -85,10 +91,12 @@ func (c *container) become() error {
 		return err
 	}
 	// From here on what we use counts against the limits of the container, and may be all that they allow.
-	return c.list.Run(last...)
+	err = c.list.Run(last...)
+	runtime.KeepAlive(c)
+	return err
 }
 
-// ready tells the host side, and waits for its word to go on. It puts us into the cgroups in between.
+// ready tells the host side, and waits for its word to go on. It puts us into the cgroups of version 2 in between.
 func (c *container) ready() error {
 	var descriptors []int
 	if c.terminal != -1 {

@@ -36,6 +36,9 @@ func (c *container) join() error {
 	if err := c.list.Run(stages...); err != nil {
 		return err
 	}
+	if err := c.list.Run(c.score()...); err != nil {
+		return err
+	}
 	for _, stages := range []func() ([]stage.Stage, error){c.openTerminal, c.process} {
 		list, err := stages()
 		if err != nil {

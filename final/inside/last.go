@@ -31,7 +31,7 @@ func (l call) make() error {
 // last makes stages of calls. The order is the one in which each still may do what it has to.
 type last struct {
 	list []stage.Stage
-	// keep holds what the calls point to. Go sees numbers in them, not pointers.
+	// keep holds what the calls point to, as Go sees numbers in them, not pointers. So it must be reachable itself.
 	keep []any
 }
 
@@ -48,7 +48,7 @@ func (l *last) add(name, man string, calls ...call) {
 
 // prepareLast prepares what is to be done between the host side's word and the command.
 func (c *container) prepareLast() ([]stage.Stage, error) {
-	l := &last{}
+	l := &c.last
 	l.join(c.tasks)
 	if c.Join == 0 && c.CgroupNamespace {
 		// The cgroups that we are in now become the root of what we see of them. cgroup_namespaces(7)

@@ -65,9 +65,29 @@ func (c *container) writeProc(name, value string) error {
 // process finds the command, and goes to its working directory.
 func (c *container) process() ([]stage.Stage, error) {
 	return []stage.Stage{
+		{Call: fmt.Sprintf("fchown(0, 1, 2, %d)", c.User.UID), Man: "fchown(2)", Do: c.giveStreams},
 		{Call: fmt.Sprintf("chdir(%q)", c.Cwd), Man: "chdir(2)", Do: c.changeDirectory},
 		{Call: fmt.Sprintf("find(%q)", c.command.args[0]), Man: "execve(2)", Step: 4, Do: c.findCommand},
 	}, nil
+}
+
+// giveStreams gives the pipes that are standard streams to the user of the command, who could not open /dev/stdout otherwise.
+// Files are the caller's, but for the log of a detached container.
+func (c *container) giveStreams() error {
+	for stream := range 3 {
+		var stat unix.Stat_t
+		if c.User.UID == 0 || unix.Fstat(stream, &stat) != nil {
+			continue
+		}
+		kind := stat.Mode & unix.S_IFMT
+		if kind != unix.S_IFIFO && (kind != unix.S_IFREG || c.Tied) {
+			continue
+		}
+		if err := unix.Fchown(stream, int(c.User.UID), -1); err != nil {
+			return fmt.Errorf("give stream %d to the user %d: %w", stream, c.User.UID, err)
+		}
+	}
+	return nil
 }
 
 // changeDirectory goes to the working directory, which is made if it is not there. A directory of the host, to which a

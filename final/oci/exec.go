@@ -50,7 +50,7 @@ func Exec(spec *specs.Spec, o *ExecOptions, args []string, host *Host) (*specs.P
 		return nil, fmt.Errorf("--user %s: %w", o.User, err)
 	}
 	process.User = user
-	if !slices.ContainsFunc(o.Env, func(text string) bool { return strings.HasPrefix(text, "HOME=") }) {
+	if !slices.ContainsFunc(o.Env, func(text string) bool { return text == "HOME" || strings.HasPrefix(text, "HOME=") }) {
 		process.Env = setVariable(process.Env, "HOME="+home, host)
 	}
 	if caps := process.Capabilities; caps != nil {

@@ -33,7 +33,7 @@ func Overlay(lower, dir string) (int, error) {
 }
 
 // MakeOverlayDir makes the directories for an overlay, on the host side.
-func MakeOverlayDir(dir string) error {
+func MakeOverlayDir(lower, dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
 		return err
 	}
@@ -51,13 +51,22 @@ func MakeOverlayDir(dir string) error {
 			return err
 		}
 	}
-	return nil
+	return likeRoot(lower, filepath.Join(dir, "upper"))
+}
+
+// likeRoot gives the upper directory the owner and the mode of the lower one: it is the root directory that is seen.
+func likeRoot(lower, upper string) error {
+	var stat unix.Stat_t
+	if err := unix.Stat(lower, &stat); err != nil {
+		return fmt.Errorf("stat %s: %w", lower, err)
+	}
+	return errors.Join(os.Chown(upper, int(stat.Uid), int(stat.Gid)), unix.Chmod(upper, stat.Mode&0o7777))
 }
 
 // RemoveOverlayDir removes what MakeOverlayDir and the container have made. Most containers have written nothing: what the
 // kernel makes for itself is known, and quickly removed.
 func RemoveOverlayDir(dir string) error {
-	for _, below := range []string{"work/work/incompat/volatile/dirty", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work", "upper", ""} {
+	for _, below := range []string{"work/work/incompat/volatile/dirty", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work", "upper", "root", ""} {
 		if err := unix.Rmdir(filepath.Join(dir, below)); err == unix.ENOTDIR {
 			_ = unix.Unlink(filepath.Join(dir, below))
 		}

@@ -12,7 +12,7 @@ import (
 
 // A Stage is one kernel call that matters, or a few that belong together.
 type Stage struct {
-	// Call is the call as a person would write it: `sethostname("container")`. It is unique in its list up to the first "(".
+	// Call is the call as a person would write it: `sethostname("container")`.
 	Call string
 	// Man is the man page that tells of it.
 	Man string
