@@ -46,8 +46,8 @@ func detach(root string, args []string) (int, error) {
 	if s.Error != "" {
 		return s.Status, errors.New(s.Error)
 	}
-	fmt.Println(s.ID)
-	return 0, nil
+	_, err = fmt.Println(s.ID)
+	return 0, err
 }
 
 // monitor stays with a detached container: it is the parent of its process 1, and so learns how that ends. Who starts it: run,

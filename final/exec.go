@@ -34,13 +34,12 @@ func execute(root string, args []string) (int, error) {
 	if !set.Changed("tty") {
 		options.Terminal = console.IsTerminal()
 	}
-	// This may wait for another command. Until then a signal ends us.
+	// This may wait for another command, or for the container. Until the command runs a signal ends us, and it with us.
 	c, err := container.Open(root, set.Arg(0))
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	defer c.Close()
-	signals := container.Signals()
 	guard, err := container.StartGuard(console)
 	if err != nil {
 		return container.StatusFailed, err
@@ -52,10 +51,10 @@ func execute(root string, args []string) (int, error) {
 		streams[0] = nil
 	}
 	p, err := join(c, &options, set.Args()[1:], console, streams)
-	c.Close()
 	if err != nil {
 		return container.StatusFailed, err
 	}
+	signals := container.Signals()
 	return p.Wait(signals, console), nil
 }
 

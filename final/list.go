@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"container-workshop/final/container"
 )
@@ -28,7 +29,22 @@ func list(root string, args []string) (int, error) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tPID\tSTATUS\tCREATED\tCOMMAND")
 	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Created.Format("2006-01-02 15:04:05"), strings.Join(s.Command, " "))
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Created.Format("2006-01-02 15:04:05"), shown(s.Command))
 	}
 	return 0, w.Flush()
+}
+
+// shown returns a command as it can be shown in a table: the container may have chosen it.
+func shown(command []string) string {
+	const width = 60
+	line := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, strings.Join(command, " ")))
+	if len(line) > width {
+		line = append(line[:width-1], '…')
+	}
+	return string(line)
 }

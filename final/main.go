@@ -57,6 +57,8 @@ func Main(args []string) int {
 	if len(args) > 0 && args[0] == "init" {
 		return inside.Init(args[1:])
 	}
+	// What we make has the mode that we say.
+	unix.Umask(0o022)
 	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	root := container.DefaultRoot

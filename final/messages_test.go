@@ -70,12 +70,12 @@ func TestACommandThatCannotBeStartedIsToldWhy(t *testing.T) {
 		status  int
 		words   []string
 	}{
-		{"/no-linker", 127, []string{`"/no-linker"`, "interpreter /lib/ld-none.so.1", "missing"}},
+		{"/no-linker", 127, []string{`"/no-linker"`, "interpreter \"/lib/ld-none.so.1\"", "missing"}},
 		{"/other", 126, []string{`"/other"`, "exec format error", "another kind of processor"}},
 		{"/cut", 126, []string{`"/cut"`, "exec format error"}},
 		{"/of-32-bits", 126, []string{`"/of-32-bits"`, "exec format error"}},
 		{"/crlf", 127, []string{`"/crlf"`, "carriage return", "Windows", "sed"}},
-		{"/no-interpreter", 127, []string{`"/no-interpreter"`, "interpreter /usr/bin/none", "missing"}},
+		{"/no-interpreter", 127, []string{`"/no-interpreter"`, "interpreter \"/usr/bin/none\"", "missing"}},
 		{"/text", 126, []string{`"/text"`, "exec format error"}},
 		{"/empty", 126, []string{`"/empty"`, "exec format error"}},
 		{"/data", 126, []string{`"/data"`, "permission denied"}},

@@ -26,6 +26,9 @@ func ps(root string, args []string) (int, error) {
 	for _, pid := range pids {
 		list = append(list, strconv.Itoa(pid))
 	}
+	if os.Getenv("PATH") == "" {
+		os.Setenv("PATH", "/usr/bin:/bin")
+	}
 	cmd := exec.Command("ps", "-f", "-p", strings.Join(list, ","))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	err = cmd.Run()

@@ -128,7 +128,8 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		return nil, err
+		// It has been removed. No path below it leads anywhere.
+		dir = "/removed working directory"
 	}
 	tree, err := rootfs.OpenRoot(options.Rootfs)
 	if err != nil {
@@ -147,6 +148,9 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	if options.Privileged {
 		host.Devices = hostDevices()
 	}
+	if options.Init && options.Pids < initPids {
+		return nil, fmt.Errorf("--init: process 1 needs several threads: want --pids %d or more", initPids)
+	}
 	spec, err := oci.New(*options, command, host)
 	if err != nil {
 		return nil, err
@@ -157,6 +161,9 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	request := &container.Request{ID: options.Name, Spec: spec, Size: console.Size(), Explain: options.Explain, Files: etc(options)}
 	return request, complete(request)
 }
+
+// initPids is what --init has room in.
+const initPids = 16
 
 // maxUserFile is how long /etc/passwd and /etc/group may be, in bytes.
 const maxUserFile = 1 << 20

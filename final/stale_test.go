@@ -44,7 +44,7 @@ func TestASecondContainerWithTheNameIsRefusedAndTheFirstKeepsItsFiles(t *testing
 	// Nor may one with other state take what belongs to the first.
 	other := *c
 	other.root = t.TempDir()
-	refused(t, other.final(other.runArgs(nil, "true")...), 125, c.id, "cgroup", "--root")
+	refused(t, other.final(other.runArgs(nil, "true")...), 125, c.id, "--root")
 	require.Equal(t, result{"mine\n", "", 0}, c.final("exec", c.id, "cat", "/data"))
 	require.Equal(t, "ready\n", c.final("logs", c.id).stdout)
 	require.Equal(t, result{}, c.final("kill", c.id, "KILL"))

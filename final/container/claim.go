@@ -27,12 +27,12 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 			r.Cgroup, r.Overlay = nil, ""
 		}
 	}()
-	if err := os.MkdirAll(root, 0o711); err != nil {
+	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
 	}
 	started, _ := startTime(os.Getpid())
 	r.dir = unnamed(root, os.Getpid(), started)
-	if err := os.Mkdir(r.dir, 0o711); err != nil {
+	if err := os.Mkdir(r.dir, 0o700); err != nil {
 		return err
 	}
 	if err := r.acquire(); err != nil {
@@ -97,8 +97,8 @@ func unnamed(root string, maker int, started string) string {
 func (r *Run) rename(root string) error {
 	dir := filepath.Join(root, r.request.ID)
 	err := unix.Renameat2(unix.AT_FDCWD, r.dir, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EEXIST) {
-		if err := removeStale(root, r.request.ID); err != nil {
+	for tries := 0; errors.Is(err, unix.EEXIST) && tries < 100; tries++ {
+		if err := removeStale(root, r.request.ID); err != nil && !errors.Is(err, errNotThere) {
 			return err
 		}
 		err = unix.Renameat2(unix.AT_FDCWD, r.dir, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)

@@ -195,10 +195,20 @@ func (c *console) read() {
 			c.write(buffer[:n])
 		}
 		if err != nil {
-			// What comes from a file or a pipe ends as it would end at a terminal.
-			_, _ = c.master.Write([]byte{4})
+			c.end()
 			return
 		}
+	}
+}
+
+// end ends what comes from a file or a pipe as it would end at a terminal. The command may change the mode of its terminal, and
+// lose the key by that: so it is typed again and again.
+func (c *console) end() {
+	for {
+		if _, err := c.master.Write([]byte{4}); err != nil {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 

@@ -154,7 +154,7 @@ func (r *Run) Finish(status int) error {
 		return nil
 	}
 	defer r.Close()
-	err := r.Cgroup.Remove()
+	err := r.empty()
 	r.Cgroup, r.Container.Pid, r.Exit = nil, 0, &status
 	return errors.Join(err, r.set(specs.StateStopped))
 }
@@ -183,7 +183,7 @@ func (c *Container) remove(list *stage.List) error {
 			if c.Cgroup == nil {
 				return nil
 			}
-			return c.Cgroup.Remove()
+			return c.empty()
 		}},
 		stage.Stage{Call: "rmdir(overlay)", Man: "rmdir(2)", Do: func() error {
 			if c.Overlay == "" {
@@ -193,6 +193,17 @@ func (c *Container) remove(list *stage.List) error {
 		}},
 		stage.Stage{Call: "rmdir(state)", Man: "rmdir(2)", Do: func() error { return os.RemoveAll(c.dir) }},
 	)
+}
+
+// empty removes the cgroups. Processes that are still in them are not in the PID namespace of process 1 any more, or were
+// never: they are killed.
+func (c *Container) empty() error {
+	if left, err := c.Cgroup.Procs(); err != nil || len(left) > 0 {
+		if err := errors.Join(err, c.Cgroup.Kill(unix.SIGKILL)); err != nil {
+			return err
+		}
+	}
+	return c.Cgroup.Remove()
 }
 
 // OOM returns the limit on memory in bytes if the kernel has killed a process of the container for it, or 0.

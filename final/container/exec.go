@@ -58,11 +58,15 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	file := os.NewFile(uintptr(init), "process 1")
 	defer file.Close()
 
+	// The container can stop or delay what comes into it, and that is not to hold up others.
+	groups := c.Cgroup
+	c.Close()
+
 	p := newProcess(false)
 	// The descriptors of the child: 3 is its socket, 4 is process 1.
 	const joined = 4
 	config := inside.Config{
-		Tasks: c.Cgroup.Tasks(), Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
+		Tasks: groups.Tasks(), Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
 		Join: joined, Tied: true, Size: request.Size,
 	}
 	config.SetProcess(request.Process)
@@ -75,10 +79,10 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.send(config) }},
 		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Do: p.waitReady},
 		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error {
-			if !c.Cgroup.NeedsJoin() {
+			if !groups.NeedsJoin() {
 				return nil
 			}
-			return c.Cgroup.Join(p.pid)
+			return groups.Join(p.pid)
 		}},
 		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Do: p.goOn},
 	)

@@ -51,6 +51,9 @@ func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os
 
 	files := []uintptr{0, 0, 0, theirs.Fd()}
 	for i, stream := range streams {
+		if err := checkStream(i, stream); err != nil {
+			return err
+		}
 		if stream == nil {
 			if stream, err = os.OpenFile("/dev/null", os.O_RDWR, 0); err != nil {
 				return err
@@ -74,6 +77,15 @@ func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os
 	path := fmt.Sprintf("/proc/self/fd/%d", program)
 	p.pid, err = syscall.ForkExec(path, []string{os.Args[0], "inside"}, &syscall.ProcAttr{Env: smallEnv(), Files: files, Sys: attr})
 	return advised(err)
+}
+
+// checkStream refuses a directory: from there it is not far to all of the host's files.
+func checkStream(number int, stream *os.File) error {
+	var stat unix.Stat_t
+	if stream == nil || unix.Fstat(int(stream.Fd()), &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return nil
+	}
+	return fmt.Errorf("standard stream %d is a directory: want a file, a pipe or a terminal", number)
 }
 
 // smallEnv is our environment, but for what makes a Go program small. The first of two variables of a name would count.
@@ -174,13 +186,20 @@ func (p *Process) signal(sig unix.Signal) {
 	_ = unix.PidfdSendSignal(p.pidfd, sig, nil, 0)
 }
 
-// wait waits for the end of the process.
+// wait waits for the end of the process. Its descriptor tells of nothing else, whereas wait(2) would tell of each stop of one
+// that has asked us to trace it.
 func (p *Process) wait() {
-	p.ended = new(unix.WaitStatus)
 	for {
-		if _, err := unix.Wait4(p.pid, p.ended, 0, nil); err != unix.EINTR {
-			unix.Close(p.pidfd)
-			return
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, -1)
+		if n > 0 || err != nil && err != unix.EINTR {
+			break
 		}
 	}
+	var status unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(p.pid, &status, 0, nil); err != unix.EINTR {
+			break
+		}
+	}
+	p.ended = &status
 }

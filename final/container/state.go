@@ -65,6 +65,24 @@ type Container struct {
 	lock int
 }
 
+// glance reads the state without the lock, as somebody may have it for long. What is just being written is read again.
+func (c *Container) glance() error {
+	fd, err := unix.Open(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for range 20 {
+		if unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB) == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return c.load()
+}
+
+var errNotThere = errors.New("does not exist")
+
 // Open returns a container that is there, locked.
 func Open(root, id string) (*Container, error) {
 	if err := oci.ValidateID(id); err != nil {
@@ -87,7 +105,7 @@ func (c *Container) acquire() error {
 	for {
 		fd, err := unix.Open(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 		if errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("container %s does not exist (those that do: final list)", filepath.Base(c.dir))
+			return fmt.Errorf("container %s %w (those that do: final list)", filepath.Base(c.dir), errNotThere)
 		}
 		if err != nil {
 			return fmt.Errorf("open %s: %w", c.dir, err)
@@ -192,9 +210,12 @@ func List(root string) ([]State, error) {
 	}
 	var all []State
 	for _, entry := range entries {
-		if c, err := Open(root, entry.Name()); err == nil {
+		if oci.ValidateID(entry.Name()) != nil {
+			continue
+		}
+		c := &Container{dir: filepath.Join(root, entry.Name()), lock: -1}
+		if c.glance() == nil {
 			all = append(all, c.State)
-			c.Close()
 		}
 	}
 	return all, nil

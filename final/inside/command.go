@@ -118,7 +118,7 @@ func loadable(name string, head []byte) error {
 		return nil
 	}
 	if err := unix.Access(interpreter, unix.F_OK); err != nil {
-		return notFound{fmt.Errorf("exec: %q: its interpreter %s is missing in the root file system: %w", name, interpreter, err)}
+		return notFound{fmt.Errorf("exec: %q: its interpreter %q is missing in the root file system: %w", name, interpreter, err)}
 	}
 	return nil
 }

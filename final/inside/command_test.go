@@ -38,10 +38,10 @@ func TestWhatTheKernelDoesNotSayOfAFileThatItCannotLoad(t *testing.T) {
 	}{
 		{"a script", "#!" + there + " -x\n", "", 0},
 		{"a script without an end of line", "#! " + there, "", 0},
-		{"a script whose interpreter is missing", "#!/no/such/shell\n", "interpreter /no/such/shell is missing", StatusNotFound},
+		{"a script whose interpreter is missing", "#!/no/such/shell\n", `interpreter "/no/such/shell" is missing`, StatusNotFound},
 		{"a script from Windows", "#!/bin/sh\r\n", "carriage return", StatusNotFound},
 		{"a program", string(program(machine, there)), "", 0},
-		{"a program whose interpreter is missing", string(program(machine, "/no/such/ld.so")), "interpreter /no/such/ld.so is missing", StatusNotFound},
+		{"a program whose interpreter is missing", string(program(machine, "/no/such/ld.so")), `interpreter "/no/such/ld.so" is missing`, StatusNotFound},
 		{"a program for another processor", string(program(machine+1, there)), "another kind of processor", StatusNotExecutable},
 		{"a program that ends early", "\x7fELF\x02", "exec format error", StatusNotExecutable},
 		{"text", "echo hello\n", "", 0},

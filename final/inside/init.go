@@ -59,7 +59,7 @@ func reap(child int) (status int, ended bool) {
 			// We have no shell behind us that would continue it.
 			_ = unix.Kill(-child, unix.SIGCONT)
 		}
-		if wait.Stopped() || pid != child {
+		if pid != child || !wait.Exited() && !wait.Signaled() {
 			continue
 		}
 		ended, status = true, wait.ExitStatus()

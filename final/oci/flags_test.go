@@ -76,7 +76,7 @@ var fields = map[string]struct {
 	"--tmpfs /t:suid,dev,noexec,ro":   {[]string{"tmpfs", "tmpfs", "size=16m", "mode=1777", "suid", "dev", "noexec", "ro"}, func(s *specs.Spec) any { return mount(s, "/t") }},
 	"--tmpfs /t:uid=1,gid=2,uid=3,ro": {[]string{"tmpfs", "tmpfs", "nosuid", "nodev", "size=16m", "mode=1777", "gid=2", "uid=3", "ro"}, func(s *specs.Spec) any { return mount(s, "/t") }},
 	"--tmpfs /t:nr_inodes=9,nosuid":   {[]string{"tmpfs", "tmpfs", "nodev", "size=16m", "mode=1777", "nr_inodes=9", "nosuid"}, func(s *specs.Spec) any { return mount(s, "/t") }},
-	"--read-only --tty=0":             {[]string{"bind", "/run/x/etc/hosts", "bind", "rprivate", "ro"}, func(s *specs.Spec) any { return mount(s, "/etc/hosts") }},
+	"--read-only --tty=0":             {[]string{"bind", "/run/x/etc/hosts", "bind", "rprivate", "nosuid", "nodev", "noexec", "ro"}, func(s *specs.Spec) any { return mount(s, "/etc/hosts") }},
 
 	"--device /dev/fuse":             {[]specs.LinuxDevice{{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229, FileMode: new(os.FileMode(0o666)), UID: new(uint32(0)), GID: new(uint32(3))}}, func(s *specs.Spec) any { return s.Linux.Devices }},
 	"--device /dev/sda:/dev/x:r":     {[]specs.LinuxDevice{{Path: "/dev/x", Type: "b", Major: 8, Minor: 0, FileMode: new(os.FileMode(0o660)), UID: new(uint32(0)), GID: new(uint32(6))}}, func(s *specs.Spec) any { return s.Linux.Devices }},

@@ -44,7 +44,7 @@ func newMounts(o *Options, host *Host) ([]specs.Mount, error) {
 		return mounts, nil
 	}
 	for _, name := range []string{"hostname", "hosts", "resolv.conf"} {
-		mount := specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: path.Join(host.Etc, name), Options: []string{"bind", "rprivate"}}
+		mount := specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: path.Join(host.Etc, name), Options: []string{"bind", "rprivate", "nosuid", "nodev", "noexec"}}
 		if o.ReadOnly {
 			mount.Options = append(mount.Options, "ro")
 		}
