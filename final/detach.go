@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -116,15 +117,26 @@ func startDetached(root string, args []string) (*container.Run, error) {
 
 // watch waits for the end of a detached container.
 func watch(r *container.Run) (int, error) {
-	if r.Terminal != nil {
+	logged := make(chan struct{})
+	if r.Terminal == nil {
+		close(logged)
+	} else {
 		log, err := r.OpenLog()
 		if err != nil {
 			return container.StatusFailed, err
 		}
 		defer log.Close()
-		go func() { _, _ = io.Copy(log, r.Terminal) }()
+		go func() {
+			_, _ = io.Copy(log, r.Terminal)
+			close(logged)
+		}()
 	}
 	status := r.WaitDetached()
+	select {
+	case <-logged:
+	// Something that has the terminal open may have left the container.
+	case <-time.After(time.Second):
+	}
 	if err := tooMuchMemory(r, status); err != nil {
 		noteInLog(r, err)
 	}

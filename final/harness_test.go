@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"container-workshop/internal/check"
+	"container-workshop/internal/check/steptest"
 )
 
 // A result is what a call of final leaves.
@@ -23,20 +23,7 @@ type result struct {
 }
 
 // needRootfs returns the root file system of the tests, or skips what needs it.
-func needRootfs(t testing.TB) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test")
-	}
-	rootfs := os.Getenv("ROOTFS")
-	if rootfs == "" {
-		rootfs = check.DefaultRootfs
-	}
-	if _, err := os.Stat(rootfs); err != nil {
-		t.Skipf("needs a root file system: make rootfs: %v", err)
-	}
-	return rootfs
-}
+var needRootfs = steptest.NeedRootfs
 
 // command returns a call of final, which is the test binary itself.
 func command(t *testing.T, args ...string) *exec.Cmd {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside/nofile"
+	"container-workshop/final/seccomp"
 	"container-workshop/final/stage"
 )
 
@@ -98,7 +99,7 @@ func (l *last) filter(c *container) {
 	if len(c.Filter) == 0 {
 		return
 	}
-	program := &unix.SockFprog{Len: uint16(len(c.Filter)), Filter: &c.Filter[0]}
+	program := seccomp.Program(c.Filter)
 	l.keep = append(l.keep, program)
 	name := fmt.Sprintf("seccomp(SECCOMP_SET_MODE_FILTER, %d instructions)", len(c.Filter))
 	l.add(name, "seccomp(2)", call{unix.SYS_SECCOMP, [5]uintptr{unix.SECCOMP_SET_MODE_FILTER, uintptr(c.FilterFlags), uintptr(unsafe.Pointer(program))}})

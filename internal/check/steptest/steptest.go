@@ -32,11 +32,11 @@ func programOf(t *testing.T, step int) *check.Program {
 	t.Helper()
 	path, err := os.Executable()
 	require.NoError(t, err)
-	return &check.Program{Path: path, Step: step, Rootfs: needRootfs(t), Env: []string{asProgram + "=1"}}
+	return &check.Program{Path: path, Step: step, Rootfs: NeedRootfs(t), Env: []string{asProgram + "=1"}}
 }
 
-// needRootfs returns the root file system of the tests, or skips what needs it.
-func needRootfs(t *testing.T) string {
+// NeedRootfs returns the root file system of the tests, or skips what needs it.
+func NeedRootfs(t testing.TB) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: make test")
