@@ -65,19 +65,26 @@ func huntProgram(args []string) error {
 		}
 		for _, entry := range entries {
 			place := "/proc/" + entry.Name() + "/exe"
-			var stat unix.Stat_t
-			err := unix.Stat(place, &stat)
+			// By descriptor: between a look and the next it may become another program.
+			program, err := unix.Open(place, unix.O_PATH|unix.O_CLOEXEC, 0)
 			if errors.Is(err, unix.EACCES) {
 				tell("hidden")
 			}
+			if err != nil {
+				continue
+			}
+			var stat unix.Stat_t
+			err = unix.Fstat(program, &stat)
 			if err != nil || strconv.FormatUint(stat.Ino, 10) != args[0] || entry.Name() == "self" || entry.Name() == "thread-self" {
+				unix.Close(program)
 				continue
 			}
 			// To truncate comes before the kernel asks who executes it.
-			fd, err := unix.Open(place, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
+			fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(program), unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
 			if err == nil {
 				unix.Close(fd)
 			}
+			unix.Close(program)
 			tell("found " + nameOf(err))
 		}
 	}
