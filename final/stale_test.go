@@ -181,7 +181,7 @@ func TestManyCommandsAtOnceOnOneContainerDoNotCorruptIt(t *testing.T) {
 				continue
 			}
 			refused(t, r, 125)
-			require.True(t, containsAny(r.stderr, known), "%v: %v", calls[i], r)
+			require.True(t, containsAny(r.stderr, known), "%v: %#v", calls[i], r)
 		}
 		require.Equal(t, 1, removed)
 		c.nothingLeft()

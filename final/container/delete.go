@@ -110,7 +110,7 @@ func Kill(root, id string, sig unix.Signal) error {
 		return err
 	}
 	if process == -1 {
-		return fmt.Errorf("container not running: %s has just ended", id)
+		return c.justEnded()
 	}
 	defer unix.Close(process)
 	if err := unix.PidfdSendSignal(process, sig, nil, 0); err != nil {

@@ -53,7 +53,7 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 		return nil, err
 	}
 	if init == -1 {
-		return nil, fmt.Errorf("container not running: %s has just ended", c.ID)
+		return nil, c.justEnded()
 	}
 	file := os.NewFile(uintptr(init), "process 1")
 	defer file.Close()
@@ -88,6 +88,10 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	)
 	if err != nil {
 		p.abandon()
+		if !c.alive() {
+			// Whatever has failed, it is for that reason.
+			err = c.justEnded()
+		}
 		return nil, err
 	}
 	return &p, nil
@@ -98,7 +102,11 @@ func (c *Container) Tree() (rootfs.Root, error) {
 	tree, err := rootfs.OpenRoot(fmt.Sprintf("/proc/%d/root", c.Pid))
 	if err == nil && !c.alive() {
 		tree.Close()
-		err = fmt.Errorf("container not running: %s has just ended", c.ID)
+		err = c.justEnded()
 	}
 	return tree, err
+}
+
+func (c *Container) justEnded() error {
+	return fmt.Errorf("container not running: %s has just ended", c.ID)
 }
