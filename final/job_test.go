@@ -33,7 +33,8 @@ func (s *screen) shows(text string) func() bool {
 }
 
 func TestAJobThatWasStoppedGoesOnInTheBackground(t *testing.T) {
-	run := command(t, "run", "--rootfs", needRootfs(t), "/bin/sh", "-c", "echo ready; sleep 0.5; echo still here")
+	c := newTrial(t)
+	run := c.call(c.runArgs(nil, "/bin/sh", "-c", "echo ready; sleep 0.5; echo still here")...)
 	shell := exec.Command("bash", append([]string{"--norc", "-c", `set -m; "$@"; echo stopped; bg; wait; echo over`, "bash"}, run.Args...)...)
 	shell.Env = run.Env
 	tty, err := pty.Start(shell)
