@@ -156,7 +156,7 @@ func TestTheKernelAcceptsThePrograms(t *testing.T) {
 		rules := randomRules(random)
 		fd, err := loadDeviceProgram(deviceProgram(rules))
 		if err == unix.EPERM {
-			t.Skip("BPF needs root")
+			t.Skip("needs root: make test")
 		}
 		require.NoError(t, err, "%v", rules)
 		require.NoError(t, unix.Close(fd))
@@ -204,7 +204,7 @@ func TestDevicesAreDenied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Only the trees of one version: on a hybrid host, those of version 1 would be used.
-			whole := created(t, nil)
+			whole := createdEverywhere(t)
 			c := &Cgroup{Mode: whole.Mode}
 			for _, d := range whole.Dirs {
 				if choose(d) {

@@ -99,7 +99,7 @@ func TestNoCgroupFileSystem(t *testing.T) {
 	_, _, err = findTrees("/nonexistent")
 	assert.EqualError(t, err, "no cgroup file system on /sys/fs/cgroup: mount it")
 	if os.Getuid() != 0 {
-		t.Skip("the rest needs root")
+		t.Skip("needs root: make test")
 	}
 	inOwnMounts(t, func() {
 		require.NoError(t, unix.Mount("tmpfs", sysfs, "tmpfs", 0, ""))
