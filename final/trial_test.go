@@ -95,12 +95,19 @@ func (c *trial) mountTable() string {
 
 // processes are those with the mark in their environment: the program, its helpers and what is in the container.
 func (c *trial) processes() []int {
-	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	proc, err := os.Open("/proc")
+	require.NoError(c, err)
+	defer proc.Close()
+	names, err := proc.Readdirnames(-1)
+	require.NoError(c, err)
 	var found []int
-	for _, file := range files {
-		environ, _ := os.ReadFile(file)
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		environ, _ := os.ReadFile("/proc/" + name + "/environ")
 		if bytes.Contains(append(environ, 0), []byte(c.mark+"\x00")) {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 			found = append(found, pid)
 		}
 	}

@@ -23,13 +23,14 @@ func TestSkipsFailWhereTheyAreNotKnown(t *testing.T) {
 		"fail":               {"echo '--- FAIL: TestA (0.00s)'; exit 1", "", 1},
 		"known skip":         {"echo '    --- SKIP: TestA/known (0.00s)'", "true", 0},
 		"unknown skip":       {"echo '    --- SKIP: TestA/unknown (0.00s)'", "true", 1},
+		"known elsewhere":    {"echo '--- SKIP: TestB (0.00s)'", "true", 1},
 		"unknown, not in CI": {"echo '    --- SKIP: TestA/unknown (0.00s)'", "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			shell(t, ".", "cp test.sh "+dir+" && mkdir "+dir+"/.ci && echo TestA/known > "+dir+"/.ci/known-skips")
+			shell(t, ".", "mkdir "+dir+"/scripts "+dir+"/.ci && cp test.sh report.sh "+dir+"/scripts && echo 'host TestA/known\nv2-amd64 TestB' > "+dir+"/.ci/known-skips")
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\n"+c.prints+"\n"), 0o755))
-			cmd := exec.Command("./test.sh")
+			cmd := exec.Command("scripts/test.sh")
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "CI="+c.ci)
 			output, _ := cmd.CombinedOutput()

@@ -15,7 +15,7 @@ import (
 // leftovers is what many containers leave on the host.
 var leftovers = []Property{
 	{
-		Name: "200 containers in a row and 50 at once leave no mount, cgroup or process behind",
+		Name: "many containers, in a row and at once, leave no mount, cgroup or process behind",
 		Step: 3,
 		Hint: "Whatever run makes on the host, it removes with defer, and main calls os.Exit only after run has returned.",
 		check: func(p *Program) error {
@@ -24,12 +24,12 @@ var leftovers = []Property{
 				return unclear(err)
 			}
 			cgroups := cgroupsOnHost()
-			for range 200 {
+			for range p.times(200) {
 				if err := p.leaveNothing(1); err != nil {
 					return err
 				}
 			}
-			err = errors.Join(p.leaveNothing(50), sameMounts(mounts))
+			err = errors.Join(p.leaveNothing(p.times(50)), sameMounts(mounts))
 			if err != nil {
 				return err
 			}

@@ -134,7 +134,7 @@ var limits = []Property{
 		Step: 6,
 		Hint: "Enter the cgroup in child, before execve: what run does after it has started child comes too late.",
 		check: func(p *Program) error {
-			for range 20 {
+			for range p.times(20) {
 				s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
 				if err != nil {
 					return err

@@ -81,7 +81,7 @@ var processes = []Property{
 		Step: 3,
 		Hint: "If run is dead before child has set its parent-death signal, the signal never comes. Let child wait for a word from run.",
 		check: func(p *Program) error {
-			for range 50 {
+			for range p.times(50) {
 				if err := p.killedEarly(); err != nil {
 					return err
 				}

@@ -30,6 +30,16 @@ type Program struct {
 	// Flags come before those of a check. A program that gives its commands an environment of their own needs one to pass on
 	// CHECK_MARK, by which a check finds its processes, and PS1, which is the prompt it waits for.
 	Flags []string
+	// Few is for slow machines: where a check tries many times it takes a fifth of them.
+	Few bool
+}
+
+// times is how often something is tried.
+func (p *Program) times(n int) int {
+	if p.Few {
+		return n / 5
+	}
+	return n
 }
 
 // patience is how long a program may take for what should take milliseconds.

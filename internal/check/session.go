@@ -118,7 +118,7 @@ func (s *session) states(name, state string) error {
 		if seen == state {
 			return nil
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 	return fmt.Errorf("want %s to be in the state %s, it is %s", name, state, seen)
 }

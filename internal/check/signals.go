@@ -35,7 +35,7 @@ var signals = []Property{
 		Step: 1,
 		Hint: "When you look at the command it may have ended. Only a command that your own SIGKILL has ended gets the status of the signal.",
 		check: func(p *Program) error {
-			for range 30 {
+			for range p.times(30) {
 				s, err := p.start(call{command: []string{"/bin/sh", "-c", "trap 'exit 5' INT; echo ready; while :; do sleep 0.01; done"}})
 				if err != nil {
 					return err
@@ -89,7 +89,7 @@ var signals = []Property{
 		Step: 1,
 		Hint: "Before the command is there, child gets the signal: it has to end by its own hand if it is process 1.",
 		check: func(p *Program) error {
-			for range 20 {
+			for range p.times(20) {
 				s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
 				if err != nil {
 					return err
@@ -118,7 +118,7 @@ var signals = []Property{
 		Step: 1,
 		Hint: "signal.Notify catches an ignored signal: leave out those for which signal.Ignored is true.",
 		check: func(p *Program) error {
-			for range 5 {
+			for range p.times(5) {
 				s := p.session(call{})
 				s.cmd.Path = "/bin/sh"
 				s.cmd.Args = append([]string{"sh", "-c", `trap '' HUP; exec "$0" "$@"`, p.Path}, p.args(call{command: []string{"/bin/sleep", "1000"}})...)

@@ -32,7 +32,7 @@ func programOf(t *testing.T, step int) *check.Program {
 	t.Helper()
 	path, err := os.Executable()
 	require.NoError(t, err)
-	return &check.Program{Path: path, Step: step, Rootfs: NeedRootfs(t), Env: []string{asProgram + "=1"}}
+	return &check.Program{Path: path, Step: step, Rootfs: NeedRootfs(t), Env: []string{asProgram + "=1"}, Few: testing.Short()}
 }
 
 // NeedRootfs returns the root file system of the tests, or skips what needs it.

@@ -1,0 +1,141 @@
+//go:build linux
+
+// Package vm_test checks what makes machines for the workshop.
+package vm_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+func need(t *testing.T, command, packages string) {
+	t.Helper()
+	if _, err := exec.LookPath(command); err != nil {
+		t.Skipf("needs %s: apt-get install %s", command, packages)
+	}
+}
+
+// validate has Vagrant look at a Vagrantfile, with the settings for a provider. None is there: libvirt has a driver for tests, and
+// of VirtualBox no more than its version is asked.
+func validate(t *testing.T, file, provider string, flags ...string) (string, error) {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "Vagrantfile"), []byte(file), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "VBoxManage"), []byte("#!/bin/sh\necho 7.0.20r163906\n"), 0o755))
+	cmd := exec.Command("vagrant", append([]string{"validate"}, flags...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "VAGRANT_HOME="+dir+"/home", "PATH="+dir+":"+os.Getenv("PATH"),
+		"VAGRANT_DEFAULT_PROVIDER="+provider, "LIBVIRT_DEFAULT_URI=test:///default", "VAGRANT_CHECKPOINT_DISABLE=1")
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+func TestVagrantfileIsValid(t *testing.T) {
+	need(t, "ruby", "ruby")
+	need(t, "vagrant", "vagrant vagrant-libvirt")
+	ruby, err := exec.Command("ruby", "-c", "../Vagrantfile").CombinedOutput()
+	require.NoError(t, err, string(ruby))
+
+	text, err := os.ReadFile("../Vagrantfile")
+	require.NoError(t, err)
+	output, err := validate(t, string(text), "", "--ignore-provider")
+	require.NoError(t, err, output)
+	for _, provider := range []string{"libvirt", "virtualbox"} {
+		t.Run(provider, func(t *testing.T) {
+			output, err := validate(t, string(text), provider)
+			require.NoError(t, err, output)
+			// It does look at the block of this provider.
+			block := regexp.MustCompile(`(?s)(?:"` + provider + `"|%w\[` + provider + `).*?provider\.memory = `)
+			mistaken := block.ReplaceAllStringFunc(string(text), func(found string) string {
+				return strings.Replace(found, "provider.memory = ", "provider.memories = ", 1)
+			})
+			require.NotEqual(t, string(text), mistaken)
+			output, err = validate(t, mistaken, provider)
+			assert.Error(t, err)
+			assert.Contains(t, output, "shouldn't exist: memories")
+		})
+	}
+}
+
+// A template has the keys that Lima's templates/default.yaml documents, as of Lima 2.2, and of those with keys of their own the
+// ones in use.
+type template struct {
+	MinimumLimaVersion string            `yaml:"minimumLimaVersion"`
+	Base               string            `yaml:"base"`
+	CPUs               int               `yaml:"cpus"`
+	Memory             string            `yaml:"memory"`
+	Disk               string            `yaml:"disk"`
+	Param              map[string]string `yaml:"param"`
+	VMType             string            `yaml:"vmType"`
+	Arch               string            `yaml:"arch"`
+	MountType          string            `yaml:"mountType"`
+	Message            string            `yaml:"message"`
+	Mounts             []struct {
+		Location   string `yaml:"location"`
+		MountPoint string `yaml:"mountPoint"`
+		Writable   bool   `yaml:"writable"`
+	} `yaml:"mounts"`
+	Containerd struct {
+		System bool `yaml:"system"`
+		User   bool `yaml:"user"`
+	} `yaml:"containerd"`
+	Provision []struct {
+		Mode   string `yaml:"mode"`
+		Script string `yaml:"script"`
+	} `yaml:"provision"`
+	Probes []struct {
+		Mode        string `yaml:"mode"`
+		Description string `yaml:"description"`
+		Script      string `yaml:"script"`
+		Hint        string `yaml:"hint"`
+	} `yaml:"probes"`
+}
+
+func TestLimaTemplateIsWhatLimaDocuments(t *testing.T) {
+	file, err := os.Open("../lima.yaml")
+	require.NoError(t, err)
+	defer file.Close()
+	decoder := yaml.NewDecoder(file)
+	decoder.KnownFields(true)
+	var lima template
+	require.NoError(t, decoder.Decode(&lima))
+
+	require.Len(t, lima.Mounts, 1)
+	assert.True(t, lima.Mounts[0].Writable)
+	assert.Contains(t, lima.Param, "folder")
+	scripts := map[string]string{}
+	for _, p := range lima.Provision {
+		assert.Contains(t, []string{"system", "user"}, p.Mode)
+		scripts["provision"] += p.Script
+	}
+	for _, p := range lima.Probes {
+		assert.NotEmpty(t, p.Hint)
+		scripts["probe"] += p.Script
+	}
+	for name, script := range scripts {
+		assert.True(t, strings.HasPrefix(script, "#!/bin/"), name)
+		// What is run in the machine is in this folder.
+		paths := regexp.MustCompile(lima.Mounts[0].MountPoint+`/(\S+)`).FindAllStringSubmatch(script, -1)
+		assert.NotEmpty(t, paths, name)
+		for _, path := range paths {
+			assert.FileExists(t, filepath.Join("..", path[1]))
+		}
+	}
+}
+
+// What needs the machine that is made says where to get it, and both ways of making one run one script.
+func TestBothMachinesRunOneScript(t *testing.T) {
+	for _, file := range []string{"../Vagrantfile", "../lima.yaml"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Contains(t, string(text), "sudo bash /workshop/vm/provision.sh --login", file)
+	}
+}

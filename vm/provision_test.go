@@ -1,0 +1,149 @@
+//go:build linux
+
+package vm_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// debian makes a fresh Debian of a release, as a machine has it that was just installed: with apt, sudo and a user, learner. The
+// sources of the workshop are in /workshop. It returns the directory.
+func debian(t *testing.T, release string) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: make test")
+	}
+	need(t, "mmdebstrap", "mmdebstrap")
+	mirrors, err := exec.Command("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian", "Label: Debian").Output()
+	require.NoError(t, err)
+	mirror, _, _ := strings.Cut(string(mirrors), "\n")
+	if mirror == "" {
+		t.Skip("needs apt sources of Debian")
+	}
+	dir := filepath.Join(t.TempDir(), release)
+	script := `
+		mmdebstrap --quiet --variant=apt --include=passwd,sudo --keyring=/usr/share/keyrings ` + release + ` ` + dir + ` "deb ` + mirror + ` ` + release + ` main"
+		chroot ` + dir + ` useradd --create-home --shell /bin/bash learner
+		echo 'learner ALL=(ALL) NOPASSWD: ALL' >` + dir + `/etc/sudoers.d/learner
+		mkdir -p ` + dir + `/workshop ` + dir + `/usr/local/share/ca-certificates
+		# A host behind a proxy with a certificate of its own has it here.
+		cp /usr/local/share/ca-certificates/*.crt ` + dir + `/usr/local/share/ca-certificates || true
+		tar -C .. --exclude=./build --exclude=./work --exclude=./.git -c . | tar -x -C ` + dir + `/workshop
+		chroot ` + dir + ` chown -R learner: /workshop`
+	output, err := exec.Command("bash", "-euc", script).CombinedOutput()
+	require.NoError(t, err, string(output))
+	return dir
+}
+
+// A machine is a container of the workshop's own runtime with all rights. What is done in it is gone with it.
+type machine struct {
+	t         *testing.T
+	final, id string
+}
+
+func start(t *testing.T, rootfs string, flags ...string) *machine {
+	t.Helper()
+	m := &machine{t, filepath.Join(t.TempDir(), "final"), fmt.Sprintf("provision-%d", os.Getpid())}
+	build := exec.Command("go", "build", "-o", m.final, "../final")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, string(output))
+	args := []string{"run", "--detach", "--name", m.id, "--rootfs", rootfs, "--privileged", "--memory", "4g", "--pids", "4096",
+		"--cpus", fmt.Sprint(runtime.NumCPU())}
+	output, err = exec.Command(m.final, append(append(args, flags...), "sleep", "infinity")...).CombinedOutput()
+	require.NoError(t, err, string(output))
+	t.Cleanup(func() {
+		output, err := exec.Command(m.final, "delete", "--force", m.id).CombinedOutput()
+		assert.NoError(t, err, string(output))
+	})
+	return m
+}
+
+// as runs a command line of a login shell of the user, in the folder of the workshop. It returns what is printed, and whether it went well.
+func (m *machine) as(user, line string) (string, bool) {
+	m.t.Helper()
+	home := map[string]string{"root": "/root", "learner": "/home/learner"}[user]
+	cmd := exec.Command(m.final, "exec", "--user", user, "--env", "HOME="+home, "--env", "USER="+user, m.id, "bash", "-lc", "cd /workshop && "+line)
+	output, err := cmd.CombinedOutput()
+	return string(output), err == nil
+}
+
+// does requires that a command line goes well.
+func (m *machine) does(user, line string) string {
+	m.t.Helper()
+	output, ok := m.as(user, line)
+	require.True(m.t, ok, "%s\n%s", line, output)
+	return output
+}
+
+func TestProvisionMakesAFreshDebianReady(t *testing.T) {
+	m := start(t, debian(t, "trixie"), "--network", "host")
+	first := m.does("learner", "sudo vm/provision.sh --login")
+	t.Log(first)
+	for _, part := range []string{"packages", "Go", "modules", "rootfs", "steps", "login"} {
+		assert.Regexp(t, `(?m)^provision: `+part+` +\d+ s  `, first)
+	}
+	assert.Contains(t, first, "\nAll is well. Now: make run\n")
+
+	// Again: there is nothing left to do.
+	m.does("root", "touch /before")
+	second := m.does("learner", "sudo vm/provision.sh --login")
+	t.Log(second)
+	changed := m.does("root", "find / -xdev -newer /before -not -path '/tmp' -not -path '/run*' -not -path '/dev*' -not -path '*/go-build/*' -not -path '*/telemetry/*'")
+	assert.Equal(t, "", changed)
+
+	// What comes now comes without a network, and as the user.
+	assert.Equal(t, "/workshop\n", m.does("root", "runuser -l learner -c pwd"))
+	offline := "sudo unshare --net -- runuser -u learner -- env HOME=$HOME "
+	assert.Contains(t, m.does("learner", offline+"go version"), wanted(t))
+	m.does("learner", offline+"go build -o build/ ./step0*/ ./final")
+	m.does("learner", offline+"go vet ./...")
+	// As root they would be run in a container of a container, whose cgroups are not for that.
+	tests := m.does("learner", offline+"go test -v ./step0*/ ./internal/... ./final/oci")
+	assert.Contains(t, tests, "needs root: make test")
+	assert.Contains(t, tests, "--- PASS: TestEveryStepIsItsPredecessorPlusAFewLines")
+	assert.NotContains(t, tests, "--- FAIL")
+}
+
+// wanted is the version of Go in go.mod.
+func wanted(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../go.mod")
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(text), "\ngo ")
+	version, _, _ := strings.Cut(rest, "\n")
+	return "go" + version
+}
+
+func TestProvisionSaysWhatToDo(t *testing.T) {
+	rootfs := debian(t, "trixie")
+	for name, c := range map[string]struct {
+		flags      []string
+		user, line string
+		words      []string
+	}{
+		"no root":     {nil, "learner", "vm/provision.sh", []string{"needs root: sudo vm/provision.sh"}},
+		"other words": {nil, "learner", "sudo vm/provision.sh --all", []string{"usage: ", "[--login]"}},
+		"no network":  {nil, "learner", "sudo vm/provision.sh", []string{"packages failed", "is there a network", "run this again"}},
+		"no space": {[]string{"--tmpfs", "/home/learner:size=64m"}, "learner", "sudo vm/provision.sh",
+			[]string{"/home/learner has 64 MiB free", "make room"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			output, ok := start(t, rootfs, c.flags...).as(c.user, c.line)
+			assert.False(t, ok)
+			lines := strings.Split(strings.TrimSpace(output), "\n")
+			for _, word := range c.words {
+				assert.Contains(t, lines[len(lines)-1], word, output)
+			}
+		})
+	}
+}

@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# Runs the tests of the steps and of final in virtual machines, under a kernel of Debian's and with cgroups of a layout of its own:
+# what this host cannot show is seen there.
+#
+#   vm/test.sh LAYOUT ARCH [FLAG OF A TEST BINARY ...]
+#
+# LAYOUT is v2, hybrid or v1. ARCH is amd64 or arm64, whatever this host is. The kernel, and a Debian for the containers, are
+# downloaded by apt and kept below build/vm. The tests are compiled here and shared out to three machines at once, each with an
+# initramfs and no disk: all start with vm/init.
+#
+# Prints the lines of go test. Exit status: 0 all passed, 1 not, 2 a machine could not be made, or has not come to its end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+layout=${1:-} arch=${2:-}
+dir=build/vm/$arch new=build/vm/$arch.partial root=build/vm/$arch/root
+# What the tests want of the kernel that may be a module: overlays, swap, and a device for --device.
+modules=(overlay brd tun)
+
+say() {
+	printf 'vm: %s\n' "$@" >&2
+}
+
+fail() {
+	say "$@"
+	exit 2
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# need COMMAND PACKAGE ... installs the packages if there is no COMMAND.
+need() {
+	command -v "$1" >/dev/null && return
+	command -v apt-get >/dev/null || fail "there is no $1: install it and run this again"
+	say "installing ${*:2}"
+	local install=(apt-get install -y -qq --no-install-recommends "${@:2}")
+	as_root "${install[@]}" >&2 || { as_root apt-get update -qq >&2 && as_root "${install[@]}" >&2; } ||
+		fail "apt-get cannot install ${*:2} (see above): repair that and run this again"
+}
+
+# of_arch ARG ... is apt-get for ARCH. It leaves the host's own lists as they are.
+of_arch() {
+	apt-get -o "APT::Architecture=$arch" -o "APT::Architectures=$arch" -o APT::Sandbox::User=root -o APT::Install-Recommends=false \
+		-o Debug::NoLocking=true -o Dir::State::status=/dev/null -o "Dir::State::lists=$PWD/$new/lists" -o "Dir::Cache=$PWD/$new" "$@"
+}
+
+# unpacked DIR PATTERN PACKAGE ... downloads packages and what they depend on, and unpacks into DIR those that match the pattern.
+unpacked() {
+	local package
+	of_arch install -y -qq --download-only "${@:3}" >&2 || fail "apt-get cannot download ${*:3} for $arch (see above)"
+	mkdir -p "$1"
+	for package in "$new"/archives/$2.deb; do
+		dpkg --fsys-tarfile "$package" | tar -x --keep-directory-symlink --exclude='./usr/share/[dilm]*/*' -C "$1"
+	done
+	rm "$new"/archives/*.deb
+}
+
+# download makes $dir: a kernel, a busybox, and a Debian that is only unpacked, as nothing of another architecture runs here.
+download() {
+	local debian=$new/root/debian module file
+	[ ! -e "$dir" ] || return 0
+	command -v apt-get >/dev/null || fail "the kernel comes by apt, which this host lacks: use the machine that vagrant up makes"
+	say "downloading a kernel and a Debian for $arch"
+	rm -rf "$new"
+	mkdir -p "$new"/{lists,archives}/partial "$new"/root/{dev,modules} "$debian"/{mnt,usr/{bin,sbin,lib}}
+	of_arch update -qq >&2 || fail "apt-get update failed (see above): repair that and run this again"
+	unpacked "$new/kernel" 'linux-image-[0-9]*' "linux-image-cloud-$arch"
+	for module in "${modules[@]}"; do
+		file=$(find "$new/kernel/lib/modules" -name "$module.ko*")
+		case $file in
+		'') say "the kernel has no module $module" ;;
+		*.xz) xz -dc "$file" >"$new/root/modules/$module.ko" ;;
+		*) cp "$file" "$new/root/modules" ;;
+		esac
+	done
+	unpacked "$new/root" 'busybox-static_*' busybox-static
+	ln -s usr/{bin,sbin,lib} "$debian"
+	unpacked "$debian" '*' '?essential' procps iproute2 hostname mount mawk
+	# What the scripts of the packages would make.
+	ln -s mawk "$debian/usr/bin/awk"
+	cp "$debian/usr/share/base-passwd/passwd.master" "$debian/etc/passwd"
+	cp "$debian/usr/share/base-passwd/group.master" "$debian/etc/group"
+	rm -r "$new"/{lists,archives}
+	mv "$new" "$dir"
+}
+
+# compile puts the sources, the tests, the steps and the mutants into the root file system.
+compile() {
+	local folder target=$root/workshop
+	export GOARCH=$arch CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -ldflags=-s"
+	rm -rf "$target"/{step0*,final,internal,vm,tests,parts}
+	mkdir -p "$target"/{tests,parts,programs}
+	cp -r go.mod step0* final internal vm "$target"
+	for folder in step0* final internal/check final/*/ final/*/*/; do
+		folder=${folder%/}
+		go test -c -o "$target/tests/${folder//\//+}" "./$folder" | sed '/no test files/d'
+	done
+	go build -o "$target/programs/" ./step0*/
+	GOARCH='' go test ./internal/check -run TestMutantsLackTheirProperties -args -compile-into "$PWD/$target/programs" -compile-for "$arch"
+}
+
+# parts shares the tests out: a line of a part is a test binary and its flags.
+parts() {
+	local test every='-test.run ^TestHasEveryPropertyOfTheSteps$'
+	cd "$root/workshop/tests"
+	echo "final ${every/run/skip} $*" >../parts/final
+	for test in step0*; do
+		echo "$test $*"
+	done >../parts/steps
+	for test in internal* final+*; do
+		echo "$test $*"
+	done >../parts/rest
+	echo "final $every" >>../parts/rest
+	cd - >/dev/null
+}
+
+# boot PART
+boot() {
+	local kernel=("$dir"/kernel/boot/vmlinuz-*)
+	# An emulator translates the code of a process again for each address it is at, so there is no randomness in those. Mitigations
+	# and the grace periods of RCU take long there, too.
+	exec timeout 60m "${emulator[@]}" -smp 2 -m 2G -nographic -nodefaults -serial stdio -no-reboot \
+		-kernel "${kernel[0]}" -initrd "$dir/initrd" \
+		-append "console=$console loglevel=1 panic=-1 norandmaps mitigations=off rcupdate.rcu_expedited=1 layout=$layout part=$1" \
+		</dev/null >"$dir/$1.log" 2>&1
+}
+
+case $layout in
+v2 | hybrid | v1) ;;
+*) fail "LAYOUT=$layout: want v2, hybrid or v1" ;;
+esac
+case $arch in
+amd64)
+	need qemu-system-x86_64 qemu-system-x86
+	emulator=(qemu-system-x86_64 -cpu Nehalem)
+	console=ttyS0
+	;;
+arm64)
+	need qemu-system-aarch64 qemu-system-arm
+	emulator=(qemu-system-aarch64 -M virt -cpu cortex-a72)
+	console=ttyAMA0
+	;;
+*) fail "ARCH=$arch: want amd64 or arm64" ;;
+esac
+need cpio cpio
+download
+compile
+parts "${@:3}"
+cp vm/init "$root"
+(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$dir/initrd"
+
+machines=()
+trap 'kill "${machines[@]}" 2>/dev/null || true' EXIT
+for part in final steps rest; do
+	boot $part &
+	machines+=($!)
+done
+status=0
+for part in final steps rest; do
+	tail -n +1 -f --pid="${machines[0]}" "$dir/$part.log"
+	machines=("${machines[@]:1}")
+	case $(sed -n 's/^vm: status //p' "$dir/$part.log") in
+	0) ;;
+	'') fail "the machine of part $part has not come to its end: see above" ;;
+	*) status=1 ;;
+	esac
+done
+exit "$status"
