@@ -2,8 +2,11 @@
 ROOTFS ?= /var/lib/container-workshop/rootfs
 # What run and diff are about.
 STEP ?= 7
-# Flags of run, as for FLAGS='--memory 128m'.
+# Flags of run, as for FLAGS='--memory 128m', or of the tests in a virtual machine, as for FLAGS='-test.run TestX'.
 FLAGS ?=
+# The machines of test-vm.
+LAYOUT ?= v2
+ARCH ?= amd64
 
 export ROOTFS
 export CGO_ENABLED := 0
@@ -18,11 +21,12 @@ program = $(or $(DIR),$(step))
 # Step 4 is the first that has one.
 rootfs_flag = $(if $(filter 4 5 6 7 final,$(STEP)),--rootfs "$(ROOTFS)")
 # All but work/, which is the learner's.
-packages = ./step0*/ ./final/... ./internal/... ./scripts/
+packages = ./step0*/ ./final/... ./internal/... ./scripts/ ./vm/
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff check doctor test bench lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start diff check doctor test test-vm packages bench lint clean need-go need-step need-rootfs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -57,17 +61,25 @@ doctor: ## Say whether this machine can do the workshop, and what to do if not
 test: need-go need-rootfs ## Run all tests, as root
 	@scripts/test.sh
 
+test-vm: need-go ## Run the tests in virtual machines with cgroups of LAYOUT (v2, hybrid, v1), for ARCH
+	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)
+
+packages: ## Install what the tests use, by apt
+	@. /etc/os-release; set -- busybox-static mmdebstrap ruby shellcheck unzip zip zstd; \
+	[ "$$ID" = ubuntu ] || set -- "$$@" vagrant vagrant-libvirt; \
+	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+
 bench: need-go need-rootfs ## Time a container of final, and of crun and runc where they are, as root
 	@go test ./final -run - -bench Start -benchtime 100x -count 3
 
 lint: need-go ## Look for mistakes without running anything
-	@command -v shellcheck >/dev/null || $(SUDO) apt-get install -y -qq shellcheck
-	@unformatted=$$(gofmt -l step0* final internal scripts) && { [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; false; }; }
+	@unformatted=$$(gofmt -l step0* final internal scripts vm) && { [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; false; }; }
 	go vet $(packages)
 	GOARCH=arm64 go vet $(packages)
 	GOOS=darwin go vet ./step0*/ ./final
 	go run $(STATICCHECK) $(packages)
-	shellcheck scripts/*.sh .ci/run
+	shellcheck scripts/*.sh vm/*.sh vm/init .ci/run
+	go run $(ACTIONLINT)
 	GOARCH=arm64 go build -o build/arm64/ $(packages)
 
 clean: ## Remove what make has built, but for the root file system

@@ -22,7 +22,7 @@ at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; 
 
 kernel() {
 	if [ "$(uname -s)" != Linux ]; then
-		fix kernel "$(uname -s) has no containers" "use a Linux virtual machine, with Ubuntu 24.04 or Debian 12 for one"
+		fix kernel "$(uname -s) has no containers" "vagrant up, or limactl start ./lima.yaml, makes a machine with Linux (README.md, Get a machine)"
 		echo "The rest is to be seen there."
 		exit 1
 	fi
@@ -49,7 +49,7 @@ privileges() {
 	if [ -z "$bounding" ]; then
 		fix root "/proc is not mounted" "mount -t proc proc /proc"
 	elif [ $(((0x$bounding >> 21) & 1)) = 0 ]; then
-		fix root "this is inside of a container without CAP_SYS_ADMIN" "start it with docker run --privileged, or use a virtual machine"
+		fix root "this is inside of a container without CAP_SYS_ADMIN" "start it with docker run --privileged, or take the machine that vagrant up makes"
 	elif [ "$(id -u)" = 0 ]; then
 		ok root "you are"
 	elif command -v sudo >/dev/null; then

@@ -11,4 +11,12 @@ if [ "$(id -u)" != 0 ]; then
 	# Compiled as the caller and run as root. sudo has a PATH of its own, without Go.
 	run+=(-exec "sudo env PATH=$PATH:/usr/sbin:/sbin HOME=$HOME 'ROOTFS=${ROOTFS:-}' CI=${CI:-}")
 fi
-"${run[@]}" "$@" ./step0*/ ./final/... ./internal/... ./scripts/ 2>&1 | scripts/report.sh build/test.log host
+if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then
+	layout=v2
+elif [ -d /sys/fs/cgroup/unified ]; then
+	layout=hybrid
+else
+	layout=v1
+fi
+"${run[@]}" "$@" ./step0*/ ./final/... ./internal/... ./scripts/ ./vm/ 2>&1 |
+	scripts/report.sh build/test.log host $layout "$(go env GOARCH)" "$(sed -n 's/^ID=//p' /etc/os-release)"

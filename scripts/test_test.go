@@ -28,7 +28,7 @@ func TestSkipsFailWhereTheyAreNotKnown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			shell(t, ".", "mkdir "+dir+"/scripts "+dir+"/.ci && cp test.sh report.sh "+dir+"/scripts && echo 'host TestA/known\nv2-amd64 TestB' > "+dir+"/.ci/known-skips")
+			shell(t, ".", "mkdir "+dir+"/scripts "+dir+"/.ci && cp test.sh report.sh "+dir+"/scripts && echo 'host TestA/known\nvm TestB' > "+dir+"/.ci/known-skips")
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\n"+c.prints+"\n"), 0o755))
 			cmd := exec.Command("scripts/test.sh")
 			cmd.Dir = dir

@@ -34,6 +34,7 @@ mount_v1() {
 	done
 }
 
+# shellcheck disable=SC2054 # a hierarchy can have two
 v1=(cpuset cpu,cpuacct blkio memory devices freezer net_cls,net_prio perf_event pids)
 case $layout in
 v2)

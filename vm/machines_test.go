@@ -110,7 +110,6 @@ func TestLimaTemplateIsWhatLimaDocuments(t *testing.T) {
 
 	require.Len(t, lima.Mounts, 1)
 	assert.True(t, lima.Mounts[0].Writable)
-	assert.Contains(t, lima.Param, "folder")
 	scripts := map[string]string{}
 	for _, p := range lima.Provision {
 		assert.Contains(t, []string{"system", "user"}, p.Mode)

@@ -13,6 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 layout=${1:-} arch=${2:-}
+parts=(final steps rest)
 dir=build/vm/$arch new=build/vm/$arch.partial root=build/vm/$arch/root
 # What the tests want of the kernel that may be a module: overlays, swap, and a device for --device.
 modules=(overlay brd tun)
@@ -101,30 +102,33 @@ compile() {
 	GOARCH='' go test ./internal/check -run TestMutantsLackTheirProperties -args -compile-into "$PWD/$target/programs" -compile-for "$arch"
 }
 
-# parts shares the tests out: a line of a part is a test binary and its flags.
-parts() {
-	local test every='-test.run ^TestHasEveryPropertyOfTheSteps$'
-	cd "$root/workshop/tests"
-	echo "final ${every/run/skip} $*" >../parts/final
-	for test in step0*; do
-		echo "$test $*"
-	done >../parts/steps
-	for test in internal* final+*; do
-		echo "$test $*"
-	done >../parts/rest
-	echo "final $every" >>../parts/rest
-	cd - >/dev/null
+# share FLAG ... shares the tests out to the parts: a line is a test binary and its flags. Those of final take longest, and the
+# longest of them go to the other parts.
+share() {
+	local test longest=('^TestHasEvery' '^Test.*AtAnyStage')
+	for test in "$root"/workshop/tests/*; do
+		test=${test##*/}
+		case $test in
+		final) echo "$test -test.skip ${longest[0]}|${longest[1]} $*" >>"$root/workshop/parts/final" ;;
+		step*) echo "$test $*" >>"$root/workshop/parts/steps" ;;
+		*) echo "$test $*" >>"$root/workshop/parts/rest" ;;
+		esac
+	done
+	[[ "$*" == *-test.run* ]] || {
+		echo "final -test.run ${longest[0]} $*" >>"$root/workshop/parts/rest"
+		echo "final -test.run ${longest[1]} $*" >>"$root/workshop/parts/steps"
+	}
 }
 
 # boot PART
 boot() {
 	local kernel=("$dir"/kernel/boot/vmlinuz-*)
-	# An emulator translates the code of a process again for each address it is at, so there is no randomness in those. Mitigations
-	# and the grace periods of RCU take long there, too.
-	exec timeout 60m "${emulator[@]}" -smp 2 -m 2G -nographic -nodefaults -serial stdio -no-reboot \
+	# For an emulated processor: it translates the code of a process again for each address that is at, so those are not random. Each
+	# setting of its timer, mitigations and the grace periods of RCU take long, too.
+	exec timeout 60m "${emulator[@]}" -smp 1 -m 2G -nographic -nodefaults -serial stdio -no-reboot \
 		-kernel "${kernel[0]}" -initrd "$dir/initrd" \
-		-append "console=$console loglevel=1 panic=-1 norandmaps mitigations=off rcupdate.rcu_expedited=1 layout=$layout part=$1" \
-		</dev/null >"$dir/$1.log" 2>&1
+		-append "console=$console loglevel=1 panic=-1 norandmaps nohz=off highres=off mitigations=off rcupdate.rcu_expedited=1 layout=$layout part=$1" \
+		</dev/null >>"$dir/$1.log" 2>&1
 }
 
 case $layout in
@@ -147,24 +151,30 @@ esac
 need cpio cpio
 download
 compile
-parts "${@:3}"
+share "${@:3}"
 cp vm/init "$root"
 (cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$dir/initrd"
 
-machines=()
-trap 'kill "${machines[@]}" 2>/dev/null || true' EXIT
-for part in final steps rest; do
-	boot $part &
-	machines+=($!)
-done
-status=0
-for part in final steps rest; do
-	tail -n +1 -f --pid="${machines[0]}" "$dir/$part.log"
-	machines=("${machines[@]:1}")
-	case $(sed -n 's/^vm: status //p' "$dir/$part.log") in
-	0) ;;
-	'') fail "the machine of part $part has not come to its end: see above" ;;
-	*) status=1 ;;
-	esac
-done
-exit "$status"
+# run boots the parts, and prints what the tests print, one part after the other.
+run() {
+	local part machines=() status=0
+	trap 'kill "${machines[@]}" 2>/dev/null || true' EXIT
+	for part in "${parts[@]}"; do
+		: >"$dir/$part.log"
+		boot "$part" &
+		machines+=($!)
+	done
+	for part in "${parts[@]}"; do
+		# Before that line it is the firmware's.
+		tail -n +1 -f --pid="${machines[0]}" "$dir/$part.log" | sed -un '/^vm: Linux/,$p'
+		machines=("${machines[@]:1}")
+		case $(sed -n 's/^vm: status //p' "$dir/$part.log") in
+		0) ;;
+		'') fail "the machine of part $part has not come to its end: see $dir/$part.log" ;;
+		*) status=1 ;;
+		esac
+	done
+	exit "$status"
+}
+
+run | scripts/report.sh "$dir/$layout.log" vm "$layout" "$arch"

@@ -5,7 +5,9 @@ package cgroup
 import (
 	"os"
 	"path"
+	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -83,4 +85,23 @@ func TestJoinOfACgroupThatHasMovedItsProcesses(t *testing.T) {
 	require.NoError(t, err)
 	assert.ElementsMatch(t, []int{first.Process.Pid, second.Process.Pid}, pids)
 	require.NoError(t, c.Kill(unix.SIGKILL))
+}
+
+// Where there is swap, a limit of memory alone is none: what is too much goes there.
+func TestSwapIsNoWayAroundTheLimitOfVersion2(t *testing.T) {
+	info, err := os.ReadFile("/proc/meminfo")
+	require.NoError(t, err)
+	if !regexp.MustCompile(`\nSwapFree: +[0-9]{6,} kB\n`).Match(info) {
+		t.Skip("needs 100 MB of swap")
+	}
+	// It keeps 60 MiB.
+	hog := "head -c 60m /dev/zero | tail -c 60m | wc -c"
+	for swap, survives := range map[int64]bool{32 << 20: false, 128 << 20: true} {
+		c := createdV2(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(32 << 20)), Swap: &swap}})
+		output, _ := runIn(t, c, hog)
+		killed, _, err := c.OOMKills()
+		require.NoError(t, err)
+		assert.Equal(t, survives, strings.TrimSpace(output) == strconv.Itoa(60<<20), "%d: %s", swap, output)
+		assert.Equal(t, survives, killed == 0)
+	}
 }
