@@ -76,6 +76,18 @@ func TestOfTwoRunsWithOneNameAtOnceExactlyOneStarts(t *testing.T) {
 	}
 }
 
+// killTogether kills all processes of the trial. None of them sees the end of another.
+func (c *trial) killTogether() {
+	for _, pid := range c.processes() {
+		_ = unix.Kill(pid, unix.SIGSTOP)
+	}
+	for pids := c.processes(); len(pids) > 0; pids = c.processes() {
+		for _, pid := range pids {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
 func TestStaleStateIsNoObstacle(t *testing.T) {
 	overlay := func(c *trial) {
 		require.NoError(c, os.MkdirAll(filepath.Join(container.Storage, c.id, "upper", "old"), 0o755))
@@ -85,11 +97,7 @@ func TestStaleStateIsNoObstacle(t *testing.T) {
 			cmd := c.call(c.runArgs(nil, "/bin/sh", "-c", "echo ready >/old; exec sleep 1000")...)
 			require.NoError(c, cmd.Start())
 			c.until(func() bool { return c.first() != 0 && strings.Contains(c.final("list").stdout, "running") }, func() string { return "it does not start" })
-			for pids := c.processes(); len(pids) > 0; pids = c.processes() {
-				for _, pid := range pids {
-					_ = unix.Kill(pid, unix.SIGKILL)
-				}
-			}
+			c.killTogether()
 			_ = cmd.Wait()
 			require.NotEmpty(c, c.left())
 			c.stopped()
@@ -99,11 +107,7 @@ func TestStaleStateIsNoObstacle(t *testing.T) {
 			cmd.Env = append(cmd.Env, interruptEnv+"=container 3 "+c.root+"/never")
 			require.NoError(c, cmd.Start())
 			c.atStage()
-			for pids := c.processes(); len(pids) > 0; pids = c.processes() {
-				for _, pid := range pids {
-					_ = unix.Kill(pid, unix.SIGKILL)
-				}
-			}
+			c.killTogether()
 			_ = cmd.Wait()
 			require.NotEmpty(c, c.left())
 		},

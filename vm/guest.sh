@@ -50,6 +50,8 @@ v1) mount_v1 "${v1[@]}" hugetlb ;;
 esac
 mount --make-rshared /
 
+# What the firmware has written is on this line.
+echo
 echo "vm: Linux $(uname -rm), cgroups $layout, part $part"
 status=0
 while read -r test flags; do

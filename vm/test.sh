@@ -120,15 +120,26 @@ share() {
 	}
 }
 
+# qemu LIMIT ARG ... becomes a machine without a disk, its console on standard output, for no longer than the limit.
+qemu() {
+	local kernel=("$dir"/kernel/boot/vmlinuz-*)
+	exec timeout "$1" "${emulator[@]}" -m 2G -nographic -nodefaults -serial stdio -no-reboot -kernel "${kernel[0]}" "${@:2}" </dev/null
+}
+
+# accelerate takes KVM where it works: there can be a /dev/kvm under which no instruction is ever executed.
+accelerate() {
+	local output
+	[ "$arch" = "$(dpkg --print-architecture)" ] && [ -w /dev/kvm ] || return 0
+	output=$(qemu 5s -accel kvm -cpu host -append "console=$console panic=-1" 2>&1) || true
+	[[ $output != *'Linux version'* ]] || emulator+=(-accel kvm -cpu host)
+}
+
 # boot PART
 boot() {
-	local kernel=("$dir"/kernel/boot/vmlinuz-*)
 	# For an emulated processor: it translates the code of a process again for each address that is at, so those are not random. Each
 	# setting of its timer, mitigations and the grace periods of RCU take long, too.
-	exec timeout 60m "${emulator[@]}" -smp 1 -m 2G -nographic -nodefaults -serial stdio -no-reboot \
-		-kernel "${kernel[0]}" -initrd "$dir/initrd" \
-		-append "console=$console loglevel=1 panic=-1 norandmaps nohz=off highres=off mitigations=off rcupdate.rcu_expedited=1 layout=$layout part=$1" \
-		</dev/null >>"$dir/$1.log" 2>&1
+	qemu 60m -initrd "$dir/initrd" -append "console=$console loglevel=1 panic=-1 norandmaps nohz=off highres=off mitigations=off \
+		rcupdate.rcu_expedited=1 layout=$layout part=$1" >>"$dir/$1.log" 2>&1
 }
 
 case $layout in
@@ -150,6 +161,7 @@ arm64)
 esac
 need cpio cpio
 download
+accelerate
 compile
 share "${@:3}"
 cp vm/init "$root"

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/creack/pty"
@@ -169,8 +170,11 @@ func (p *Program) atTerminal(script string, command []string, use func(*session,
 		return unclear(err)
 	}
 	s.cmd.Path = shell
-	// The shell is in the process group that gets what is typed. It has to live on.
-	s.cmd.Args = append([]string{"sh", "-c", "trap : INT; " + script, "sh", p.Path}, p.args(call{command: command})...)
+	// The shell is in the process group that gets what is typed. It has to live on, at its end too: when the first process of a
+	// session ends, the kernel drops what is still on its way to who reads the terminal.
+	const over = "that was the script"
+	script = "trap : INT; " + script + "; echo " + over + "; exec sleep 1000"
+	s.cmd.Args = append([]string{"sh", "-c", script, "sh", p.Path}, p.args(call{command: command})...)
 	// A prompt that no echo can be mistaken for.
 	s.cmd.Env = append(s.cmd.Env, "PS1=ready> ", "TERM=dumb")
 	tty, err := pty.StartWithAttrs(s.cmd, &pty.Winsize{Rows: 31, Cols: 87}, s.cmd.SysProcAttr)
@@ -183,6 +187,21 @@ func (p *Program) atTerminal(script string, command []string, use func(*session,
 		tty.WriteTo(&s.stdout)
 		close(read)
 	}()
+	end := sync.OnceFunc(func() { close(s.ended) })
+	go func() {
+		for {
+			changed := s.stdout.changed()
+			if strings.Contains(s.stdout.String(), over) {
+				end()
+				return
+			}
+			select {
+			case <-changed:
+			case <-s.ended:
+				return
+			}
+		}
+	}()
 	go func() {
 		s.cmd.Wait()
 		// A process that outlives the shell can keep the terminal open.
@@ -190,7 +209,7 @@ func (p *Program) atTerminal(script string, command []string, use func(*session,
 		case <-read:
 		case <-time.After(time.Second):
 		}
-		close(s.ended)
+		end()
 	}()
 	defer s.close()
 	if err := s.expect("ready"); err != nil {
