@@ -110,7 +110,7 @@ toolchain() {
 	local wanted version fetched
 	wanted=$(sed -n 's/^go //p' go.mod)
 	begin Go "is the Go module proxy to be reached ($(as_user go env GOPROXY))? Behind another, set GOPROXY and call sudo -E"
-	version=$(cd / && GOTOOLCHAIN=local go env GOVERSION)
+	version=$(cd / && as_user env GOTOOLCHAIN=local go env GOVERSION)
 	if at_least "${version#go}" "$wanted"; then
 		end "$version is there"
 		return

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,23 +16,43 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// debian makes a fresh Debian of a release, as a machine has it that was just installed: with apt, sudo and a user, learner. The
-// sources of the workshop are in /workshop. It returns the directory.
-func debian(t *testing.T, release string) string {
+// A release is a distribution to make, and where its packages are. The host's apt knows from which mirror.
+type release struct{ origin, name, components string }
+
+// releases are those that are tried: one, and more of them with WORKSHOP_LONG.
+func releases(t *testing.T) []release {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: make test")
 	}
 	need(t, "mmdebstrap", "mmdebstrap")
-	mirrors, err := exec.Command("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian", "Label: Debian").Output()
+	all := []release{{"Debian", "trixie", "main"}, {"Ubuntu", "noble", "main universe"}, {"Debian", "bookworm", "main"}, {"Ubuntu", "resolute", "main universe"}}
+	all = slices.DeleteFunc(all, func(r release) bool { return r.mirror(t) == "" })
+	if len(all) == 0 {
+		t.Skip("needs apt sources of Debian or Ubuntu")
+	}
+	if os.Getenv("WORKSHOP_LONG") == "" {
+		all = all[:1]
+	}
+	return all
+}
+
+// mirror is empty if apt knows none.
+func (r release) mirror(t *testing.T) string {
+	t.Helper()
+	mirrors, err := exec.Command("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: "+r.origin, "Label: "+r.origin).Output()
 	require.NoError(t, err)
 	mirror, _, _ := strings.Cut(string(mirrors), "\n")
-	if mirror == "" {
-		t.Skip("needs apt sources of Debian")
-	}
-	dir := filepath.Join(t.TempDir(), release)
+	return mirror
+}
+
+// fresh makes the root file system of a machine that was just installed: with apt, sudo and a user, learner. The sources of the
+// workshop are in /workshop. It returns the directory.
+func (r release) fresh(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), r.name)
 	script := `
-		mmdebstrap --quiet --variant=apt --include=passwd,sudo --keyring=/usr/share/keyrings ` + release + ` ` + dir + ` "deb ` + mirror + ` ` + release + ` main"
+		mmdebstrap --quiet --variant=apt --include=passwd,sudo --keyring=/usr/share/keyrings ` + r.name + ` ` + dir + ` "deb ` + r.mirror(t) + ` ` + r.name + ` ` + r.components + `"
 		chroot ` + dir + ` useradd --create-home --shell /bin/bash learner
 		echo 'learner ALL=(ALL) NOPASSWD: ALL' >` + dir + `/etc/sudoers.d/learner
 		mkdir -p ` + dir + `/workshop ` + dir + `/usr/local/share/ca-certificates
@@ -85,8 +106,18 @@ func (m *machine) does(user, line string) string {
 	return output
 }
 
-func TestProvisionMakesAFreshDebianReady(t *testing.T) {
-	m := start(t, debian(t, "trixie"), "--network", "host")
+func TestProvision(t *testing.T) {
+	for _, r := range releases(t) {
+		t.Run(r.name, func(t *testing.T) {
+			rootfs := r.fresh(t)
+			t.Run("makes a fresh machine ready", func(t *testing.T) { makesReady(t, rootfs) })
+			t.Run("says what to do", func(t *testing.T) { saysWhatToDo(t, rootfs) })
+		})
+	}
+}
+
+func makesReady(t *testing.T, rootfs string) {
+	m := start(t, rootfs, "--network", "host")
 	first := m.does("learner", "sudo vm/provision.sh --login")
 	t.Log(first)
 	for _, part := range []string{"packages", "Go", "modules", "rootfs", "steps", "login"} {
@@ -124,8 +155,7 @@ func wanted(t *testing.T) string {
 	return "go" + version
 }
 
-func TestProvisionSaysWhatToDo(t *testing.T) {
-	rootfs := debian(t, "trixie")
+func saysWhatToDo(t *testing.T, rootfs string) {
 	for name, c := range map[string]struct {
 		flags      []string
 		user, line string

@@ -177,8 +177,8 @@ run() {
 		machines+=($!)
 	done
 	for part in "${parts[@]}"; do
-		# Before that line it is the firmware's.
-		tail -n +1 -f --pid="${machines[0]}" "$dir/$part.log" | sed -un '/^vm: Linux/,$p'
+		# What comes before and after is the firmware's and the kernel's.
+		tail -n +1 -f --pid="${machines[0]}" "$dir/$part.log" | sed -un '/^vm: Linux/,/^vm: status/p'
 		machines=("${machines[@]:1}")
 		case $(sed -n 's/^vm: status //p' "$dir/$part.log") in
 		0) ;;
