@@ -167,7 +167,7 @@ share "${@:3}"
 cp vm/init "$root"
 (cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$dir/initrd"
 
-# run boots the parts, and prints what the tests print, one part after the other.
+# run boots the parts, and prints what their tests print, one part after the other.
 run() {
 	local part machines=() status=0
 	trap 'kill "${machines[@]}" 2>/dev/null || true' EXIT
@@ -182,7 +182,10 @@ run() {
 		machines=("${machines[@]:1}")
 		case $(sed -n 's/^vm: status //p' "$dir/$part.log") in
 		0) ;;
-		'') fail "the machine of part $part has not come to its end: see $dir/$part.log" ;;
+		'')
+			tail -n 30 "$dir/$part.log" >&2
+			fail "the machine of part $part has not come to its end: see above"
+			;;
 		*) status=1 ;;
 		esac
 	done
