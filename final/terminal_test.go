@@ -166,7 +166,7 @@ func TestTheTerminalIsAsBefore(t *testing.T) {
 			x := c.atTerminal(c.runArgs(args)...)
 			x.shows("status 12")
 			require.Equal(t, x.settings, x.now())
-			require.Equal(t, 2, strings.Count(x.screen(), "\r\n"), x.screen())
+			x.until(func() bool { return strings.Count(x.screen(), "\r\n") == 2 }, x.screen)
 		})
 	}
 }
