@@ -109,7 +109,7 @@ packages() {
 toolchain() {
 	local wanted version fetched
 	wanted=$(sed -n 's/^go //p' go.mod)
-	begin Go "is the Go module proxy to be reached ($(as_user go env GOPROXY))? Behind another, set GOPROXY and call sudo -E"
+	begin Go "is the Go module proxy to be reached ($(cd / && as_user go env GOPROXY))? Behind another, set GOPROXY and call sudo -E"
 	version=$(cd / && as_user env GOTOOLCHAIN=local go env GOVERSION)
 	if at_least "${version#go}" "$wanted"; then
 		end "$version is there"
