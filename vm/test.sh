@@ -142,31 +142,6 @@ boot() {
 		rcupdate.rcu_expedited=1 layout=$layout part=$1" >>"$dir/$1.log" 2>&1
 }
 
-case $layout in
-v2 | hybrid | v1) ;;
-*) fail "LAYOUT=$layout: want v2, hybrid or v1" ;;
-esac
-case $arch in
-amd64)
-	need qemu-system-x86_64 qemu-system-x86
-	emulator=(qemu-system-x86_64 -cpu Nehalem)
-	console=ttyS0
-	;;
-arm64)
-	need qemu-system-aarch64 qemu-system-arm
-	emulator=(qemu-system-aarch64 -M virt -cpu cortex-a72)
-	console=ttyAMA0
-	;;
-*) fail "ARCH=$arch: want amd64 or arm64" ;;
-esac
-need cpio cpio
-download
-accelerate
-compile
-share "${@:3}"
-cp vm/init "$root"
-(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$dir/initrd"
-
 # run boots the parts, and prints what their tests print, one part after the other.
 run() {
 	local part machines=() status=0
@@ -191,5 +166,30 @@ run() {
 	done
 	exit "$status"
 }
+
+case $layout in
+v2 | hybrid | v1) ;;
+*) fail "LAYOUT=$layout: want v2, hybrid or v1" ;;
+esac
+case $arch in
+amd64)
+	need qemu-system-x86_64 qemu-system-x86
+	emulator=(qemu-system-x86_64 -cpu Nehalem)
+	console=ttyS0
+	;;
+arm64)
+	need qemu-system-aarch64 qemu-system-arm
+	emulator=(qemu-system-aarch64 -M virt -cpu cortex-a72)
+	console=ttyAMA0
+	;;
+*) fail "ARCH=$arch: want amd64 or arm64" ;;
+esac
+need cpio cpio
+download
+accelerate
+compile
+share "${@:3}"
+cp vm/init "$root"
+(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$dir/initrd"
 
 run | scripts/report.sh "$dir/$layout.log" vm "$layout" "$arch"
