@@ -26,7 +26,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff check doctor test test-vm packages bench lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start diff hint check doctor test test-vm packages bench lint clean need-go need-step need-rootfs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ start: ## Start your own program for STEP in DIR, from a copy of the step before
 
 diff: ## Show what STEP adds to the step before, or what your program in DIR lacks
 	@scripts/diff.sh "$(STEP)" "$(DIR)"
+
+hint: ## Print the next of three hints for STEP, or the one that LEVEL names
+	@scripts/hint.sh "$(STEP)" "$(LEVEL)"
 
 check: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Check which properties of STEP your program in DIR has
 	@go build -o build/check ./internal/check/cmd
