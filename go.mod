@@ -14,3 +14,5 @@ require (
 )
 
 require go.yaml.in/yaml/v3 v3.0.6
+
+require github.com/yuin/goldmark v1.8.7 // indirect

@@ -19,10 +19,10 @@ case $(realpath -m "$dir") in "$(pwd -P)"/*) ;; *) fail "$dir is outside of the 
 mkdir -p "$dir"
 if [ "$step" = 1 ]; then
 	printf '%s\n' '//go:build linux' '' 'package main' '' 'func main() {' '}' >"$dir/main.go"
-	echo "$dir/main.go is yours, and empty. What to write: make diff STEP=1"
+	echo "$dir/main.go is yours, and empty. What to write: make hint STEP=1, or all at once: make diff STEP=1"
 else
 	before=$(echo "step0$((step - 1))"-*)
 	cp "$before"/main.go "$before"/main_other.go "$dir"
-	echo "$dir is a copy of $before. What to add: make diff STEP=$step"
+	echo "$dir is a copy of $before. What to add: make hint STEP=$step, or all at once: make diff STEP=$step"
 fi
 echo "Check it with: make check STEP=$step DIR=$dir"

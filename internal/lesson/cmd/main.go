@@ -1,0 +1,54 @@
+// Command lesson writes the parts of the pages that come from the programs.
+//
+//	lesson generate PAGE ...    the diffs, diagrams and tables
+//	lesson record PAGE ...      the recording of a terminal, and its picture, beside each page; as root
+//
+// It is started at the top of the workshop, and prints what has changed. It exits with 1 if something fails.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"container-workshop/internal/lesson"
+)
+
+func main() {
+	if err := act(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "lesson: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func act(args []string) error {
+	if len(args) < 2 {
+		return errors.New("want generate or record, and pages")
+	}
+	for _, path := range args[1:] {
+		page, err := lesson.Read(path)
+		if err != nil {
+			return err
+		}
+		switch args[0] {
+		case "generate":
+			err = generate(page)
+		default:
+			err = fmt.Errorf("%s: want generate or record", args[0])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func generate(page *lesson.Document) error {
+	text, err := page.Generate()
+	if err != nil || bytes.Equal(text, page.Source) {
+		return err
+	}
+	fmt.Println(page.Path)
+	return os.WriteFile(page.Path, text, 0o644)
+}

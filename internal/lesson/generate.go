@@ -1,0 +1,143 @@
+package lesson
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Generate returns the page with the parts that come from the programs: each stands between <!-- generated: NAME --> and
+// <!-- end of generated -->. The page is that of a step, or README.md at the top.
+func (d *Document) Generate() ([]byte, error) {
+	var failed error
+	page := generated.ReplaceAllFunc(d.Source, func(part []byte) []byte {
+		name := string(generated.FindSubmatch(part)[1])
+		text, err := d.part(name)
+		if err != nil {
+			failed = fmt.Errorf("%s: %s: %w", d.Path, name, err)
+			return part
+		}
+		return fmt.Appendf(nil, "<!-- generated: %s -->\n%s<!-- end of generated -->\n", name, text)
+	})
+	return page, failed
+}
+
+var generated = regexp.MustCompile(`(?s)<!-- generated: (\w+) -->\n.*?<!-- end of generated -->\n`)
+
+func (d *Document) part(name string) (string, error) {
+	top := filepath.Dir(d.Path)
+	if name == "steps" {
+		return stepTable(top)
+	}
+	step := 0
+	if _, err := fmt.Sscanf(filepath.Base(top), "step%02d-", &step); err != nil {
+		return "", fmt.Errorf("this is no step")
+	}
+	top = filepath.Dir(top)
+	switch name {
+	case "change":
+		return change(top, step)
+	case "sees":
+		return sees(top, step)
+	}
+	return "", fmt.Errorf("there is no such part")
+}
+
+// change returns what the step adds to the one before. The first is shown whole.
+func change(top string, step int) (string, error) {
+	if step == 1 {
+		program, err := os.ReadFile(filepath.Join(top, "step01-exec/main.go"))
+		return fmt.Sprintf("```go\n%s```\n", program), err
+	}
+	text, err := diff(top, step)
+	return fmt.Sprintf("```diff\n%s```\n", text), err
+}
+
+// diff returns what make diff says about a step.
+func diff(top string, step int) (string, error) {
+	cmd := exec.Command("scripts/diff.sh", fmt.Sprint(step))
+	cmd.Dir = top
+	text, err := cmd.Output()
+	return string(text), err
+}
+
+// sees returns a diagram of what the command has of its own at a step, and what is the host's. The names are the titles of
+// the lessons.
+func sees(top string, step int) (string, error) {
+	lessons, err := Lessons(top)
+	if err != nil {
+		return "", err
+	}
+	own, host := "", ""
+	for i, lesson := range lessons {
+		_, name, _ := strings.Cut(lesson.Headings[0].Text, ": ")
+		box := fmt.Sprintf("    s%d[\"%s\"]\n", i+1, name)
+		if i+1 == step {
+			box += fmt.Sprintf("    style s%d stroke-width:3px\n", i+1)
+		}
+		if i < step {
+			own += box
+		} else {
+			host += box
+		}
+	}
+	return "```mermaid\nflowchart LR\n  command([the command])\n  subgraph own [its own]\n" + own +
+		"  end\n  subgraph host [the host's]\n" + host + "    rest[\"network, users, kernel\"]\n  end\n" +
+		"  command --> own\n  command --> host\n```\n", nil
+}
+
+// Lessons returns the pages of the steps, in order.
+func Lessons(top string) ([]*Document, error) {
+	paths, err := filepath.Glob(filepath.Join(top, "step0*", "README.md"))
+	var lessons []*Document
+	for _, path := range paths {
+		lesson, readErr := Read(path)
+		if readErr != nil {
+			return nil, readErr
+		}
+		lessons = append(lessons, lesson)
+	}
+	return lessons, err
+}
+
+var (
+	addedFlag = regexp.MustCompile(`(?m)^\+.*pflag\.\w+\("(\w+)"`)
+	features  = regexp.MustCompile("(?m)^\\| (.+?) \\| \\[\\w+\\(\\d\\)\\]\\(([^)]*)\\)")
+)
+
+// stepTable returns a row for each step, of what its lesson and its diff say.
+func stepTable(top string) (string, error) {
+	lessons, err := Lessons(top)
+	if err != nil {
+		return "", err
+	}
+	table := "| step | what you gain | made of | flags | lines added |\n| --- | --- | --- | --- | --- |\n"
+	for i, lesson := range lessons {
+		added, err := diff(top, i+1)
+		if err != nil {
+			return "", err
+		}
+		_, name, _ := strings.Cut(lesson.Headings[0].Text, ": ")
+		var made, flags []string
+		for _, feature := range features.FindAllSubmatch(lesson.Source, -1) {
+			made = append(made, fmt.Sprintf("[%s](%s)", feature[1], feature[2]))
+		}
+		for _, flag := range addedFlag.FindAllStringSubmatch(added, -1) {
+			flags = append(flags, "`--"+flag[1]+"`")
+		}
+		table += fmt.Sprintf("| [%d: %s](%s/README.md) | %s | %s | %s | %d |\n", i+1, name, filepath.Base(filepath.Dir(lesson.Path)),
+			lesson.gain(), strings.Join(made, ", "), strings.Join(flags, " "), strings.Count(added, "\n+")-strings.Count(added, "\n+++"))
+	}
+	return table, nil
+}
+
+// gain is the sentence below the title.
+func (d *Document) gain() string {
+	_, below, _ := bytes.Cut(d.Source, []byte("\n\n"))
+	sentence, _, _ := bytes.Cut(below, []byte("\n\n"))
+	return strings.ReplaceAll(string(sentence), "\n", " ")
+}

@@ -1,0 +1,92 @@
+package lesson
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// A Machine is where a page is tried: this host, with a hostname, processes and mounts of its own, and with copies of the
+// workshop in /workshop and of the root file system. What is done there is gone with it, but for cgroups.
+type Machine struct {
+	first, second *Terminal
+	dir           string
+	size          pty.Winsize
+}
+
+// boot becomes the first shell of a machine. Mounts are shared there, as they are where systemd runs.
+const boot = `set -e
+mount --make-rprivate /
+umount -l /proc
+mount -t proc proc /proc
+mount -t tmpfs tmpfs "$DIR"
+mkdir -p "$DIR"/top/upper "$DIR"/top/work "$DIR"/rootfs/upper "$DIR"/rootfs/work
+mount -t overlay overlay -o "lowerdir=$TOP,upperdir=$DIR/top/upper,workdir=$DIR/top/work" /workshop
+if [ -d "$ROOTFS" ]; then
+	mount -t overlay overlay -o "lowerdir=$ROOTFS,upperdir=$DIR/rootfs/upper,workdir=$DIR/rootfs/work" /var/lib/container-workshop/rootfs
+fi
+rm -rf /workshop/work
+hostname workshop
+echo "127.0.0.1 localhost workshop" >"$DIR/hosts"
+mount --bind "$DIR/hosts" /etc/hosts
+[ ! -e /root/.bashrc ] || mount --bind /dev/null /root/.bashrc
+mount --make-rshared /
+cd /workshop
+unset DIR TOP ROOTFS OLDPWD CI MAKEFLAGS MAKELEVEL MFLAGS
+exec env 'PS1=$ ' 'PS2=> ' bash --norc --noprofile -i`
+
+// Boot makes a machine of the workshop in top and of a root file system, and needs root. Its terminals have that size.
+func Boot(top, rootfs string, size pty.Winsize) (*Machine, error) {
+	for _, dir := range []string{"/workshop", "/var/lib/container-workshop/rootfs"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := os.MkdirTemp("", "container-workshop-lesson-")
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{dir: dir, size: size}
+	shell := exec.Command("bash", "-c", boot)
+	shell.Env = append(os.Environ(), "DIR="+dir, "TOP="+top, "ROOTFS="+rootfs, "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8")
+	shell.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWPID, Pdeathsig: unix.SIGKILL}
+	if m.first, err = open(shell, size); err == nil {
+		_, err = m.first.await("$ ", 0)
+	}
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Terminal returns the first terminal of the machine.
+func (m *Machine) Terminal() *Terminal { return m.first }
+
+// Second returns the second terminal of the machine.
+func (m *Machine) Second() (*Terminal, error) {
+	if m.second != nil {
+		return m.second, nil
+	}
+	// nsenter's own child is not the first of a session, so that setsid can make it one.
+	shell := exec.Command("nsenter", "--target", fmt.Sprint(m.first.shell.Process.Pid), "--mount", "--uts", "--pid",
+		"env", "--chdir=/workshop", "PS1=$ ", "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8", "setsid", "--ctty", "bash", "--norc", "--noprofile", "-i")
+	shell.SysProcAttr = &unix.SysProcAttr{}
+	var err error
+	m.second, err = open(shell, m.size)
+	return m.second, err
+}
+
+// Close ends every process of the machine.
+func (m *Machine) Close() {
+	if m.first != nil {
+		m.first.close()
+	}
+	if m.second != nil {
+		m.second.close()
+	}
+	os.Remove(m.dir)
+}
