@@ -16,7 +16,7 @@ export CMD
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 step = $(if $(filter final,$(STEP)),final,$(wildcard step0$(STEP)-*))
-# The program of make check: the learner's own, or the step itself.
+# The program of make check and make stretch: the learner's own, or the step itself.
 program = $(or $(DIR),$(step))
 # Step 4 is the first that has one.
 rootfs_flag = $(if $(filter 4 5 6 7 final,$(STEP)),--rootfs "$(ROOTFS)")
@@ -26,7 +26,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff hint check doctor test test-vm packages bench lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start diff hint check stretch doctor test test-vm packages bench lint clean need-go need-step need-rootfs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -54,9 +54,13 @@ hint: ## Print the next of three hints for STEP, or the one that LEVEL names
 	@scripts/hint.sh "$(STEP)" "$(LEVEL)"
 
 check: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Check which properties of STEP your program in DIR has
+
+stretch: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Check which of the two exercises beyond STEP your program in DIR solves
+
+check stretch:
 	@go build -o build/check ./internal/check/cmd
 	@go build -o build/program $(if $(filter /%,$(program)),,./)$(program)
-	@$(SUDO) build/check --step $(STEP) --rootfs "$(ROOTFS)" build/program
+	@$(SUDO) build/check $(if $(filter stretch,$@),--stretch) --step $(STEP) --rootfs "$(ROOTFS)" build/program
 
 doctor: ## Say whether this machine can do the workshop, and what to do if not
 	@scripts/doctor.sh "$(ROOTFS)"

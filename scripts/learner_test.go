@@ -63,6 +63,17 @@ func TestLearnerFollowsAStep(t *testing.T) {
 	assert.Contains(t, complete.output, "That is step 5.")
 }
 
+func TestStretchIsBeyondTheStep(t *testing.T) {
+	needRoot(t)
+	need(t, "go")
+	dir := own(t)
+	shell(t, "..", "cp step03-pid/main.go "+dir)
+	unchanged := workshop(t, "stretch", "STEP=3", "DIR="+dir)
+	assert.NotZero(t, unchanged.status)
+	fail := ` {2}FAIL {2}.*\n {8}seen: .*\n {8}hint: .*`
+	assert.Regexp(t, `^\nBeyond step 3\n`+fail+`CLONE_NEWNET.*\n`+fail+`unix\.Wait4.*\n\n2 to go\.\n`, unchanged.output)
+}
+
 func TestStartNeverOverwrites(t *testing.T) {
 	dir := own(t)
 	shell(t, "..", "echo mine > "+dir+"/main.go")
@@ -101,7 +112,7 @@ func TestRunRunsACommand(t *testing.T) {
 func TestHelpListsEveryTarget(t *testing.T) {
 	help := workshop(t)
 	require.Zero(t, help.status, help.output)
-	for _, target := range []string{"help", "run", "rootfs", "start", "diff", "check", "doctor", "test", "lint", "clean"} {
+	for _, target := range []string{"help", "run", "rootfs", "start", "diff", "check", "stretch", "doctor", "test", "lint", "clean"} {
 		assert.Regexp(t, `(?m)^make `+target+` +[A-Z]`, help.output)
 	}
 }

@@ -120,25 +120,30 @@ var mutants = []mutant{
 		[]string{"/mytemp is a tmpfs", "no more than its size"}},
 }
 
-// For machines without a compiler, the mutants are compiled elsewhere.
+// For machines without a compiler, the mutants and the solutions of the exercises are compiled elsewhere.
 var (
-	compileInto = flag.String("compile-into", "", "compile the mutants into this `directory`, and run none")
-	compileFor  = flag.String("compile-for", runtime.GOARCH, "`architecture` to compile the mutants for")
+	compileInto = flag.String("compile-into", "", "compile the mutants and the solutions into this `directory`, and run none")
+	compileFor  = flag.String("compile-for", runtime.GOARCH, "`architecture` to compile them for")
 )
 
 func TestMutantsLackTheirProperties(t *testing.T) {
 	if *compileInto != "" {
 		for _, m := range mutants {
-			m.build(t, filepath.Join(*compileInto, m.file()))
+			m.variant().build(t, filepath.Join(*compileInto, m.variant().name))
+		}
+		for _, s := range solutions {
+			s.variant(t).build(t, filepath.Join(*compileInto, s.variant(t).name))
 		}
 		return
 	}
 	rootfs := needs(t)
 	// What is waited for does not come. The default is for slow machines.
+	usual := patience
+	defer func() { patience = usual }()
 	patience = 4 * time.Second
 	for _, m := range mutants {
 		t.Run(m.mistake, func(t *testing.T) {
-			program := &Program{Path: m.program(t), Step: 7, Rootfs: rootfs}
+			program := &Program{Path: m.variant().program(t), Step: 7, Rootfs: rootfs}
 			t.Cleanup(sweep)
 			for _, part := range m.lacks {
 				err := property(t, part).Check(program)
@@ -179,8 +184,13 @@ func TestEveryPropertyIsLackedByAMutant(t *testing.T) {
 
 func property(t *testing.T, part string) Property {
 	t.Helper()
+	return named(t, Properties, part)
+}
+
+func named(t *testing.T, table []Property, part string) Property {
+	t.Helper()
 	var found []Property
-	for _, p := range Properties {
+	for _, p := range table {
 		if strings.Contains(p.Name, part) {
 			found = append(found, p)
 		}
@@ -189,14 +199,25 @@ func property(t *testing.T, part string) Property {
 	return found[0]
 }
 
-// file is the name of the mutant's executable.
-func (m mutant) file() string { return "mutant-" + strings.ReplaceAll(m.mistake, " ", "-") }
+func (m mutant) variant() variant {
+	return variant{"mutant-" + strings.ReplaceAll(m.mistake, " ", "-"), "step07-tmpfs", m.edits}
+}
 
-// program returns the mutant's executable: one that was compiled before, if WORKSHOP_PROGRAMS says where.
-func (m mutant) program(t *testing.T) string {
+// A variant is a step with edits.
+type variant struct {
+	// name is that of its executable.
+	name string
+	// step is the folder of the step.
+	step string
+	// edits are pairs: what to look for, and what to put there.
+	edits []string
+}
+
+// program returns the variant's executable: one that was compiled before, if WORKSHOP_PROGRAMS says where.
+func (v variant) program(t *testing.T) string {
 	t.Helper()
 	if compiled := os.Getenv("WORKSHOP_PROGRAMS"); compiled != "" {
-		return filepath.Join(compiled, m.file())
+		return filepath.Join(compiled, v.name)
 	}
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skipf("needs a compiler: %v", err)
@@ -204,30 +225,37 @@ func (m mutant) program(t *testing.T) string {
 	dir, err := publicDir()
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	program := filepath.Join(dir, "mutant")
-	m.build(t, program)
+	program := filepath.Join(dir, v.name)
+	v.build(t, program)
 	return program
 }
 
-// build compiles the last step with the mistake. Under sudo it does so as the caller, whose build cache it is.
-func (m mutant) build(t *testing.T, program string) {
+// source returns the text of the step's main.go, edited, and where that is.
+func (v variant) source(t *testing.T) (path, text string) {
 	t.Helper()
-	source, err := filepath.Abs("../../step07-tmpfs/main.go")
+	path, err := filepath.Abs(filepath.Join("../..", v.step, "main.go"))
 	require.NoError(t, err)
-	text, err := os.ReadFile(source)
+	unchanged, err := os.ReadFile(path)
 	require.NoError(t, err)
-	mutated := string(text)
-	for i := 0; i < len(m.edits); i += 2 {
-		require.Contains(t, mutated, m.edits[i])
-		mutated = strings.ReplaceAll(mutated, m.edits[i], m.edits[i+1])
+	text = string(unchanged)
+	for i := 0; i < len(v.edits); i += 2 {
+		require.Contains(t, text, v.edits[i])
+		text = strings.ReplaceAll(text, v.edits[i], v.edits[i+1])
 	}
+	return path, text
+}
+
+// build compiles the variant. Under sudo it does so as the caller, whose build cache it is.
+func (v variant) build(t *testing.T, program string) {
+	t.Helper()
+	source, text := v.source(t)
 	dir, err := publicDir()
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
 	changed, overlay := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json")
 	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{source: changed}})
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(changed, []byte(mutated), 0o644))
+	require.NoError(t, os.WriteFile(changed, []byte(text), 0o644))
 	require.NoError(t, os.WriteFile(overlay, replace, 0o644))
 
 	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", program, filepath.Dir(source))

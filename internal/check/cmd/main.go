@@ -2,16 +2,18 @@
 
 // Command check tells a learner which properties of a step a program has.
 //
-//	check --step N [--rootfs DIR] PROGRAM
+//	check --step N [--stretch] [--rootfs DIR] PROGRAM
 //
-// It prints a line for each property of the steps 1 to N, and a hint for each that the program does not have. It exits
-// with 0 if it has all, 1 if not, and 2 if there is nothing to check.
+// It prints a line for each property of the steps 1 to N, and a hint for each that the program does not have. With --stretch
+// the properties are those of the two exercises beyond step N. It exits with 0 if it has all, 1 if not, and 2 if there is
+// nothing to check.
 package main
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -20,6 +22,7 @@ import (
 
 func main() {
 	step := pflag.Int("step", 0, "the step that the program is to be, 1 to 7")
+	stretch := pflag.Bool("stretch", false, "check the exercises beyond the step, and nothing else")
 	rootfs := pflag.String("rootfs", check.DefaultRootfs, "root directory of the containers")
 	pflag.Parse()
 	program := check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}
@@ -27,11 +30,18 @@ func main() {
 		fmt.Fprintf(os.Stderr, "check: %v\n", err)
 		os.Exit(2)
 	}
-	if missing := report(program); missing > 0 {
+	table, heading, praise := check.Properties, "Step", "That is step"
+	if *stretch {
+		table, heading, praise = check.Stretch, "Beyond step", "That is more than step"
+	}
+	properties := slices.DeleteFunc(slices.Clone(table), func(p check.Property) bool {
+		return p.Step > *step || *stretch && p.Step < *step
+	})
+	if missing := report(program, properties, heading); missing > 0 {
 		fmt.Printf("\n%d to go.\n", missing)
 		os.Exit(1)
 	}
-	fmt.Printf("\nThat is step %d.\n", *step)
+	fmt.Printf("\n%s %d.\n", praise, *step)
 }
 
 // possible returns an error if there is nothing to check, or no way to.
@@ -52,16 +62,13 @@ func possible(program check.Program) error {
 	return nil
 }
 
-// report prints a line for each property and returns how many are missing.
-func report(program check.Program) int {
+// report prints a line for each property, below a heading for each step, and returns how many are missing.
+func report(program check.Program, properties []check.Property, heading string) int {
 	missing, step := 0, 0
-	for _, property := range check.Properties {
-		if property.Step > program.Step {
-			break
-		}
+	for _, property := range properties {
 		if property.Step != step {
 			step = property.Step
-			fmt.Printf("\nStep %d\n", step)
+			fmt.Printf("\n%s %d\n", heading, step)
 		}
 		err := property.Check(&program)
 		if err == nil {

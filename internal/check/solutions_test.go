@@ -1,0 +1,428 @@
+//go:build linux
+
+package check
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A solution is an exercise solved: edits on the main.go of its step. The exercise is named by a part of its name that no other
+// has.
+type solution struct {
+	exercise string
+	edits    []string
+}
+
+// before and after are edits that only add.
+func before(place, text string) []string { return []string{place, text + place} }
+func after(place, text string) []string  { return []string{place, place + text} }
+
+// Places in all steps.
+const (
+	mainFunction = "func main() {\n"
+	childReady   = "	unix.CloseOnExec(3)\n"
+	lookUp       = "	path, err := exec.LookPath(pflag.Arg(0))\n"
+	afterChild   = "func exitNoCommand(err error) int {\n"
+	runReady     = "	cmd.SysProcAttr = &unix.SysProcAttr{}\n"
+)
+
+var solutions = []solution{
+	{"--env KEY=VALUE", slices.Concat(
+		before(mainFunction, `// A later one wins. environ(7)
+var env = pflag.StringArray("env", nil, "variable of the command, as KEY=VALUE (can be repeated)")
+
+`),
+		before(lookUp, `	if err := setEnv(); err != nil {
+		return exitFailed, err
+	}
+`),
+		before(afterChild, `// setEnv comes before the command is looked up, so that PATH can be given too. execve hands our environment on. execve(2)
+func setEnv() error {
+	for _, variable := range *env {
+		key, value, found := strings.Cut(variable, "=")
+		if !found || key == "" {
+			return fmt.Errorf("--env %q: want KEY=VALUE", variable)
+		}
+		if err := os.Setenv(key, value); err != nil {
+			return fmt.Errorf("--env %q: %w", variable, err)
+		}
+	}
+	return nil
+}
+
+`),
+		after("	\"runtime\"\n", "	\"strings\"\n"),
+	)},
+	{"--workdir DIR", slices.Concat(
+		before(mainFunction, `// The empty one is that of run.
+var workdir = pflag.String("workdir", "", "working directory of the command")
+
+`),
+		before(lookUp, `	// Before the command is looked up, as its name can be relative. chdir(2)
+	if *workdir != "" {
+		if err := os.Chdir(*workdir); err != nil {
+			return exitFailed, err
+		}
+	}
+`),
+	)},
+	{"--domainname NAME", slices.Concat(
+		before(mainFunction, `// The kernel takes up to 64 bytes. setdomainname(2)
+var domainname = pflag.String("domainname", "(none)", "NIS domain name of the container")
+
+`),
+		before(lookUp, `	// It is in the UTS namespace, as the hostname is. uts_namespaces(7)
+	if err := unix.Setdomainname([]byte(*domainname)); err != nil {
+		return exitFailed, fmt.Errorf("set domain name %q (at most 64 bytes): %w", *domainname, err)
+	}
+`),
+	)},
+	{"an IPC namespace", after(runReady, `
+	// Its own message queues, semaphores and shared memory. ipc_namespaces(7)
+	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWIPC
+`)},
+	{"a network namespace", after(runReady, `
+	// Its own network: a lo that is down, and no way out. network_namespaces(7)
+	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
+`)},
+	{"--init", slices.Concat(
+		before(mainFunction, `// A command that is process 1 has to wait for processes that it did not start, and few do.
+var withInit = pflag.Bool("init", false, "process 1 waits for orphans, and the command is another process")
+
+`),
+		[]string{"	notify()\n", "	signals := notify()\n"},
+		before("\n	err = unix.Exec(", `	if *withInit {
+		return waitForAll(path, signals)
+	}
+`),
+		before(afterChild, `// waitForAll is what we do as process 1 while another is the command. A process whose parent has ended becomes our child, and
+// stays a zombie until we have waited for it. wait(2)
+func waitForAll(path string, signals chan os.Signal) (int, error) {
+	cmd := exec.Cmd{Path: path, Args: pflag.Args(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	if err := cmd.Start(); err != nil {
+		return exitNoCommand(err), err
+	}
+	// What is typed reaches the process group of the command. We leave it, or the command would get that from us again. setpgid(2)
+	unix.Setpgid(0, 0)
+	// Now run passes signals on to us.
+	unix.Close(3)
+	go func() {
+		for sig := range signals {
+			cmd.Process.Signal(sig)
+		}
+	}()
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, 0, nil)
+		switch {
+		case err != nil && err != unix.EINTR:
+			return exitFailed, fmt.Errorf("wait: %w", err)
+		case pid == cmd.Process.Pid && status.Signaled():
+			return 128 + int(status.Signal()), nil
+		case pid == cmd.Process.Pid:
+			return status.ExitStatus(), nil
+		}
+	}
+}
+
+`),
+	)},
+	{"--user UID[:GID]", slices.Concat(
+		before(mainFunction, `// Without GID the group has the number of the user. credentials(7)
+var user = pflag.String("user", "0:0", "user and group of the command, as UID or UID:GID")
+
+`),
+		before(lookUp, `	if err := changeUser(); err != nil {
+		return exitFailed, err
+	}
+`),
+		before(afterChild, `// changeUser comes when all that needs root is done: capabilities go with the user. The groups go first, as they take root too.
+// capabilities(7)
+func changeUser() error {
+	user, group, found := strings.Cut(*user, ":")
+	if !found {
+		group = user
+	}
+	// To the kernel -1 is no change, whether it has 32 bits or 31 and a sign. setresuid(2)
+	uid, uidErr := strconv.ParseUint(user, 10, 31)
+	gid, gidErr := strconv.ParseUint(group, 10, 31)
+	if uidErr != nil || gidErr != nil {
+		return fmt.Errorf("--user %s:%s: want UID or UID:GID", user, group)
+	}
+	if err := unix.Setgroups(nil); err != nil {
+		return fmt.Errorf("leave all groups: %w", err)
+	}
+	if err := unix.Setresgid(int(gid), int(gid), int(gid)); err != nil {
+		return fmt.Errorf("change the group to %d: %w", gid, err)
+	}
+	if err := unix.Setresuid(int(uid), int(uid), int(uid)); err != nil {
+		return fmt.Errorf("change the user to %d: %w", uid, err)
+	}
+	// With the change the kernel has forgotten it. PR_SET_PDEATHSIG(2const)
+	return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+}
+
+`),
+		before("	\"strings\"\n", "	\"strconv\"\n"),
+	)},
+	{"close-on-exec", slices.Concat(
+		after(childReady, `	// The caller may have left more open, and a directory of the host is a way out of the root directory. close_range(2)
+	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return exitFailed, fmt.Errorf("close what the caller left open: %w", err)
+	}
+`),
+		before("	\"os\"\n", "	\"math\"\n"),
+	)},
+	{"--volume SRC:DST", slices.Concat(
+		before(mainFunction, `// It is the same directory in both, for writing too.
+var volumes = pflag.StringArray("volume", nil, "directory of the host to show in the container, as SRC:DST (can be repeated)")
+
+`),
+		before("	if err := changeRoot(); err != nil {\n", `	trees, err := openVolumes()
+	if err != nil {
+		return exitFailed, err
+	}
+`),
+		before(lookUp, `	if err := mountVolumes(trees); err != nil {
+		return exitFailed, err
+	}
+`),
+		before(afterChild, `// openVolumes takes hold of the directories while the host is in sight, as mounts that are nowhere yet. open_tree(2)
+func openVolumes() (trees []int, err error) {
+	for _, volume := range *volumes {
+		source, target, _ := strings.Cut(volume, ":")
+		if !filepath.IsAbs(target) {
+			return nil, fmt.Errorf("--volume %q: want SRC:DST, with an absolute DST", volume)
+		}
+		tree, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		if err != nil {
+			return nil, fmt.Errorf("--volume %s: %w", volume, err)
+		}
+		trees = append(trees, tree)
+	}
+	return trees, nil
+}
+
+// mountVolumes comes after the change of root, so that a symbolic link in DST leads nowhere but into the container. move_mount(2)
+func mountVolumes(trees []int) error {
+	for i, volume := range *volumes {
+		_, target, _ := strings.Cut(volume, ":")
+		if err := os.MkdirAll(target, 0o755); err != nil {
+			return fmt.Errorf("--volume: %w", err)
+		}
+		if err := unix.MoveMount(trees[i], "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+			return fmt.Errorf("mount a volume on %s: %w", target, err)
+		}
+	}
+	return nil
+}
+
+`),
+	)},
+	{"pivot_root in place of chroot", []string{
+		`// changeRoot makes the root file system the root directory, from which commands are looked up from now on. chroot(2)
+func changeRoot() error {
+	if err := unix.Chroot(*rootfs); err != nil {
+		return fmt.Errorf("chroot %s: %w", *rootfs, err)
+	}
+	// The directory that we are in is still the host's.
+`, `// changeRoot makes the root file system the root directory, from which commands are looked up from now on, and leaves nothing
+// else in the mount namespace: there is no way back. pivot_root(2)
+func changeRoot() error {
+	// The new root has to be a mount.
+	if err := unix.Mount(*rootfs, *rootfs, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount %s on itself: %w", *rootfs, err)
+	}
+	if err := os.Chdir(*rootfs); err != nil {
+		return err
+	}
+	// The old root is now mounted on the new one, which is where we are, and is unmounted from there.
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("pivot_root %s: %w", *rootfs, err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount the old root: %w", err)
+	}
+	// What is below "." is gone.
+`,
+	}},
+	{"--cpuset LIST", slices.Concat(
+		before(mainFunction, `// The empty list is no limit. cpuset(7)
+var cpuset = pflag.String("cpuset", "", "processors that the command can run on, like 0 or 0-1,3")
+
+`),
+		before("	if err := changeRoot(); err != nil {\n", `	if err := limitProcessors(); err != nil {
+		return exitFailed, err
+	}
+`),
+		before(afterChild, `// limitProcessors is for us, and what we start. The kernel drops processors that there are not, so we look before.
+// sched_setaffinity(2)
+func limitProcessors() error {
+	if !pflag.CommandLine.Changed("cpuset") {
+		return nil
+	}
+	var have, wanted unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &have); err != nil {
+		return fmt.Errorf("sched_getaffinity: %w", err)
+	}
+	for _, part := range strings.Split(*cpuset, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		first, firstErr := strconv.Atoi(from)
+		last, lastErr := strconv.Atoi(to)
+		if firstErr != nil || lastErr != nil || first > last {
+			return fmt.Errorf("--cpuset %q: want a list like 0 or 0-1,3", *cpuset)
+		}
+		for cpu := first; cpu <= last; cpu++ {
+			if !have.IsSet(cpu) {
+				return fmt.Errorf("--cpuset %s: there is no processor %d for us", *cpuset, cpu)
+			}
+			wanted.Set(cpu)
+		}
+	}
+	return unix.SchedSetaffinity(0, &wanted)
+}
+
+`),
+		before("	\"strings\"\n", "	\"strconv\"\n"),
+	)},
+	{"a line about memory", slices.Concat(
+		after("	defer removeCgroups(id)\n", "	defer reportOutOfMemory(id)\n"),
+		before("// removeCgroups tries again", `// reportOutOfMemory reads how many processes the kernel has killed for the memory of their cgroup. cgroups(7)
+func reportOutOfMemory(id string) {
+	for _, file := range []string{"memory/container-workshop-" + id + "/memory.oom_control", "container-workshop-" + id + "/memory.events"} {
+		counts, _ := os.ReadFile("/sys/fs/cgroup/" + file)
+		_, killed, _ := strings.Cut(string(counts), "oom_kill ")
+		n := 0
+		fmt.Sscan(killed, &n)
+		if n > 0 {
+			fmt.Fprintf(os.Stderr, "%s: the kernel has ended a process of the container for its memory: the limit is %s\n", filepath.Base(os.Args[0]), *memory)
+		}
+	}
+}
+
+`),
+	)},
+	{"--tmpfs more than once", []string{
+		"*tmpfs", "dir",
+		`tmpfs = pflag.String("tmpfs", "/mytemp", "directory for temporary files, in memory and 16m at most")`,
+		`tmpfs = pflag.StringArray("tmpfs", []string{"/mytemp"}, "directory for temporary files, in memory and 16m at most (can be repeated)")`,
+		"func mountTmpfs() error {", "func mountTmpfs(dir string) error {",
+		`	if err := mountTmpfs(); err != nil {
+		return exitFailed, err
+	}
+`, `	for _, dir := range *tmpfs {
+		if err := mountTmpfs(dir); err != nil {
+			return exitFailed, err
+		}
+	}
+`,
+	}},
+	{"exec PID COMMAND", slices.Concat(
+		after(`args[0] == "run" || args[0] == "child"`, ` || args[0] == "exec"`),
+		after(`		status, err = child()
+`, `	case verb == "exec":
+		status, err = execute()
+`),
+		before("// notify returns the signals", `// execute runs a command in a container that is there, next to the command of that, whose PID on the host comes first.
+func execute() (int, error) {
+	pid, err := strconv.Atoi(pflag.Arg(0))
+	if err != nil || pflag.NArg() < 2 {
+		return exitFailed, fmt.Errorf("want %s exec PID COMMAND [ARG ...]", os.Args[0])
+	}
+	if err := joinContainer(pid); err != nil {
+		return exitFailed, err
+	}
+	path, err := exec.LookPath(pflag.Arg(1))
+	if err != nil {
+		return exitNoCommand(err), err
+	}
+
+	defer takeTerminalBack()
+	signals := notify()
+	// No parent-death signal: to a process in another PID namespace its parent has no number, which Go takes for dead.
+	cmd := exec.Cmd{Path: path, Args: pflag.Args()[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	if err := cmd.Start(); err != nil {
+		return exitNoCommand(err), err
+	}
+	go func() {
+		for sig := range signals {
+			// What was typed has reached the command already. termios(3)
+			if typed := sig == unix.SIGINT || sig == unix.SIGQUIT; !typed || !inForeground() {
+				cmd.Process.Signal(sig)
+			}
+		}
+	}()
+	cmd.Wait()
+	return exitStatus(cmd.ProcessState, 0), nil
+}
+
+// joinContainer takes our thread to where a process is: its cgroups, namespaces and root directory. What says where that is has
+// to be opened before, as the host's /proc is out of sight afterwards.
+func joinContainer(pid int) error {
+	lines, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return err
+	}
+	process, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open %d: %w", pid, err)
+	}
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open the root directory of %d: %w", pid, err)
+	}
+
+	// A line is a number, controllers and a path. On version 2 it has no controllers. cgroups(7)
+	for line := range strings.Lines(string(lines)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if strings.HasPrefix(fields[2], "/container-workshop-") {
+			if err := os.WriteFile(filepath.Join("/sys/fs/cgroup", fields[1], fields[2], "cgroup.procs"), []byte("0"), 0); err != nil {
+				return err
+			}
+		}
+	}
+	// The threads of a program share their root directory, and one that does cannot change its mount namespace. setns(2)
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("unshare: %w", err)
+	}
+	// Of the PID namespace it is not we who become part, but the processes that we start.
+	if err := unix.Setns(process, unix.CLONE_NEWNS|unix.CLONE_NEWPID|unix.CLONE_NEWUTS); err != nil {
+		return fmt.Errorf("join the namespaces of %d: %w", pid, err)
+	}
+	// We are at the root of the mount namespace, which is still the host's.
+	if err := unix.Fchdir(root); err != nil {
+		return fmt.Errorf("change to the root directory of %d: %w", pid, err)
+	}
+	*rootfs = "."
+	return changeRoot()
+}
+
+`),
+		before("	\"strings\"\n", "	\"strconv\"\n"),
+	)},
+}
+
+// variant is the solution as a program.
+func (s solution) variant(t *testing.T) variant {
+	t.Helper()
+	exercise := named(t, Stretch, s.exercise)
+	i := slices.IndexFunc(Stretch, func(p Property) bool { return p.Name == exercise.Name })
+	return variant{fmt.Sprintf("solution-%d%c", exercise.Step, 'a'+i%2), folder(t, exercise.Step), s.edits}
+}
+
+// folder returns the name of the folder of a step.
+func folder(t *testing.T, step int) string {
+	t.Helper()
+	dirs, err := filepath.Glob(fmt.Sprintf("../../step0%d-*", step))
+	require.NoError(t, err)
+	require.Len(t, dirs, 1)
+	return filepath.Base(dirs[0])
+}

@@ -1,0 +1,111 @@
+//go:build linux
+
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Stretch is what a learner can add to a step of their own accord: two exercises for each, in the order of the steps. No step
+// has what is in it.
+var Stretch = table(beyondCommand, beyondMounts, beyondProcesses, beyondLimits)
+
+// beyondCommand is for the steps 1 and 2.
+var beyondCommand = []Property{
+	{
+		Name: "--env KEY=VALUE sets a variable of the command, and can be given more than once",
+		Step: 1,
+		Hint: "pflag.StringArray (StringSlice splits at commas), and os.Setenv in child, where the command is not looked up yet. environ(7)",
+		check: func(p *Program) error {
+			r, err := p.call(call{
+				flags:   []string{"--env", "CHECK_NEW=a,b = c", "--env", "CHECK_EMPTY=", "--env", "CHECK_OLD=given"},
+				command: []string{"/usr/bin/env"},
+				env:     []string{"CHECK_OLD=inherited", "CHECK_OTHER=inherited"},
+			})
+			if err != nil {
+				return err
+			}
+			if err := want("error output and status", result{"", "", 0}, result{"", r.stderr, r.status}); err != nil {
+				return err
+			}
+			var seen []string
+			for line := range strings.Lines(r.stdout) {
+				if strings.HasPrefix(line, "CHECK_") && !strings.HasPrefix(line, "CHECK_MARK=") {
+					seen = append(seen, line)
+				}
+			}
+			slices.Sort(seen)
+			return want("variables of the command", "CHECK_EMPTY=\nCHECK_NEW=a,b = c\nCHECK_OLD=given\nCHECK_OTHER=inherited\n", strings.Join(seen, ""))
+		},
+	},
+	{
+		Name: "--workdir DIR is the working directory of the command, and one that is not there is named in one line, with the status 125",
+		Step: 1,
+		Hint: "os.Chdir in child, before the command is looked up. chdir(2)",
+		check: func(p *Program) error {
+			dir, err := publicDir()
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(dir)
+			r, err := p.run("pwd -P", "--workdir", dir)
+			if err != nil {
+				return err
+			}
+			place, err := filepath.EvalSymlinks(dir)
+			if err != nil {
+				return unclear(err)
+			}
+			if err := want("working directory", result{place + "\n", "", 0}, r); err != nil {
+				return err
+			}
+			missing := filepath.Join(dir, "missing")
+			return p.refuses(call{flags: []string{"--workdir", missing}, command: []string{"/bin/true"}}, 125, missing)
+		},
+	},
+	{
+		Name: "--domainname NAME sets the NIS domain name of the container and leaves that of the host",
+		Step: 2,
+		Hint: "unix.Setdomainname in child: it is in the UTS namespace, as the hostname is. setdomainname(2)",
+		check: func(p *Program) error {
+			before, err := domainname()
+			if err != nil {
+				return err
+			}
+			r, err := p.run("cat /proc/sys/kernel/domainname 2>/dev/null || domainname", "--domainname", "given.example")
+			if err != nil {
+				return err
+			}
+			if err := want("domain name", result{"given.example\n", "", 0}, r); err != nil {
+				return err
+			}
+			after, err := domainname()
+			if err != nil {
+				return err
+			}
+			return want("domain name of the host", before, after)
+		},
+	},
+	{
+		Name: "an IPC namespace of its own for the container, with its own message queues, semaphores and shared memory",
+		Step: 2,
+		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWIPC. ipc_namespaces(7)",
+		check: func(p *Program) error {
+			return p.whileReady(func(s *session) error { return s.ownNamespace("ipc") })
+		},
+	},
+}
+
+// domainname returns the NIS domain name of the UTS namespace of the calling thread.
+func domainname() (string, error) {
+	var names unix.Utsname
+	if err := unix.Uname(&names); err != nil {
+		return "", unclear(err)
+	}
+	return unix.ByteSliceToString(names.Domainname[:]), nil
+}
