@@ -21,12 +21,12 @@ program = $(or $(DIR),$(step))
 # Step 4 is the first that has one.
 rootfs_flag = $(if $(filter 4 5 6 7 final,$(STEP)),--rootfs "$(ROOTFS)")
 # All but work/, which is the learner's.
-packages = ./step0*/ ./final/... ./internal/... ./scripts/ ./vm/
+packages = ./step0*/... ./final/... ./internal/... ./scripts/ ./vm/
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff hint check stretch doctor test test-vm packages bench lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start diff hint check stretch doctor test test-docs test-vm packages bench diffs casts lint clean need-go need-step need-rootfs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -68,11 +68,14 @@ doctor: ## Say whether this machine can do the workshop, and what to do if not
 test: need-go need-rootfs ## Run all tests, as root
 	@scripts/test.sh
 
+test-docs: need-go need-rootfs ## Run every command of the lessons, and look at the rest of their text, as root
+	@go test -count=1 $(if $(SUDO),-exec "sudo env PATH=$$PATH:/usr/sbin:/sbin HOME=$$HOME 'ROOTFS=$(ROOTFS)'") ./internal/lesson
+
 test-vm: need-go ## Run the tests in virtual machines with cgroups of LAYOUT (v2, hybrid, v1), for ARCH
 	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)
 
 packages: ## Install what the tests use, by apt
-	@. /etc/os-release; set -- busybox-static mmdebstrap ruby shellcheck unzip zip zstd; \
+	@. /etc/os-release; set -- busybox-static codespell mmdebstrap ruby shellcheck sudo unzip zip zstd; \
 	[ "$$ID" = ubuntu ] || set -- "$$@" vagrant vagrant-libvirt; \
 	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 
@@ -86,8 +89,16 @@ lint: need-go ## Look for mistakes without running anything
 	GOOS=darwin go vet ./step0*/ ./final
 	go run $(STATICCHECK) $(packages)
 	shellcheck scripts/*.sh vm/*.sh vm/init .ci/run
+	codespell --ignore-words-list upto,sise --skip .git,build,work,testdata,go.sum,*.cast,*.svg
 	go run $(ACTIONLINT)
 	GOARCH=arm64 go build -o build/arm64/ $(packages)
+
+diffs: need-go ## Write the diffs, diagrams and tables of the lessons anew, from the programs
+	@go run ./internal/lesson/cmd generate README.md step0*/README.md
+
+casts: need-go need-rootfs ## Record the terminals of the lessons anew, as root
+	@go build -o build/lesson ./internal/lesson/cmd
+	@$(SUDO) env PATH="$$PATH:/usr/sbin:/sbin" HOME="$$HOME" ROOTFS="$(ROOTFS)" build/lesson record step0*/README.md
 
 clean: ## Remove what make has built, but for the root file system
 	rm -rf build

@@ -33,7 +33,7 @@ func TestHasEveryPropertyOfTheSteps(t *testing.T) {
 func TestTheReadmeHasEveryFlag(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	_, block, found := strings.Cut(string(readme), "$ final run --help\n")
+	_, block, found := strings.Cut(string(readme), "$ build/final run --help\n")
 	require.True(t, found)
 	block, _, found = strings.Cut(block, "```")
 	require.True(t, found)

@@ -2,6 +2,7 @@ package lesson
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,7 +36,7 @@ func (d *Document) part(name string) (string, error) {
 	}
 	step := 0
 	if _, err := fmt.Sscanf(filepath.Base(top), "step%02d-", &step); err != nil {
-		return "", fmt.Errorf("this is no step")
+		return "", errors.New("this is no step")
 	}
 	top = filepath.Dir(top)
 	switch name {
@@ -72,22 +73,19 @@ func sees(top string, step int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	own, host := "", ""
+	own, host := "its own:", "the host's:"
 	for i, lesson := range lessons {
 		_, name, _ := strings.Cut(lesson.Headings[0].Text, ": ")
-		box := fmt.Sprintf("    s%d[\"%s\"]\n", i+1, name)
-		if i+1 == step {
-			box += fmt.Sprintf("    style s%d stroke-width:3px\n", i+1)
-		}
-		if i < step {
-			own += box
-		} else {
-			host += box
+		switch {
+		case i+1 < step:
+			own += "<br>" + name
+		case i+1 == step:
+			own += "<br><b>" + name + "</b>"
+		default:
+			host += "<br>" + name
 		}
 	}
-	return "```mermaid\nflowchart LR\n  command([the command])\n  subgraph own [its own]\n" + own +
-		"  end\n  subgraph host [the host's]\n" + host + "    rest[\"network, users, kernel\"]\n  end\n" +
-		"  command --> own\n  command --> host\n```\n", nil
+	return fmt.Sprintf("```mermaid\nflowchart LR\n  command([the command]) --> own[\"%s\"]\n  command --> host[\"%s<br>network, users, kernel\"]\n```\n", own, host), nil
 }
 
 // Lessons returns the pages of the steps, in order.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command lesson writes the parts of the pages that come from the programs.
 //
 //	lesson generate PAGE ...    the diffs, diagrams and tables
@@ -12,6 +14,7 @@ import (
 	"fmt"
 	"os"
 
+	"container-workshop/internal/check"
 	"container-workshop/internal/lesson"
 )
 
@@ -34,6 +37,8 @@ func act(args []string) error {
 		switch args[0] {
 		case "generate":
 			err = generate(page)
+		case "record":
+			err = record(page)
 		default:
 			err = fmt.Errorf("%s: want generate or record", args[0])
 		}
@@ -51,4 +56,17 @@ func generate(page *lesson.Document) error {
 	}
 	fmt.Println(page.Path)
 	return os.WriteFile(page.Path, text, 0o644)
+}
+
+func record(page *lesson.Document) error {
+	top, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	rootfs := os.Getenv("ROOTFS")
+	if rootfs == "" {
+		rootfs = check.DefaultRootfs
+	}
+	fmt.Println(page.Path)
+	return page.Record(top, rootfs)
 }

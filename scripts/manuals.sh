@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Prints the names of the manual pages that the workshop may name, as NAME.SECTION: those in Debian's current release, and in its next
+# one, where some are split up. For internal/lesson/testdata/manuals, on a Debian host with mmdebstrap.
+set -euo pipefail
+
+packages=manpages,manpages-dev,util-linux,mount,procps,bash,coreutils,libcap2-bin,iproute2,sudo,diffutils
+# shellcheck disable=SC2016 # apt substitutes this
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sed q)
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+for suite in trixie sid; do
+	# A mirror can be behind.
+	mmdebstrap --quiet --variant=extract --include="$packages" --keyring=/usr/share/keyrings \
+		--aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$dir/$suite" "deb $mirror $suite main"
+done
+find "$dir"/*/usr/share/man/man* -name '*.gz' -printf '%f\n' | sed 's/\.gz$//' | LC_ALL=C sort -u
