@@ -21,7 +21,7 @@ program = $(or $(DIR),$(step))
 # Step 4 is the first that has one.
 rootfs_flag = $(if $(filter 4 5 6 7 final,$(STEP)),--rootfs "$(ROOTFS)")
 # All but work/, which is the learner's.
-packages = ./step0*/... ./final/... ./internal/... ./scripts/ ./vm/
+packages = ./step0*/ ./step04-chroot/escape/ ./final/... ./internal/... ./scripts/ ./vm/
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 

@@ -104,7 +104,7 @@ func Lessons(top string) ([]*Document, error) {
 
 var (
 	addedFlag = regexp.MustCompile(`(?m)^\+.*pflag\.\w+\("(\w+)"`)
-	features  = regexp.MustCompile("(?m)^\\| (.+?) \\| \\[\\w+\\(\\d\\)\\]\\(([^)]*)\\)")
+	features  = regexp.MustCompile(`(?m)^\| (.+?) \| \[\w+\(\d\)\]\(([^)]*)\)`)
 )
 
 // stepTable returns a row for each step, of what its lesson and its diff say.
