@@ -75,7 +75,7 @@ test-vm: need-go ## Run the tests in virtual machines with cgroups of LAYOUT (v2
 	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)
 
 packages: ## Install what the tests use, by apt
-	@. /etc/os-release; set -- busybox-static codespell mmdebstrap ruby shellcheck sudo unzip zip zstd; \
+	@. /etc/os-release; set -- busybox-static codespell diffutils hostname mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \
 	[ "$$ID" = ubuntu ] || set -- "$$@" vagrant vagrant-libvirt; \
 	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 

@@ -130,6 +130,27 @@ compiler() {
 	fi
 }
 
+# What the lessons use on the host, and the packages that have it.
+tools() {
+	local command package missing=()
+	while read -r package command; do
+		command -v "$command" >/dev/null || missing+=("$package")
+	done <<-END
+		diffutils diff
+		hostname hostname
+		mount mount
+		procps pgrep
+		sudo sudo
+		util-linux findmnt
+		util-linux unshare
+	END
+	if [ ${#missing[@]} = 0 ]; then
+		ok tools "those of the lessons"
+	else
+		fix tools "the lessons use commands of ${missing[*]}" "sudo apt-get install ${missing[*]}"
+	fi
+}
+
 line_ends() {
 	local files
 	files=$(grep -lI $'\r' Makefile go.mod scripts/* step*/*.go 2>/dev/null | tr '\n' ' ')
@@ -206,6 +227,7 @@ namespaces
 cgroups
 leftovers
 compiler
+tools
 line_ends
 root_file_system
 devices

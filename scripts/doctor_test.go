@@ -37,6 +37,7 @@ func TestDoctorNamesWhatToDo(t *testing.T) {
 		"no interpreter":       {"rm -rf lib*", path, "FIX   rootfs", "make rootfs"},
 		"no ps":                {"rm bin/ps", path, "FIX   rootfs", "procps"},
 		"no device":            {"rm dev/null", path, "FIX   devices", "mknod"},
+		"no pgrep":             {"true", without(t, "pgrep"), "FIX   tools", "apt-get install procps"},
 		"no Go":                {"true", without(t, "go"), "FIX   Go", "apt-get install golang-go"},
 	} {
 		t.Run(name, func(t *testing.T) {
