@@ -87,14 +87,14 @@ download() {
 	mv "$new" "$dir"
 }
 
-# compile puts the sources, the tests, the steps and the mutants into the root file system.
+# compile puts the sources, the tests, the steps, the mutants and the solutions into the root file system.
 compile() {
 	local folder target=$root/workshop
 	export GOARCH=$arch CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -ldflags=-s"
 	rm -rf "$target"/{step0*,final,internal,vm,tests,parts}
 	mkdir -p "$target"/{tests,parts,programs}
 	cp -r go.mod step0* final internal vm "$target"
-	for folder in step0* final internal/check final/*/ final/*/*/; do
+	for folder in step0* final internal/check internal/lesson final/*/ final/*/*/; do
 		folder=${folder%/}
 		go test -c -o "$target/tests/${folder//\//+}" "./$folder" | sed '/no test files/d'
 	done
@@ -111,6 +111,8 @@ share() {
 		case $test in
 		final) echo "$test -test.skip ${longest[0]}|${longest[1]} $*" >>"$root/workshop/parts/final" ;;
 		step*) echo "$test $*" >>"$root/workshop/parts/steps" ;;
+		# The rest of the lessons needs a compiler.
+		internal+lesson) echo "$test -test.run ^TestLimitsAreWhereTheLessonSays $*" >>"$root/workshop/parts/steps" ;;
 		*) echo "$test $*" >>"$root/workshop/parts/rest" ;;
 		esac
 	done

@@ -33,7 +33,7 @@ fi
 rm -rf /workshop/work
 hostname workshop
 echo "127.0.0.1 localhost workshop" >"$DIR/hosts"
-mount --bind "$DIR/hosts" /etc/hosts
+[ ! -e /etc/hosts ] || mount --bind "$DIR/hosts" /etc/hosts
 [ ! -e /root/.bashrc ] || mount --bind /dev/null /root/.bashrc
 mount --make-rshared /
 cd /workshop
@@ -56,7 +56,10 @@ func Boot(top, rootfs string, size pty.Winsize) (*Machine, error) {
 	shell.Env = append(os.Environ(), "DIR="+dir, "TOP="+top, "ROOTFS="+rootfs, "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8")
 	shell.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWPID, Pdeathsig: unix.SIGKILL}
 	if m.first, err = open(shell, size); err == nil {
-		_, err = m.first.await("$ ", 0)
+		var text string
+		if text, err = m.first.await("$ ", 0); err != nil {
+			err = fmt.Errorf("%w: %s", err, tail(text))
+		}
 	}
 	if err != nil {
 		m.Close()
