@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a command of a page may take.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // A Terminal is one that somebody sits at, with a shell.
 type Terminal struct {
