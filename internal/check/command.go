@@ -47,7 +47,7 @@ var command = []Property{
 		},
 	},
 	{
-		Name: "the command has no open files but the three standard streams",
+		Name: "the command has no open files of run's but the three standard streams",
 		Step: 1,
 		Hint: "Descriptors in cmd.ExtraFiles stay open across execve: child has to close them.",
 		check: func(p *Program) error {

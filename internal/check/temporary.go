@@ -83,7 +83,7 @@ var temporary = []Property{
 	{
 		Name: "--tmpfs on a relative path, on / or on a file is refused in one line",
 		Step: 7,
-		Hint: "filepath.IsAbs, filepath.Clean; the kernel and os.MkdirAll say the rest.",
+		Hint: "filepath.IsAbs, filepath.Clean; and an error of os.MkdirAll that says which flag it is about.",
 		check: func(p *Program) error {
 			for _, target := range []string{"", "mytemp", "./mytemp", "/", "/..", "//", "/etc/passwd", "/etc/passwd/x"} {
 				if err := p.refuses(call{flags: []string{"--tmpfs", target}, command: []string{"/bin/true"}}, 125, "tmpfs"); err != nil {

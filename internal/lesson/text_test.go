@@ -60,7 +60,7 @@ func TestLessonsAreShort(t *testing.T) {
 		}
 		for i, line := range strings.Split(string(generated.ReplaceAll(page.Source, nil)), "\n") {
 			if !strings.HasPrefix(line, "|") && !strings.Contains(line, "](") {
-				assert.LessOrEqual(t, len([]rune(line)), 150, "%s, about line %d", page.name(), i+1)
+				assert.LessOrEqual(t, len([]rune(line)), 130, "%s, about line %d", page.name(), i+1)
 			}
 		}
 	}
