@@ -16,8 +16,10 @@ export CMD
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 step = $(if $(filter final,$(STEP)),final,$(wildcard step0$(STEP)-*))
-# The program of make check and make stretch: the learner's own, or the step itself.
+# What make run, check and stretch are about: the learner's own program, or the step itself.
 program = $(or $(DIR),$(step))
+package = $(if $(filter /%,$(program)),,./)$(program)
+executable = build/$(if $(DIR),program,$(step))
 # Step 4 is the first that has one.
 rootfs_flag = $(if $(filter 4 5 6 7 final,$(STEP)),--rootfs "$(ROOTFS)")
 # All but work/, which is the learner's.
@@ -33,12 +35,12 @@ help: ## List the targets
 	@echo
 	@echo "With STEP=1 to 7 (run: or final), ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar"
 
-run: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Run bash, or CMD, in a container of the last step, or of STEP
-	@go build -o build/ ./$(step)
+run: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Run bash, or CMD, in a container of the last step, of STEP, or of your program in DIR
+	@go build -o $(executable) $(package)
 	@if [ -n "$$CMD" ]; then \
-		$(SUDO) build/$(step) run $(rootfs_flag) $(FLAGS) /bin/bash -c "$$CMD"; \
+		$(SUDO) $(executable) run $(rootfs_flag) $(FLAGS) /bin/bash -c "$$CMD"; \
 	else \
-		$(SUDO) build/$(step) run $(rootfs_flag) $(FLAGS) /bin/bash || [ $$? != 125 ]; \
+		$(SUDO) $(executable) run $(rootfs_flag) $(FLAGS) /bin/bash || [ $$? != 125 ]; \
 	fi
 
 rootfs: ## Make the root file system: this host's distribution, or what is in FROM
@@ -59,8 +61,8 @@ stretch: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Check which of th
 
 check stretch:
 	@go build -o build/check ./internal/check/cmd
-	@go build -o build/program $(if $(filter /%,$(program)),,./)$(program)
-	@$(SUDO) build/check $(if $(filter stretch,$@),--stretch) --step $(STEP) --rootfs "$(ROOTFS)" build/program
+	@go build -o $(executable) $(package)
+	@$(SUDO) build/check $(if $(filter stretch,$@),--stretch) --step $(STEP) --rootfs "$(ROOTFS)" $(executable)
 
 doctor: ## Say whether this machine can do the workshop, and what to do if not
 	@scripts/doctor.sh "$(ROOTFS)"

@@ -202,7 +202,7 @@ root_file_system() {
 		[ -e "$rootfs/bin/$program" ] || [ -e "$rootfs/usr/bin/$program" ] || [ -L "$rootfs/bin/$program" ] || missing+=("$program")
 	done
 	if [ ${#missing[@]} != 0 ]; then
-		fix rootfs "$rootfs has no ${missing[*]}" "sudo chroot $quoted apt-get install procps hostname iproute2, or make another"
+		fix rootfs "$rootfs has no ${missing[*]}" "make another: make rootfs ROOTFS=/somewhere/else, or bring one with procps, hostname and iproute2"
 		return
 	fi
 	ok rootfs "$rootfs"

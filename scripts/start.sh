@@ -17,9 +17,11 @@ case $dir in *[[:space:]]*) fail "$dir: Go takes no spaces in it: choose another
 case $(realpath -m "$dir") in "$(pwd -P)"/*) ;; *) fail "$dir is outside of the workshop, whose libraries it needs: use work/mine or the like" ;; esac
 
 mkdir -p "$dir"
+# Hints begin anew.
+rm -f "${HINTS_SEEN:-work/.hints}/$step"
 if [ "$step" = 1 ]; then
 	printf '%s\n' '//go:build linux' '' 'package main' '' 'func main() {' '}' >"$dir/main.go"
-	echo "$dir/main.go is yours, and empty. What to write: make hint STEP=1, or all at once: make diff STEP=1"
+	echo "$dir/main.go is yours, with an empty main. What to write: make hint STEP=1, or all at once: make diff STEP=1"
 else
 	before=$(echo "step0$((step - 1))"-*)
 	cp "$before"/main.go "$before"/main_other.go "$dir"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -87,16 +88,22 @@ func cgroupsOnHost() []string {
 	return all
 }
 
+// ofAStep matches the name of a cgroup of a step: the PID of run, and a time that a mutant forgets. Those of final have other names.
+var ofAStep = regexp.MustCompile(`^container-workshop-(\d+)(-\d+)?$`)
+
 // sweep removes the cgroups of containers whose run was killed, and could not do it: those that are named as the steps do it,
 // after a run that has ended.
 func sweep() {
 	for _, tree := range append(controllers, "") {
 		dirs, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", tree, "container-workshop-*"))
 		for _, dir := range dirs {
-			pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), "container-workshop-"), "-")
-			stat, err := os.ReadFile("/proc/" + pid + "/stat")
+			name := ofAStep.FindStringSubmatch(filepath.Base(dir))
+			if name == nil {
+				continue
+			}
+			stat, err := os.ReadFile("/proc/" + name[1] + "/stat")
 			// A zombie removes nothing any more.
-			if err == nil && pid != "" && !strings.Contains(string(stat), ") Z ") {
+			if err == nil && !strings.Contains(string(stat), ") Z ") {
 				continue
 			}
 			for deadline := time.Now().Add(time.Second); unix.Rmdir(dir) == unix.EBUSY && time.Now().Before(deadline); {

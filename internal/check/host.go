@@ -60,6 +60,9 @@ func parent(pid int) int {
 	return ppid
 }
 
+// many is more processes than there are in any container that is looked at.
+const many = 1000
+
 // container returns the processes in the container of a session, the first of them first. The command must be running.
 func (s *session) container() ([]process, error) {
 	children := map[int][]int{}
@@ -79,7 +82,12 @@ func (s *session) container() ([]process, error) {
 			continue
 		}
 		fd, err := unix.PidfdOpen(queue[0], 0)
+		if err == nil && len(found) == many {
+			unix.Close(fd)
+			err = fmt.Errorf("more than %d processes: %v", many, found[:8])
+		}
 		if err != nil {
+			release(found)
 			return nil, unclear(err)
 		}
 		found = append(found, process{queue[0], fd})

@@ -238,8 +238,11 @@ var limits = []Property{
 
 // limitedAtOnce returns an error unless the command is in cgroups of its own when it is first seen.
 func (s *session) limitedAtOnce() error {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		inside, err := s.container()
+		if errors.Is(err, ErrUnclear) {
+			return err
+		}
 		if err != nil {
 			continue
 		}

@@ -138,9 +138,9 @@ func TestMutantsLackTheirProperties(t *testing.T) {
 	}
 	rootfs := needs(t)
 	// What is waited for does not come. The default is for slow machines.
-	usual := patience
-	defer func() { patience = usual }()
-	patience = 4 * time.Second
+	usual := Patience
+	defer func() { Patience = usual }()
+	Patience = 4 * time.Second
 	for _, m := range mutants {
 		t.Run(m.mistake, func(t *testing.T) {
 			program := &Program{Path: m.variant().program(t), Step: 7, Rootfs: rootfs}

@@ -55,7 +55,7 @@ var processes = []Property{
 				return err
 			}
 			if left := marked(s.mark); len(left) > 0 {
-				return fmt.Errorf("%d processes are still there", len(left))
+				return fmt.Errorf("still there, of its processes: %d", len(left))
 			}
 			return nil
 		},
@@ -79,7 +79,7 @@ var processes = []Property{
 	{
 		Name: "no process of the container survives when run is killed while it starts",
 		Step: 3,
-		Hint: "If run is dead before child has set its parent-death signal, the signal never comes. Let child wait for a word from run.",
+		Hint: "cmd.SysProcAttr.Pdeathsig; and if run is dead before child has set it, the signal never comes: let child wait for a word from run.",
 		check: func(p *Program) error {
 			for range p.times(50) {
 				if err := p.killedEarly(); err != nil {

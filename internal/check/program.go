@@ -43,8 +43,9 @@ func (p *Program) times(n int) int {
 	return n
 }
 
-// patience is how long a program may take for what should take milliseconds.
-var patience = 15 * time.Second
+// Patience is how long a program may take for what should take milliseconds. What never comes is waited for as long, so where
+// much is missing less is better.
+var Patience = 15 * time.Second
 
 // A call is one use of a program.
 type call struct {
@@ -118,6 +119,8 @@ func (p *Program) session(c call) *session {
 	s.cmd = exec.Command(p.Path)
 	s.cmd.Env = append(append(append(os.Environ(), p.Env...), c.env...), s.mark)
 	c.attr.Setsid = true
+	// A check that is interrupted takes its programs along.
+	c.attr.Pdeathsig = unix.SIGKILL
 	s.cmd.SysProcAttr = &c.attr
 	// A process that outlives run can keep its streams open. This is how long they are read all the same.
 	s.cmd.WaitDelay = 2 * time.Second

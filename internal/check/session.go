@@ -34,7 +34,7 @@ func (s *session) watch() {
 
 // wait waits for the end of run, with patience.
 func (s *session) wait() (result, error) {
-	return s.waitFor(patience)
+	return s.waitFor(Patience)
 }
 
 func (s *session) waitFor(limit time.Duration) (result, error) {
@@ -52,7 +52,7 @@ func (s *session) waitFor(limit time.Duration) (result, error) {
 
 // expect waits until the command has printed the text.
 func (s *session) expect(text string) error {
-	deadline := time.After(patience)
+	deadline := time.After(Patience)
 	for {
 		changed := s.stdout.changed()
 		if strings.Contains(s.stdout.String(), text) {
@@ -76,7 +76,7 @@ func (s *session) close() {
 	s.cmd.Process.Signal(unix.SIGTERM)
 	select {
 	case <-s.ended:
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		s.cmd.Process.Kill()
 		<-s.ended
 	}
@@ -89,7 +89,7 @@ func (s *session) close() {
 
 // hasChild waits until run has started a process.
 func (s *session) hasChild() error {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		select {
 		case <-s.ended:
 			return fmt.Errorf("run has ended: %q", s.stderr.String())
@@ -108,7 +108,7 @@ func (s *session) hasChild() error {
 // states waits until the command, by its name, is in a state: S for sleeping, T for stopped. proc_pid_stat(5)
 func (s *session) states(name, state string) error {
 	seen := "not there"
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		for _, pid := range marked(s.mark) {
 			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			if _, rest, ok := strings.Cut(string(stat), "("+name+") "); ok {

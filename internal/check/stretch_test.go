@@ -87,10 +87,10 @@ func TestStretchSeesMistakes(t *testing.T) {
 	if os.Getenv("WORKSHOP_PROGRAMS") != "" {
 		return
 	}
-	usual := patience
-	defer func() { patience = usual }()
+	usual := Patience
+	defer func() { Patience = usual }()
 	// What is waited for does not come.
-	patience = 2 * time.Second
+	Patience = 2 * time.Second
 	for _, m := range mistakes {
 		t.Run(m.exercise+": "+m.mistake, func(t *testing.T) {
 			t.Cleanup(sweep)

@@ -33,7 +33,10 @@ fi
 rm -rf /workshop/work
 hostname workshop
 echo "127.0.0.1 localhost workshop" >"$DIR/hosts"
-[ ! -e /etc/hosts ] || mount --bind "$DIR/hosts" /etc/hosts
+hostname >"$DIR/hostname"
+for file in hosts hostname; do
+	[ ! -e /etc/$file ] || mount --bind "$DIR/$file" /etc/$file
+done
 [ ! -e /root/.bashrc ] || mount --bind /dev/null /root/.bashrc
 mount --make-rshared /
 cd /workshop

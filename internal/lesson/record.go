@@ -17,7 +17,7 @@ import (
 )
 
 // recorded is the size of a terminal that is recorded, in characters.
-var recorded = pty.Winsize{Rows: 24, Cols: 110}
+var recorded = pty.Winsize{Rows: 24, Cols: 112}
 
 // pace is the time between two keys of who types a recording, and a pause is what comes before Enter.
 const pace, pause = 40 * time.Millisecond, 700 * time.Millisecond

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -25,6 +26,7 @@ func main() {
 	stretch := pflag.Bool("stretch", false, "check the exercises beyond the step, and nothing else")
 	rootfs := pflag.String("rootfs", check.DefaultRootfs, "root directory of the containers")
 	pflag.Parse()
+	check.Patience = 5 * time.Second
 	program := check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}
 	if err := possible(program); err != nil {
 		fmt.Fprintf(os.Stderr, "check: %v\n", err)
