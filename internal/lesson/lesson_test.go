@@ -3,6 +3,7 @@
 package lesson
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,14 +55,26 @@ func machine(t *testing.T) *Machine {
 	rootfs := steptest.NeedRootfs(t)
 	workshop, err := filepath.Abs(top)
 	require.NoError(t, err)
-	if os.Getenv("SUDO_UID") != "" {
-		// What root builds would get into the way of the caller.
-		t.Setenv("GOCACHE", t.TempDir())
-	}
 	m, err := Boot(workshop, rootfs, screen)
 	require.NoError(t, err)
 	t.Cleanup(m.Close)
 	return m
+}
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		if os.Getenv("SUDO_UID") != "" {
+			// What root builds would get into the way of the caller.
+			cache, err := os.MkdirTemp("", "container-workshop-cache-")
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+			defer os.RemoveAll(cache)
+			os.Setenv("GOCACHE", cache)
+		}
+		return m.Run()
+	}())
 }
 
 func TestCommandsDoWhatThePageSays(t *testing.T) {
