@@ -88,8 +88,9 @@ func cgroupsOnHost() []string {
 	return all
 }
 
-// ofAStep matches the name of a cgroup of a step: the PID of run, and a time that a mutant forgets. Those of final have other names.
-var ofAStep = regexp.MustCompile(`^container-workshop-(\d+)(-\d+)?$`)
+// ofAStep matches the name of a cgroup of a step: the PID of run, and a time. A program with a mistake may forget them. Those of
+// final have other names.
+var ofAStep = regexp.MustCompile(`^container-workshop-(\d*)(-\d+)?$`)
 
 // sweep removes the cgroups of containers whose run was killed, and could not do it: those that are named as the steps do it,
 // after a run that has ended.
@@ -103,7 +104,7 @@ func sweep() {
 			}
 			stat, err := os.ReadFile("/proc/" + name[1] + "/stat")
 			// A zombie removes nothing any more.
-			if err == nil && !strings.Contains(string(stat), ") Z ") {
+			if err == nil && name[1] != "" && !strings.Contains(string(stat), ") Z ") {
 				continue
 			}
 			for deadline := time.Now().Add(time.Second); unix.Rmdir(dir) == unix.EBUSY && time.Now().Before(deadline); {
