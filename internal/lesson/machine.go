@@ -3,9 +3,12 @@
 package lesson
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
@@ -15,8 +18,10 @@ import (
 // workshop in /workshop and of the root file system. What is done there is gone with it, but for cgroups.
 type Machine struct {
 	first, second *Terminal
-	dir           string
-	size          pty.Winsize
+	// dir holds what the machine changes, and made are the mount points that were not there before.
+	dir  string
+	made []string
+	size pty.Winsize
 }
 
 // boot becomes the first shell of a machine. Mounts are shared there, as they are where systemd runs.
@@ -45,19 +50,26 @@ exec env 'PS1=$ ' 'PS2=> ' bash --norc --noprofile -i`
 
 // Boot makes a machine of the workshop in top and of a root file system, and needs root. Its terminals have that size.
 func Boot(top, rootfs string, size pty.Winsize) (*Machine, error) {
-	for _, dir := range []string{"/workshop", "/var/lib/container-workshop/rootfs"} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+	m := &Machine{size: size}
+	for _, dir := range []string{"/workshop", "/var/lib/container-workshop", "/var/lib/container-workshop/rootfs"} {
+		err := os.Mkdir(dir, 0o755)
+		if err == nil {
+			m.made = append(m.made, dir)
+		} else if !errors.Is(err, fs.ErrExist) {
+			m.Close()
 			return nil, err
 		}
 	}
 	dir, err := os.MkdirTemp("", "container-workshop-lesson-")
 	if err != nil {
+		m.Close()
 		return nil, err
 	}
-	m := &Machine{dir: dir, size: size}
+	m.dir = dir
 	shell := exec.Command("bash", "-c", boot)
 	shell.Env = append(os.Environ(), "DIR="+dir, "TOP="+top, "ROOTFS="+rootfs, "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8")
-	shell.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWPID, Pdeathsig: unix.SIGKILL}
+	// If the test is killed the terminal is gone, and with it the shell, which is process 1 here.
+	shell.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWPID}
 	if m.first, err = open(shell, size); err == nil {
 		var text string
 		if text, err = m.first.await("$ ", 0); err != nil {
@@ -97,4 +109,7 @@ func (m *Machine) Close() {
 		m.second.close()
 	}
 	os.Remove(m.dir)
+	for _, dir := range slices.Backward(m.made) {
+		os.Remove(dir)
+	}
 }
