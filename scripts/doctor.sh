@@ -132,7 +132,8 @@ compiler() {
 
 # What the lessons use on the host, and the packages that have it.
 tools() {
-	local command package missing=()
+	local command package missing=() prefix='sudo '
+	[ "$(id -u)" != 0 ] || prefix=''
 	while read -r package command; do
 		command -v "$command" >/dev/null || missing+=("$package")
 	done <<-END
@@ -141,13 +142,12 @@ tools() {
 		mount mount
 		procps pgrep
 		sudo sudo
-		util-linux findmnt
 		util-linux unshare
 	END
 	if [ ${#missing[@]} = 0 ]; then
 		ok tools "those of the lessons"
 	else
-		fix tools "the lessons use commands of ${missing[*]}" "sudo apt-get install ${missing[*]}"
+		fix tools "the lessons use commands of ${missing[*]}" "${prefix}apt-get install ${missing[*]}"
 	fi
 }
 

@@ -42,6 +42,17 @@ func TestHintsComeOneAtATime(t *testing.T) {
 	}
 }
 
+func TestStartBeginsTheHintsAnew(t *testing.T) {
+	dir := own(t)
+	for range 2 {
+		workshop(t, "hint", "STEP=3")
+		workshop(t, "hint", "STEP=5")
+	}
+	require.Zero(t, workshop(t, "start", "STEP=3", "DIR="+dir).status)
+	assert.Contains(t, workshop(t, "hint", "STEP=3").output, "Hint 1 of 3 for step 3")
+	assert.Contains(t, workshop(t, "hint", "STEP=5").output, "Hint 3 of 3 for step 5")
+}
+
 func TestHintsAreForATerminal(t *testing.T) {
 	seen := remembering(t)
 	for step := range 7 {

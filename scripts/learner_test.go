@@ -26,9 +26,11 @@ func workshop(t *testing.T, args ...string) script {
 	return script{string(output), cmd.ProcessState.ExitCode()}
 }
 
-// own makes the folder of a learner's own program, and returns its name from the top.
+// own makes the folder of a learner's own program, and returns its name from the top. What a start does to the hints is not done
+// to the learner's.
 func own(t *testing.T) string {
 	t.Helper()
+	remembering(t)
 	require.NoError(t, os.MkdirAll("../work", 0o755))
 	dir, err := os.MkdirTemp("../work", "test-")
 	require.NoError(t, err)

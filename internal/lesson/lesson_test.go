@@ -117,6 +117,7 @@ func TestRunSeesWhatIsNotAsThePageSays(t *testing.T) {
 		{"```console\none\n$ echo one\n```\n", "before the first command"},
 		{"```console\n$ exit\n```\n", "the shell has ended"},
 		{"<!-- done by the reader: false; echo behind -->\n```console\n$ true\n```\n", "behind"},
+		{"<!-- secnd terminal -->\n```console\n$ echo one\none\n```\n", "no such note: secnd terminal"},
 		{"<!-- second terminal -->\n```console\n$ echo one\ntwo\n```\n", "seen:\n\tone"},
 	} {
 		err := Parse("page", []byte(c.wrong)).Run(machine(t))

@@ -9,7 +9,6 @@ import (
 	"html"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +38,8 @@ func (d *Document) Record(top, rootfs string) error {
 	}
 	defer machine.Close()
 	terminal := machine.Terminal()
-	started := len(terminal.events) - 1
+	// The first prompt is the last thing that has been shown.
+	started := len(terminal.since(0)) - 1
 	for i, turn := range script {
 		if turn.Line < block.Line || turn.Line >= block.Line+len(block.Lines) || turn.behind {
 			continue
@@ -48,7 +48,7 @@ func (d *Document) Record(top, rootfs string) error {
 			return fmt.Errorf("%s: %w", d.Path, err)
 		}
 	}
-	cast := Cast{Title: d.Headings[0].Text, Events: slices.Clone(terminal.events[started:])}
+	cast := Cast{Title: d.Headings[0].Text, Events: terminal.since(started)}
 	if err := cast.write(filepath.Join(filepath.Dir(d.Path), "terminal.cast")); err != nil {
 		return err
 	}

@@ -27,6 +27,19 @@ const (
 	OnVersion1, OnVersion2 = "cgroup v1", "cgroup v2"
 )
 
+// known returns an error if a note is none of these: a misspelt one would change what is run.
+func (b Block) known() error {
+	for _, note := range strings.Split(b.Note, ", ") {
+		if strings.HasPrefix(b.Note, NotRun) || strings.HasPrefix(b.Note, Behind) || strings.HasPrefix(b.Note, "generated: ") {
+			return nil
+		}
+		if !slices.Contains([]string{"", OtherTerminal, Stays, Recorded, OnVersion1, OnVersion2, "end of generated"}, note) {
+			return fmt.Errorf("line %d: there is no such note: %s", b.Line, note)
+		}
+	}
+	return nil
+}
+
 // has reports whether a block has that note.
 func (b Block) has(note string) bool { return slices.Contains(strings.Split(b.Note, ", "), note) }
 
@@ -84,6 +97,9 @@ type turn struct {
 func (d *Document) script() ([]turn, error) {
 	var script []turn
 	for _, block := range d.Blocks {
+		if err := block.known(); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Path, err)
+		}
 		if !block.here() {
 			continue
 		}

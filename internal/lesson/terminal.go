@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -70,6 +71,13 @@ func (t *Terminal) shown(from int) (string, chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.output.String()[from:], t.grown
+}
+
+// since returns what the terminal has shown from an event on.
+func (t *Terminal) since(event int) []Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.events[event:])
 }
 
 // await waits until the last line on the terminal is the prompt, and returns what has been shown from an offset on.
