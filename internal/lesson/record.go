@@ -40,15 +40,23 @@ func (d *Document) Record(top, rootfs string) error {
 	terminal := machine.Terminal()
 	// The first prompt is the last thing that has been shown.
 	started := len(terminal.since(0)) - 1
+	at := "$ "
 	for i, turn := range script {
 		if turn.Line < block.Line || turn.Line >= block.Line+len(block.Lines) || turn.behind {
 			continue
 		}
-		if err := terminal.slowly(turn.Exchange, next(script[i:])); err != nil {
+		at = next(script[i:])
+		if err := terminal.slowly(turn.Exchange, at); err != nil {
 			return fmt.Errorf("%s: %w", d.Path, err)
 		}
 	}
 	cast := Cast{Title: d.Headings[0].Text, Events: terminal.since(started)}
+	if at != "$ " {
+		// A container that is left alone at its end leaves its cgroups.
+		if _, err := terminal.Exchange(Exchange{Prompt: at, Command: "exit"}, "$ "); err != nil {
+			return fmt.Errorf("%s: %w", d.Path, err)
+		}
+	}
 	if err := cast.write(filepath.Join(filepath.Dir(d.Path), "terminal.cast")); err != nil {
 		return err
 	}
