@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,70 +16,129 @@ import (
 	"container-workshop/final/seccomp"
 )
 
-func execute(root string, args []string) (int, error) {
+// An execution is what the verb exec is told.
+type execution struct {
+	options oci.ExecOptions
+	// The console and pid file are as for a bundle.
+	bundle
+	process, cgroup                   string
+	detach, interactive, ignorePaused bool
+	ttySaid                           bool
+	command                           []string
+}
+
+func parseExec(args []string) (id string, e *execution, err error) {
+	e = new(execution)
 	set := flags("exec", "[flags] ID COMMAND [ARG ...]", "run a command in a container that is running")
-	var options oci.ExecOptions
-	tty := set.BoolP("tty", "t", false, "a terminal of its own (automatic on a terminal)")
-	interactive := set.BoolP("interactive", "i", true, "standard input is the command's")
-	set.StringArrayVarP(&options.Env, "env", "e", nil, "set a variable: KEY=VALUE, or KEY for the caller's value")
-	set.StringVarP(&options.User, "user", "u", "", "user: name, number, or either with :group")
-	set.StringVarP(&options.Workdir, "workdir", "w", "", "working directory")
-	if err := parse(set, args, 2, -1); err != nil {
+	oci.AddExecFlags(set, &e.options)
+	set.BoolVarP(&e.interactive, "interactive", "i", true, "standard input is the command's")
+	set.BoolVarP(&e.detach, "detach", "d", false, "leave the command running")
+	set.StringVarP(&e.process, "process", "p", "", "JSON file with a process of the specification, for COMMAND")
+	set.StringVar(&e.pidFile, "pid-file", "", "file to write the number of the process to")
+	set.StringVar(&e.consoleSocket, "console-socket", "", "socket that gets the terminal")
+	set.StringVar(&e.pidfdSocket, "pidfd-socket", "", "socket that gets a descriptor of the process")
+	set.StringVar(&e.cgroup, "cgroup", "", "cgroup of the process, below that of the container")
+	set.IntVar(&e.preserveFDs, "preserve-fds", 0, "how many descriptors, from 3 on, the command gets")
+	set.BoolVar(&e.ignorePaused, "ignore-paused", false, "wait where the container is paused, until it is resumed")
+	if err := parse(set, args, 1, -1); err != nil {
+		return "", nil, err
+	}
+	e.command, e.ttySaid = set.Args()[1:], set.Changed("tty")
+	switch {
+	case e.process == "" && len(e.command) == 0:
+		return "", nil, errors.New("exec: no command: want ID COMMAND, or --process FILE ID (see exec --help)")
+	case e.process != "" && len(e.command) > 0:
+		return "", nil, errors.New("exec: --process has the command already: want none behind the ID")
+	}
+	return set.Arg(0), e, nil
+}
+
+func execute(root string, args []string) (int, error) {
+	id, e, err := parseExec(args)
+	if err != nil {
 		return container.StatusFailed, err
 	}
 	if err := container.Seal(); err != nil {
 		return container.StatusFailed, err
 	}
 	console := container.NewConsole(os.Stdin, os.Stdout)
-	options.Terminal = *tty
-	if !set.Changed("tty") {
-		options.Terminal = console.IsTerminal()
+	if !e.ttySaid && !e.detach && e.process == "" {
+		e.options.Terminal = console.IsTerminal()
 	}
 	// This may wait for another command, or for the container. Until the command runs a signal ends us, and it with us.
-	c, err := container.Open(root, set.Arg(0))
+	c, err := container.Open(root, id)
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	defer c.Close()
+	if e.detach || e.consoleSocket != "" {
+		return e.leave(c)
+	}
 	guard, err := container.StartGuard(console)
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	defer guard.Dismiss()
 	defer console.Restore()
-	streams := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	if !*interactive {
-		streams[0] = nil
-	}
-	p, err := join(c, &options, set.Args()[1:], console, streams)
+	p, err := e.join(c, console)
 	if err != nil {
+		return container.StatusFailed, err
+	}
+	if err := e.handOver(p); err != nil {
 		return container.StatusFailed, err
 	}
 	signals := container.Signals()
 	return p.Wait(signals, console), nil
 }
 
-// join starts the command. The container is locked until it runs.
-func join(c *container.Container, options *oci.ExecOptions, command []string, console *container.Console, streams [3]*os.File) (*container.Process, error) {
-	if c.Status != specs.StateRunning {
+// leave starts the command for who waits for it: with detach that is not us.
+func (e *execution) leave(c *container.Container) (int, error) {
+	console := container.NewConsole(os.Stdin, os.Stdout)
+	p, err := e.join(c, console)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	if err := e.handOver(p); err != nil {
+		p.Kill()
+		return container.StatusFailed, err
+	}
+	if e.detach {
+		return 0, nil
+	}
+	return p.WaitDetached(), nil
+}
+
+// join starts the command. The container is locked until it is on its way.
+func (e *execution) join(c *container.Container, console *container.Console) (*container.Process, error) {
+	paused := c.Status == container.StatePaused
+	if paused && !e.ignorePaused {
+		return nil, fmt.Errorf("cannot exec in a paused container: %s (resume it, or use --ignore-paused)", c.ID)
+	}
+	if c.Status != specs.StateRunning && c.Status != specs.StateCreated && !paused {
 		return nil, fmt.Errorf("container not running: %s is %s", c.ID, c.Status)
 	}
 	spec, err := c.Spec()
 	if err != nil {
 		return nil, err
 	}
-	tree, err := c.Tree()
+	process, err := e.newProcess(c, spec)
 	if err != nil {
 		return nil, err
 	}
-	defer tree.Close()
-	process, err := oci.Exec(spec, options, command, execHost(tree))
-	if err != nil {
+	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Cgroup: e.cgroup}
+	if request.Extra, err = preserved(e.preserveFDs); err != nil {
 		return nil, err
 	}
-	request := &container.ExecRequest{Process: process, Streams: streams, Size: console.Size()}
-	if options.Terminal {
-		request.Streams = [3]*os.File{}
+	if !process.Terminal {
+		request.Streams = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+		if !e.interactive {
+			request.Streams[0] = nil
+		}
+	}
+	if e.detach || e.consoleSocket != "" {
+		if err := checkConsole(process, e.consoleSocket); err != nil {
+			return nil, err
+		}
 	}
 	if profile := spec.Linux.Seccomp; profile != nil {
 		if request.FilterFlags, err = seccomp.Flags(profile); err != nil {
@@ -89,6 +149,29 @@ func join(c *container.Container, options *oci.ExecOptions, command []string, co
 		}
 	}
 	return c.Exec(request)
+}
+
+// newProcess is what the file says, or else the first process with what the flags say.
+func (e *execution) newProcess(c *container.Container, spec *specs.Spec) (*specs.Process, error) {
+	if e.process != "" {
+		file, err := os.Open(e.process)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		process, err := oci.LoadProcess(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.process, err)
+		}
+		process.Terminal = process.Terminal || e.options.Terminal
+		return process, nil
+	}
+	tree, err := c.Tree()
+	if err != nil {
+		return nil, err
+	}
+	defer tree.Close()
+	return oci.Exec(spec, &e.options, e.command, execHost(tree))
 }
 
 func execHost(tree rootfs.Root) *oci.Host {

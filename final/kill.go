@@ -13,7 +13,8 @@ import (
 )
 
 func kill(root string, args []string) (int, error) {
-	set := flags("kill", "ID [SIGNAL]", "send a signal to the command of a container, SIGTERM if none is named")
+	set := flags("kill", "[--all] ID [SIGNAL]", "send a signal to the command of a container, SIGTERM if none is named")
+	all := set.BoolP("all", "a", false, "send it to all processes of the container")
 	if err := parse(set, args, 1, 2); err != nil {
 		return container.StatusFailed, err
 	}
@@ -23,6 +24,9 @@ func kill(root string, args []string) (int, error) {
 		if sig, err = parseSignal(set.Arg(1)); err != nil {
 			return container.StatusFailed, err
 		}
+	}
+	if *all {
+		return 0, container.KillAll(root, set.Arg(0), sig)
 	}
 	return 0, container.Kill(root, set.Arg(0), sig)
 }

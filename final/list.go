@@ -14,8 +14,9 @@ import (
 )
 
 func list(root string, args []string) (int, error) {
-	set := flags("list", "", "list the containers")
-	asJSON := set.Bool("json", false, "print JSON")
+	set := flags("list", "[flags]", "list the containers")
+	format := set.StringP("format", "f", "table", "table or json")
+	quiet := set.BoolP("quiet", "q", false, "print IDs only")
 	if err := parse(set, args, 0, 0); err != nil {
 		return container.StatusFailed, err
 	}
@@ -23,8 +24,20 @@ func list(root string, args []string) (int, error) {
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	if *asJSON {
-		return 0, json.NewEncoder(os.Stdout).Encode(all)
+	switch {
+	case *quiet:
+		for _, s := range all {
+			fmt.Println(s.ID)
+		}
+		return 0, nil
+	case *format == "json":
+		public := []public{}
+		for _, s := range all {
+			public = append(public, publicOf(&s))
+		}
+		return 0, json.NewEncoder(os.Stdout).Encode(public)
+	case *format != "table":
+		return container.StatusFailed, fmt.Errorf("--format %q: want table or json", *format)
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tPID\tSTATUS\tCREATED\tCOMMAND")

@@ -10,9 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	debuginfo "runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
@@ -28,17 +31,31 @@ func init() { runtime.LockOSThread() }
 type verb struct {
 	name, args, about string
 	do                func(root string, args []string) (int, error)
+	// failed is the status for a failure of ours. run and exec have one that no command is likely to have.
+	failed int
+	// anyone says that it does not need root.
+	anyone bool
 }
 
 var verbs = []verb{
-	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand},
-	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute},
-	{"list", "", "list the containers", list},
-	{"state", "ID", "print the state of a container, as JSON", state},
-	{"ps", "ID", "list the processes of a container", ps},
-	{"logs", "ID", "print the output of a detached container", logs},
-	{"kill", "ID [SIGNAL]", "send a signal, TERM by default", kill},
-	{"delete", "[--force] ID", "remove a container that has ended", remove},
+	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand, container.StatusFailed, false},
+	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute, container.StatusFailed, false},
+	{"list", "[flags]", "list the containers", list, 1, false},
+	{"state", "ID", "print the state of a container, as JSON", state, 1, false},
+	{"ps", "[flags] ID [OPTION ...]", "list the processes of a container", ps, 1, false},
+	{"logs", "ID", "print the output of a detached container", logs, 1, false},
+	{"kill", "[--all] ID [SIGNAL]", "send a signal, TERM by default", kill, 1, false},
+	{"delete", "[--force] ID", "remove a container that has ended", remove, 1, false},
+	{"pause", "ID", "stop the processes of a container, until resume", pause, 1, false},
+	{"resume", "ID", "let them go on", resume, 1, false},
+	{"update", "[flags] ID", "change the limits of a container", update, 1, false},
+	{"events", "[flags] ID", "print what a container takes", events, 1, false},
+	{"spec", "[flags]", "write a config.json to begin with", spec, 1, true},
+	{"create", "[flags] ID", "make a container from a bundle", create, 1, false},
+	{"start", "ID", "let a created container run", startHeld, 1, false},
+	{"features", "", "print what this runtime can do, as JSON", features, 1, true},
+	{"checkpoint", "ID", "not supported", checkpoint, 1, true},
+	{"restore", "ID", "not supported", checkpoint, 1, true},
 }
 
 func main() {
@@ -48,8 +65,10 @@ func main() {
 // Main runs the program with arguments and returns its exit status.
 func Main(args []string) int {
 	// These are ours alone, and so in no list.
-	if len(args) == 1 && args[0] == "inside" {
-		return inside.Main()
+	if len(args) == 2 && args[0] == "inside" {
+		if socket, err := strconv.Atoi(args[1]); err == nil {
+			return inside.Main(socket)
+		}
 	}
 	if len(args) == 1 && args[0] == "guard" {
 		return report(0, container.WatchOver())
@@ -61,25 +80,37 @@ func Main(args []string) int {
 	unix.Umask(0o022)
 	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	container.Warn = func(message string) { note("warning", message) }
 	root := container.DefaultRoot
-	global := pflag.NewFlagSet("final", pflag.ContinueOnError)
-	global.SetInterspersed(false)
-	global.Usage = func() { usage(global) }
-	global.StringVar(&root, "root", root, "where the state of containers is")
-	status, err := container.StatusFailed, global.Parse(args)
+	set := globalFlags(&root)
+	err := set.Parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		return 0
 	case err != nil:
-		err = fmt.Errorf("%w (see --help)", err)
-	case global.NArg() == 0:
-		err = fmt.Errorf("no command: want %s run [flags] COMMAND [ARG ...] (or see --help)", os.Args[0])
-	default:
-		if root, err = filepath.Abs(root); err == nil {
-			status, err = dispatch(root, global.Args())
-		}
+		return report(container.StatusFailed, fmt.Errorf("%w (see --help)", err))
+	case global.version:
+		fmt.Printf("%s version %s\nspec: %s\n", name(), version(), specs.Version)
+		return 0
+	case set.NArg() == 0:
+		return report(container.StatusFailed, fmt.Errorf("no command: want %s run [flags] COMMAND [ARG ...] (or see --help)", os.Args[0]))
 	}
-	return report(status, err)
+	return report(dispatch(root, set.Args()))
+}
+
+// globalFlags are those that stand before the verb.
+func globalFlags(root *string) *pflag.FlagSet {
+	set := pflag.NewFlagSet("final", pflag.ContinueOnError)
+	set.SetInterspersed(false)
+	set.Usage = func() { usage(set) }
+	set.StringVar(root, "root", *root, "directory with the state of containers")
+	set.StringVar(&global.log, "log", "", "file for errors and warnings, besides standard error")
+	set.StringVar(&global.logFormat, "log-format", "text", "format of the log: text or json")
+	set.BoolVar(&global.debug, "debug", false, "log what is done, too")
+	set.BoolVar(&global.systemdCgroup, "systemd-cgroup", false, "have systemd make the cgroups: SLICE:PREFIX:NAME")
+	set.StringVar(&global.rootless, "rootless", "auto", "true, false or auto; it changes nothing: root is needed")
+	set.BoolVarP(&global.version, "version", "v", false, "print the version")
+	return set
 }
 
 func dispatch(root string, args []string) (int, error) {
@@ -87,11 +118,11 @@ func dispatch(root string, args []string) (int, error) {
 		if v.name != args[0] {
 			continue
 		}
-		// Help is for all.
-		if os.Geteuid() != 0 && !(len(args) > 1 && slices.Contains([]string{"--help", "-h"}, args[1])) {
-			return container.StatusFailed, errors.New("a container needs root: use sudo")
+		status, err := v.call(root, args[1:])
+		if err != nil && status == container.StatusFailed {
+			status = v.failed
 		}
-		return v.do(root, args[1:])
+		return status, err
 	}
 	if args[0] == "monitor" {
 		return monitor(root, args[1:])
@@ -99,7 +130,43 @@ func dispatch(root string, args []string) (int, error) {
 	return container.StatusFailed, fmt.Errorf("unknown command %q: want %s run [flags] COMMAND [ARG ...] (or see --help)", args[0], os.Args[0])
 }
 
-// report prints an error, which is one line, and returns the exit status that goes with it.
+func (v *verb) call(root string, args []string) (int, error) {
+	// Help is for all.
+	if os.Geteuid() != 0 && !v.anyone && !(len(args) > 0 && slices.Contains([]string{"--help", "-h"}, args[0])) {
+		return container.StatusFailed, errors.New("a container needs root: use sudo")
+	}
+	if !slices.Contains([]string{"true", "false", "auto"}, global.rootless) {
+		return container.StatusFailed, fmt.Errorf("--rootless %q: want true, false or auto", global.rootless)
+	}
+	if err := checkLog(); err != nil {
+		return container.StatusFailed, err
+	}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	status, err := v.do(root, args)
+	var failure *container.Failure
+	if errors.As(err, &failure) && v.failed == container.StatusFailed {
+		status = failure.Status
+	} else if err != nil && status == 0 {
+		status = container.StatusFailed
+	}
+	return status, err
+}
+
+// name is what we are called by.
+func name() string { return filepath.Base(os.Args[0]) }
+
+// version is that of the module, which a build from a working copy does not have.
+func version() string {
+	if info, ok := debuginfo.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {
+		return strings.TrimPrefix(info.Main.Version, "v")
+	}
+	return "0.0.0"
+}
+
+// report prints an error, which is one line, notes it, and returns the exit status that goes with it.
 func report(status int, err error) int {
 	if errors.Is(err, pflag.ErrHelp) {
 		return 0
@@ -107,21 +174,19 @@ func report(status int, err error) int {
 	if err == nil {
 		return status
 	}
-	var failure *container.Failure
-	if errors.As(err, &failure) {
-		status = failure.Status
-	} else if status == 0 {
+	if status == 0 {
 		status = container.StatusFailed
 	}
 	message := strings.ReplaceAll(err.Error(), "\n", "; ")
-	fmt.Fprintf(os.Stderr, "%s: %s\n", filepath.Base(os.Args[0]), message)
+	fmt.Fprintf(os.Stderr, "%s: %s\n", name(), message)
+	note("error", message)
 	return status
 }
 
 func usage(global *pflag.FlagSet) {
-	fmt.Printf("Usage: %s [--root DIR] COMMAND ...\n\nCommands:\n", os.Args[0])
+	fmt.Printf("Usage: %s [flags] COMMAND ...\n\nCommands:\n", os.Args[0])
 	for _, v := range verbs {
-		fmt.Printf("  %-6s %-29s %s\n", v.name, v.args, v.about)
+		fmt.Printf("  %-10s %-29s %s\n", v.name, v.args, v.about)
 	}
 	fmt.Printf("\nFlags:\n%s\nEach command has --help.\n", global.FlagUsages())
 }

@@ -3,10 +3,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,30 +16,55 @@ import (
 )
 
 func ps(root string, args []string) (int, error) {
-	set := flags("ps", "ID", "list the processes of a container, with the host's numbers")
-	if err := parse(set, args, 1, 1); err != nil {
+	set := flags("ps", "[flags] ID [OPTION ...]", "list the processes of a container, with the host's numbers, as ps does with the options")
+	format := set.StringP("format", "f", "table", "table or json")
+	if err := parse(set, args, 1, -1); err != nil {
 		return container.StatusFailed, err
 	}
 	pids, err := container.Processes(root, set.Arg(0))
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	var list []string
-	for _, pid := range pids {
-		list = append(list, strconv.Itoa(pid))
+	switch *format {
+	case "json":
+		return 0, json.NewEncoder(os.Stdout).Encode(append([]int{}, pids...))
+	case "table":
+		return 0, table(pids, set.Args()[1:])
+	}
+	return container.StatusFailed, fmt.Errorf("--format %q: want table or json", *format)
+}
+
+// table shows of what ps shows the lines of some processes, which are told by their column PID. ps(1)
+func table(pids []int, options []string) error {
+	if len(options) == 0 {
+		options = []string{"-ef"}
 	}
 	if os.Getenv("PATH") == "" {
 		os.Setenv("PATH", "/usr/bin:/bin")
 	}
-	cmd := exec.Command("ps", "-f", "-p", strings.Join(list, ","))
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	err = cmd.Run()
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return container.StatusFailed, fmt.Errorf("%w (it is in the package procps)", err)
-	case cmd.ProcessState == nil:
-		return container.StatusFailed, err
+	cmd := exec.Command("ps", options...)
+	cmd.Stderr = os.Stderr
+	output, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%w (it is in the package procps)", err)
 	}
-	// It fails if it has nothing to show, as all have ended meanwhile.
-	return 0, nil
+	if err != nil {
+		return err
+	}
+	lines := strings.SplitAfter(string(output), "\n")
+	column := slices.Index(strings.Fields(lines[0]), "PID")
+	if column < 0 {
+		return fmt.Errorf("ps %s: want a column PID, to tell the processes by", strings.Join(options, " "))
+	}
+	fmt.Print(lines[0])
+	for _, line := range lines[1:] {
+		fields := strings.Fields(line)
+		if len(fields) <= column {
+			continue
+		}
+		if pid, err := strconv.Atoi(fields[column]); err == nil && slices.Contains(pids, pid) {
+			fmt.Print(line)
+		}
+	}
+	return nil
 }

@@ -18,8 +18,17 @@ import (
 	"container-workshop/final/seccomp"
 )
 
-// runCommand runs a command in a new container, to its end, or detached.
+// runCommand runs a command in a new container, or what a bundle says, to its end, or detached.
 func runCommand(root string, args []string) (int, error) {
+	if b, set, detach, keep, err := bundleFlags(args); set.Changed("bundle") {
+		switch {
+		case err != nil:
+			return container.StatusFailed, err
+		case detach:
+			return detachBundle(root, set.Arg(0), b)
+		}
+		return runBundle(root, set.Arg(0), b, keep)
+	}
 	options, command, err := parseRun(args)
 	if err != nil {
 		return container.StatusFailed, err
@@ -44,16 +53,30 @@ func runCommand(root string, args []string) (int, error) {
 	}
 	defer console.Restore()
 
+	return runToEnd(root, request, &by, console, func(*container.Process) error { return nil })
+}
+
+// runToEnd runs a container to its end, and removes it. ready is called when it has only to be started.
+func runToEnd(root string, request *container.Request, by *standby, console *container.Console, ready func(*container.Process) error) (int, error) {
 	r, err := container.Create(root, request)
 	if err != nil {
 		return container.StatusFailed, err
+	}
+	if err := ready(&r.Process); err != nil {
+		return container.StatusFailed, joined(err, r.Remove())
 	}
 	if err := r.Start(); err != nil {
 		return container.StatusFailed, joined(err, r.Remove())
 	}
 	status := r.Wait(by.signals, console)
-	err = joined(tooMuchMemory(r, status), r.Remove())
-	if options.Explain {
+	err = tooMuchMemory(r, status)
+	if request.Keep {
+		err = joined(err, r.Finish(status))
+	} else {
+		err = joined(err, r.Remove())
+	}
+	debug(r.List.Records)
+	if request.Explain && !global.debug {
 		console.Restore()
 		explain(os.Stderr, r.List.Records)
 	}

@@ -5,8 +5,8 @@
 //
 // Version 1 has a tree of cgroups for each controller, or for two that are mounted together. Version 2 has one tree, with the
 // controllers that the parent gives to its children. A hybrid host has both. A container has one cgroup in every tree, of the
-// same name, so that its view of each is its own; but on a hybrid host none in that of version 2, unless that limits it. What the two versions call a limit is in two tables: limits_v1.go and
-// limits_v2.go.
+// same name, so that its view of each is its own; but on a hybrid host none in that of version 2, unless that limits it. What
+// the two versions call a limit is in two tables: limits_v1.go and limits_v2.go.
 //
 // The life of a cgroup, all of it in the runtime and none in the container:
 //
@@ -71,6 +71,12 @@ type Cgroup struct {
 	Mode Mode `json:"mode"`
 	// Dirs has one cgroup for each tree, in the order in which the host has mounted them.
 	Dirs []Dir `json:"dirs"`
+	// Unit is the scope of systemd's that the cgroup belongs to. It is empty for a cgroup that is only ours. See NewSystemd.
+	Unit string `json:"unit,omitempty"`
+	// scope is what Join has to start. It is nil afterwards, and without systemd.
+	scope *scope
+	// told are the limits that systemd was told last.
+	told []property
 	// needed are the controllers of version 2 that the limits given to New need.
 	needed []string
 }

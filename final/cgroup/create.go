@@ -21,6 +21,9 @@ import (
 // On version 2 it has the controllers enabled that the limits given to New need. On version 1 a new cgroup has no processors and
 // no memory nodes to run on, so it gets those of its parent. cgroups(7), cpuset(7)
 func (c *Cgroup) Create() error {
+	if c.scope != nil {
+		return nil
+	}
 	for i := range c.Dirs {
 		if err := c.Dirs[i].create(); err != nil {
 			return errors.Join(err, c.Remove())
@@ -33,6 +36,15 @@ func (c *Cgroup) Create() error {
 }
 
 func (d *Dir) create() error {
+	err := d.make()
+	if errors.Is(err, unix.EEXIST) {
+		return d.checkEmpty()
+	}
+	return err
+}
+
+// make makes the directory, which must not be there, and those above it.
+func (d *Dir) make() error {
 	// Most often only the last directory is missing.
 	err := unix.Mkdir(d.Path, 0o755)
 	if err == nil {
@@ -41,9 +53,6 @@ func (d *Dir) create() error {
 	for tries := 0; err == unix.ENOENT && tries < 10; tries++ {
 		// Another container may end meanwhile, and take the directory above it with it.
 		err = d.createAll()
-	}
-	if err == unix.EEXIST {
-		return d.checkEmpty()
 	}
 	if err != nil {
 		return d.mkdirError(err)

@@ -4,6 +4,7 @@ package cgroup
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -21,6 +22,18 @@ var DefaultDevices = []specs.LinuxDeviceCgroup{
 	allowChar(5, 0), allowChar(5, 1), allowChar(5, 2),
 	// /dev/pts/*
 	{Allow: true, Type: "c", Major: new(int64(136)), Access: "rwm"},
+}
+
+// WithDefaultDevices returns resources whose rules for devices leave the default devices usable: for a configuration that is
+// somebody else's, and has to say nothing of them. Without rules there is nothing that forbids them, and nothing changes. What
+// it is given stays as it is.
+func WithDefaultDevices(r *specs.LinuxResources) *specs.LinuxResources {
+	if r == nil || len(r.Devices) == 0 {
+		return r
+	}
+	with := *r
+	with.Devices = slices.Concat(r.Devices, DefaultDevices)
+	return &with
 }
 
 func allowChar(major, minor int64) specs.LinuxDeviceCgroup {

@@ -3,14 +3,12 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // OOMKills returns how many processes the kernel has killed because the container took more memory than its limit, and that
@@ -68,45 +66,4 @@ func readNumber(file string) (int64, error) {
 		return -1, nil
 	}
 	return n, nil
-}
-
-// Stats is what a container takes. What no controller counts is 0.
-type Stats struct {
-	// Memory is the memory in use now, in bytes, with the files that the kernel keeps in memory.
-	Memory uint64
-	// CPU is the processor time used so far.
-	CPU time.Duration
-	// Pids is the number of processes and threads there are now.
-	Pids uint64
-}
-
-// Stats reads what the container takes. cgroup-v2.rst, and cgroup-v1: memory.rst, cpuacct.rst, pids.rst
-func (c *Cgroup) Stats() (Stats, error) {
-	var s Stats
-	var errs []error
-	for _, counter := range []struct {
-		controller, v1, v2 string
-		set                func(n uint64, version int)
-	}{
-		{"memory", "memory.usage_in_bytes", "memory.current", func(n uint64, _ int) { s.Memory = n }},
-		{"pids", "pids.current", "pids.current", func(n uint64, _ int) { s.Pids = n }},
-		{"cpuacct", "cpuacct.usage", "cpu.stat", func(n uint64, version int) {
-			s.CPU = time.Duration(n) * []time.Duration{1: time.Nanosecond, 2: time.Microsecond}[version]
-		}},
-	} {
-		d := c.dirOf(counter.controller)
-		if d == nil {
-			continue
-		}
-		text, err := os.ReadFile(path.Join(d.Path, []string{1: counter.v1, 2: counter.v2}[d.Version]))
-		if err != nil && !isGone(err) {
-			errs = append(errs, err)
-		}
-		n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-		if err != nil {
-			n = field(string(text), "usage_usec")
-		}
-		counter.set(n, d.Version)
-	}
-	return s, errors.Join(errs...)
 }

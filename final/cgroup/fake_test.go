@@ -135,15 +135,11 @@ func TestCheckBeforeUpdate(t *testing.T) {
 func TestEventsOfVersion2(t *testing.T) {
 	c, _ := fakeV2(t, map[string]string{
 		"a/b/memory.events": "low 0\nhigh 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 1\n", "a/b/memory.max": "67108864\n",
-		"a/b/memory.current": "123\n", "a/b/pids.current": "4\n", "a/b/cpu.stat": "usage_usec 1500000\nuser_usec 1\n",
 	})
 	kills, limit, err := c.OOMKills()
 	require.NoError(t, err)
 	assert.Equal(t, uint64(3), kills)
 	assert.Equal(t, int64(67108864), limit)
-	stats, err := c.Stats()
-	require.NoError(t, err)
-	assert.Equal(t, Stats{Memory: 123, CPU: 1500000000, Pids: 4}, stats)
 	// Without the controllers there is nothing to tell.
 	c, _ = fakeV2(t, nil)
 	kills, limit, err = c.OOMKills()

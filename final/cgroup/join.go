@@ -41,9 +41,16 @@ func warm(trees []tree) {
 // Join puts a process, with all its threads, into the cgroup in every tree. What it has allocated before stays with the cgroup
 // that it comes from; so the tree of the memory controller is the last, when all else is done. cgroups(7)
 //
+// For the first process of a scope of systemd's, it has systemd make that. See NewSystemd.
+//
 // It returns an error that wraps unix.ESRCH if there is no such process any more. After any error the process may be in some of
 // the cgroups, and should be killed.
 func (c *Cgroup) Join(pid int) error {
+	if c.scope != nil {
+		if err := c.start(pid); err != nil {
+			return err
+		}
+	}
 	number := strconv.Itoa(pid)
 	memory := c.dirOf("memory")
 	for i := range c.Dirs {

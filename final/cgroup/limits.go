@@ -56,6 +56,12 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	if r == nil {
 		return nil
 	}
+	if c.scope != nil {
+		// There are no files yet.
+		c.scope.set = r
+		_, err := c.plan(r)
+		return err
+	}
 	r, err := c.keepQuota(r)
 	if err != nil {
 		return err
@@ -68,6 +74,9 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 		return err
 	}
 	if err := c.checkUsage(r); err != nil {
+		return err
+	}
+	if err := c.setUnit(settings); err != nil {
 		return err
 	}
 	if err := writeAll(settings); err != nil {

@@ -32,8 +32,9 @@ func TestMemoryLimitKillsAndIsTold(t *testing.T) {
 	})
 	stats, err := c.Stats()
 	require.NoError(t, err)
-	assert.Less(t, stats.Memory, uint64(limit)+1)
-	assert.Greater(t, stats.CPU, time.Duration(0))
+	assert.Less(t, stats.Memory.Usage.Usage, uint64(limit)+1)
+	assert.Equal(t, uint64(limit), stats.Memory.Usage.Limit)
+	assert.NotZero(t, stats.CPU.Usage.Total)
 }
 
 func TestNoMemoryLimit(t *testing.T) {
@@ -49,7 +50,8 @@ func TestPidsLimitStopsFork(t *testing.T) {
 	assert.NotZero(t, state.ExitCode())
 	stats, err := c.Stats()
 	require.NoError(t, err)
-	assert.LessOrEqual(t, stats.Pids, uint64(3))
+	assert.LessOrEqual(t, stats.Pids.Current, uint64(3))
+	assert.EqualValues(t, 3, stats.Pids.Limit)
 	require.NoError(t, c.Kill(unix.SIGKILL))
 }
 

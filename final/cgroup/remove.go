@@ -17,12 +17,19 @@ const patience = 5 * time.Second
 
 // Remove removes the directories that Create has made, and what the container has made below them. It waits for up to five
 // seconds while there are processes in them, which must have been killed before. Directories that are gone are no error, nor are
-// directories above the cgroup that others use by now. rmdir(2), cgroups(7)
+// directories above the cgroup that others use by now. A scope of systemd's is stopped before. rmdir(2), cgroups(7)
 func (c *Cgroup) Remove() error {
 	deadline := time.Now().Add(patience)
 	var errs []error
+	if c.scope != nil {
+		return nil
+	}
+	if c.Unit != "" {
+		errs = append(errs, c.stop(deadline))
+	}
 	for i := range c.Dirs {
-		if c.Dirs[i].Made != "" {
+		// What is left of a unit is ours.
+		if c.Dirs[i].Made != "" || c.Unit != "" {
 			errs = append(errs, c.Dirs[i].remove(deadline))
 		}
 	}
@@ -43,6 +50,9 @@ func (d *Dir) remove(deadline time.Time) error {
 			return fmt.Errorf("remove cgroup: %w (processes are still in it: %v)", err, procs)
 		}
 		time.Sleep(pause)
+	}
+	if d.Made == "" {
+		return nil
 	}
 	dirs := d.lineage()
 	for i := len(dirs) - 2; i > 0 && dirs[i+1] != d.Made; i-- {

@@ -9,9 +9,12 @@ import (
 
 // Tasks returns the files by which a thread joins the cgroups of version 1 itself, by writing 0: the memory controller's comes
 // last. Unlike any other move this one takes no lock that makes the kernel wait for a grace period of RCU, for 5 to 20 ms.
-// What was the first thread of a process is all that is left of it after execve. cgroups(7), kernel/cgroup/cgroup.c:
-// cgroup_procs_write_start
+// What was the first thread of a process is all that is left of it after execve. A scope of systemd's has none, see NewSystemd.
+// cgroups(7), kernel/cgroup/cgroup.c: cgroup_procs_write_start
 func (c *Cgroup) Tasks() []string {
+	if c.Unit != "" {
+		return nil
+	}
 	memory := c.dirOf("memory")
 	var files []string
 	for i := range c.Dirs {
@@ -25,7 +28,7 @@ func (c *Cgroup) Tasks() []string {
 	return files
 }
 
-// NeedsJoin reports whether there is a cgroup that Tasks does not join, which is one of version 2.
+// NeedsJoin reports whether there is a cgroup that Tasks does not join: one of version 2, or of systemd's.
 func (c *Cgroup) NeedsJoin() bool {
-	return slices.ContainsFunc(c.Dirs, func(d Dir) bool { return d.Version == 2 })
+	return c.Unit != "" || slices.ContainsFunc(c.Dirs, func(d Dir) bool { return d.Version == 2 })
 }

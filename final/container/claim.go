@@ -46,7 +46,8 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	r.State = State{
 		Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Bundle: r.request.Bundle, Rootfs: r.request.Spec.Root.Path,
 		Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Command: r.request.Spec.Process.Args,
-		Overlay: r.Overlay, Log: r.Log, Pid: os.Getpid(), Started: started, Maker: os.Getpid(),
+		Overlay: r.Overlay, Log: r.Log, Pid: os.Getpid(), Started: started, Maker: os.Getpid(), Held: r.request.Held,
+		Owner: owner(),
 	}
 	for name, content := range r.request.Files {
 		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o644); err != nil {

@@ -2,21 +2,26 @@
 
 // Package container runs on the host side. It knows the life of one container: how it is made, what is kept of it, how it ends.
 //
-// How the two sides talk, over a pair of sockets of which process 1 has the other end as its descriptor 3:
+// How the two sides talk, over a pair of sockets of which process 1 has the other end:
 //
 //	host side                                          container side (package inside)
 //	clone, with new namespaces ----------------------> execve of this program, from a read-only mount
 //	writes the state, makes cgroups, meanwhile
-//	Config ------------------------------------------> makes the container around itself: mounts, root, terminal
+//	Config, with mounts of what is the host's -------> makes the container around itself: mounts
+//	       <------------------------------------------ Report: all is mounted, if there are hooks to run then
+//	prestart and createRuntime hooks; go on ---------> createContainer hooks; root, terminal
 //	       <------------------------------------------ Report: ready, or why not; with the terminal, if there is one
 //	puts it into the cgroup, on version 2
-//	go on -------------------------------------------> joins its cgroups, on version 1; gives up its rights, and
+//	go on -------------------------------------------> joins its cgroups, on version 1
+//	       <------------------------------------------ created, for a later start: the socket is closed, a listening one is open
+//	start connects: go on ---------------------------> gives up its rights; startContainer hooks
 //	                                                   becomes the command: execve
 //	       <------------------------------------------ the socket is closed by that; or Report: why not
-//	waits, and passes signals on
-//	removes cgroups, overlay and state
+//	waits, and passes signals on; or poststart hooks
+//	removes cgroups, overlay and state; poststop hooks
 //
 // The container side joins its cgroups so late because nothing of this program is to count against the limits of the command.
+// Run is all of it in one process of the host side, without the lines about start; create ends with that line, and start begins.
 package container
 
 import (
@@ -57,8 +62,18 @@ type Request struct {
 	Streams [3]*os.File
 	// Size is that of the terminal.
 	Size *unix.Winsize
-	// Detached says that the container is to outlive us.
+	// Extra are descriptors that the command gets from 3 on.
+	Extra []*os.File
+	// Detached says that the container is to outlive us. Without a terminal its output goes to its log.
 	Detached bool
+	// Held says that it is to outlive us, too, and to wait for Start. Its standard streams are Streams.
+	Held bool
+	// SystemdCgroup asks systemd for the cgroup.
+	SystemdCgroup bool
+	// NoPivot changes the root directory in a way that is not safe, for a host whose own is an initramfs.
+	NoPivot bool
+	// OldKeyring leaves the container the session keyring of the caller.
+	OldKeyring bool
 	// Keep says that the container stays when its command ends.
 	Keep bool
 	// Explain asks for records of what is done.
@@ -85,20 +100,23 @@ func Create(root string, request *Request) (*Run, error) {
 }
 
 // clone starts process 1.
-func (r *Run) clone(flags uintptr) error {
+func (r *Run) clone(p *plan) error {
 	streams, err := r.streams()
 	if err != nil {
 		return err
 	}
-	if r.request.Detached && streams[1] != nil {
+	if r.logs() && streams[1] != nil {
 		defer streams[1].Close()
 	}
-	attr := unix.SysProcAttr{Cloneflags: flags}
-	if !r.request.Detached {
+	attr := unix.SysProcAttr{}
+	if p.config.Tied {
 		attr.Pdeathsig = unix.SIGKILL
 	}
-	return r.start(streams, &attr)
+	return r.start(p.namespaces, streams, r.request.Extra, &attr)
 }
+
+// logs reports whether the output of the container goes to a log.
+func (r *Run) logs() bool { return r.request.Detached && !r.request.Spec.Process.Terminal }
 
 // streams are the standard streams. A log is written to by the command itself, so that it does not depend on us.
 func (r *Run) streams() ([3]*os.File, error) {
@@ -106,7 +124,7 @@ func (r *Run) streams() ([3]*os.File, error) {
 	if r.request.Spec.Process.Terminal {
 		return [3]*os.File{}, nil
 	}
-	if r.request.Detached {
+	if r.logs() {
 		log, err := r.OpenLog()
 		if err != nil {
 			return streams, err
@@ -126,12 +144,16 @@ func (r *Run) Start() error {
 	defer r.Close()
 	// A container that never ran is not kept.
 	r.Keep = r.request.Keep
-	return r.List.Run(
+	err := r.List.Run(
 		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.goOn},
 		// The command runs from here on.
 		stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
 		stage.Stage{Call: "write(state.json, running)", Man: "write(2)", Do: func() error { return r.set(specs.StateRunning) }},
 	)
+	if err == nil {
+		r.poststart(r.request.Spec.Hooks)
+	}
+	return err
 }
 
 func (r *Run) set(status specs.ContainerState) error {
@@ -178,7 +200,8 @@ func (r *Run) reopen() bool {
 // removed again.
 func (c *Container) remove(list *stage.List) error {
 	defer c.Close()
-	return list.Run(
+	poststop := c.poststop()
+	err := list.Run(
 		stage.Stage{Call: "rmdir(cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error {
 			if c.Cgroup == nil {
 				return nil
@@ -193,6 +216,10 @@ func (c *Container) remove(list *stage.List) error {
 		}},
 		stage.Stage{Call: "rmdir(state)", Man: "rmdir(2)", Do: func() error { return os.RemoveAll(c.dir) }},
 	)
+	if err == nil {
+		poststop()
+	}
+	return err
 }
 
 // empty removes the cgroups. Processes that are still in them are not in the PID namespace of process 1 any more, or were

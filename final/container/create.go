@@ -24,24 +24,26 @@ func (r *Run) create(root string) error {
 	if err != nil {
 		return err
 	}
-	r.Overlay = p.config.Overlay
+	defer p.close()
+	r.Overlay, r.agent = p.overlay, p.agent
 	if r.request.Detached && r.Overlay != "" {
 		r.Log = filepath.Join(r.Overlay, "log")
 	}
 	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.
 	first := slices.Concat(r.cloning(p), r.making(root, p))
-	if r.request.Detached {
+	if r.logs() {
 		// But it is born with its log open.
 		first = slices.Concat(r.making(root, p), r.cloning(p))
 	}
-	return r.List.Run(slices.Concat(first, r.connecting(p))...)
+	return r.List.Run(slices.Concat(first, r.connecting(p), r.holding())...)
 }
 
 // cloning starts the container side.
 func (r *Run) cloning(p *plan) []stage.Stage {
-	list := []stage.Stage{{Call: "clone(" + flagNames(p.flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(p.flags) }}}
+	flags := p.namespaces.New
+	list := []stage.Stage{{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(p) }}}
 	for _, k := range namespace.Kinds {
-		if p.flags&k.Flag != 0 {
+		if flags&k.Flag != 0 {
 			// There is nothing to do for one: clone has made them all.
 			list = append(list, stage.Stage{Call: "  " + k.Name, Man: k.Man, Step: k.Step})
 		}
@@ -51,16 +53,22 @@ func (r *Run) cloning(p *plan) []stage.Stage {
 
 // making makes what is left to remove when the container ends.
 func (r *Run) making(root string, p *plan) []stage.Stage {
-	return []stage.Stage{
+	list := []stage.Stage{
 		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(root, r.request.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(root, p.cgroup) }},
 		{Call: fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: p.cgroup.Create},
 		{Call: fmt.Sprintf("mkdir(%q)", r.Overlay), Man: "mkdir(2)", Do: r.makeOverlay},
 	}
+	if r.request.Bundle != "" {
+		// What is in the bundle from now on has no effect. runtime.md, "Lifecycle"
+		list = append(list, stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig})
+	}
+	return list
 }
 
 // connecting tells the container side what to do, and waits until that is done.
 func (r *Run) connecting(p *plan) []stage.Stage {
 	list := []stage.Stage{
+		{Call: "open_tree(rootfs, volumes, cgroups)", Man: "open_tree(2)", Step: 4, Do: func() error { return r.openAll(p) }},
 		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return r.sendConfig(p) }},
 		{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error {
 			if p.cgroup.NeedsJoin() {
@@ -68,12 +76,30 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 			}
 			return p.cgroup.Set(r.request.Spec.Linux.Resources)
 		}},
-		{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady},
 	}
+	if p.config.HostHooks {
+		list = append(list,
+			stage.Stage{Call: "recvmsg(mounted)", Man: "unix(7)", Waiting: true, Do: r.waitMounted},
+			stage.Stage{Call: "execve(prestart and createRuntime hooks)", Man: "execve(2)", Do: r.createRuntime},
+			stage.Stage{Call: "sendmsg(hooks have been run)", Man: "unix(7)", Do: func() error { return r.send(struct{}{}) }},
+		)
+	}
+	list = append(list, stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady})
 	if p.cgroup.NeedsJoin() {
 		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return p.cgroup.Join(r.pid) }})
 	}
 	return list
+}
+
+// holding lets the container side go on to where it waits for Start.
+func (r *Run) holding() []stage.Stage {
+	if !r.request.Held {
+		return nil
+	}
+	return []stage.Stage{
+		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.goOn},
+		{Call: "write(state.json, created)", Man: "write(2)", Do: func() error { return r.set(specs.StateCreated) }},
+	}
 }
 
 func (r *Run) makeOverlay() error {
@@ -87,14 +113,20 @@ func (r *Run) makeOverlay() error {
 	return os.WriteFile(filepath.Join(r.Overlay, "root"), []byte(filepath.Dir(r.dir)), 0o600)
 }
 
+// sendConfig notes who process 1 is, before that can do anything.
 func (r *Run) sendConfig(p *plan) error {
 	r.Cgroup = p.cgroup
 	r.Pid = r.pid
 	r.Started, _ = startTime(r.Pid)
-	if err := r.set(specs.StateCreated); err != nil {
+	status := specs.StateCreated
+	if r.request.Held {
+		status = specs.StateCreating
+	}
+	if err := r.set(status); err != nil {
 		return err
 	}
-	return r.send(&p.config)
+	p.config.State = r.hookState(specs.StateCreated)
+	return r.send(&p.config, p.numbers()...)
 }
 
 // writeConfig leaves the configuration to those who join the container.

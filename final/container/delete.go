@@ -15,14 +15,18 @@ import (
 	"container-workshop/final/stage"
 )
 
-// Delete removes a container that has ended, or with force any, which is killed then.
+// Delete removes a container that has ended, or was never started; with force any, which is killed then. With force it is no error
+// that there is none: callers make sure by that.
 func Delete(root, id string, force bool) error {
 	c, err := Open(root, id)
+	if force && errors.Is(err, errNotThere) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if c.Status != specs.StateStopped && !force {
+	if c.Status != specs.StateStopped && c.Status != specs.StateCreated && !force {
 		return fmt.Errorf("container %s is %s (end it first: final kill %s KILL; or final delete --force %s)", id, c.Status, id, id)
 	}
 	if err := c.end(); err != nil {
@@ -59,6 +63,12 @@ func (c *Container) end() error {
 	if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill process %d: %w", c.Pid, err)
 	}
+	// On version 1 what is frozen does not end.
+	if frozen, _ := c.Cgroup.Frozen(); frozen {
+		if err := c.Cgroup.Freeze(false); err != nil {
+			return err
+		}
+	}
 	return waitEnd(process)
 }
 
@@ -93,43 +103,6 @@ func waitEnd(process int) error {
 			return err
 		}
 	}
-}
-
-// Kill sends a signal to process 1.
-func Kill(root, id string, sig unix.Signal) error {
-	c, err := Open(root, id)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if c.Status == specs.StateStopped || c.Status == specs.StateCreating {
-		return fmt.Errorf("container not running: %s is %s", id, c.Status)
-	}
-	process, err := c.process()
-	if err != nil {
-		return err
-	}
-	if process == -1 {
-		return c.justEnded()
-	}
-	defer unix.Close(process)
-	if err := unix.PidfdSendSignal(process, sig, nil, 0); err != nil {
-		return fmt.Errorf("send signal %d: %w", sig, err)
-	}
-	return nil
-}
-
-// Processes returns the host's numbers of the processes of a container.
-func Processes(root, id string) ([]int, error) {
-	c, err := Open(root, id)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	if c.Status != specs.StateRunning {
-		return nil, fmt.Errorf("container not running: %s is %s", id, c.Status)
-	}
-	return c.Cgroup.Procs()
 }
 
 // LogFile returns the file with the output of a detached container.

@@ -3,6 +3,7 @@
 package container
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -11,6 +12,7 @@ import (
 
 	"container-workshop/final/capability"
 	"container-workshop/final/inside"
+	"container-workshop/final/namespace"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
@@ -22,7 +24,13 @@ type ExecRequest struct {
 	Filter      []unix.SockFilter
 	FilterFlags uint
 	Streams     [3]*os.File
-	Size        *unix.Winsize
+	// Extra are descriptors that the command gets from 3 on.
+	Extra []*os.File
+	Size  *unix.Winsize
+	// Detached says that the command is to outlive us.
+	Detached bool
+	// Cgroup is one below that of the container. Empty for that itself.
+	Cgroup string
 }
 
 // Seal starts this program again from a read-only mount of it, unless it is on one. Between clone and execve our child is a
@@ -42,9 +50,13 @@ func Seal() error {
 
 // Exec starts a command in a running container: in its namespaces, its cgroups, with what is left of its rights.
 //
-// It must be called on a thread that is not used for anything else: the children of that are in the container from then on.
+// It must be called on the first thread, locked to it. See [namespace.Set.Start].
 func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	caps, err := capability.FromSpec(request.Process.Capabilities)
+	if err != nil {
+		Warn(err.Error())
+	}
+	spec, err := c.Spec()
 	if err != nil {
 		return nil, err
 	}
@@ -56,37 +68,33 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 		return nil, c.justEnded()
 	}
 	file := os.NewFile(uintptr(init), "process 1")
-	defer file.Close()
 
+	namespaces, err := namespace.Of(c.Pid, file)
+	if err != nil {
+		return nil, errors.Join(err, c.justEnded())
+	}
+	groups, err := c.Cgroup.Below(request.Cgroup)
+	if err != nil {
+		return nil, err
+	}
+	p := newProcess(false)
+	if request.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
+		if p.agent, err = c.agentOf(spec); err != nil {
+			return nil, err
+		}
+	}
 	// The container can stop or delay what comes into it, and that is not to hold up others.
-	groups := c.Cgroup
 	c.Close()
 
-	p := newProcess(false)
-	// The descriptors of the child: 3 is its socket, 4 is process 1.
-	const joined = 4
-	config := inside.Config{
-		Tasks: groups.Tasks(), Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
-		Join: joined, Tied: true, Size: request.Size,
+	joining := &plan{cgroup: groups, namespaces: namespaces, files: []*os.File{file}}
+	joining.config = inside.Config{
+		Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
+		Joins: true, MountNamespace: true, UserNamespace: namespaces.HasUser(), Tied: !request.Detached, Size: request.Size,
+		CPUAffinity: affinityOf(request.Process, spec.Process), Personality: spec.Linux.Personality,
 	}
-	config.SetProcess(request.Process)
-	err = p.List.Run(
-		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
-		stage.Stage{Call: "setns(pidfd, CLONE_NEWPID)", Man: "setns(2)", Step: 3, Do: func() error { return unix.Setns(init, unix.CLONE_NEWPID) }},
-		stage.Stage{Call: "clone()", Man: "clone(2)", Step: 1, Do: func() error {
-			return p.start(request.Streams, &unix.SysProcAttr{}, file)
-		}},
-		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.send(config) }},
-		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Do: p.waitReady},
-		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error {
-			if !groups.NeedsJoin() {
-				return nil
-			}
-			return groups.Join(p.pid)
-		}},
-		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Do: p.goOn},
-	)
-	if err != nil {
+	joining.config.SetProcess(request.Process)
+	defer joining.close()
+	if err := p.join(joining, request); err != nil {
 		p.abandon()
 		if !c.alive() {
 			// Whatever has failed, it is for that reason.
@@ -95,6 +103,34 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 		return nil, err
 	}
 	return &p, nil
+}
+
+// join starts the process in the namespaces of the container, but for that of mounts, and tells it what it is to become.
+func (p *Process) join(joining *plan, request *ExecRequest) error {
+	return p.List.Run(
+		stage.Stage{Call: "open(tasks of the cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error { return joining.openTasks(joining.cgroup.Tasks()) }},
+		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
+		stage.Stage{Call: "setns(pidfd), clone()", Man: "setns(2)", Step: 3, Do: func() error {
+			return p.start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
+		}},
+		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.send(&joining.config, joining.numbers()...) }},
+		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: p.waitReady},
+		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error {
+			if !joining.cgroup.NeedsJoin() {
+				return nil
+			}
+			return joining.cgroup.Join(p.pid)
+		}},
+		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: p.goOn},
+	)
+}
+
+// affinityOf is that of the process itself, else that of the container.
+func affinityOf(process, first *specs.Process) *specs.CPUAffinity {
+	if process.ExecCPUAffinity != nil || first == nil {
+		return process.ExecCPUAffinity
+	}
+	return first.ExecCPUAffinity
 }
 
 // Tree opens the root directory of a running container.

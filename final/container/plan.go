@@ -3,8 +3,8 @@
 package container
 
 import (
-	"errors"
 	"fmt"
+	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -19,70 +19,109 @@ import (
 
 // A plan is what a request comes to. Nothing has been made for it yet.
 type plan struct {
-	// flags are those of clone.
-	flags  uintptr
-	cgroup *cgroup.Cgroup
-	// config is what the container side is told.
+	namespaces *namespace.Set
+	cgroup     *cgroup.Cgroup
+	agent      *agent
+	overlay    string
+	// config is what the container side is told, and files are what goes with it.
 	config inside.Config
+	files  []*os.File
 }
 
-// newPlan refuses what cannot be done, before anything is made.
-func newPlan(q *Request) (*plan, error) {
+// newPlan refuses what cannot be done, before anything is made. It has to be closed.
+func newPlan(q *Request) (_ *plan, err error) {
 	spec := q.Spec
-	flags, err := namespace.CloneFlags(spec.Linux.Namespaces)
-	if err != nil {
+	if err := checkHost(spec); err != nil {
 		return nil, err
 	}
 	capabilities, err := capability.FromSpec(spec.Process.Capabilities)
 	if err != nil {
-		return nil, err
+		// It leaves out what nobody knows. config.md, capabilities
+		Warn(err.Error())
 	}
 	if err := checkMounts(spec.Mounts); err != nil {
 		return nil, err
 	}
-	path := spec.Linux.CgroupsPath
-	if path == "" {
-		path = "/" + q.ID
-	}
-	groups, err := cgroup.New(path, spec.Linux.Resources)
+	groups, err := newCgroup(q)
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{flags: flags, cgroup: groups}
-	p.config.SetContainer(spec)
-	p.config.SetProcess(spec.Process)
-	p.config.Capabilities, p.config.Filter, p.config.FilterFlags = capabilities, q.Filter, q.FilterFlags
-	p.config.Overlay, p.config.Init = spec.Annotations[oci.AnnotationOverlay], spec.Annotations[oci.AnnotationInit] == "true"
-	p.config.Tied, p.config.Explain, p.config.Size = !q.Detached, q.Explain, q.Size
-	if size := spec.Process.ConsoleSize; size != nil && q.Size == nil {
-		p.config.Size = &unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)}
+	p := &plan{cgroup: groups, overlay: spec.Annotations[oci.AnnotationOverlay], agent: newAgent(q)}
+	if p.namespaces, err = namespace.Open(spec.Linux); err != nil {
+		return nil, err
 	}
-	p.showCgroups()
+	c := &p.config
+	c.SetContainer(spec)
+	c.SetProcess(spec.Process)
+	if !selinux() {
+		c.MountLabel = ""
+	}
+	c.Capabilities, c.Filter, c.FilterFlags = capabilities, q.Filter, q.FilterFlags
+	c.Init = spec.Annotations[oci.AnnotationInit] == "true"
+	c.Tied, c.Held, c.OwnLog = !q.Detached && !q.Held, q.Held, q.Detached
+	c.NoPivot, c.OldKeyring, c.Explain, c.Size = q.NoPivot, q.OldKeyring, q.Explain, q.Size
+	c.MountNamespace, c.UserNamespace = p.namespaces.Mount != nil, p.namespaces.HasUser()
+	c.HostHooks = hasHostHooks(spec.Hooks)
+	if size := spec.Process.ConsoleSize; size != nil && q.Size == nil {
+		c.Size = &unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)}
+	}
 	return p, nil
 }
 
-// showCgroups tells the container side of the cgroups: those to join, and what is to be seen of them.
-func (p *plan) showCgroups() {
-	p.config.Tasks = p.cgroup.Tasks()
-	for _, m := range p.cgroup.Mounts() {
-		if m.Link != "" {
-			p.config.Links = append(p.config.Links, [2]string{m.Name, m.Link})
-		} else {
-			p.config.Cgroups = append(p.config.Cgroups, inside.Cgroup{Name: m.Name, Dir: m.Source})
-		}
+func newCgroup(q *Request) (*cgroup.Cgroup, error) {
+	path, resources := q.Spec.Linux.CgroupsPath, q.Spec.Linux.Resources
+	if q.SystemdCgroup {
+		return cgroup.NewSystemd(path, q.ID, resources)
 	}
+	if path == "" {
+		path = "/" + q.ID
+	}
+	return cgroup.New(path, resources)
+}
+
+// checkHost refuses what this kernel has not.
+func checkHost(spec *specs.Spec) error {
+	if profile := spec.Process.ApparmorProfile; profile != "" && profile != "unconfined" && !apparmor() {
+		return fmt.Errorf("process.apparmorProfile: %q: the kernel has no AppArmor, or it is off (leave the field out)", profile)
+	}
+	if label := spec.Process.SelinuxLabel; label != "" && !selinux() {
+		return fmt.Errorf("process.selinuxLabel: %q: the kernel has no SELinux, or it is off (leave the field out)", label)
+	}
+	return nil
+}
+
+func apparmor() bool {
+	enabled, _ := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	return len(enabled) > 0 && enabled[0] == 'Y'
+}
+
+func selinux() bool {
+	_, err := os.Stat("/sys/fs/selinux/enforce")
+	return err == nil
 }
 
 // checkMounts refuses options of mounts that nobody knows, before anything is made.
 func checkMounts(mounts []specs.Mount) error {
 	for i, m := range mounts {
-		options, err := rootfs.ParseOptions(m.Options)
-		if err == nil && options.CopyUp {
-			err = errors.New("tmpcopyup: not supported")
-		}
-		if err != nil {
+		if _, err := rootfs.ParseOptions(m.Options); err != nil {
 			return fmt.Errorf("mounts[%d].options: %w", i, err)
 		}
 	}
 	return nil
+}
+
+// numbers are the descriptors to send.
+func (p *plan) numbers() []int {
+	numbers := make([]int, len(p.files))
+	for i, file := range p.files {
+		numbers[i] = int(file.Fd())
+	}
+	return numbers
+}
+
+func (p *plan) close() {
+	p.namespaces.Close()
+	for _, file := range p.files {
+		file.Close()
+	}
 }

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside"
+	"container-workshop/final/namespace"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
@@ -28,14 +30,16 @@ type Process struct {
 	pid, pidfd int
 	// ended is how it has ended, once it has been waited for.
 	ended *unix.WaitStatus
+	// agent is who is to get the listener of a seccomp filter, nil if there is none.
+	agent *agent
 }
 
 func newProcess(explained bool) Process {
 	return Process{socket: -1, List: stage.List{Side: "host", Explain: explained}}
 }
 
-// start starts this program again, with the other end of a pair of sockets and more descriptors after it.
-func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os.File) error {
+// start starts this program again, with the other end of a pair of sockets, behind the standard streams and more files.
+func (p *Process) start(namespaces *namespace.Set, streams [3]*os.File, more []*os.File, attr *unix.SysProcAttr) error {
 	self, err := rootfs.SealedSelf()
 	if err != nil {
 		return advised(err)
@@ -49,7 +53,7 @@ func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os
 	theirs := os.NewFile(uintptr(pair[1]), "socket")
 	defer theirs.Close()
 
-	files := []uintptr{0, 0, 0, theirs.Fd()}
+	files := []uintptr{0, 0, 0}
 	for i, stream := range streams {
 		if err := checkStream(i, stream); err != nil {
 			return err
@@ -65,18 +69,24 @@ func (p *Process) start(streams [3]*os.File, attr *unix.SysProcAttr, more ...*os
 	for _, file := range more {
 		files = append(files, file.Fd())
 	}
-	// What is typed at our terminal is not for it, unless we pass it on.
-	attr.Setsid, attr.PidFD = true, &p.pidfd
-	// It needs one thread and no garbage collection, and so less time to start.
+	files = append(files, theirs.Fd())
 	// Files take the first numbers in the child, whatever has them here: our program has to have another.
 	program, err := unix.FcntlInt(self.Fd(), unix.F_DUPFD_CLOEXEC, len(files))
 	if err != nil {
 		return os.NewSyscallError("fcntl", err)
 	}
 	defer unix.Close(program)
-	path := fmt.Sprintf("/proc/self/fd/%d", program)
-	p.pid, err = syscall.ForkExec(path, []string{os.Args[0], "inside"}, &syscall.ProcAttr{Env: smallEnv(), Files: files, Sys: attr})
-	return advised(err)
+	// What is typed at our terminal is not for it, unless we pass it on.
+	attr.Setsid = true
+	path, argv := fmt.Sprintf("/proc/self/fd/%d", program), []string{os.Args[0], "inside", strconv.Itoa(len(files) - 1)}
+	// It needs one thread and no garbage collection, and so less time to start.
+	pid, err := namespaces.Start(path, argv, &syscall.ProcAttr{Env: smallEnv(), Files: files, Sys: attr})
+	if err != nil {
+		return advised(err)
+	}
+	p.pid = pid
+	p.pidfd, err = unix.PidfdOpen(pid, 0)
+	return os.NewSyscallError("pidfd_open", err)
 }
 
 // checkStream refuses a directory: from there it is not far to all of the host's files.
@@ -112,26 +122,37 @@ func advised(err error) error {
 }
 
 // answer waits for what the container side has to say. It returns io.EOF if that is nothing.
-func (p *Process) answer() (descriptor int, err error) {
-	var report inside.Report
-	descriptor, err = p.socket.Receive(&report)
+func (p *Process) answer() (report inside.Report, descriptors []int, err error) {
+	descriptors, err = p.socket.Receive(&report)
 	if err != nil {
-		return -1, err
+		return report, nil, err
 	}
 	p.List.Records = append(p.List.Records, report.Records...)
-	if report.Error != "" {
-		return -1, &Failure{report.Status, errors.New(report.Error)}
+	for _, warning := range report.Warnings {
+		Warn(warning)
 	}
-	return descriptor, nil
+	if report.Error != "" {
+		return report, nil, &Failure{report.Status, errors.New(report.Error)}
+	}
+	return report, descriptors, nil
 }
 
 // errGone is what there is to say of a process that was killed before it could say more.
 var errGone = errors.New("the first process has ended before its command was started")
 
 // send sends a message to the container side.
-func (p *Process) send(message any) error {
-	err := p.socket.Send(message)
+func (p *Process) send(message any, descriptors ...int) error {
+	err := p.socket.Send(message, descriptors...)
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return errGone
+	}
+	return err
+}
+
+// waitMounted waits until all is mounted.
+func (p *Process) waitMounted() error {
+	report, _, err := p.answer()
+	if err == io.EOF || err == nil && !report.Mounted {
 		return errGone
 	}
 	return err
@@ -139,32 +160,36 @@ func (p *Process) send(message any) error {
 
 // waitReady waits until all is done but what comes after our word to go on.
 func (p *Process) waitReady() error {
-	terminal, err := p.answer()
+	_, descriptors, err := p.answer()
 	if err == io.EOF {
 		return errGone
 	}
-	if terminal != -1 {
-		p.Terminal = os.NewFile(uintptr(terminal), "terminal")
+	if len(descriptors) > 0 {
+		p.Terminal = os.NewFile(uintptr(descriptors[0]), "terminal")
 	}
 	return err
 }
 
-// goOn gives the word. It returns when the process has become its command.
+// goOn gives the word. It returns when the process has become its command, or waits for Start.
 func (p *Process) goOn() error {
 	if err := p.send(struct{}{}); err != nil {
 		return err
 	}
 	for {
 		// Records come first, if they are asked for.
-		if _, err := p.answer(); err == io.EOF {
+		report, _, err := p.answer()
+		if err == io.EOF {
 			p.List.Over()
 			break
-		} else if err != nil {
+		}
+		if err == nil && report.Listener != 0 {
+			err = p.handOver(report.Listener)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	unix.Close(int(p.socket))
-	p.socket = -1
+	p.hangUp()
 	return nil
 }
 
@@ -175,6 +200,11 @@ func (p *Process) abandon() {
 		p.signal(unix.SIGKILL)
 		p.wait()
 	}
+	p.hangUp()
+}
+
+// hangUp closes the socket, if that has not happened.
+func (p *Process) hangUp() {
 	if p.socket != -1 {
 		unix.Close(int(p.socket))
 		p.socket = -1
@@ -203,3 +233,21 @@ func (p *Process) wait() {
 	}
 	p.ended = &status
 }
+
+// PID returns the number of the process, as the host sees it.
+func (p *Process) PID() int { return p.pid }
+
+// SendTerminal sends the master of the terminal to who listens at a socket, and gives it up. unix(7), SCM_RIGHTS
+func (p *Process) SendTerminal(socket string) error {
+	defer func() {
+		p.Terminal.Close()
+		p.Terminal = nil
+	}()
+	return sendTo(socket, []byte("/dev/ptmx"), int(p.Terminal.Fd()))
+}
+
+// SendPidfd sends a descriptor of the process to who listens at a socket. pidfd_open(2)
+func (p *Process) SendPidfd(socket string) error { return sendTo(socket, []byte("pidfd"), p.pidfd) }
+
+// Kill ends the process.
+func (p *Process) Kill() { p.abandon() }

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,13 +34,15 @@ type State struct {
 	ID      string `json:"id"`
 	// Pid is that of process 1, as the host sees it, or of the maker before there is one. 0 if it has ended.
 	Pid int `json:"pid"`
-	// Status is creating, created, running or stopped. In the file it is what it was at last: see Load.
+	// Status is creating, created, running, paused or stopped. In the file it is what it was at last: see load.
 	Status      specs.ContainerState `json:"status"`
 	Bundle      string               `json:"bundle"`
 	Rootfs      string               `json:"rootfs"`
 	Created     time.Time            `json:"created"`
 	Annotations map[string]string    `json:"annotations,omitempty"`
 
+	// Owner is the name of the user who has made it.
+	Owner string `json:"owner"`
 	// Started tells process 1 from another with its number, in ticks since the host has started. proc_pid_stat(5)
 	Started string `json:"started"`
 	// Maker is the process that has made the container.
@@ -49,6 +53,8 @@ type State struct {
 	Command []string `json:"command"`
 	// Keep says that the container stays when its command ends, until it is deleted.
 	Keep bool `json:"keep"`
+	// Held says that it waits for Start, or has done so.
+	Held bool `json:"held,omitempty"`
 	// Cgroup is where its processes are.
 	Cgroup *cgroup.Cgroup `json:"cgroup,omitempty"`
 	// Overlay is where what it writes is.
@@ -78,17 +84,32 @@ func (c *Container) glance() error {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return c.load()
+	// It is written in moments, whoever has the lock.
+	for range 20 {
+		if err := c.load(); err != nil || c.Version != "" {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
 }
 
 var errNotThere = errors.New("does not exist")
 
-// Open returns a container that is there, locked.
-func Open(root, id string) (*Container, error) {
+// unlocked returns a container by its ID, whether it is there or not.
+func unlocked(root, id string) (*Container, error) {
 	if err := oci.ValidateID(id); err != nil {
 		return nil, err
 	}
-	c := &Container{dir: filepath.Join(root, id), lock: -1}
+	return &Container{dir: filepath.Join(root, id), lock: -1}, nil
+}
+
+// Open returns a container that is there, locked.
+func Open(root, id string) (*Container, error) {
+	c, err := unlocked(root, id)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.acquire(); err != nil {
 		return nil, err
 	}
@@ -154,10 +175,32 @@ func (c *Container) load() error {
 		c.State = State{ID: filepath.Base(c.dir), Status: specs.StateStopped}
 		return nil
 	}
-	if c.Status != specs.StateStopped && !c.alive() {
-		c.Status, c.Pid = specs.StateStopped, 0
+	c.Status = c.statusNow()
+	if c.Status == specs.StateStopped {
+		c.Pid = 0
 	}
 	return nil
+}
+
+// StatePaused is that of a container whose processes do not run for a while. It is none of the specification's, but a word that
+// callers know.
+const StatePaused = specs.ContainerState("paused")
+
+// statusNow is what the kernel says, where it says something: whoever should have written it down may have been killed before.
+func (c *Container) statusNow() specs.ContainerState {
+	status := c.Status
+	switch {
+	case status == specs.StateStopped || !c.alive():
+		return specs.StateStopped
+	case status == specs.StateCreated && c.Held && !c.isHeld():
+		status = specs.StateRunning
+	}
+	if c.Cgroup != nil && status == specs.StateRunning {
+		if frozen, _ := c.Cgroup.Frozen(); frozen {
+			return StatePaused
+		}
+	}
+	return status
 }
 
 // save writes the state. Who reads it holds the lock, so it is written in place: a new file each time would have to reach the
@@ -200,6 +243,14 @@ func (c *Container) Spec() (*specs.Spec, error) {
 	}
 	defer file.Close()
 	return oci.Load(file)
+}
+
+// owner is the name of the user that we are, or the number of one without a name.
+func owner() string {
+	if u, err := user.LookupId(strconv.Itoa(unix.Getuid())); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(unix.Getuid())
 }
 
 // List returns the state of all containers, by name. Those that go meanwhile are left out.

@@ -12,36 +12,56 @@ import (
 )
 
 // A Config is what the host side tells process 1, or a process that joins a container.
+//
+// Descriptors come with it, in this order: the mount namespace to join, if MountNamespace says so; the mount for the root
+// directory; one for each of Bound; one for each of Cgroups; one for each task file; and a listening socket and a file if Held
+// says so. A process that joins a container gets neither mounts nor those two.
 type Config struct {
 	// What is in the configuration of the container under the same name. The host side has dealt with the rest. A process that
 	// joins a container has none of it.
-	Root          string
-	Readonly      bool
-	Hostname      string
-	Domainname    string
-	Mounts        []specs.Mount
-	Devices       []specs.LinuxDevice
-	Sysctl        map[string]string
-	MaskedPaths   []string
-	ReadonlyPaths []string
-	// CgroupNamespace and NetworkNamespace say that it has one of its own.
+	Root              string
+	Readonly          bool
+	Hostname          string
+	Domainname        string
+	Mounts            []specs.Mount
+	Devices           []specs.LinuxDevice
+	Sysctl            map[string]string
+	RootfsPropagation string
+	MaskedPaths       []string
+	ReadonlyPaths     []string
+	MountLabel        string
+	// CgroupNamespace and NetworkNamespace say that it has a new one of its own.
 	CgroupNamespace, NetworkNamespace bool
 
 	// What is in the configuration of the process. Args and Env are bytes, as JSON replaces what is not UTF-8.
-	Args, Env       [][]byte
-	Cwd             string
-	Terminal        bool
-	User            specs.User
-	Rlimits         []specs.POSIXRlimit
-	OOMScoreAdj     *int
-	NoNewPrivileges bool
+	Args, Env                     [][]byte
+	Cwd                           string
+	Terminal                      bool
+	User                          specs.User
+	Rlimits                       []specs.POSIXRlimit
+	OOMScoreAdj                   *int
+	NoNewPrivileges               bool
+	Scheduler                     *specs.Scheduler
+	IOPriority                    *specs.LinuxIOPriority
+	CPUAffinity                   *specs.CPUAffinity
+	ApparmorProfile, SelinuxLabel string
+	Personality                   *specs.LinuxPersonality
 
-	// Overlay is the directory for what is written into the root file system, which is left alone then. Empty if there is none.
-	Overlay string
-	// Cgroups are the container's, by their names below /sys/fs/cgroup.
-	Cgroups []Cgroup
-	// Tasks are the files by which to join them. Empty if the host side does that.
-	Tasks []string
+	// HostHooks says that the host side has hooks to run when all mounts are made. Those of this side get State.
+	HostHooks                       bool
+	CreateContainer, StartContainer []specs.Hook
+	State                           []byte
+
+	// MountNamespace says that there is one to join, by a descriptor of it, or of process 1 of a container.
+	MountNamespace bool
+	// UserNamespace says that we are in another one than the host, whose devices we cannot make.
+	UserNamespace bool
+	// Bound are the mounts, by index, that are bound from the host.
+	Bound []int
+	// Cgroups are the container's, by their names below /sys/fs/cgroup. That of version 2 has none.
+	Cgroups []string
+	// Tasks is how many files there are by which to join cgroups. None if the host side does that.
+	Tasks int
 	// Links are symbolic links below /sys/fs/cgroup: name and target.
 	Links [][2]string
 	// Capabilities are those of the command.
@@ -51,10 +71,18 @@ type Config struct {
 	FilterFlags uint
 	// Init asks for a process 1 that starts the command as its child, and reaps.
 	Init bool
-	// Join is a descriptor of process 1 of the container to join, 0 for a new container.
-	Join int
+	// NoPivot asks for a change of root that works on an initramfs, and out of which root finds a way.
+	NoPivot bool
+	// OldKeyring says that the session keyring stays the caller's.
+	OldKeyring bool
+	// Joins says that we join a container that is there.
+	Joins bool
 	// Tied says that the command ends with the host side.
 	Tied bool
+	// Held says that the command waits for a later process of the host side, which connects to a socket.
+	Held bool
+	// OwnLog says that the standard streams that are files are the container's own.
+	OwnLog bool
 	// Size is that of the terminal.
 	Size *unix.Winsize
 	// Explain asks for records of the stages.
@@ -66,8 +94,12 @@ func (c *Config) SetContainer(spec *specs.Spec) {
 	c.Root, c.Readonly, c.Mounts = spec.Root.Path, spec.Root.Readonly, spec.Mounts
 	c.Hostname, c.Domainname = spec.Hostname, spec.Domainname
 	c.Devices, c.Sysctl, c.MaskedPaths, c.ReadonlyPaths = spec.Linux.Devices, spec.Linux.Sysctl, spec.Linux.MaskedPaths, spec.Linux.ReadonlyPaths
-	c.CgroupNamespace = namespace.Has(spec.Linux.Namespaces, specs.CgroupNamespace)
-	c.NetworkNamespace = namespace.Has(spec.Linux.Namespaces, specs.NetworkNamespace)
+	c.RootfsPropagation, c.MountLabel, c.Personality = spec.Linux.RootfsPropagation, spec.Linux.MountLabel, spec.Linux.Personality
+	c.CgroupNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.CgroupNamespace)
+	c.NetworkNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.NetworkNamespace)
+	if hooks := spec.Hooks; hooks != nil {
+		c.CreateContainer, c.StartContainer = hooks.CreateContainer, hooks.StartContainer
+	}
 }
 
 // SetProcess takes what is needed of the configuration of a process.
@@ -75,6 +107,8 @@ func (c *Config) SetProcess(process *specs.Process) {
 	c.Args, c.Env = encode(process.Args), encode(process.Env)
 	c.Cwd, c.Terminal, c.User = process.Cwd, process.Terminal, process.User
 	c.Rlimits, c.OOMScoreAdj, c.NoNewPrivileges = process.Rlimits, process.OOMScoreAdj, process.NoNewPrivileges
+	c.Scheduler, c.IOPriority = process.Scheduler, process.IOPriority
+	c.ApparmorProfile, c.SelinuxLabel = process.ApparmorProfile, process.SelinuxLabel
 }
 
 func encode(list []string) [][]byte {
@@ -93,22 +127,20 @@ func decode(list [][]byte) []string {
 	return all
 }
 
-// A Cgroup is one of the container's cgroups: on version 1 one for each controller.
-type Cgroup struct {
-	// Name is that of the directory below /sys/fs/cgroup, empty on version 2.
-	Name string
-	// Dir is the directory on the host.
-	Dir string
-}
-
 // A Report is what the container side answers. It sends one when it has done all but what comes after the host's word to go
-// on, and another one only if that fails.
+// on, and another one only if that fails. Before, there may be one at a point where the host side has something to do.
 type Report struct {
 	// Error is empty if all went well.
 	Error string
 	// Status is the exit status for the error.
 	Status  int
 	Records []stage.Record
+	// Warnings are what could not be done, and is no failure.
+	Warnings []string
+	// Mounted says that all mounts are made, and the root directory is still the host's: hooks are to be run.
+	Mounted bool
+	// Listener is the number of the descriptor for an agent that is about to be there. 0 if there is none.
+	Listener int
 }
 
 // The exit status for what is no fault of the command's. It is that of a shell for the last two.

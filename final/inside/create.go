@@ -4,11 +4,13 @@ package inside
 
 import (
 	"fmt"
+	"path"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/hook"
 	"container-workshop/final/network"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
@@ -19,10 +21,10 @@ func (c *container) create() error {
 	// What we make has the mode that we ask for.
 	unix.Umask(0)
 	for _, stages := range []func() ([]stage.Stage, error){
-		// The host's tree is in sight until its end.
-		c.root,
+		// What is mounted goes into the tree of the container, by descriptors; a path is one of the host's until pivot.
+		c.attachRoot, c.names, c.mounts, c.devices, c.hooks, c.pivot,
 		// From here on every path is one of the container.
-		c.names, c.mounts, c.devices, c.kernel, c.restrict, c.openTerminal, c.process,
+		c.kernel, c.restrict, c.openTerminal, c.process,
 	} {
 		list, err := stages()
 		if err != nil {
@@ -35,40 +37,69 @@ func (c *container) create() error {
 	return nil
 }
 
-// root changes the root directory. What is bound from the host is cloned before, as there is no way to it afterwards.
-func (c *container) root() ([]stage.Stage, error) {
-	root := -1
-	source := c.Root
-	list := []stage.Stage{
-		{Call: `mount("/", MS_SLAVE)`, Man: "mount_namespaces(7)", Step: 5, Do: rootfs.ForgetHost},
+// attachRoot mounts the root file system where it is on the host, or where it is out of our sight on the root directory.
+func (c *container) attachRoot() ([]stage.Stage, error) {
+	var list []stage.Stage
+	if c.MountNamespace {
+		list = append(list, stage.Stage{Call: "setns(fd, CLONE_NEWNS)", Man: "setns(2)", Do: c.joinMounts})
 	}
-	if c.Overlay != "" {
-		list = append(list, stage.Stage{Call: fmt.Sprintf(`fsopen("overlay", lowerdir=%s)`, source), Man: "fsopen(2)", Do: func() (err error) {
-			root, err = rootfs.Overlay(source, c.Overlay)
-			return err
-		}})
-	} else {
-		list = append(list, stage.Stage{Call: fmt.Sprintf("open_tree(%q)", source), Man: "open_tree(2)", Do: func() (err error) {
-			root, err = rootfs.Clone(source, true)
-			return err
-		}})
-	}
+	list = append(list,
+		stage.Stage{Call: `mount("/", MS_SLAVE)`, Man: "mount_namespaces(7)", Step: 5, Do: rootfs.ForgetHost},
+		stage.Stage{Call: fmt.Sprintf("move_mount(rootfs, %q)", c.Root), Man: "move_mount(2)", Step: 4, Do: func() error {
+			c.tree = rootfs.Root(c.root)
+			return rootfs.Enter(c.root, c.Root)
+		}},
+	)
 	if c.Init {
 		list = append(list, stage.Stage{Call: `open("/proc/self/exe", O_PATH)`, Man: "open(2)", Do: func() (err error) {
 			c.self, err = unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
 			return err
 		}})
 	}
-	list = append(list, c.openTasks()...)
-	list = append(list, c.sources()...)
-	return append(list,
-		stage.Stage{Call: `move_mount(rootfs, "/")`, Man: "move_mount(2)", Step: 4, Do: func() error { return rootfs.Enter(root) }},
-		stage.Stage{Call: `pivot_root(".", ".")`, Man: "pivot_root(2)", Step: 4, Do: rootfs.Pivot},
-		stage.Stage{Call: `umount2(".", MNT_DETACH)`, Man: "umount2(2)", Step: 4, Do: func() error {
-			c.tree = rootfs.Root(root)
-			return rootfs.DetachOldRoot()
-		}},
-	), nil
+	return list, nil
+}
+
+// joinMounts joins a mount namespace that is there. What is left of us that is shared with other threads is the root and the
+// working directory: setns wants its own, and makes the root of the namespace both. setns(2)
+func (c *container) joinMounts() error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("unshare the root directory: %w", err)
+	}
+	if err := unix.Setns(c.mountNamespace, unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("join the mount namespace: %w", err)
+	}
+	return nil
+}
+
+// hooks are run when all is there to look at, by the host side and by us, and the host's programs are in sight. config.md, Hooks
+func (c *container) hooks() ([]stage.Stage, error) {
+	var list []stage.Stage
+	if c.HostHooks {
+		list = append(list, stage.Stage{Call: "recvmsg(hooks have been run)", Man: "unix(7)", Waiting: true, Do: func() error { return c.await(Report{Mounted: true}) }})
+	}
+	if len(c.CreateContainer) > 0 {
+		list = append(list, stage.Stage{Call: "execve(createContainer hooks)", Man: "execve(2)", Do: func() error {
+			return hook.Run("createContainer", c.CreateContainer, c.State)
+		}})
+	}
+	return list, nil
+}
+
+// pivot changes the root directory. What was bound from the host has been cloned before, as there is no way to it afterwards.
+func (c *container) pivot() ([]stage.Stage, error) {
+	list := []stage.Stage{
+		{Call: `pivot_root(".", ".")`, Man: "pivot_root(2)", Step: 4, Do: rootfs.Pivot},
+		{Call: `umount2(".", MNT_DETACH)`, Man: "umount2(2)", Step: 4, Do: rootfs.DetachOldRoot},
+	}
+	if c.NoPivot {
+		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: func() error { return rootfs.MoveRoot(c.root) }}}
+	}
+	if options, err := rootfs.ParseOptions([]string{c.RootfsPropagation}); err == nil && options.Propagation != 0 {
+		list = append(list, stage.Stage{Call: fmt.Sprintf("mount_setattr(%q, %s)", "/", c.RootfsPropagation), Man: "mount_namespaces(7)", Do: func() error {
+			return rootfs.Change(int(c.tree), 0, 0, options.Propagation, options.PropagationAll)
+		}})
+	}
+	return list, nil
 }
 
 // names are what the container calls itself, in its UTS namespace, and its own network.
@@ -96,11 +127,22 @@ func (c *container) names() ([]stage.Stage, error) {
 	return list, nil
 }
 
-// devices are made in the container's /dev, which is a tmpfs as a rule. mknod(2)
+// devices are made in the container's /dev, which is a tmpfs as a rule. Of a /dev that is the host's nothing is changed. mknod(2)
 func (c *container) devices() ([]stage.Stage, error) {
-	list := []stage.Stage{{Call: "mknod(null, zero, full, random, urandom, tty)", Man: "mknod(2)", Do: func() error {
+	make, call := c.tree.MakeDevice, "mknod"
+	if c.UserNamespace {
+		// Nobody but the host's root makes devices. user_namespaces(7)
+		make, call = c.tree.BindDevice, "move_mount"
+	}
+	list := []stage.Stage{}
+	for i, m := range c.Mounts {
+		if _, bound := c.clones[i]; bound && path.Clean(m.Destination) == "/dev" {
+			return list, nil
+		}
+	}
+	list = append(list, stage.Stage{Call: call + "(null, zero, full, random, urandom, tty)", Man: "mknod(2)", Do: func() error {
 		for _, d := range rootfs.Devices {
-			if err := c.tree.MakeDevice(d); err != nil {
+			if err := make(d); err != nil {
 				return err
 			}
 		}
@@ -110,19 +152,22 @@ func (c *container) devices() ([]stage.Stage, error) {
 			}
 		}
 		return nil
-	}}}
+	}})
 	for _, d := range c.Devices {
 		if slices.ContainsFunc(rootfs.Devices, func(own specs.LinuxDevice) bool { return own.Path == d.Path }) {
 			continue
 		}
-		list = append(list, stage.Stage{Call: fmt.Sprintf("mknod(%q)", d.Path), Man: "mknod(2)", Do: func() error { return c.tree.MakeDevice(d) }})
+		list = append(list, stage.Stage{Call: fmt.Sprintf("%s(%q)", call, d.Path), Man: "mknod(2)", Do: func() error { return make(d) }})
 	}
 	return list, nil
 }
 
 // restrict takes away what the kernel shows to everyone. It comes after the mounts that it is about.
 func (c *container) restrict() ([]stage.Stage, error) {
-	var list []stage.Stage
+	list := []stage.Stage{{Call: "mount_setattr(tmpfs, MOUNT_ATTR_RDONLY)", Man: "mount_setattr(2)", Do: c.finish}}
+	if len(c.later) == 0 {
+		list = nil
+	}
 	for _, name := range c.ReadonlyPaths {
 		list = append(list, stage.Stage{Call: fmt.Sprintf("mount_setattr(%q, MOUNT_ATTR_RDONLY)", name), Man: "mount_setattr(2)", Do: func() error { return c.tree.MakeReadOnly(name) }})
 	}
@@ -135,6 +180,17 @@ func (c *container) restrict() ([]stage.Stage, error) {
 		}})
 	}
 	return list, nil
+}
+
+// finish makes those mounts read-only in which something had to be made first.
+func (c *container) finish() error {
+	for _, mount := range c.later {
+		if err := rootfs.Change(mount, unix.MOUNT_ATTR_RDONLY, 0, 0, false); err != nil {
+			return err
+		}
+		unix.Close(mount)
+	}
+	return nil
 }
 
 func (c *container) hide() error {

@@ -12,14 +12,14 @@ import (
 	"container-workshop/final/capability"
 )
 
-// credentials adds what makes us the user of the command, with the capabilities of the command. credentials(7)
-func (l *last) credentials(user *specs.User, sets capability.Sets, between func()) error {
+// credentials adds what makes us the user of the command, with the capabilities of the command. It returns those that we cannot
+// give: they are left out, as the specification asks. credentials(7), config.md, capabilities
+func (l *last) credentials(user *specs.User, sets capability.Sets, between func()) (missing capability.Set, err error) {
 	own, err := capability.Own()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	// What we cannot give is left out, as the specification asks. config.md, capabilities
-	sets, _ = sets.Limit(own.Grantable())
+	sets, missing = sets.Limit(own.Grantable())
 	calls := sets.Calls(own.Bounding)
 
 	var drop []call
@@ -41,7 +41,7 @@ func (l *last) credentials(user *specs.User, sets capability.Sets, between func(
 		ambient = append(ambient, call{unix.SYS_PRCTL, [5]uintptr{unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, number}})
 	}
 	l.capset(fmt.Sprintf("capset(%d capabilities)", len(sets.Permitted.Names())), &calls, ambient...)
-	return nil
+	return missing, nil
 }
 
 func (l *last) capset(name string, calls *capability.Calls, then ...call) {

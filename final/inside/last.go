@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/hook"
 	"container-workshop/final/inside/nofile"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/stage"
@@ -50,14 +51,28 @@ func (l *last) add(name, man string, calls ...call) {
 // prepareLast prepares what is to be done between the host side's word and the command.
 func (c *container) prepareLast() ([]stage.Stage, error) {
 	l := &c.last
+	if err := l.affinity(c.CPUAffinity, initial); err != nil {
+		return nil, err
+	}
 	l.join(c.tasks)
-	if c.Join == 0 && c.CgroupNamespace {
+	if c.CgroupNamespace {
 		// The cgroups that we are in now become the root of what we see of them. cgroup_namespaces(7)
 		l.add("unshare(CLONE_NEWCGROUP)", "cgroup_namespaces(7)", call{unix.SYS_UNSHARE, [5]uintptr{unix.CLONE_NEWCGROUP}})
 	}
-	// The keys of the caller's session are not for the container. keyctl(2)
-	l.add("keyctl(KEYCTL_JOIN_SESSION_KEYRING)", "session-keyring(7)", call{unix.SYS_KEYCTL, [5]uintptr{unix.KEYCTL_JOIN_SESSION_KEYRING, 0}})
+	if c.Held {
+		l.list = append(l.list, stage.Stage{Call: "accept(start)", Man: "unix(7)", Waiting: true, Do: c.hold})
+	}
+	if err := l.affinity(c.CPUAffinity, final); err != nil {
+		return nil, err
+	}
+	if !c.OldKeyring {
+		// The keys of the caller's session are not for the container. keyctl(2)
+		l.add("keyctl(KEYCTL_JOIN_SESSION_KEYRING)", "session-keyring(7)", call{unix.SYS_KEYCTL, [5]uintptr{unix.KEYCTL_JOIN_SESSION_KEYRING, 0}})
+	}
 	if err := l.limits(c.Rlimits); err != nil {
+		return nil, err
+	}
+	if err := l.priorities(c); err != nil {
 		return nil, err
 	}
 	early := func() {
@@ -66,8 +81,12 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 			l.filter(c)
 		}
 	}
-	if err := l.credentials(&c.User, c.Capabilities, early); err != nil {
+	missing, err := l.credentials(&c.User, c.Capabilities, early)
+	if err != nil {
 		return nil, err
+	}
+	if missing != 0 {
+		c.warnings = append(c.warnings, fmt.Sprintf("process.capabilities: left out, as they cannot be given: %s", missing))
 	}
 	if c.Tied {
 		// A change of user makes the kernel forget it, so it is asked for here.
@@ -77,17 +96,23 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 		l.add("prctl(PR_SET_NO_NEW_PRIVS)", "PR_SET_NO_NEW_PRIVS(2const)", call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}})
 	}
 	// Whatever is still open is the host's. It comes last, so that nothing is opened after it. CVE-2024-21626
-	l.add("close_range(3, ~0, CLOSE_RANGE_CLOEXEC)", "close_range(2)", call{unix.SYS_CLOSE_RANGE, [5]uintptr{3, 1<<32 - 1, unix.CLOSE_RANGE_CLOEXEC}})
+	l.add(fmt.Sprintf("close_range(%d, ~0, CLOSE_RANGE_CLOEXEC)", c.first), "close_range(2)", call{unix.SYS_CLOSE_RANGE, [5]uintptr{uintptr(c.first), 1<<32 - 1, unix.CLOSE_RANGE_CLOEXEC}})
 	if c.Explain {
 		report := len(l.list)
 		l.list = append(l.list, stage.Stage{Do: func() error {
 			c.list.Ahead(l.list[report+1:])
-			return socket.Send(Report{Records: c.list.Records})
+			return c.socket.Send(Report{Records: c.list.Records})
 		}})
 	}
 	if c.NoNewPrivileges {
 		// Nothing but execve comes after it: it may forbid everything else.
 		l.filter(c)
+	}
+	if len(c.StartContainer) > 0 {
+		// Their programs are the container's, so they have its rights and no others.
+		l.list = append(l.list, stage.Stage{Call: "execve(startContainer hooks)", Man: "execve(2)", Do: func() error {
+			return hook.Run("startContainer", c.StartContainer, c.State)
+		}})
 	}
 	if err := l.execve(c); err != nil {
 		return nil, err
@@ -102,7 +127,12 @@ func (l *last) filter(c *container) {
 	program := seccomp.Program(c.Filter)
 	l.keep = append(l.keep, program)
 	name := fmt.Sprintf("seccomp(SECCOMP_SET_MODE_FILTER, %d instructions)", len(c.Filter))
-	l.add(name, "seccomp(2)", call{unix.SYS_SECCOMP, [5]uintptr{unix.SECCOMP_SET_MODE_FILTER, uintptr(c.FilterFlags), uintptr(unsafe.Pointer(program))}})
+	load := call{unix.SYS_SECCOMP, [5]uintptr{unix.SECCOMP_SET_MODE_FILTER, uintptr(c.FilterFlags), uintptr(unsafe.Pointer(program))}}
+	if c.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 {
+		l.add(name, "seccomp(2)", load)
+		return
+	}
+	l.list = append(l.list, stage.Stage{Call: name, Man: "seccomp_unotify(2)", Do: func() error { return c.loadListened(load) }})
 }
 
 // join puts us into the cgroups of version 1. What comes next is all that we do in them.

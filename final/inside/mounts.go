@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -14,56 +15,6 @@ import (
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
-
-// sources clones what is to be bound from the host: volumes, and the container's own cgroups.
-func (c *container) sources() []stage.Stage {
-	var list []stage.Stage
-	for i, m := range c.Mounts {
-		if m.Type == "cgroup" || m.Type == "cgroup2" {
-			list = append(list, stage.Stage{Call: "open_tree(cgroups of the container)", Man: "cgroups(7)", Step: 6, Do: c.cloneCgroups})
-			continue
-		}
-		options, err := rootfs.ParseOptions(m.Options)
-		if err != nil || !options.Bind && m.Type != "bind" {
-			continue
-		}
-		list = append(list, stage.Stage{Call: fmt.Sprintf("open_tree(%q)", m.Source), Man: "open_tree(2)", Do: func() error {
-			clone, err := rootfs.Clone(m.Source, options.Recursive)
-			c.clones[i] = clone
-			return err
-		}})
-	}
-	return list
-}
-
-// cloneCgroups binds the container's own cgroups. They are the root of its cgroup namespace, and so all that it sees.
-func (c *container) cloneCgroups() error {
-	for _, cgroup := range c.Cgroups {
-		clone, err := rootfs.Clone(cgroup.Dir, false)
-		if err != nil {
-			return err
-		}
-		c.cgroups = append(c.cgroups, clone)
-	}
-	return nil
-}
-
-// openTasks opens the files by which to join the cgroups later, as they are the host's.
-func (c *container) openTasks() []stage.Stage {
-	if len(c.Tasks) == 0 {
-		return nil
-	}
-	return []stage.Stage{{Call: "open(tasks of the cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error {
-		for _, name := range c.Tasks {
-			fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-			if err != nil {
-				return fmt.Errorf("open %s: %w", name, err)
-			}
-			c.tasks = append(c.tasks, fd)
-		}
-		return nil
-	}}}
-}
 
 // mounts mounts what the configuration lists, in its order.
 func (c *container) mounts() ([]stage.Stage, error) {
@@ -112,6 +63,8 @@ func (c *container) mount(i int, m specs.Mount, options *rootfs.Options) error {
 		return err
 	}
 	switch clone, bound := c.clones[i]; {
+	case options.Remount:
+		return c.remount(m, options)
 	case bound:
 		return c.bind(clone, m, options)
 	case m.Type == "cgroup" || m.Type == "cgroup2":
@@ -123,12 +76,52 @@ func (c *container) mount(i int, m specs.Mount, options *rootfs.Options) error {
 	if source == "" {
 		source = m.Type
 	}
-	mount, err := rootfs.Filesystem(m.Type, source, options.Data, options.Flags())
+	return c.mountNew(m, source, options)
+}
+
+// remount changes what is mounted already.
+func (c *container) remount(m specs.Mount, options *rootfs.Options) error {
+	place, err := c.tree.Open(m.Destination, unix.O_PATH, 0)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(mount)
+	defer unix.Close(place)
+	if err := rootfs.Change(place, options.SetAll, options.ClearAll, 0, true); err != nil {
+		return err
+	}
+	return rootfs.Change(place, options.Set, options.Clear, options.Propagation, false)
+}
+
+// mountNew mounts a new file system. A read-only tmpfs is empty as yet: it is made so when what belongs into it is there.
+func (c *container) mountNew(m specs.Mount, source string, options *rootfs.Options) error {
+	flags, data := options.Flags(), c.labelled(m.Type, options.Data)
+	later := m.Type == "tmpfs" && flags&unix.MOUNT_ATTR_RDONLY != 0
+	if later {
+		flags &^= unix.MOUNT_ATTR_RDONLY
+	}
+	mount, err := rootfs.Filesystem(m.Type, source, data, flags)
+	if err != nil {
+		return err
+	}
+	if later {
+		c.later = append(c.later, mount)
+	} else {
+		defer unix.Close(mount)
+	}
+	if options.CopyUp && m.Type == "tmpfs" {
+		if err := rootfs.CopyUp(c.tree, m.Destination, mount); err != nil {
+			return err
+		}
+	}
 	return c.attach(mount, m.Destination, options)
+}
+
+// labelled adds the label for what is in a file system. mount(8), context=
+func (c *container) labelled(kind string, data []string) []string {
+	if c.MountLabel == "" || kind != "tmpfs" && kind != "devpts" && kind != "mqueue" {
+		return data
+	}
+	return append(slices.Clone(data), fmt.Sprintf("context=%q", c.MountLabel))
 }
 
 func (c *container) attach(mount int, destination string, options *rootfs.Options) error {
@@ -178,7 +171,7 @@ func (c *container) mountProc(m specs.Mount, options *rootfs.Options) error {
 // mountCgroups shows the container its own cgroups and no others: one directory on version 2, one for each controller in a
 // tmpfs on version 1. cgroups(7)
 func (c *container) mountCgroups(m specs.Mount, options *rootfs.Options) error {
-	if len(c.Cgroups) == 1 && c.Cgroups[0].Name == "" {
+	if len(c.Cgroups) == 1 && c.Cgroups[0] == "" {
 		return c.bind(c.cgroups[0], m, options)
 	}
 	tmpfs, err := rootfs.Filesystem("tmpfs", "tmpfs", []string{"mode=755"}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
@@ -189,8 +182,8 @@ func (c *container) mountCgroups(m specs.Mount, options *rootfs.Options) error {
 	if err := c.tree.AttachAt(tmpfs, m.Destination); err != nil {
 		return err
 	}
-	for i, cgroup := range c.Cgroups {
-		below := specs.Mount{Destination: path.Join(m.Destination, cgroup.Name)}
+	for i, name := range c.Cgroups {
+		below := specs.Mount{Destination: path.Join(m.Destination, name)}
 		if err := c.bind(c.cgroups[i], below, options); err != nil {
 			return err
 		}

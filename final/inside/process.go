@@ -22,7 +22,8 @@ func (c *container) kernel() ([]stage.Stage, error) {
 		name := "sys/" + sysctlPath(key)
 		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/%s, %q)", name, value), Man: "proc_sys(5)", Do: func() error { return c.writeProc(name, value) }})
 	}
-	return append(list, c.score()...), nil
+	security, err := c.security()
+	return append(list, security...), err
 }
 
 // sysctlPath returns the path of a sysctl, whose dots are slashes. A slash in it is a dot, as in the name of an interface, unless it
@@ -34,15 +35,24 @@ func sysctlPath(key string) string {
 	return strings.NewReplacer(".", "/", "/", ".").Replace(key)
 }
 
-// score says how soon the kernel is to end the command when memory runs out.
-func (c *container) score() []stage.Stage {
-	score := c.OOMScoreAdj
-	if score == nil {
-		return nil
+// security has what is written to files of the process itself.
+func (c *container) security() ([]stage.Stage, error) {
+	var list []stage.Stage
+	write := func(name, man, value string) {
+		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/%s, %q)", name, value), Man: man, Do: func() error { return c.writeProc(name, value) }})
 	}
-	return []stage.Stage{{Call: fmt.Sprintf("write(/proc/self/oom_score_adj, %d)", *score), Man: "proc_pid_oom_score_adj(5)", Do: func() error {
-		return c.writeProc("self/oom_score_adj", fmt.Sprint(*score))
-	}}}
+	if score := c.OOMScoreAdj; score != nil {
+		// How soon the kernel is to end the command when memory runs out.
+		write("self/oom_score_adj", "proc_pid_oom_score_adj(5)", fmt.Sprint(*score))
+	}
+	// Both are for the next execve.
+	if profile := c.ApparmorProfile; profile != "" {
+		write("self/attr/apparmor/exec", "apparmor(7)", "exec "+profile)
+	}
+	if label := c.SelinuxLabel; label != "" {
+		write("self/attr/exec", "proc_pid_attr(5)", label)
+	}
+	return list, nil
 }
 
 func (c *container) writeProc(name, value string) error {
@@ -80,10 +90,15 @@ func (c *container) giveStreams() error {
 			continue
 		}
 		kind := stat.Mode & unix.S_IFMT
-		if kind != unix.S_IFIFO && (kind != unix.S_IFREG || c.Tied) {
+		if kind != unix.S_IFIFO && (kind != unix.S_IFREG || !c.OwnLog) {
 			continue
 		}
-		if err := unix.Fchown(stream, int(c.User.UID), -1); err != nil {
+		err := unix.Fchown(stream, int(c.User.UID), -1)
+		if c.UserNamespace && errors.Is(err, unix.EPERM) {
+			// It is a user's whom we do not know here.
+			err = nil
+		}
+		if err != nil {
 			return fmt.Errorf("give stream %d to the user %d: %w", stream, c.User.UID, err)
 		}
 	}

@@ -19,61 +19,81 @@ type Socket int
 // maxMessage bounds what is taken for the length of a message.
 const maxMessage = 64 << 20
 
-// Send sends a message, and descriptors with it.
+// maxRights is how many descriptors go with one byte. SCM_MAX_FD, unix(7)
+const maxRights = 250
+
+// Send sends a message, and descriptors with it: as many as fit with the first byte, and so on.
 func (s Socket) Send(message any, descriptors ...int) error {
 	body, err := json.Marshal(message)
 	if err != nil {
 		return fmt.Errorf("encode a message: %w", err)
 	}
 	body = append(binary.LittleEndian.AppendUint32(nil, uint32(len(body))), body...)
-	var rights []byte
-	if len(descriptors) > 0 {
-		rights = unix.UnixRights(descriptors...)
-	}
 	for len(body) > 0 {
-		n, err := unix.SendmsgN(int(s), body, rights, nil, unix.MSG_NOSIGNAL)
+		var rights []byte
+		piece, now := body, min(len(descriptors), maxRights)
+		if now > 0 {
+			rights = unix.UnixRights(descriptors[:now]...)
+		}
+		if now < len(descriptors) {
+			piece = body[:1]
+		}
+		n, err := unix.SendmsgN(int(s), piece, rights, nil, unix.MSG_NOSIGNAL)
 		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("send a message: %w", err)
 		}
 		if n > 0 {
-			body, rights = body[n:], nil
+			body, descriptors = body[n:], descriptors[now:]
 		}
 	}
 	return nil
 }
 
-// Receive waits for a message, and for a descriptor that may come with it, or else -1. It returns io.EOF if the other side has
-// closed its end instead.
-func (s Socket) Receive(message any) (descriptor int, err error) {
-	head, rights := make([]byte, 4), make([]byte, unix.CmsgSpace(4))
-	n, m, _, _, err := unix.Recvmsg(int(s), head, rights, unix.MSG_CMSG_CLOEXEC|unix.MSG_WAITALL)
-	for err == unix.EINTR {
-		n, m, _, _, err = unix.Recvmsg(int(s), head, rights, unix.MSG_CMSG_CLOEXEC|unix.MSG_WAITALL)
-	}
-	if n == 0 && err == nil || errors.Is(err, unix.ECONNRESET) {
-		return -1, io.EOF
-	}
-	if err != nil {
-		return -1, fmt.Errorf("receive a message: %w", err)
-	}
-	descriptor = -1
-	if messages, err := unix.ParseSocketControlMessage(rights[:m]); err == nil && len(messages) > 0 {
-		if fds, err := unix.ParseUnixRights(&messages[0]); err == nil && len(fds) > 0 {
-			descriptor = fds[0]
-		}
+// Receive waits for a message, and for the descriptors that come with it. It returns io.EOF if the other side has closed its end
+// instead.
+func (s Socket) Receive(message any) (descriptors []int, err error) {
+	head := make([]byte, 4)
+	if err := s.fill(head, &descriptors); err != nil {
+		return descriptors, err
 	}
 	length := binary.LittleEndian.Uint32(head)
-	if n < len(head) || length > maxMessage {
-		return descriptor, errors.New("receive a message: broken")
+	if length > maxMessage {
+		return descriptors, errors.New("receive a message: broken")
 	}
 	body := make([]byte, length)
-	for got := 0; got < len(body); got += n {
-		n, err = unix.Read(int(s), body[got:])
-		if err == unix.EINTR {
-			n = 0
-		} else if err != nil || n == 0 {
-			return descriptor, errors.New("receive a message: it ends too early")
+	err = s.fill(body, &descriptors)
+	if err == io.EOF {
+		err = errors.New("receive a message: it ends too early")
+	}
+	if err != nil {
+		return descriptors, err
+	}
+	return descriptors, json.Unmarshal(body, message)
+}
+
+// fill reads as many bytes as there is room for, and adds the descriptors that come with them.
+func (s Socket) fill(buffer []byte, descriptors *[]int) error {
+	rights := make([]byte, unix.CmsgSpace(4*maxRights))
+	for len(buffer) > 0 {
+		n, m, _, _, err := unix.Recvmsg(int(s), buffer, rights, unix.MSG_CMSG_CLOEXEC)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == nil && n == 0, errors.Is(err, unix.ECONNRESET):
+			return io.EOF
+		case err != nil:
+			return fmt.Errorf("receive a message: %w", err)
+		}
+		buffer = buffer[n:]
+		messages, err := unix.ParseSocketControlMessage(rights[:m])
+		if err != nil {
+			return fmt.Errorf("receive descriptors: %w", err)
+		}
+		for i := range messages {
+			if fds, err := unix.ParseUnixRights(&messages[i]); err == nil {
+				*descriptors = append(*descriptors, fds...)
+			}
 		}
 	}
-	return descriptor, json.Unmarshal(body, message)
+	return nil
 }

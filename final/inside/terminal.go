@@ -24,7 +24,7 @@ func (c *container) openTerminal() ([]stage.Stage, error) {
 		}},
 		{Call: "ioctl(TIOCSCTTY)", Man: "TIOCSCTTY(2const)", Do: func() error { return c.useTerminal(slave) }},
 	}
-	if c.Join != 0 {
+	if c.Joins {
 		return list, nil
 	}
 	return append(list, stage.Stage{Call: `move_mount(terminal, "/dev/console")`, Man: "move_mount(2)", Do: func() error {

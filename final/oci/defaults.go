@@ -8,9 +8,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// maskedPaths tell of the host, or of other containers: each cannot be seen at all.
-func maskedPaths(host *Host) []string {
-	paths := []string{
+// alwaysMasked tell of the host, or of other containers: each cannot be seen at all. One that a host lacks does no harm.
+func alwaysMasked() []string {
+	return []string{
 		"/proc/acpi",
 		"/proc/asound",
 		"/proc/interrupts",
@@ -24,6 +24,11 @@ func maskedPaths(host *Host) []string {
 		"/sys/devices/virtual/powercap",
 		"/sys/firmware",
 	}
+}
+
+// maskedPaths are those, and the counters of heat that the host's processors have.
+func maskedPaths(host *Host) []string {
+	paths := alwaysMasked()
 	// Virtual machines have none of these, so one look is enough there.
 	for cpu := 0; ; cpu++ {
 		dir := fmt.Sprintf("/sys/devices/system/cpu/cpu%d", cpu)

@@ -3,12 +3,17 @@
 package oci
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strings"
 
+	"container-workshop/final/capability"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
 )
 
 // ExecOptions is what the flags of exec say.
@@ -17,10 +22,68 @@ type ExecOptions struct {
 	Env []string
 	// User is as that of [Options]. "" is the user of the container.
 	User string
+	// Groups are additional ones, as numbers.
+	Groups []uint32
 	// Workdir is an absolute path. "" is that of the container.
 	Workdir string
+	// Capabilities are names that come to those of the user.
+	Capabilities []string
+	// NoNewPrivileges is that of the container if nil.
+	NoNewPrivileges *bool
+	// AppArmor and SELinux are labels for the process. "" are those of the container.
+	AppArmor, SELinux string
 	// Terminal asks for a terminal of its own.
 	Terminal bool
+}
+
+// execFlags is the table, with the names that the callers of runc know.
+func execFlags(o *ExecOptions) []*flag {
+	return []*flag{
+		{name: "env", short: "e", arg: "KEY[=VALUE]", about: "variable; without a value it is the caller's", set: each(&o.Env, checkedVariable)},
+		{name: "workdir", short: "w", alias: "cwd", arg: "DIR", about: "working directory (default: the container's)", set: one(&o.Workdir, checkedWorkdir)},
+		{name: "user", short: "u", arg: "USER[:GROUP]", about: "user: name, number, or either with :group", set: one(&o.User, checkedUser)},
+		{name: "additional-gids", short: "g", arg: "GID", about: "additional group, a number", set: each(&o.Groups, parseID)},
+		{name: "tty", short: "t", about: "a terminal of its own", set: one(&o.Terminal, parseBool)},
+		{name: "cap", short: "c", arg: "NAME", about: "add a capability", set: each(&o.Capabilities, checkedName)},
+		{name: "no-new-privs", about: "no program gains privileges", set: one(&o.NoNewPrivileges, pointer(parseBool))},
+		{name: "apparmor", arg: "PROFILE", about: "AppArmor profile", set: one(&o.AppArmor, checkedLabel)},
+		{name: "process-label", arg: "LABEL", about: "SELinux label", set: one(&o.SELinux, checkedLabel)},
+	}
+}
+
+// AddExecFlags adds a flag to the set for each of the options. They end at the first argument that is none.
+func AddExecFlags(set *pflag.FlagSet, o *ExecOptions) {
+	set.SetInterspersed(false)
+	addFlags(set, execFlags(o))
+}
+
+// checkedName takes the name of one capability.
+func checkedName(text string) (string, error) {
+	number, err := capability.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	return capability.Set(1 << number).Names()[0], nil
+}
+
+func checkedLabel(text string) (string, error) {
+	if text == "" {
+		return "", errors.New("want a label")
+	}
+	return text, plain(text)
+}
+
+// LoadProcess reads a process for a container that runs, as exec --process gets it. It is used as it is, and so judged as that
+// of a configuration. OCI runtime specification, config.md, section Process
+func LoadProcess(r io.Reader) (*specs.Process, error) {
+	process := new(specs.Process)
+	if err := decode(r, process); err != nil {
+		return nil, err
+	}
+	if err := checkProcess(process); err != nil {
+		return nil, err
+	}
+	return process, nil
 }
 
 // Exec returns a process for a container that runs: as its first one, but for what the options say. Another user than that of
@@ -42,13 +105,22 @@ func Exec(spec *specs.Spec, o *ExecOptions, args []string, host *Host) (*specs.P
 		}
 		process.Env = setVariable(process.Env, variable, host)
 	}
-	if o.User == "" {
-		return &process, nil
+	if o.User != "" {
+		if err := setUser(&process, o, host); err != nil {
+			return nil, err
+		}
 	}
+	setRights(&process, o)
+	return &process, nil
+}
+
+// setUser makes a process another user's.
+func setUser(process *specs.Process, o *ExecOptions, host *Host) error {
 	user, home, err := FindUser(o.User, host.Passwd, host.Group)
 	if err != nil {
-		return nil, fmt.Errorf("--user %s: %w", o.User, err)
+		return fmt.Errorf("--user %s: %w", o.User, err)
 	}
+	user.Umask = process.User.Umask
 	process.User = user
 	if !slices.ContainsFunc(o.Env, func(text string) bool { return text == "HOME" || strings.HasPrefix(text, "HOME=") }) {
 		process.Env = setVariable(process.Env, "HOME="+home, host)
@@ -59,5 +131,29 @@ func Exec(spec *specs.Spec, o *ExecOptions, args []string, host *Host) (*specs.P
 			process.Capabilities.Permitted, process.Capabilities.Effective = caps.Bounding, caps.Bounding
 		}
 	}
-	return &process, nil
+	return nil
+}
+
+// setRights changes copies: what the container has stays.
+func setRights(process *specs.Process, o *ExecOptions) {
+	process.User.AdditionalGids = append(slices.Clone(process.User.AdditionalGids), o.Groups...)
+	if len(o.Capabilities) > 0 {
+		caps := specs.LinuxCapabilities{}
+		if process.Capabilities != nil {
+			caps = *process.Capabilities
+		}
+		for _, set := range []*[]string{&caps.Bounding, &caps.Effective, &caps.Permitted} {
+			*set = append(slices.Clone(*set), o.Capabilities...)
+		}
+		process.Capabilities = &caps
+	}
+	if o.NoNewPrivileges != nil {
+		process.NoNewPrivileges = *o.NoNewPrivileges
+	}
+	if o.AppArmor != "" {
+		process.ApparmorProfile = o.AppArmor
+	}
+	if o.SELinux != "" {
+		process.SelinuxLabel = o.SELinux
+	}
 }

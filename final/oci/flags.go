@@ -24,8 +24,13 @@ func (f *flag) Set(text string) error { return f.set(text) }
 // String is what pflag takes for the value that the flag has.
 func (f *flag) String() string { return f.value }
 
-// Type is what pflag takes for the kind of the value.
-func (f *flag) Type() string { return f.arg }
+// Type is what pflag takes for the kind of the value, and shows in a usage.
+func (f *flag) Type() string {
+	if f.arg == "" {
+		return "bool"
+	}
+	return f.arg
+}
 
 // flags is the table. The usage has the groups and the flags in this order.
 func flags(o *Options) []*flag {
@@ -50,7 +55,7 @@ func flags(o *Options) []*flag {
 		{group: "Files", name: "device", arg: "SRC[:DST[:rwm]]", about: "device of the host", set: each(&o.Devices, parseDevice)},
 
 		{group: "Limits", name: "memory", short: "m", arg: "SIZE", value: "64m", about: "memory: bytes, or with k, m or g", set: one(&o.Memory, parseMemory)},
-		{group: "Limits", name: "memory-swap", arg: "SIZE", about: "memory and swap together (default: no swap);\n-1 is no limit", set: one(&o.MemorySwap, parseSwap)},
+		{group: "Limits", name: "memory-swap", arg: "SIZE", about: "memory and swap together (default: no swap);\n-1 is no limit", set: one(&o.MemorySwap, parseLimit)},
 		{group: "Limits", name: "memory-reservation", arg: "SIZE", about: "memory that stays when it is short", set: one(&o.MemoryReservation, parseSize)},
 		{group: "Limits", name: "pids", alias: "pids-limit", arg: "N", value: "64", about: "processes and threads", set: one(&o.Pids, parsePids)},
 		{group: "Limits", name: "cpus", arg: "N", value: "1", about: "CPU time in processors, such as 0.5", set: one(&o.CPUs, parseCPUs)},

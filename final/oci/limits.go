@@ -65,7 +65,8 @@ func parseMemory(text string) (int64, error) {
 	return n, err
 }
 
-func parseSwap(text string) (int64, error) {
+// parseLimit takes -1 for no limit.
+func parseLimit(text string) (int64, error) {
 	if text == "-1" {
 		return -1, nil
 	}

@@ -18,7 +18,7 @@ const small = `{
 	"unknown": [{"key": 1}],
 	"process": {"args": ["true"], "cwd": "/", "user": {"uid": 0, "gid": 0}, "alsoUnknown": true},
 	"root": {"path": "rootfs"},
-	"linux": {}
+	"linux": {"namespaces": [{"type": "mount"}]}
 }
 `
 

@@ -102,7 +102,12 @@ func (o *Options) Unconfined() bool {
 func AddFlags(set *pflag.FlagSet, o *Options) {
 	*o = Defaults()
 	set.SetInterspersed(false)
-	for _, f := range flags(o) {
+	addFlags(set, flags(o))
+}
+
+// addFlags adds the rows of a table of flags.
+func addFlags(set *pflag.FlagSet, table []*flag) {
+	for _, f := range table {
 		for _, name := range []string{f.name, f.alias} {
 			if name == "" {
 				continue

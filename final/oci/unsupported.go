@@ -4,68 +4,42 @@ package oci
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// checkSupported refuses the fields that this runtime cannot honour: to ignore them would be a promise not kept.
+// A Refusal is a field of the configuration that this runtime cannot honour, and why.
+type Refusal struct {
+	// Field is its path, such as linux.intelRdt.
+	Field  string
+	Reason string
+	used   func(*specs.Spec) bool
+}
+
+// unsupported is the table. To ignore a field would be a promise not kept.
+var unsupported = []Refusal{
+	{"linux.netDevices", "moving a network device to the container is left to whoever makes its network namespace",
+		func(s *specs.Spec) bool { return len(s.Linux.NetDevices) > 0 }},
+	{"linux.intelRdt", "sharing a processor's cache needs a resctrl file system, which no container engine asks for",
+		func(s *specs.Spec) bool { return s.Linux.IntelRdt != nil }},
+	{"linux.memoryPolicy", "a policy for memory nodes is not set for the command (numactl in the container sets one)",
+		func(s *specs.Spec) bool { return s.Linux.MemoryPolicy != nil }},
+	{"solaris", "this runtime is for Linux", func(s *specs.Spec) bool { return s.Solaris != nil }},
+	{"windows", "this runtime is for Linux", func(s *specs.Spec) bool { return s.Windows != nil }},
+	{"vm", "a container is no virtual machine here", func(s *specs.Spec) bool { return s.VM != nil }},
+	{"zos", "this runtime is for Linux", func(s *specs.Spec) bool { return s.ZOS != nil }},
+	{"freebsd", "this runtime is for Linux", func(s *specs.Spec) bool { return s.FreeBSD != nil }},
+}
+
+// Unsupported returns all fields that [Validate] refuses whatever their value is.
+func Unsupported() []Refusal {
+	return append([]Refusal(nil), unsupported...)
+}
+
 func checkSupported(spec *specs.Spec) error {
-	process, linux := spec.Process, spec.Linux
-	hooks, seccomp := spec.Hooks, linux.Seccomp
-	if hooks == nil {
-		hooks = &specs.Hooks{}
-	}
-	if seccomp == nil {
-		seccomp = &specs.LinuxSeccomp{}
-	}
-	for _, field := range []struct {
-		path string
-		used bool
-	}{
-		//lint:ignore SA1019 engines still ask for it
-		{"hooks.prestart", len(hooks.Prestart) > 0},
-		{"hooks.createRuntime", len(hooks.CreateRuntime) > 0},
-		{"hooks.createContainer", len(hooks.CreateContainer) > 0},
-		{"hooks.startContainer", len(hooks.StartContainer) > 0},
-		{"hooks.poststart", len(hooks.Poststart) > 0},
-		{"hooks.poststop", len(hooks.Poststop) > 0},
-		{"process.apparmorProfile", process.ApparmorProfile != ""},
-		{"process.selinuxLabel", process.SelinuxLabel != ""},
-		{"process.scheduler", process.Scheduler != nil},
-		{"process.ioPriority", process.IOPriority != nil},
-		{"process.execCPUAffinity", process.ExecCPUAffinity != nil},
-		{"linux.uidMappings", len(linux.UIDMappings) > 0},
-		{"linux.gidMappings", len(linux.GIDMappings) > 0},
-		{"linux.timeOffsets", len(linux.TimeOffsets) > 0},
-		{"linux.rootfsPropagation", linux.RootfsPropagation != ""},
-		{"linux.netDevices", len(linux.NetDevices) > 0},
-		{"linux.mountLabel", linux.MountLabel != ""},
-		{"linux.intelRdt", linux.IntelRdt != nil},
-		{"linux.memoryPolicy", linux.MemoryPolicy != nil},
-		{"linux.personality", linux.Personality != nil},
-		{"linux.seccomp.listenerPath", seccomp.ListenerPath != ""},
-		{"solaris", spec.Solaris != nil},
-		{"windows", spec.Windows != nil},
-		{"vm", spec.VM != nil},
-		{"zos", spec.ZOS != nil},
-		{"freebsd", spec.FreeBSD != nil},
-	} {
-		if field.used {
-			return fmt.Errorf("%s: not supported", field.path)
-		}
-	}
-	for i, mount := range spec.Mounts {
-		switch {
-		case len(mount.UIDMappings) > 0:
-			return fmt.Errorf("mounts[%d].uidMappings: not supported", i)
-		case len(mount.GIDMappings) > 0:
-			return fmt.Errorf("mounts[%d].gidMappings: not supported", i)
-		}
-		for j, option := range mount.Options {
-			if slices.Contains([]string{"idmap", "ridmap"}, option) {
-				return fmt.Errorf("mounts[%d].options[%d]: %q is not supported", i, j, option)
-			}
+	for _, field := range unsupported {
+		if field.used(spec) {
+			return fmt.Errorf("%s: not supported: %s", field.Field, field.Reason)
 		}
 	}
 	return nil

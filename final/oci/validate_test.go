@@ -48,22 +48,36 @@ var invalid = [][3]string{
 	{"process.rlimits", `[{"type": "NOFILE"}]`, "process.rlimits[0].type: no limit"},
 	{"process.rlimits", `[{"type": "RLIMIT_CPU"}, {"type": "RLIMIT_CPU"}]`, "process.rlimits[1].type: RLIMIT_CPU is there twice"},
 	{"process.rlimits", `[{"type": "RLIMIT_CPU", "soft": 2, "hard": 1}]`, "process.rlimits[0].soft: "},
-	{"process.apparmorProfile", `"x"`, "process.apparmorProfile: not supported"},
-	{"process.selinuxLabel", `"x"`, "process.selinuxLabel: not supported"},
-	{"process.scheduler", `{}`, "process.scheduler: not supported"},
-	{"process.ioPriority", `{}`, "process.ioPriority: not supported"},
-	{"process.execCPUAffinity", `{}`, "process.execCPUAffinity: not supported"},
+	{"process.apparmorProfile", `"a\nb"`, "process.apparmorProfile: "},
+	{"process.selinuxLabel", `"a\u0000"`, "process.selinuxLabel: "},
+	{"process.scheduler", `{}`, `process.scheduler.policy: no policy ""`},
+	{"process.scheduler", `{"policy": "FIFO"}`, `process.scheduler.policy: no policy "FIFO"`},
+	{"process.scheduler", `{"policy": "SCHED_OTHER", "nice": 20}`, "process.scheduler.nice: 20: want -20 to 19"},
+	{"process.scheduler", `{"policy": "SCHED_BATCH", "nice": -21}`, "process.scheduler.nice: -21"},
+	{"process.scheduler", `{"policy": "SCHED_OTHER", "priority": 1}`, "process.scheduler.priority: 1: it is for SCHED_FIFO and SCHED_RR: want 0 for SCHED_OTHER"},
+	{"process.scheduler", `{"policy": "SCHED_RR"}`, "process.scheduler.priority: 0: want 1 to 99 for SCHED_RR"},
+	{"process.scheduler", `{"policy": "SCHED_FIFO", "priority": 100}`, "process.scheduler.priority: 100: want 0 to 99"},
+	{"process.scheduler", `{"policy": "SCHED_FIFO", "priority": -1}`, "process.scheduler.priority: -1: want 0 to 99"},
+	{"process.scheduler", `{"policy": "SCHED_IDLE", "runtime": 1}`, "process.scheduler: runtime, deadline and period"},
+	{"process.scheduler", `{"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_RECLAIM", "RECLAIM"]}`, `process.scheduler.flags[1]: no flag "RECLAIM"`},
+	{"process.ioPriority", `{}`, `process.ioPriority.class: no class ""`},
+	{"process.ioPriority", `{"class": "RT"}`, `process.ioPriority.class: no class "RT"`},
+	{"process.ioPriority", `{"class": "IOPRIO_CLASS_BE", "priority": 8}`, "process.ioPriority.priority: 8: want 0 to 7"},
+	{"process.ioPriority", `{"class": "IOPRIO_CLASS_BE", "priority": -1}`, "process.ioPriority.priority: -1"},
+	{"process.execCPUAffinity", `{"initial": "x"}`, `process.execCPUAffinity.initial: "x"`},
+	{"process.execCPUAffinity", `{"initial": "0", "final": "3-1"}`, `process.execCPUAffinity.final: "3-1"`},
 	{"root", `null`, "root: missing"},
+	{"root.path", `"a\u0000"`, "root.path: "},
 	{"root.path", `""`, "root.path: missing"},
 	{"hostname", `"x"`, "hostname: it is the host's"},
 	{"domainname", `"x"`, "domainname: it is the host's"},
-	{"linux.rootfsPropagation", `"rslave"`, "linux.rootfsPropagation: not supported"},
-	{"hooks.prestart", `[{"path": "/x"}]`, "hooks.prestart: not supported"},
-	{"hooks.createRuntime", `[{"path": "/x"}]`, "hooks.createRuntime: not supported"},
-	{"hooks.createContainer", `[{"path": "/x"}]`, "hooks.createContainer: not supported"},
-	{"hooks.startContainer", `[{"path": "/x"}]`, "hooks.startContainer: not supported"},
-	{"hooks.poststart", `[{"path": "/x"}]`, "hooks.poststart: not supported"},
-	{"hooks.poststop", `[{"path": "/x"}]`, "hooks.poststop: not supported"},
+	{"hooks.prestart", `[{"path": "/x"}, {"path": "x"}]`, `hooks.prestart[1].path: "x": want an absolute path`},
+	{"hooks.createRuntime", `[{}]`, `hooks.createRuntime[0].path: ""`},
+	{"hooks.createContainer", `[{"path": "/x\u0000"}]`, "hooks.createContainer[0].path: "},
+	{"hooks.startContainer", `[{"path": "/x", "timeout": 0}]`, "hooks.startContainer[0].timeout: 0: want seconds above 0"},
+	{"hooks.poststart", `[{"path": "/x", "timeout": -1}]`, "hooks.poststart[0].timeout: -1"},
+	{"hooks.poststop", `[{"path": "/x", "args": ["x", "\u0000"]}]`, "hooks.poststop[0].args[1]: "},
+	{"hooks.poststop", `[{"path": "/x", "env": ["A=\u0000"]}]`, "hooks.poststop[0].env[0]: "},
 	{"solaris", `{}`, "solaris: not supported"},
 	{"windows", `{}`, "windows: not supported"},
 	{"vm", `{}`, "vm: not supported"},
@@ -73,26 +87,36 @@ var invalid = [][3]string{
 	{"mounts", `[{"destination": "/a"}, {"destination": "/b", "type": "bind"}]`, "mounts[1].source: missing"},
 	{"mounts", `[{"destination": "/b", "options": ["ro", "rbind"]}]`, "mounts[0].source: missing"},
 	{"mounts", `[{"destination": "/b\u0000"}]`, "mounts[0]: want no NUL"},
-	{"mounts", `[{"destination": "/b", "uidMappings": [{"size": 1}]}]`, "mounts[0].uidMappings: not supported"},
-	{"mounts", `[{"destination": "/b", "gidMappings": [{"size": 1}]}]`, "mounts[0].gidMappings: not supported"},
-	{"mounts", `[{"destination": "/b", "options": ["ro", "idmap"]}]`, `mounts[0].options[1]: "idmap" is not supported`},
-	{"mounts", `[{"destination": "/b", "options": ["ridmap"]}]`, `mounts[0].options[0]: "ridmap" is not supported`},
+	{"mounts", `[{"destination": "/b", "type": "tmpfs", "options": ["ro", "idmap"]}]`, `mounts[0].options[1]: "idmap" is not supported on type "tmpfs": want a bind mount`},
+	{"mounts", `[{"destination": "/b", "type": "proc", "options": ["ridmap"]}]`, `mounts[0].options[0]: "ridmap" is not supported on type "proc"`},
+	{"mounts", `[{"destination": "/b", "type": "tmpfs", "uidMappings": [{"size": 1}], "gidMappings": [{"size": 1}]}]`, "mounts[0]: uidMappings and gidMappings are not supported on type"},
+	{"mounts", `[{"destination": "/b", "source": "/", "options": ["bind", "idmap"]}]`, `mounts[0].options[1]: "idmap": want uidMappings and gidMappings, or a user namespace`},
+	{"mounts", `[{"destination": "/b", "source": "/", "type": "bind", "uidMappings": [{"size": 1}]}]`, "mounts[0].gidMappings: missing"},
+	{"mounts", `[{"destination": "/b", "source": "/", "type": "bind", "gidMappings": [{"size": 1}]}]`, "mounts[0].uidMappings: missing"},
+	{"mounts", `[{"destination": "/b", "source": "/", "type": "bind", "uidMappings": [{"size": 1}], "gidMappings": [{"size": 0}]}]`, "mounts[0].gidMappings[0].size: "},
+	{"mounts", `[{"destination": "/b", "source": "/", "type": "bind", "uidMappings": [{"size": 2}, {"containerID": 1, "hostID": 5, "size": 1}], "gidMappings": [{"size": 1}]}]`, "mounts[0].uidMappings[1]: it overlaps with mounts[0].uidMappings[0]"},
 	{"linux", `null`, "linux: missing"},
-	{"linux.uidMappings", `[{"size": 1}]`, "linux.uidMappings: not supported"},
-	{"linux.gidMappings", `[{"size": 1}]`, "linux.gidMappings: not supported"},
-	{"linux.timeOffsets", `{"monotonic": {}}`, "linux.timeOffsets: not supported"},
+	{"linux", `{}`, "linux.namespaces: no mount namespace"},
+	{"linux.namespaces", `[{"type": "pid"}, {"type": "uts"}]`, "linux.namespaces: no mount namespace"},
+	{"linux.uidMappings", `[{"size": 1}]`, "linux.uidMappings: the IDs are the host's"},
+	{"linux.gidMappings", `[{"size": 1}]`, "linux.gidMappings: the IDs are the host's"},
+	{"linux.namespaces", `[{"type": "mount"}, {"type": "user"}]`, "linux.uidMappings: missing"},
+	{"linux.timeOffsets", `{"monotonic": {}}`, "linux.timeOffsets: want a new time namespace"},
+	{"linux.mountLabel", `"x\"y"`, "linux.mountLabel: "},
+	{"linux.mountLabel", `"x\ny"`, "linux.mountLabel: "},
+	{"linux.personality", `{}`, `linux.personality.domain: "": want LINUX or LINUX32`},
+	{"linux.personality", `{"domain": "PER_LINUX"}`, "linux.personality.domain: "},
+	{"linux.personality", `{"domain": "LINUX", "flags": ["READ_IMPLIES_EXEC"]}`, "linux.personality.flags[0]: "},
+	{"linux.seccomp", `{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "x"}`, "linux.seccomp.listenerPath: "},
+	{"linux.seccomp", `{"defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x"}`, "linux.seccomp.listenerMetadata: "},
 	{"linux.netDevices", `{"eth0": {}}`, "linux.netDevices: not supported"},
-	{"linux.mountLabel", `"x"`, "linux.mountLabel: not supported"},
 	{"linux.intelRdt", `{}`, "linux.intelRdt: not supported"},
 	{"linux.memoryPolicy", `{}`, "linux.memoryPolicy: not supported"},
-	{"linux.personality", `{}`, "linux.personality: not supported"},
-	{"linux.seccomp.listenerPath", `"/x"`, "linux.seccomp.listenerPath: not supported"},
-	{"linux.namespaces", `[{"type": "pid"}, {"type": "user"}]`, `linux.namespaces[1].type: "user" is not supported`},
-	{"linux.namespaces", `[{"type": "time"}]`, `linux.namespaces[0].type: "time" is not supported`},
 	{"linux.namespaces", `[{"type": "mnt"}]`, `linux.namespaces[0].type: no namespace "mnt"`},
 	{"linux.namespaces", `[{}]`, `linux.namespaces[0].type: no namespace ""`},
 	{"linux.namespaces", `[{"type": "pid"}, {"type": "ipc"}, {"type": "pid", "path": "/x"}]`, `linux.namespaces[2].type: "pid" is there twice`},
 	{"linux.namespaces", `[{"type": "pid", "path": "x"}]`, `linux.namespaces[0].path: "x"`},
+	{"linux.namespaces", `[{"type": "pid", "path": "/\u0000"}]`, `linux.namespaces[0].path: `},
 	{"linux.maskedPaths", `["/a", "b"]`, `linux.maskedPaths[1]: "b"`},
 	{"linux.readonlyPaths", `[""]`, `linux.readonlyPaths[0]: ""`},
 	{"linux.readonlyPaths", `["/\u0000"]`, `linux.readonlyPaths[0]: `},
@@ -118,6 +142,17 @@ var valid = [][2]string{
 	{"process.user", `{"uid": 4294967294, "gid": 4294967294, "additionalGids": [0, 0], "umask": 511, "username": "x"}`},
 	{"process.consoleSize", `{"height": 100000, "width": 1}`},
 	{"process.rlimits", `[{"type": "RLIMIT_CPU", "soft": 1, "hard": 1}, {"type": "RLIMIT_RTTIME", "hard": 18446744073709551615}]`},
+	{"process.apparmorProfile", `"docker-default"`},
+	{"process.selinuxLabel", `"system_u:system_r:container_t:s0:c1,c2"`},
+	{"process.scheduler", `{"policy": "SCHED_OTHER", "nice": -20, "flags": ["SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_UTIL_CLAMP_MAX"]}`},
+	{"process.scheduler", `{"policy": "SCHED_FIFO", "priority": 99}`},
+	{"process.scheduler", `{"policy": "SCHED_ISO", "nice": 19}`},
+	{"process.scheduler", `{"policy": "SCHED_DEADLINE", "runtime": 1, "deadline": 2, "period": 3}`},
+	{"process.ioPriority", `{"class": "IOPRIO_CLASS_IDLE", "priority": 7}`},
+	{"process.execCPUAffinity", `{"initial": "0-3,7"}`},
+	{"process.execCPUAffinity", `{}`},
+	{"hooks.prestart", `[{"path": "/x", "args": ["x", ""], "env": ["A=1", "nonsense"], "timeout": 1}, {"path": "/y"}]`},
+	{"hooks.poststop", `[{"path": "/x"}]`},
 	{"hooks", `{}`},
 	{"hooks", `{"prestart": []}`},
 	{"annotations", `{"a": "b"}`},
@@ -127,6 +162,14 @@ var valid = [][2]string{
 	{"linux.devices", `[{"path": "/dev/x", "type": "u"}, {"path": "/dev/p", "type": "p", "major": -1}]`},
 	{"linux.resources", `{"devices": [{"allow": false, "access": "rwm"}, {"type": "a"}], "cpu": {"shares": 0}, "blockIO": {"weight": 0}}`},
 	{"linux.uidMappings", `[]`},
+	{"linux.timeOffsets", `{}`},
+	{"linux.netDevices", `{}`},
+	{"linux.namespaces", `[{"type": "mount", "path": "/proc/1/ns/mnt"}, {"type": "user", "path": "/proc/1/ns/user"}, {"type": "time", "path": "/proc/1/ns/time"}]`},
+	{"linux.rootfsPropagation", `"rslave"`},
+	{"linux.mountLabel", `"system_u:object_r:svirt_sandbox_file_t:s0:c715,c811"`},
+	{"linux.personality", `{"domain": "LINUX32"}`},
+	{"linux.seccomp", `{"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/run/x", "listenerMetadata": "x"}`},
+	{"mounts", `[{"destination": "/b", "source": "/", "type": "none", "options": ["rbind", "ridmap"], "uidMappings": [{"containerID": 1, "hostID": 9, "size": 1}], "gidMappings": [{"size": 1}]}]`},
 }
 
 func TestValidate(t *testing.T) {
@@ -158,14 +201,18 @@ func TestValidateTogether(t *testing.T) {
 		require.NoError(t, err)
 		return Validate(spec)
 	}
-	uts := `{"linux": {"namespaces": [{"type": "uts"}], "sysctl": {"kernel.domainname": "d"}}}`
+	uts := `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}], "sysctl": {"kernel.domainname": "d"}}}`
 	assert.NoError(t, both(uts, `{"hostname": "x", "domainname": "y"}`))
 	assert.ErrorContains(t, both(uts, `{"hostname": "`+strings.Repeat("x", 65)+`"}`), "64")
 	assert.ErrorContains(t, both(uts, `{"domainname": "`+strings.Repeat("x", 65)+`"}`), "64")
-	assert.NoError(t, both(`{"linux": {"namespaces": [{"type": "network"}, {"type": "ipc"}], "sysctl": {"net.x": "1", "fs.mqueue.msg_max": "1", "net/ipv4/conf/eth0.1/x": "2"}}}`))
-	assert.ErrorContains(t, both(`{"linux": {"namespaces": [{"type": "network"}], "sysctl": {"net.x": "\u0000"}}}`), "NUL")
-	assert.ErrorContains(t, both(`{"linux": {"namespaces": [{"type": "uts"}], "sysctl": {"kernel.hostname": "x"}}}`), "hostname")
+	assert.NoError(t, both(`{"linux": {"namespaces": [{"type": "mount"}, {"type": "network"}, {"type": "ipc"}], "sysctl": {"net.x": "1", "fs.mqueue.msg_max": "1", "net/ipv4/conf/eth0.1/x": "2"}}}`))
+	assert.ErrorContains(t, both(`{"linux": {"namespaces": [{"type": "mount"}, {"type": "network"}], "sysctl": {"net.x": "\u0000"}}}`), "NUL")
+	assert.ErrorContains(t, both(`{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}], "sysctl": {"kernel.hostname": "x"}}}`), "hostname")
 	size := `{"process": {"terminal": true, "cwd": "/", "args": ["x"], "consoleSize": {"height": %, "width": 1}}}`
 	assert.NoError(t, both(strings.Replace(size, "%", "65535", 1)))
 	assert.ErrorContains(t, both(strings.Replace(size, "%", "65536", 1)), "process.consoleSize")
+
+	// What is joined is the container's as well: engines let the containers of a pod share them.
+	joined := `{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts", "path": "/proc/1/ns/uts"}, {"type": "network", "path": "/run/netns/x"}], "sysctl": {"net.x": "1"}}}`
+	assert.NoError(t, both(joined, `{"hostname": "x", "domainname": "y"}`))
 }

@@ -89,3 +89,21 @@ func (r Root) MakeLink(target, name string) error {
 	}
 	return nil
 }
+
+// BindDevice shows the host's node of a device below the root, for who may not make one. It must be where it is in the container,
+// and the host's tree in sight. user_namespaces(7)
+func (r Root) BindDevice(d specs.LinuxDevice) error {
+	var stat unix.Stat_t
+	if err := unix.Stat(d.Path, &stat); err != nil {
+		return fmt.Errorf("the device %s of the host: %w", d.Path, err)
+	}
+	if stat.Mode&unix.S_IFMT != deviceTypes[d.Type] || stat.Rdev != unix.Mkdev(uint32(d.Major), uint32(d.Minor)) {
+		return fmt.Errorf("the device %s of the host is another one: want %s %d:%d (in a user namespace devices cannot be made)", d.Path, d.Type, d.Major, d.Minor)
+	}
+	mount, err := Clone(d.Path, false)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(mount)
+	return r.AttachAt(mount, d.Path)
+}

@@ -3,31 +3,186 @@
 package rootfs
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 func TestOptions(t *testing.T) {
+	const ro, atime = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR__ATIME
 	for _, test := range []struct {
-		words    []string
+		words    string
 		expected Options
 	}{
-		{nil, Options{}},
-		{[]string{"defaults", "rw", "relatime"}, Options{Clear: unix.MOUNT_ATTR_RDONLY}},
-		{[]string{"ro", "nosuid", "nodev", "noexec"}, Options{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC}},
-		{[]string{"ro", "rw"}, Options{Clear: unix.MOUNT_ATTR_RDONLY}},
-		{[]string{"rw", "ro"}, Options{Set: unix.MOUNT_ATTR_RDONLY}},
-		{[]string{"bind", "rro"}, Options{Bind: true, SetAll: unix.MOUNT_ATTR_RDONLY}},
-		{[]string{"rbind", "rprivate"}, Options{Bind: true, Recursive: true, Propagation: unix.MS_PRIVATE, PropagationAll: true}},
-		{[]string{"slave"}, Options{Propagation: unix.MS_SLAVE}},
-		{[]string{"size=16m", "mode=1777", "tmpcopyup"}, Options{Data: []string{"size=16m", "mode=1777"}, CopyUp: true}},
+		{"", Options{}},
+		{"defaults rw", Options{Clear: ro}},
+		{"ro nosuid", Options{Set: ro | unix.MOUNT_ATTR_NOSUID}},
+		{"dev nodev exec noexec", Options{Set: unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC}},
+		{"ro rw", Options{Clear: ro}},
+		{"rw ro", Options{Set: ro}},
+		{"suid nosuid symfollow nosymfollow", Options{Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOSYMFOLLOW}},
+		{"bind rro", Options{Bind: true, Set: ro, SetAll: ro}},
+		{"rro rw", Options{Clear: ro, SetAll: ro}},
+		{"rw rro", Options{Set: ro, SetAll: ro}},
+		{"ro rrw", Options{Clear: ro, ClearAll: ro}},
+		{"rro rrw", Options{Clear: ro, ClearAll: ro}},
+		{"noatime", Options{Set: unix.MOUNT_ATTR_NOATIME, Clear: atime}},
+		{"noatime strictatime", Options{Set: unix.MOUNT_ATTR_STRICTATIME, Clear: atime}},
+		{"noatime relatime", Options{Clear: atime}},
+		{"relatime noatime", Options{Set: unix.MOUNT_ATTR_NOATIME, Clear: atime}},
+		{"strictatime atime", Options{Set: unix.MOUNT_ATTR_STRICTATIME, Clear: atime}},
+		{"noatime nostrictatime norelatime", Options{Set: unix.MOUNT_ATTR_NOATIME, Clear: atime}},
+		{"rnoatime relatime", Options{Clear: atime, SetAll: unix.MOUNT_ATTR_NOATIME, ClearAll: atime}},
+		{"rnodiratime diratime", Options{Clear: unix.MOUNT_ATTR_NODIRATIME, SetAll: unix.MOUNT_ATTR_NODIRATIME}},
+		{"rbind rprivate", Options{Bind: true, Recursive: true, Propagation: unix.MS_PRIVATE, PropagationAll: true}},
+		{"slave", Options{Propagation: unix.MS_SLAVE}},
+		{"rslave runbindable shared", Options{Propagation: unix.MS_SHARED}},
+		{"size=16m mode=1777 tmpcopyup", Options{Data: []string{"size=16m", "mode=1777"}, CopyUp: true}},
+		{"sync size=1m lazytime mand dirsync", Options{Data: []string{"sync", "lazytime", "mand", "dirsync", "size=1m"}}},
+		{"async sync nolazytime lazytime lazytime nomand", Options{Data: []string{"sync", "lazytime", "nomand"}}},
+		{"loud silent iversion noiversion", Options{}},
+		{"sync bind async dirsync", Options{Bind: true}},
+		{"idmap", Options{IDMap: true}},
+		{"idmap ridmap", Options{IDMap: true, IDMapAll: true}},
+		{"ridmap idmap", Options{IDMap: true}},
+		{"remount bind ro", Options{Remount: true, Bind: true, Set: ro}},
 	} {
-		options, err := ParseOptions(test.words)
+		options, err := ParseOptions(strings.Fields(test.words))
 		assert.NoError(t, err)
-		assert.Equal(t, test.expected, options, "%q", test.words)
+		assert.Equal(t, test.expected, options, test.words)
 	}
-	_, err := ParseOptions([]string{"bind", "size=1m"})
+	_, err := ParseOptions([]string{"bind", "sync", "size=1m"})
 	assert.ErrorContains(t, err, "size=1m")
+}
+
+// The table of config.md, Linux mount options, and rnodev, which it forgets.
+const specification = `
+	async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime noexec
+	noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime relatime
+	remount rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate
+	rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime suid
+	symfollow sync tmpcopyup unbindable idmap ridmap`
+
+func TestWordsAreThoseOfTheSpecification(t *testing.T) {
+	expected := strings.Fields(specification)
+	slices.Sort(expected)
+	assert.Equal(t, expected, Words())
+	for _, word := range expected {
+		options, err := ParseOptions([]string{word})
+		require.NoError(t, err)
+		mount, err := Filesystem("tmpfs", "tmpfs", options.Data, options.Flags())
+		if assert.NoError(t, err, word) {
+			assert.NoError(t, Change(mount, options.SetAll, options.ClearAll, 0, true), word)
+			assert.NoError(t, Change(mount, options.Set, options.Clear, options.Propagation, options.PropagationAll), word)
+			unix.Close(mount)
+		}
+	}
+}
+
+// seen returns the flags of the file system that a file is on, and of its mount, which have to do with words.
+func seen(t *testing.T, name string) int64 {
+	t.Helper()
+	var fs unix.Statfs_t
+	require.NoError(t, unix.Statfs(name, &fs))
+	return fs.Flags & (unix.ST_RDONLY | unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC | unix.ST_SYNCHRONOUS | unix.ST_MANDLOCK |
+		unix.ST_NOATIME | unix.ST_NODIRATIME | unix.ST_RELATIME | nosymfollow)
+}
+
+const nosymfollow = 0x2000 // ST_NOSYMFOLLOW, statfs(2)
+
+func TestWordsHaveTheirEffectOnANewFileSystem(t *testing.T) {
+	for words, expected := range map[string]int64{
+		"":                          unix.ST_RELATIME,
+		"ro nosuid nodev noexec":    unix.ST_RDONLY | unix.ST_NOSUID | unix.ST_NODEV | unix.ST_NOEXEC | unix.ST_RELATIME,
+		"rro rnosuid suid":          unix.ST_RDONLY | unix.ST_RELATIME,
+		"rro rw":                    unix.ST_RELATIME,
+		"sync mand":                 unix.ST_SYNCHRONOUS | unix.ST_MANDLOCK | unix.ST_RELATIME,
+		"sync async mand nomand":    unix.ST_RELATIME,
+		"noatime nodiratime":        unix.ST_NOATIME | unix.ST_NODIRATIME,
+		"noatime strictatime":       0,
+		"strictatime relatime":      unix.ST_RELATIME,
+		"rnosymfollow rstrictatime": nosymfollow,
+	} {
+		options, err := ParseOptions(strings.Fields(words))
+		require.NoError(t, err)
+		mount, err := Filesystem("tmpfs", "tmpfs", options.Data, options.Flags())
+		if assert.NoError(t, err, words) {
+			assert.Equal(t, expected, seen(t, procPath(mount)), words)
+			unix.Close(mount)
+		}
+	}
+}
+
+// private puts the rest of a test into a mount namespace of its own, which ends with it.
+func private(t *testing.T) {
+	t.Helper()
+	// The thread ends with the goroutine, unless it is the first one, which others see in /proc/self.
+	runtime.LockOSThread()
+	before, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
+	t.Cleanup(func() { assert.NoError(t, errors.Join(unix.Setns(before, unix.CLONE_NEWNS), unix.Close(before))) })
+	require.NoError(t, unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
+}
+
+// attached mounts a tmpfs on a directory, which it makes, until the end of the test.
+func attached(t *testing.T, dir string, words ...string) {
+	t.Helper()
+	options, err := ParseOptions(words)
+	require.NoError(t, err)
+	mount, err := Filesystem("tmpfs", "tmpfs", options.Data, options.Flags())
+	require.NoError(t, err)
+	defer unix.Close(mount)
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	target, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(target)
+	require.NoError(t, Attach(mount, target))
+	t.Cleanup(func() { assert.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+}
+
+func TestFlagsOfAFileSystemAreListed(t *testing.T) {
+	private(t)
+	dir := filepath.Join(t.TempDir(), "mounted")
+	attached(t, dir, "lazytime", "dirsync", "silent")
+	mounts, err := os.ReadFile("/proc/thread-self/mountinfo")
+	require.NoError(t, err)
+	_, line, _ := strings.Cut(string(mounts), " "+dir+" ")
+	line, _, _ = strings.Cut(line, "\n")
+	assert.Contains(t, line, "lazytime")
+	assert.Contains(t, line, "dirsync")
+}
+
+func TestWordsHaveTheirEffectOnABindMountAndBelow(t *testing.T) {
+	private(t)
+	dir := filepath.Join(t.TempDir(), "mounted")
+	attached(t, dir, "noatime", "noexec")
+	attached(t, filepath.Join(dir, "below"), "noatime", "noexec")
+	for words, expected := range map[string][2]int64{
+		"norelatime loud":            {unix.ST_NOATIME | unix.ST_NOEXEC, unix.ST_NOATIME | unix.ST_NOEXEC},
+		"ro exec sync":               {unix.ST_RDONLY | unix.ST_NOATIME, unix.ST_NOATIME | unix.ST_NOEXEC},
+		"rro rexec":                  {unix.ST_RDONLY | unix.ST_NOATIME, unix.ST_RDONLY | unix.ST_NOATIME},
+		"rro rw relatime":            {unix.ST_RELATIME | unix.ST_NOEXEC, unix.ST_RDONLY | unix.ST_NOATIME | unix.ST_NOEXEC},
+		"ro rrw rexec":               {unix.ST_NOATIME, unix.ST_NOATIME},
+		"rstrictatime noatime nodev": {unix.ST_NOATIME | unix.ST_NODEV | unix.ST_NOEXEC, unix.ST_NOEXEC},
+		"ratime":                     {unix.ST_RELATIME | unix.ST_NOEXEC, unix.ST_RELATIME | unix.ST_NOEXEC},
+	} {
+		options, err := ParseOptions(append(strings.Fields(words), "rbind"))
+		require.NoError(t, err)
+		clone, err := Clone(dir, options.Recursive)
+		require.NoError(t, err)
+		require.NoError(t, Change(clone, options.SetAll, options.ClearAll, 0, true))
+		require.NoError(t, Change(clone, options.Set, options.Clear, 0, false))
+		assert.Equal(t, expected[0], seen(t, procPath(clone)), words)
+		assert.Equal(t, expected[1], seen(t, filepath.Join(procPath(clone), "below")), words)
+		unix.Close(clone)
+	}
 }

@@ -9,16 +9,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Enter attaches a mount on top of the root directory and goes there. What is below is still the old root, out of sight of
-// paths but not of .., until Pivot.
-func Enter(mount int) error {
-	// A path does not see what is mounted on the root directory itself: it is the process's root, not a name in a tree.
-	err := unix.MoveMount(mount, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
+// Enter attaches a mount to a directory of the host's tree and goes there. Where that is out of our sight, as can be for who is
+// another user than the host's root, it is attached on top of the root directory: what is below is still the old root, out of
+// sight of paths but not of .., until Pivot.
+func Enter(mount int, dir string) error {
+	err := unix.MoveMount(mount, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	if errors.Is(err, unix.EACCES) {
+		// A path does not see what is mounted on the root directory itself: it is the process's root, not a name in a tree.
+		err = unix.MoveMount(mount, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
+	}
 	if err != nil {
 		return fmt.Errorf("attach the root file system: %w", err)
 	}
 	if err := unix.Fchdir(mount); err != nil {
 		return fmt.Errorf("change to the root file system: %w", err)
+	}
+	return nil
+}
+
+// MoveRoot is for who cannot Pivot, on an initramfs: it covers the root directory with the mount that Enter has attached, and
+// makes that the root directory of this process. The host's tree is still below it, and chroot(2) a way there. mount(2), MS_MOVE
+func MoveRoot(mount int) error {
+	if err := unix.MoveMount(mount, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("move the root file system: %w", err)
+	}
+	if err := errors.Join(unix.Fchdir(mount), unix.Chroot("."), unix.Chdir("/")); err != nil {
+		return fmt.Errorf("change the root directory: %w", err)
 	}
 	return nil
 }

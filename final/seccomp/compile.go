@@ -7,6 +7,7 @@ package seccomp
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -17,9 +18,14 @@ const refuse = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 
 // Compile turns a profile into a program of classic BPF for seccomp(2). It does for each system call:
 //
-//   - Only those of the native architecture are looked at. Others (i386 on amd64, 32-bit ARM on arm64) kill the process and
-//     x32 ones fail with ENOSYS, whatever the actions of the profile: the numbers mean other calls there. An entry in
-//     Architectures may name any architecture of the specification and changes nothing.
+//   - The native architecture is always open. SCMP_ARCH_X86 in Architectures opens i386 on amd64, and SCMP_ARCH_ARM 32-bit
+//     ARM on arm64: the rules then hold there for the calls of the same name. If not, such calls kill the process, whatever
+//     the actions of the profile, as the numbers mean other calls there. SCMP_ARCH_X32 opens x32 on amd64 in the same way.
+//     If it is absent, calls of x32 fail with ENOSYS. All other architectures of the specification are ignored.
+//   - On i386, socket(2) and its like also go through socketcall(2), and those of System V through ipc(2). A rule without
+//     conditions holds for both ways, and comes before one for socketcall without conditions. Arguments cannot be seen
+//     there. So if there are rules with conditions, one for socketcall or ipc without any decides, as in Docker's profile,
+//     which allows both. If there is none, the strictest of the actions that the call can have is taken.
 //   - Rules with conditions come first, in the order of the profile, and the first that matches decides. Then come rules
 //     without conditions, of which the first decides, then the default action. In libseccomp, which runc and crun use, one
 //     without conditions makes those with conditions void.
@@ -28,8 +34,8 @@ const refuse = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 //     against such a value must be SCMP_CMP_MASKED_EQ with the mask 0xffffffff.
 //   - If the default action is SCMP_ACT_ERRNO, calls newer than any that the profile names fail with ENOSYS: who wrote the
 //     profile did not know them, and the C library has an older call for them. If it names none, those are meant that are
-//     newer than our table.
-//   - Names that this architecture lacks are left out.
+//     newer than our table. It is counted for each architecture by its own numbers.
+//   - Names that an architecture lacks are left out there.
 //
 // SCMP_ACT_KILL is SCMP_ACT_KILL_THREAD. SCMP_ACT_ERRNO and SCMP_ACT_TRACE without an errno have EPERM.
 //
@@ -76,20 +82,15 @@ func Flags(profile *specs.LinuxSeccomp) (uint, error) {
 }
 
 func parseFlags(profile *specs.LinuxSeccomp) (uint, error) {
-	flags := uint(0)
+	wanted := uint(0)
 	for i, flag := range profile.Flags {
-		switch flag {
-		case "SECCOMP_FILTER_FLAG_TSYNC":
-		case specs.LinuxSeccompFlagLog:
-			flags |= unix.SECCOMP_FILTER_FLAG_LOG
-		case specs.LinuxSeccompFlagSpecAllow:
-			flags |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
-		case specs.LinuxSeccompFlagWaitKillableRecv:
-			flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-		default:
+		known := slices.IndexFunc(flags[:], func(f filterFlag) bool { return f.name == flag })
+		if known < 0 {
 			return 0, fmt.Errorf("flags[%d]: unknown flag %q", i, flag)
 		}
+		wanted |= flags[known].value
 	}
+	wanted &^= unix.SECCOMP_FILTER_FLAG_TSYNC
 	notifies := profile.DefaultAction == specs.ActNotify
 	for i := range profile.Syscalls {
 		notifies = notifies || profile.Syscalls[i].Action == specs.ActNotify
@@ -100,63 +101,36 @@ func parseFlags(profile *specs.LinuxSeccomp) (uint, error) {
 	case profile.ListenerMetadata != "" && profile.ListenerPath == "":
 		return 0, errors.New("listenerMetadata: needs listenerPath")
 	case notifies:
-		flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+		wanted |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
 	default:
-		flags &^= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+		wanted &^= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 	}
-	return flags, nil
+	return wanted, nil
 }
 
-// span is a range of system call numbers, up to the next span's first, that have the same action, or a single number
-// with rules.
-type span struct {
-	first  uint32
-	rules  []rule
-	action uint32
-}
-
-// assemble writes the program, from its end to its start.
+// assemble writes the program, from its end to its start. The native architecture comes first when it runs, as nearly all
+// calls are of it.
 func (p *policy) assemble() []unix.SockFilter {
 	a := newAssembler()
-	root := a.search(p.spans())
-	if x32Bit != 0 {
+	native, others := &p.branches[0], p.branches[1:]
+	entries := make([]label, len(others))
+	for i := range others {
+		entries[i] = a.load(offsetNumber, a.search(others[i].spans()))
+	}
+	root := a.search(native.spans())
+	switch {
+	case p.x32:
+		root = a.and(^uint32(x32Bit), root)
+	case x32Bit != 0:
 		root = a.jump(unix.BPF_JSET, x32Bit, a.ret(refuse), root)
 	}
-	native := a.load(offsetNumber, root)
-	a.load(offsetArch, a.jump(unix.BPF_JEQ, auditArch, native, a.ret(unix.SECCOMP_RET_KILL_PROCESS)))
+	entry := a.load(offsetNumber, root)
+	next := a.ret(unix.SECCOMP_RET_KILL_PROCESS)
+	for i := range others {
+		next = a.jump(unix.BPF_JEQ, others[i].audit, entries[i], next)
+	}
+	a.load(offsetArch, a.jump(unix.BPF_JEQ, native.audit, entry, next))
 	return a.program()
-}
-
-// spans covers all numbers, in order. Neighbours with the same action are one.
-func (p *policy) spans() []span {
-	spans := make([]span, 0, 128)
-	put := func(next span) {
-		if n := len(spans); n > 0 && spans[n-1].rules == nil && next.rules == nil && spans[n-1].action == next.action {
-			return
-		}
-		spans = append(spans, next)
-	}
-	for number := range p.calls {
-		c := &p.calls[number]
-		action := p.byDefault
-		switch {
-		case c.unconditional:
-			action = c.action
-		case p.newest >= 0 && number > p.newest:
-			action = p.newer()
-		}
-		put(span{uint32(number), c.rules, action})
-	}
-	put(span{newestSystemCall + 1, nil, p.newer()})
-	return spans
-}
-
-// newer is the action for system calls that the profile is too old to know.
-func (p *policy) newer() uint32 {
-	if p.byDefault&unix.SECCOMP_RET_ACTION_FULL == unix.SECCOMP_RET_ERRNO {
-		return refuse
-	}
-	return p.byDefault
 }
 
 // search halves the spans until one is left. The accumulator holds the number.

@@ -61,7 +61,7 @@ func TestLongFilters(t *testing.T) {
 	for seed := range uint64(30) {
 		d := newDice(seed)
 		profile := d.profile(0, nil)
-		for len(profile.Syscalls) < 200 {
+		for len(profile.Syscalls) < 80 {
 			profile.Syscalls = append(profile.Syscalls, d.profile(20, []string{"getpid", "ioctl", "mseal"}).Syscalls...)
 		}
 		filter := compile(t, profile)
@@ -158,20 +158,6 @@ func TestDecisions(t *testing.T) {
 			run := machine(t, compile(t, &profile))
 			assert.Equal(t, test.expected, run(event{numbers[test.call], native(), test.args}))
 		})
-	}
-}
-
-func TestOtherArchitectures(t *testing.T) {
-	profile := &specs.LinuxSeccomp{
-		DefaultAction: specs.ActAllow,
-		Architectures: []specs.Arch{specs.ArchX86, specs.ArchX32, specs.ArchARM, specs.ArchS390X},
-	}
-	run := machine(t, compile(t, profile))
-	for _, arch := range []uint32{auditI386, auditARM, unix.AUDIT_ARCH_RISCV64} {
-		assert.EqualValues(t, uint32(unix.SECCOMP_RET_KILL_PROCESS), run(event{number: 1, arch: arch}))
-	}
-	if native() == unix.AUDIT_ARCH_X86_64 {
-		assert.EqualValues(t, unix.SECCOMP_RET_ERRNO|uint32(unix.ENOSYS), run(event{number: x32 | 1, arch: native()}))
 	}
 }
 

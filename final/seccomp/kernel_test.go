@@ -22,17 +22,20 @@ import (
 	"container-workshop/final/seccomp"
 )
 
-// order is what the test asks of a child: load the filter of the profile, if there is one, make the calls, then become Exec.
+// order is what the test asks of a child: load the filter of the profile, if there is one, make the calls, ask for the
+// supported flags, then become Exec.
 type order struct {
 	Profile *specs.LinuxSeccomp
 	Calls   [][7]uint64
+	Flags   bool
 	Exec    string
 }
 
-// report is what the child saw: the errno of each call, and the result of seccomp(2).
+// report is what the child saw: the errno of each call, the result of seccomp(2), and the supported flags.
 type report struct {
 	Loaded uint64
 	Errnos []unix.Errno
+	Flags  []string
 }
 
 func TestMain(m *testing.M) {
@@ -90,6 +93,9 @@ func obey(o *order, r *report) error {
 	}
 	for i, c := range o.Calls {
 		_, _, r.Errnos[i] = unix.RawSyscall6(uintptr(c[0]), uintptr(c[1]), uintptr(c[2]), uintptr(c[3]), uintptr(c[4]), uintptr(c[5]), uintptr(c[6]))
+	}
+	if o.Flags {
+		r.Flags = seccomp.SupportedFlags()
 	}
 	if o.Exec != "" {
 		return unix.Exec(o.Exec, []string{o.Exec}, nil)
@@ -253,7 +259,7 @@ func TestKernelKillsOtherArchitectures(t *testing.T) {
 	if cmd.ProcessState.ExitCode() != 42 {
 		t.Skipf("system calls of i386 are missing in this kernel: %v %s", cmd.ProcessState, output)
 	}
-	lists := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchX86}}
+	lists := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchX32, specs.ArchARM}}
 	byDefault, err := seccomp.Default(nil)
 	require.NoError(t, err)
 	for _, profile := range []*specs.LinuxSeccomp{lists, byDefault} {

@@ -10,29 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// policy is a profile by system call number.
+// policy is a profile by architecture and system call.
 type policy struct {
 	// byDefault is a return value of the filter, as all actions here are. seccomp(2)
 	byDefault uint32
-	calls     [newestSystemCall + 1]call
-	// newest is the highest number the profile has a rule for, or -1.
-	newest int
+	// branches begin with that of the native architecture.
+	branches []branch
+	// x32 is that calls of x32 are those of the native architecture with the same name.
+	x32 bool
 	// comparisons of all rules together.
 	comparisons int
-}
-
-// call is what happens to one system call: the action of the first rule that matches, else the one without conditions,
-// else the default one.
-type call struct {
-	rules         []rule
-	unconditional bool
-	action        uint32
-}
-
-type rule struct {
-	// when holds if each of its comparisons does.
-	when   []comparison
-	action uint32
 }
 
 // comparison is true if (argument & mask) op value, unsigned.
@@ -52,6 +39,7 @@ const (
 	lessEqual
 	greater
 	greaterEqual
+	maskedEqual
 )
 
 // tooLong is about unix.BPF_MAXINSNS.
@@ -60,9 +48,10 @@ const tooLong = "the filter is longer than the 4096 instructions that the kernel
 // newPolicy reads a profile. Errors begin with the path of a field in it, as in
 // `syscalls[3].args[0].op: unknown operator "SCMP_CMP_FOO"`.
 func newPolicy(profile *specs.LinuxSeccomp) (*policy, error) {
-	p := &policy{newest: -1}
+	p := &policy{x32: opensX32(profile.Architectures)}
 	var err error
-	if p.byDefault, err = parseAction(profile.DefaultAction, profile.DefaultErrnoRet, "defaultAction", "defaultErrnoRet"); err != nil {
+	p.byDefault, err = parseAction(profile.DefaultAction, profile.DefaultErrnoRet, "defaultAction", "defaultErrnoRet")
+	if err != nil {
 		return nil, err
 	}
 	for i, arch := range profile.Architectures {
@@ -70,10 +59,16 @@ func newPolicy(profile *specs.LinuxSeccomp) (*policy, error) {
 			return nil, fmt.Errorf("architectures[%d]: unknown architecture %q", i, arch)
 		}
 	}
+	for _, a := range architectures(profile.Architectures) {
+		p.branches = append(p.branches, newBranch(a, p.byDefault))
+	}
 	for i := range profile.Syscalls {
 		if err := p.add(&profile.Syscalls[i]); err != nil {
 			return nil, fmt.Errorf("syscalls[%d].%w", i, err)
 		}
+	}
+	for i := range p.branches {
+		p.branches[i].join()
 	}
 	return p, nil
 }
@@ -94,21 +89,14 @@ func (p *policy) add(entry *specs.LinuxSyscall) error {
 		if name == "" {
 			return fmt.Errorf("names[%d]: empty", i)
 		}
-		number, ok := systemCallNumber(name)
-		if !ok {
-			continue
-		}
-		p.newest = max(p.newest, int(number))
-		c := &p.calls[number]
-		switch {
-		case len(rules) > 0:
-			// A short profile can ask for an endless filter, by many names with many conditions.
-			if p.comparisons += len(entry.Args); p.comparisons > unix.BPF_MAXINSNS {
-				return errors.New("args: " + tooLong)
+		for j := range p.branches {
+			for _, index := range p.branches[j].numbers(name) {
+				// A short profile can ask for an endless filter, by many names with many conditions.
+				if p.comparisons += len(entry.Args); p.comparisons > unix.BPF_MAXINSNS {
+					return errors.New("args: " + tooLong)
+				}
+				p.branches[j].add(index, rules, action)
 			}
-			c.rules = append(c.rules, rules...)
-		case !c.unconditional:
-			c.unconditional, c.action = true, action
 		}
 	}
 	return nil
@@ -146,66 +134,40 @@ func parseComparison(arg specs.LinuxSeccompArg) (comparison, error) {
 	if arg.Index > 5 {
 		return comparison{}, fmt.Errorf("index: %d is more than 5, the last argument of a system call", arg.Index)
 	}
-	c := comparison{index: arg.Index, value: arg.Value, mask: 1<<64 - 1}
-	switch arg.Op {
-	case specs.OpEqualTo:
-		c.op = equal
-	case specs.OpNotEqual:
-		c.op = notEqual
-	case specs.OpLessThan:
-		c.op = less
-	case specs.OpLessEqual:
-		c.op = lessEqual
-	case specs.OpGreaterThan:
-		c.op = greater
-	case specs.OpGreaterEqual:
-		c.op = greaterEqual
-	case specs.OpMaskedEqual:
-		// The mask comes first. libseccomp takes it off the other value too, so a bit outside of it never matters.
-		c.op, c.mask, c.value = equal, arg.Value, arg.ValueTwo&arg.Value
-	default:
-		return comparison{}, fmt.Errorf("op: unknown operator %q", arg.Op)
+	for _, o := range operators {
+		if o.name != arg.Op {
+			continue
+		}
+		if o.op == maskedEqual {
+			// The mask comes first. libseccomp takes it off the other value too, so a bit outside of it never matters.
+			return comparison{equal, arg.Index, arg.ValueTwo & arg.Value, arg.Value}, nil
+		}
+		return comparison{o.op, arg.Index, arg.Value, 1<<64 - 1}, nil
 	}
-	return c, nil
+	return comparison{}, fmt.Errorf("op: unknown operator %q", arg.Op)
 }
 
 // parseAction returns what the filter returns for an action. The two fields are where the values come from.
 func parseAction(action specs.LinuxSeccompAction, errno *uint, actionField, errnoField string) (uint32, error) {
-	value, most := uint32(0), uint(0)
-	switch action {
-	case specs.ActKill, specs.ActKillThread:
-		value = unix.SECCOMP_RET_KILL_THREAD
-	case specs.ActKillProcess:
-		value = unix.SECCOMP_RET_KILL_PROCESS
-	case specs.ActTrap:
-		value = unix.SECCOMP_RET_TRAP
-	case specs.ActErrno:
-		// The kernel makes any higher number this one.
-		value, most = unix.SECCOMP_RET_ERRNO, 4095
-	case specs.ActTrace:
-		value, most = unix.SECCOMP_RET_TRACE, unix.SECCOMP_RET_DATA
-	case specs.ActAllow:
-		value = unix.SECCOMP_RET_ALLOW
-	case specs.ActLog:
-		value = unix.SECCOMP_RET_LOG
-	case specs.ActNotify:
-		value = unix.SECCOMP_RET_USER_NOTIF
-	case "":
+	if action == "" {
 		return 0, fmt.Errorf("%s: missing", actionField)
-	default:
-		return 0, fmt.Errorf("%s: unknown action %q", actionField, action)
 	}
-	switch {
-	case most == 0 && errno != nil:
-		return 0, fmt.Errorf("%s: %s takes none", errnoField, action)
-	case most == 0:
-		return value, nil
-	case errno == nil:
-		return value | uint32(unix.EPERM), nil
-	case *errno > most:
-		return 0, fmt.Errorf("%s: %d is more than %d", errnoField, *errno, most)
+	for _, a := range actions {
+		switch {
+		case a.name != action:
+			continue
+		case a.most == 0 && errno != nil:
+			return 0, fmt.Errorf("%s: %s takes none", errnoField, action)
+		case a.most == 0:
+			return a.value, nil
+		case errno == nil:
+			return a.value | uint32(unix.EPERM), nil
+		case *errno > a.most:
+			return 0, fmt.Errorf("%s: %d is more than %d", errnoField, *errno, a.most)
+		}
+		return a.value | uint32(*errno), nil
 	}
-	return value | uint32(*errno), nil
+	return 0, fmt.Errorf("%s: unknown action %q", actionField, action)
 }
 
 func knownArch(arch specs.Arch) bool {

@@ -1,0 +1,130 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/cgroup"
+	"container-workshop/final/container"
+	"container-workshop/final/oci"
+)
+
+// A bundle is what create, and run with --bundle, are told about one. Its config.json is somebody else's. bundle.md
+type bundle struct {
+	dir                                 string
+	pidFile, consoleSocket, pidfdSocket string
+	noPivot, noNewKeyring               bool
+	preserveFDs                         int
+}
+
+func (b *bundle) addFlags(set *pflag.FlagSet) {
+	set.StringVarP(&b.dir, "bundle", "b", "", "directory with config.json (default: the working directory)")
+	set.StringVar(&b.pidFile, "pid-file", "", "file to write the number of process 1 to")
+	set.StringVar(&b.consoleSocket, "console-socket", "", "socket that gets the terminal")
+	set.StringVar(&b.pidfdSocket, "pidfd-socket", "", "socket that gets a descriptor of process 1")
+	set.BoolVar(&b.noPivot, "no-pivot", false, "change the root on an initramfs, in a way that is not safe")
+	set.BoolVar(&b.noNewKeyring, "no-new-keyring", false, "leave the container the caller's session keyring")
+	set.IntVar(&b.preserveFDs, "preserve-fds", 0, "how many descriptors, from 3 on, the command gets")
+}
+
+// request reads the configuration, and refuses what is wrong with it before anything is made.
+func (b *bundle) request(id string) (*container.Request, error) {
+	if err := oci.ValidateID(id); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(b.dir)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(filepath.Join(dir, "config.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w (a bundle has a config.json: make one with final spec)", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	spec, err := oci.Load(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	request := &container.Request{
+		ID: id, Spec: spec, Bundle: dir, NoPivot: b.noPivot, OldKeyring: b.noNewKeyring, SystemdCgroup: global.systemdCgroup, Explain: global.debug,
+	}
+	if err := complete(request); err != nil {
+		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	if !filepath.IsAbs(spec.Root.Path) {
+		spec.Root.Path = filepath.Join(dir, spec.Root.Path)
+	}
+	if err := checkRootfs(spec.Root.Path); err != nil {
+		return nil, err
+	}
+	spec.Linux.Resources = cgroup.WithDefaultDevices(spec.Linux.Resources)
+	request.Extra, err = preserved(b.preserveFDs)
+	return request, err
+}
+
+// preserved returns the descriptors from 3 on, which the caller has opened for the command.
+func preserved(count int) ([]*os.File, error) {
+	var files []*os.File
+	for fd := 3; fd < 3+count; fd++ {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+			return nil, fmt.Errorf("--preserve-fds %d: descriptor %d is not open", count, fd)
+		}
+		files = append(files, os.NewFile(uintptr(fd), fmt.Sprintf("descriptor %d", fd)))
+	}
+	return files, nil
+}
+
+// checkConsole refuses a terminal that nobody would have, and a socket for none.
+func checkConsole(spec *specs.Process, socket string) error {
+	switch {
+	case spec.Terminal && socket == "":
+		return errors.New("process.terminal: true: want --console-socket, for who is to have the terminal")
+	case !spec.Terminal && socket != "":
+		return errors.New("--console-socket: there is no terminal to send: want process.terminal: true")
+	}
+	return nil
+}
+
+// handOver gives the caller what it has asked for of a process that is there.
+func (b *bundle) handOver(p *container.Process) error {
+	if b.consoleSocket != "" {
+		if err := p.SendTerminal(b.consoleSocket); err != nil {
+			return fmt.Errorf("--console-socket: %w", err)
+		}
+	}
+	if b.pidfdSocket != "" {
+		if err := p.SendPidfd(b.pidfdSocket); err != nil {
+			return fmt.Errorf("--pidfd-socket: %w", err)
+		}
+	}
+	if b.pidFile == "" {
+		return nil
+	}
+	if err := writePid(b.pidFile, p.PID()); err != nil {
+		return fmt.Errorf("--pid-file: %w", err)
+	}
+	return nil
+}
+
+// writePid writes decimal digits and no newline, all at once: somebody may be waiting for the file. rename(2)
+func writePid(name string, pid int) error {
+	partial := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d", filepath.Base(name), os.Getpid()))
+	if err := os.WriteFile(partial, fmt.Append(nil, pid), 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(partial, name); err != nil {
+		return errors.Join(err, os.Remove(partial))
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"context"
+	"os"
+	"path"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// watchOOM runs WatchOOM. It returns a channel with what it finds, one with what it returns, and what ends it.
+func watchOOM(t *testing.T, c *Cgroup) (found chan time.Time, ended chan error, cancel func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	found, ended = make(chan time.Time, 100), make(chan error, 1)
+	go func() { ended <- c.WatchOOM(ctx, func() { found <- time.Now() }) }()
+	return found, ended, cancel
+}
+
+func within[T any](t *testing.T, what string, channel chan T) (value T) {
+	t.Helper()
+	select {
+	case value = <-channel:
+	case <-time.After(5 * time.Second):
+		require.Fail(t, "nothing within 5 s", what)
+	}
+	return value
+}
+
+func killOne(t *testing.T, c *Cgroup) {
+	t.Helper()
+	output, state := runIn(t, c, `exec tail /dev/zero`)
+	require.Equal(t, "signal: killed", state.String(), output)
+}
+
+func TestWatchOOM(t *testing.T) {
+	limit := int64(16 << 20)
+	c := created(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}})
+	found, ended, cancel := watchOOM(t, c)
+	// It may start with the second.
+	for tries := 0; tries < 10 && len(found) == 0; tries++ {
+		killOne(t, c)
+	}
+	within(t, "a kill", found)
+	ofOthers := len(found)
+	killOne(t, c)
+	for range ofOthers + 1 {
+		within(t, "another kill", found)
+	}
+	output, _ := runIn(t, c, "echo fine")
+	assert.Equal(t, "fine\n", output)
+	cancel()
+	assert.NoError(t, within(t, "the end of the context", ended))
+	assert.Empty(t, found)
+
+	found, ended, cancel = watchOOM(t, c)
+	defer cancel()
+	require.NoError(t, c.Remove())
+	assert.NoError(t, within(t, "the end of the cgroup", ended))
+	assert.Empty(t, found, "what was before does not count")
+	assert.NoError(t, c.WatchOOM(t.Context(), nil), "it is gone already")
+}
+
+func TestWatchOOMOfVersion2(t *testing.T) {
+	c, root := fakeV2(t, map[string]string{"a/b/memory.events": "oom_kill 3\n"})
+	found, ended, cancel := watchOOM(t, c)
+	defer cancel()
+	file := path.Join(root, "a/b/memory.events")
+	kills := 3
+	kill := func() {
+		kills++
+		require.NoError(t, os.WriteFile(file, []byte("max 7\noom_kill "+strconv.Itoa(kills)+"\n"), 0o600))
+	}
+	// It may not look yet.
+	eventually(t, "a kill", func() bool {
+		kill()
+		return len(found) > 0
+	})
+	require.NoError(t, os.RemoveAll(path.Join(root, "a")))
+	assert.NoError(t, within(t, "the end of the cgroup", ended))
+}
+
+func TestWatchOOMWithoutMemoryController(t *testing.T) {
+	assert.NoError(t, (&Cgroup{Mode: V1}).WatchOOM(t.Context(), nil))
+}

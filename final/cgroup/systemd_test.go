@@ -1,0 +1,258 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestParseScope(t *testing.T) {
+	for given, want := range map[string]string{
+		"":                         "system.slice/container-workshop-web1.scope",
+		":docker:1":                "system.slice/docker-1.scope",
+		"machine.slice:libpod:abc": "machine.slice/libpod-abc.scope",
+		"kubepods-burstable-pod1.slice:cri-containerd:x": "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-x.scope",
+		"-.slice:p:n":   "p-n.scope",
+		"a.slice::n":    "a.slice/n.scope",
+		"a.slice:p:n+m": `a.slice/p-n\x2bm.scope`,
+	} {
+		s, dir, err := parseScope(given, "web1")
+		require.NoError(t, err, given)
+		assert.Equal(t, want, dir)
+		assert.Equal(t, path.Base(want), s.name)
+	}
+	for _, bad := range []string{"/a/b", "a", "a.slice:b", "a.slice:b:", "a:b:c", "a--b.slice:b:c", "-a.slice:b:c", "a/b.slice:b:c", ".slice:b:c",
+		"a.slice:b:c:d", "a b.slice:c:d"} {
+		_, _, err := parseScope(bad, "web1")
+		assert.ErrorContains(t, err, "linux.cgroupsPath: ", bad)
+	}
+	_, _, err := parseScope("", strings.Repeat("x", 300))
+	assert.ErrorContains(t, err, "255 is the most")
+}
+
+func TestNoSystemd(t *testing.T) {
+	if _, err := os.Stat(systemdRuns); err == nil {
+		t.Skip("systemd runs here")
+	}
+	_, err := NewSystemd("", "web1", nil)
+	assert.EqualError(t, err, "systemd does not run here, as /run/systemd/system is not a directory: leave out --systemd-cgroup")
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent")
+	_, err = connect()
+	assert.ErrorIs(t, err, unix.ENOENT)
+	assert.ErrorContains(t, err, "connect to systemd by D-Bus: ")
+	assert.ErrorContains(t, err, "install and start dbus, or leave out --systemd-cgroup")
+}
+
+func TestBits(t *testing.T) {
+	for list, want := range map[string]any{
+		"0": []byte{1}, "0-3,7": []byte{0x8f}, "8": []byte{0, 1}, "7-8": []byte{0x80, 1}, "3-1": nil, "x": nil, "": nil, "0-99999": nil,
+	} {
+		assert.Equal(t, want, bitsOf(list), list)
+	}
+}
+
+// texts shows properties as name=value.
+func texts(properties []property) []string {
+	var lines []string
+	for _, p := range properties {
+		lines = append(lines, fmt.Sprintf("%s=%v", p.Name, p.Value.Value()))
+	}
+	return lines
+}
+
+func TestUnitLimits(t *testing.T) {
+	v1, v2 := &Cgroup{Mode: V1, Dirs: allV1}, &Cgroup{Mode: V2, Dirs: allV2}
+	of := func(c *Cgroup, r *specs.LinuxResources) []string {
+		settings, err := c.plan(r)
+		require.NoError(t, err)
+		return texts(c.properties(settings))
+	}
+	r := everything()
+	assert.Equal(t, []string{"MemoryLimit=67108864", "CPUShares=1024", "TasksMax=64", "BlockIOWeight=10", "CPUQuotaPerSecUSec=400000",
+		"CPUQuotaPeriodUSec=50000"}, of(v1, r))
+	r.Unified = map[string]string{"memory.high": "1000", "memory.oom.group": "1"}
+	assert.Equal(t, []string{"MemoryMax=67108864", "MemorySwapMax=67108864", "MemoryLow=33554432", "CPUWeight=100", "AllowedCPUs=[3]",
+		"AllowedMemoryNodes=[1]", "TasksMax=64", "IOWeight=1", "MemoryHigh=1000", "CPUQuotaPerSecUSec=400000", "CPUQuotaPeriodUSec=50000"}, of(v2, r))
+
+	none := &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(-1))}, Pids: &specs.LinuxPids{Limit: new(int64(-1))}}
+	assert.Equal(t, []string{"MemoryMax=18446744073709551615", "MemorySwapMax=18446744073709551615", "TasksMax=18446744073709551615"}, of(v2, none))
+	for quota, want := range map[int64]string{-1: "18446744073709551615", 12345: "130000", 250000: "2500000"} {
+		cpu := &specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: &quota}}
+		assert.Equal(t, []string{"CPUQuotaPerSecUSec=" + want, "CPUQuotaPeriodUSec=100000"}, of(v1, cpu))
+		assert.Equal(t, []string{"CPUQuotaPerSecUSec=" + want, "CPUQuotaPeriodUSec=100000"}, of(v2, cpu))
+	}
+	assert.Empty(t, of(v2, &specs.LinuxResources{}))
+}
+
+// scopeOf returns a scope that is not started yet. It goes with the test.
+func scopeOf(t *testing.T, slice string, r *specs.LinuxResources) *Cgroup {
+	t.Helper()
+	if _, err := os.Stat(systemdRuns); err != nil || os.Getuid() != 0 {
+		t.Skip("needs root, and systemd as process 1")
+	}
+	c, err := NewSystemd(fmt.Sprintf("%s:test:%d-%d", slice, os.Getpid(), made.Add(1)), "web1", r)
+	require.NoError(t, err)
+	require.NoError(t, c.Create())
+	t.Cleanup(func() { require.NoError(t, c.Remove()) })
+	return c
+}
+
+// show asks systemd for a property of the unit.
+func show(t *testing.T, c *Cgroup, property string) string {
+	t.Helper()
+	output, err := exec.Command("systemctl", "show", "--value", "-p", property, c.Unit).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return strings.TrimSpace(string(output))
+}
+
+func limits() *specs.LinuxResources {
+	return &specs.LinuxResources{
+		Memory:  &specs.LinuxMemory{Limit: new(int64(64 << 20))},
+		CPU:     &specs.LinuxCPU{Shares: new(uint64(512)), Quota: new(int64(12500)), Period: new(uint64(50000)), Cpus: "0"},
+		Pids:    &specs.LinuxPids{Limit: new(int64(40))},
+		Devices: denyAll(allowChar(1, 3)),
+	}
+}
+
+// checkLimits compares what the kernel has with limits.
+func checkLimits(t *testing.T, c *Cgroup, when string) {
+	t.Helper()
+	assert.Equal(t, "40", content(t, c, "pids", "pids.max"), when)
+	assert.Equal(t, "0", content(t, c, "cpuset", "cpuset.cpus"), when)
+	if c.dirOf("memory").Version == 1 {
+		assert.Equal(t, "67108864", content(t, c, "memory", "memory.limit_in_bytes"), when)
+		assert.Equal(t, "12500", content(t, c, "cpu", "cpu.cfs_quota_us"), when)
+		assert.Equal(t, "50000", content(t, c, "cpu", "cpu.cfs_period_us"), when)
+		assert.Equal(t, "512", content(t, c, "cpu", "cpu.shares"), when)
+		return
+	}
+	assert.Equal(t, "67108864", content(t, c, "memory", "memory.max"), when)
+	assert.Equal(t, "12500 50000", content(t, c, "cpu", "cpu.max"), when)
+	assert.Equal(t, "59", content(t, c, "cpu", "cpu.weight"), when)
+}
+
+func TestLifeOfAScope(t *testing.T) {
+	r := limits()
+	for name, set := range map[string][2]*specs.LinuxResources{"limits before the process": {r, nil}, "and after": {nil, r}, "both": {r, r}} {
+		t.Run(name, func(t *testing.T) {
+			c := scopeOf(t, "test-deeper.slice", r)
+			require.NoError(t, c.Set(set[0]))
+			assert.Empty(t, c.Tasks())
+			assert.True(t, c.NeedsJoin())
+			child := start(t, "exec sleep 1000")
+			require.NoError(t, c.Join(child.Process.Pid))
+			require.NoError(t, c.Set(set[1]))
+
+			lines, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", child.Process.Pid))
+			require.NoError(t, err)
+			for _, d := range c.Dirs {
+				own, ok := ownCgroup(string(lines), tree{version: d.Version, controllers: d.Controllers, label: "name=" + d.Name})
+				assert.True(t, ok, d.Name)
+				assert.Equal(t, "/test.slice/test-deeper.slice/"+c.Unit, own, d.Name)
+			}
+			assert.Equal(t, "active", show(t, c, "ActiveState"))
+			assert.Equal(t, "test-deeper.slice", show(t, c, "Slice"))
+			assert.Equal(t, "container web1", show(t, c, "Description"))
+			assert.Equal(t, "40", show(t, c, "TasksMax"))
+			assert.Equal(t, "250ms", show(t, c, "CPUQuotaPerSecUSec"))
+			checkLimits(t, c, "at first")
+			output, _ := runIn(t, c, openable)
+			assert.Equal(t, "null writable", output)
+
+			// A later process knows it from the state file.
+			text, err := json.Marshal(c)
+			require.NoError(t, err)
+			var later Cgroup
+			require.NoError(t, json.Unmarshal(text, &later))
+			require.NoError(t, later.Freeze(true))
+			require.NoError(t, later.Set(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(41))}}))
+			assert.Equal(t, "41", show(t, c, "TasksMax"))
+			assert.Equal(t, "41", content(t, c, "pids", "pids.max"))
+			require.NoError(t, later.Set(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(40))}}))
+			checkLimits(t, c, "at last")
+			require.NoError(t, later.Kill(unix.SIGKILL))
+			require.NoError(t, later.Remove())
+			require.NoError(t, later.Remove())
+			for _, d := range c.Dirs {
+				assert.NoDirExists(t, d.Path)
+			}
+			assert.Equal(t, "not-found", show(t, c, "LoadState"))
+		})
+	}
+}
+
+func TestScopeSurvivesAReloadOfSystemd(t *testing.T) {
+	r := limits()
+	c := scopeOf(t, "", r)
+	child := start(t, "exec sleep 1000")
+	require.NoError(t, c.Set(r))
+	require.NoError(t, c.Join(child.Process.Pid))
+	for _, arguments := range []string{"daemon-reload", "set-property --runtime " + c.Unit + " TasksMax=39", "daemon-reexec", "set-property --runtime " + c.Unit + " TasksMax=40"} {
+		output, err := exec.Command("systemctl", strings.Fields(arguments)...).CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		opened, _ := runIn(t, c, openable)
+		assert.Equal(t, "null writable", opened, arguments)
+	}
+	checkLimits(t, c, "in the end")
+	require.NoError(t, c.Kill(unix.SIGKILL))
+}
+
+func TestScopeOfAProcessThatHasEnded(t *testing.T) {
+	c := scopeOf(t, "", nil)
+	child := start(t, "exit 0")
+	child.begin()
+	child.Wait()
+	err := c.Join(child.Process.Pid)
+	assert.ErrorIs(t, err, unix.ESRCH)
+	assert.ErrorContains(t, err, "start the systemd unit "+c.Unit)
+	assert.NotContains(t, err.Error(), "\n")
+}
+
+func TestTwoScopesOfOneName(t *testing.T) {
+	c := scopeOf(t, "", nil)
+	first, second := start(t, "exec sleep 1000"), start(t, "exec sleep 1000")
+	require.NoError(t, c.Join(first.Process.Pid))
+	again, err := NewSystemd(":test:"+strings.TrimSuffix(strings.TrimPrefix(c.Unit, "test-"), ".scope"), "web1", nil)
+	require.NoError(t, err)
+	err = again.Join(second.Process.Pid)
+	assert.ErrorContains(t, err, c.Unit)
+	assert.ErrorContains(t, err, "already")
+	require.NoError(t, c.Kill(unix.SIGKILL))
+	require.NoError(t, c.Remove())
+	// The name is free again.
+	require.NoError(t, again.Join(second.Process.Pid))
+	require.NoError(t, again.Kill(unix.SIGKILL))
+	require.NoError(t, again.Remove())
+}
+
+func TestMemoryLimitOfAScope(t *testing.T) {
+	limit := int64(16 << 20)
+	r := &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}}
+	c := scopeOf(t, "", r)
+	keeper := start(t, "exec sleep 1000")
+	require.NoError(t, c.Set(r))
+	require.NoError(t, c.Join(keeper.Process.Pid))
+	found, ended, _ := watchOOM(t, c)
+	for tries := 0; tries < 10 && len(found) == 0; tries++ {
+		killOne(t, c)
+	}
+	within(t, "a kill", found)
+	stats, err := c.Stats()
+	require.NoError(t, err)
+	assert.EqualValues(t, limit, stats.Memory.Usage.Limit)
+	assert.EqualValues(t, 1, stats.Pids.Current)
+	// With its last process the scope goes, and all that it has counted.
+	require.NoError(t, c.Kill(unix.SIGKILL))
+	assert.NoError(t, within(t, "the end of the scope", ended))
+}

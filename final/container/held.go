@@ -1,0 +1,113 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/inside"
+	"container-workshop/final/seccomp"
+)
+
+// startSocket is what a container that is created listens at, and heldFile what it has locked, both in its directory.
+const (
+	startSocket = "start.socket"
+	heldFile    = "held"
+)
+
+// openHeld makes what a container that waits for Start has to have.
+func (r *Run) openHeld(p *plan) error {
+	if !r.request.Held {
+		return nil
+	}
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	p.add(socket, startSocket)
+	if err := errors.Join(unix.Bind(socket, r.address()), unix.Listen(socket, 1)); err != nil {
+		return fmt.Errorf("make a socket for start: %w", err)
+	}
+	held, err := os.OpenFile(filepath.Join(r.dir, heldFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	p.files = append(p.files, held)
+	return lock(int(held.Fd()))
+}
+
+// address is that of the socket. The path of the directory may be longer than one can be. unix(7)
+func (c *Container) address() unix.Sockaddr {
+	return &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", c.lock, startSocket)}
+}
+
+// isHeld reports whether the container still waits for Start: its process has the file locked until execve. flock(2)
+func (c *Container) isHeld() bool {
+	file, err := os.Open(filepath.Join(c.dir, heldFile))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+}
+
+// Start lets a container that is created become its command. If that fails it is stopped.
+func Start(root, id string) error {
+	c, err := Open(root, id)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if c.Status != specs.StateCreated {
+		return fmt.Errorf("cannot start the container %s: it is %s (want one that is created)", id, c.Status)
+	}
+	spec, err := c.Spec()
+	if err != nil {
+		return err
+	}
+	p := newProcess(false)
+	if p.pidfd, err = c.process(); err != nil || p.pidfd == -1 {
+		return errors.Join(err, c.justEnded())
+	}
+	defer unix.Close(p.pidfd)
+	if p.agent, err = c.agentOf(spec); err != nil {
+		return err
+	}
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	p.socket = inside.Socket(socket)
+	defer p.hangUp()
+	if err := unix.Connect(socket, c.address()); err != nil {
+		return fmt.Errorf("connect to the container: %w", err)
+	}
+	if err := p.goOn(); err != nil {
+		return err
+	}
+	c.Status = specs.StateRunning
+	if err := c.save(); err != nil {
+		return err
+	}
+	c.Close()
+	c.poststart(spec.Hooks)
+	return nil
+}
+
+// agentOf returns the agent of the container's filter, if it has one.
+func (c *Container) agentOf(spec *specs.Spec) (*agent, error) {
+	if spec.Linux.Seccomp == nil {
+		return nil, nil
+	}
+	flags, err := seccomp.Flags(spec.Linux.Seccomp)
+	if err != nil || flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 {
+		return nil, err
+	}
+	return &agent{spec.Linux.Seccomp, specs.State{Version: c.Version, ID: c.ID, Status: specs.StateCreated, Pid: c.Pid, Bundle: c.Bundle, Annotations: c.Annotations}}, nil
+}

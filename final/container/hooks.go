@@ -1,0 +1,71 @@
+//go:build linux
+
+package container
+
+import (
+	"encoding/json"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"container-workshop/final/hook"
+)
+
+// Warn is told in one line of what is no failure. The command line sets it.
+var Warn = func(string) {}
+
+// hasHostHooks reports whether there are hooks to run while the container is made.
+func hasHostHooks(hooks *specs.Hooks) bool {
+	//lint:ignore SA1019 engines still ask for it
+	return hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
+}
+
+// hookState is what hooks read: the state of the container, as it is at that point. config.md, "POSIX-platform Hooks"
+func (c *Container) hookState(status specs.ContainerState) []byte {
+	state, _ := json.Marshal(specs.State{Version: c.Version, ID: c.ID, Status: status, Pid: c.Pid, Bundle: c.Bundle, Annotations: c.Annotations})
+	return state
+}
+
+// createRuntime runs the hooks of the host side when all is mounted. What they are told is that the container is created: it has
+// all of its namespaces.
+func (r *Run) createRuntime() error {
+	hooks, state := r.request.Spec.Hooks, r.hookState(specs.StateCreated)
+	//lint:ignore SA1019 engines still ask for it
+	if err := hook.Run("prestart", hooks.Prestart, state); err != nil {
+		return err
+	}
+	return hook.Run("createRuntime", hooks.CreateRuntime, state)
+}
+
+// poststart runs the hooks for when the command runs. That one fails is no failure of the container.
+func (c *Container) poststart(hooks *specs.Hooks) {
+	if hooks == nil {
+		return
+	}
+	for i := range hooks.Poststart {
+		if err := hook.Run("poststart", hooks.Poststart[i:i+1], c.hookState(specs.StateRunning)); err != nil {
+			Warn(err.Error())
+		}
+	}
+}
+
+// poststop returns what runs the hooks for when nothing is left of the container, not even their list. Each of them is run.
+func (c *Container) poststop() func() {
+	if c.Bundle == "" {
+		return func() {}
+	}
+	spec, err := c.Spec()
+	if err != nil || spec.Hooks == nil {
+		return func() {}
+	}
+	pid := c.Pid
+	c.Pid = 0
+	state := c.hookState(specs.StateStopped)
+	c.Pid = pid
+	return func() {
+		for i := range spec.Hooks.Poststop {
+			if err := hook.Run("poststop", spec.Hooks.Poststop[i:i+1], state); err != nil {
+				Warn(err.Error())
+			}
+		}
+	}
+}

@@ -1,0 +1,110 @@
+//go:build linux
+
+package container
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/rootfs"
+)
+
+// openAll opens what the container side needs of the host: mounts that are attached nowhere yet, and files. It has no way to
+// them itself where its root is not the host's. The order is that of inside.Config.
+func (r *Run) openAll(p *plan) error {
+	if mount := p.namespaces.Mount; mount != nil {
+		p.files = append(p.files, mount)
+	}
+	for _, open := range []func(*plan) error{r.openRoot, r.openMounts, r.openCgroups, r.openHeld} {
+		if err := open(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add adds a descriptor to those that are sent.
+func (p *plan) add(fd int, name string) {
+	p.files = append(p.files, os.NewFile(uintptr(fd), name))
+}
+
+func (r *Run) openRoot(p *plan) error {
+	root := -1
+	var err error
+	if p.overlay != "" {
+		root, err = rootfs.Overlay(p.config.Root, p.overlay)
+	} else {
+		root, err = rootfs.Clone(p.config.Root, true)
+	}
+	if err != nil {
+		return err
+	}
+	p.add(root, "rootfs")
+	return nil
+}
+
+// openMounts clones what is to be bound from the host. A relative source is one of the bundle. config.md, mounts
+func (r *Run) openMounts(p *plan) error {
+	for i, m := range p.config.Mounts {
+		options, err := rootfs.ParseOptions(m.Options)
+		if err != nil || options.Remount || !options.Bind && m.Type != "bind" {
+			continue
+		}
+		source := m.Source
+		if !filepath.IsAbs(source) {
+			source = filepath.Join(r.request.Bundle, source)
+		}
+		clone, err := rootfs.Clone(source, options.Recursive)
+		if err != nil {
+			return fmt.Errorf("mounts[%d]: %w", i, err)
+		}
+		p.add(clone, source)
+		p.config.Bound = append(p.config.Bound, i)
+		if !options.IDMap && len(m.UIDMappings) == 0 {
+			continue
+		}
+		if err := r.mapIDs(clone, &m, options.IDMapAll); err != nil {
+			return fmt.Errorf("mounts[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// openCgroups opens the files by which to join the cgroups of version 1. If they are to be seen, it clones what the container sees
+// of them: its own and no others.
+func (r *Run) openCgroups(p *plan) error {
+	seen := false
+	for _, m := range p.config.Mounts {
+		seen = seen || m.Type == "cgroup" || m.Type == "cgroup2"
+	}
+	for _, m := range p.cgroup.Mounts() {
+		switch {
+		case !seen:
+		case m.Link != "":
+			p.config.Links = append(p.config.Links, [2]string{m.Name, m.Link})
+		default:
+			clone, err := rootfs.Clone(m.Source, false)
+			if err != nil {
+				return err
+			}
+			p.add(clone, m.Source)
+			p.config.Cgroups = append(p.config.Cgroups, m.Name)
+		}
+	}
+	return p.openTasks(p.cgroup.Tasks())
+}
+
+func (p *plan) openTasks(tasks []string) error {
+	for _, name := range tasks {
+		fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", name, err)
+		}
+		p.add(fd, name)
+	}
+	p.config.Tasks = len(tasks)
+	return nil
+}

@@ -1,0 +1,75 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"container-workshop/final/cgroup"
+	"container-workshop/final/container"
+)
+
+// An event is one line of output: what the container takes, or that it had to be killed for its memory.
+type event struct {
+	Type string        `json:"type"`
+	ID   string        `json:"id"`
+	Data *cgroup.Stats `json:"data,omitempty"`
+}
+
+// events prints what a container takes, once or again and again until it ends.
+func events(root string, args []string) (int, error) {
+	set := flags("events", "[flags] ID", "print what a container takes, as JSON, and when it runs out of memory")
+	once := set.Bool("stats", false, "print what it takes now, and end")
+	interval := set.Duration("interval", 5*time.Second, "time from one line to the next, such as 500ms")
+	if err := parse(set, args, 1, 1); err != nil {
+		return container.StatusFailed, err
+	}
+	if *interval <= 0 {
+		return container.StatusFailed, fmt.Errorf("--interval %s: want a time above 0, such as 500ms", *interval)
+	}
+	id := set.Arg(0)
+	group, err := container.Stats(root, id)
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	var mutex sync.Mutex
+	show := func(e event) error {
+		mutex.Lock()
+		defer mutex.Unlock()
+		return json.NewEncoder(os.Stdout).Encode(e)
+	}
+	stats := func() error {
+		data, err := group.Stats()
+		if err != nil {
+			return err
+		}
+		return show(event{"stats", id, data})
+	}
+	if *once {
+		return 0, stats()
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	watched := make(chan error, 1)
+	go func() { watched <- group.WatchOOM(ctx, func() { _ = show(event{Type: "oom", ID: id}) }) }()
+	for {
+		select {
+		case err := <-watched:
+			stop()
+			return 0, err
+		case <-time.After(*interval):
+			if state, err := container.Glance(root, id); err != nil || state.Pid == 0 {
+				stop()
+				return 0, <-watched
+			}
+			if err := stats(); err != nil {
+				stop()
+				return container.StatusFailed, err
+			}
+		}
+	}
+}

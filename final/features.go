@@ -1,0 +1,70 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	specsfeatures "github.com/opencontainers/runtime-spec/specs-go/features"
+
+	"container-workshop/final/capability"
+	"container-workshop/final/container"
+	"container-workshop/final/namespace"
+	"container-workshop/final/oci"
+	"container-workshop/final/rootfs"
+	"container-workshop/final/seccomp"
+)
+
+func features(_ string, args []string) (int, error) {
+	set := flags("features", "", "print what this runtime can do, as JSON")
+	if err := parse(set, args, 0, 0); err != nil {
+		return container.StatusFailed, err
+	}
+	encoder := json.NewEncoder(os.Stdout)
+	encoder.SetIndent("", "  ")
+	return 0, encoder.Encode(allFeatures())
+}
+
+// allFeatures asks those who do the work what they know. But for the flags of seccomp it says nothing of this host. OCI runtime
+// specification, features.md and features-linux.md
+func allFeatures() *specsfeatures.Features {
+	var namespaces []string
+	for _, kind := range namespace.Kinds {
+		namespaces = append(namespaces, string(kind.Type))
+	}
+	slices.Sort(namespaces)
+	return &specsfeatures.Features{
+		OCIVersionMin: "1.0.0",
+		OCIVersionMax: specs.Version,
+		Hooks:         oci.HookNames(),
+		MountOptions:  rootfs.Words(),
+		Linux: &specsfeatures.Linux{
+			Namespaces:   namespaces,
+			Capabilities: capability.All(),
+			Cgroup: &specsfeatures.Cgroup{
+				V1: new(true), V2: new(true), Rdma: new(true),
+				// One for each user would need a runtime that is not root.
+				Systemd: new(true), SystemdUser: new(false),
+			},
+			Seccomp: &specsfeatures.Seccomp{
+				Enabled:        new(true),
+				Actions:        seccomp.Actions(),
+				Operators:      seccomp.Operators(),
+				Archs:          seccomp.Archs(),
+				KnownFlags:     seccomp.KnownFlags(),
+				SupportedFlags: seccomp.SupportedFlags(),
+			},
+			Apparmor:        &specsfeatures.Apparmor{Enabled: new(true)},
+			Selinux:         &specsfeatures.Selinux{Enabled: new(true)},
+			IntelRdt:        &specsfeatures.IntelRdt{Enabled: new(false)},
+			MountExtensions: &specsfeatures.MountExtensions{IDMap: &specsfeatures.IDMap{Enabled: new(true)}},
+			NetDevices:      &specsfeatures.NetDevices{Enabled: new(false)},
+		},
+		Annotations: map[string]string{"org.container-workshop.checkpoint.enabled": "false"},
+		// A configuration that others have written could name directories of the host with these.
+		PotentiallyUnsafeConfigAnnotations: []string{oci.AnnotationInit, oci.AnnotationOverlay},
+	}
+}

@@ -1,0 +1,96 @@
+//go:build linux
+
+// Package hook runs on both sides of clone: it runs the programs that a configuration names for points in the life of a container.
+package hook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Run runs hooks in their order, each to its end, with the state of the container on standard input. The first that fails ends
+// the list: which one, and what it has printed at last, is in the error. Point is its name in the configuration, for that. A hook
+// that does not read its input is no failure. config.md, "POSIX-platform Hooks"
+func Run(point string, hooks []specs.Hook, state []byte) error {
+	for i := range hooks {
+		if err := run(&hooks[i], state); err != nil {
+			return fmt.Errorf("hooks.%s[%d]: %s: %w", point, i, hooks[i].Path, err)
+		}
+	}
+	return nil
+}
+
+func run(h *specs.Hook, state []byte) error {
+	ctx := context.Background()
+	if h.Timeout != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
+		defer cancel()
+	}
+	// Files, not pipes: nobody has to write or to read them while the hook runs. memfd_create(2)
+	input, err := memory("state", state)
+	if err != nil {
+		return err
+	}
+	defer input.Close()
+	output, err := memory("output", nil)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	cmd := exec.CommandContext(ctx, h.Path)
+	cmd.Args = h.Args
+	if len(h.Args) == 0 {
+		cmd.Args = []string{h.Path}
+	}
+	// Nil would be our own.
+	cmd.Env = append([]string{}, h.Env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, output, output
+	err = cmd.Run()
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("killed, as it has taken longer than %d s", *h.Timeout)
+	}
+	if err != nil {
+		return fmt.Errorf("%w%s", err, lastWords(output))
+	}
+	return nil
+}
+
+// memory makes a file in memory.
+func memory(name string, content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	file := os.NewFile(uintptr(fd), name)
+	_, err = file.Write(content)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	return file, err
+}
+
+// most is how much of what a failed hook has printed is told, in bytes.
+const most = 1024
+
+func lastWords(output *os.File) string {
+	size, err := output.Seek(0, io.SeekEnd)
+	if err != nil {
+		return ""
+	}
+	text := make([]byte, min(size, most))
+	n, _ := output.ReadAt(text, size-int64(len(text)))
+	if words := strings.TrimSpace(string(text[:n])); words != "" {
+		return ", having printed: " + words
+	}
+	return ""
+}

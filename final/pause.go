@@ -1,0 +1,23 @@
+//go:build linux
+
+package main
+
+import "container-workshop/final/container"
+
+// pause stops all processes of a container, without their notice. cgroups(7), freezer
+func pause(root string, args []string) (int, error) {
+	set := flags("pause", "ID", "stop the processes of a container, until resume")
+	if err := parse(set, args, 1, 1); err != nil {
+		return container.StatusFailed, err
+	}
+	return 0, container.Pause(root, set.Arg(0), true)
+}
+
+// resume lets them go on.
+func resume(root string, args []string) (int, error) {
+	set := flags("resume", "ID", "let the processes of a paused container go on")
+	if err := parse(set, args, 1, 1); err != nil {
+		return container.StatusFailed, err
+	}
+	return 0, container.Pause(root, set.Arg(0), false)
+}

@@ -1,0 +1,136 @@
+//go:build linux
+
+package seccomp
+
+import "golang.org/x/sys/unix"
+
+// branch is the part of a filter for one architecture.
+type branch struct {
+	architecture
+	byDefault uint32
+	// calls is by the indexes that numbers returns.
+	calls []call
+	// named is the highest number, without those in more, that the profile has a rule for, or -1.
+	named int
+}
+
+// call is what happens to one system call: the action of the first rule that matches, else the one without conditions,
+// else the default one.
+type call struct {
+	rules         []rule
+	unconditional bool
+	action        uint32
+}
+
+type rule struct {
+	// when holds if each of its comparisons does.
+	when   []comparison
+	action uint32
+}
+
+func newBranch(a architecture, byDefault uint32) branch {
+	return branch{a, byDefault, make([]call, a.newest+1+len(a.more)), -1}
+}
+
+// add gives a system call more rules, or an action without conditions if there are none.
+func (b *branch) add(index int, rules []rule, action uint32) {
+	if index <= b.newest {
+		b.named = max(b.named, index)
+	}
+	c := &b.calls[index]
+	switch {
+	case len(rules) > 0:
+		c.rules = append(c.rules, rules...)
+	case !c.unconditional:
+		c.unconditional, c.action = true, action
+	}
+}
+
+// otherwise is the action for a system call of which no rule with conditions matches.
+func (b *branch) otherwise(index int) uint32 {
+	switch c := &b.calls[index]; {
+	case c.unconditional:
+		return c.action
+	case b.named >= 0 && index > b.named && index <= b.newest:
+		return b.newer()
+	}
+	return b.byDefault
+}
+
+// newer is the action for system calls that the profile is too old to know.
+func (b *branch) newer() uint32 {
+	if b.byDefault&unix.SECCOMP_RET_ACTION_FULL == unix.SECCOMP_RET_ERRNO {
+		return refuse
+	}
+	return b.byDefault
+}
+
+// join gives the multiplexers, socketcall(2) and ipc(2), the rules of the calls that go through them. They come after the
+// multiplexer's own that have conditions.
+func (b *branch) join() {
+	for i, entry := range b.more {
+		index := b.newest + 1 + i
+		c := &b.calls[index]
+		if entry.number&multiplexed == 0 || len(c.rules) == 0 && !c.unconditional {
+			continue
+		}
+		through := int(entry.number &^ multiplexed >> 16)
+		action := b.otherwise(index)
+		if len(c.rules) > 0 && b.calls[through].unconditional {
+			continue
+		}
+		// The arguments are in memory, where no filter looks, so no condition is known to hold or not to.
+		for _, rule := range c.rules {
+			action = stricter(action, rule.action)
+		}
+		if action == b.otherwise(through) {
+			continue
+		}
+		// ipc(2) has a version in the high half of its first argument, and socketcall(2) refuses any bit there.
+		when := []comparison{{equal, 0, uint64(entry.number & 0xffff), 0xffff}}
+		b.calls[through].rules = append(b.calls[through].rules, rule{when, action})
+	}
+}
+
+// stricter is the action that the kernel would take of two. It compares them as signed numbers. seccomp(2)
+func stricter(a, b uint32) uint32 {
+	if int32(b&unix.SECCOMP_RET_ACTION_FULL) < int32(a&unix.SECCOMP_RET_ACTION_FULL) {
+		return b
+	}
+	return a
+}
+
+// span is a range of system call numbers, up to the next span's first, that have the same action, or a single number
+// with rules.
+type span struct {
+	first  uint32
+	rules  []rule
+	action uint32
+}
+
+// spans covers all numbers, in order. Neighbours with the same action are one.
+func (b *branch) spans() []span {
+	spans := make([]span, 0, 128)
+	put := func(first uint32, rules []rule, action uint32) {
+		if n := len(spans); n > 0 && spans[n-1].first == first {
+			spans = spans[:n-1]
+		}
+		if n := len(spans); n > 0 && spans[n-1].rules == nil && rules == nil && spans[n-1].action == action {
+			return
+		}
+		spans = append(spans, span{first, rules, action})
+	}
+	for number := range b.newest + 1 {
+		put(uint32(number), b.calls[number].rules, b.otherwise(number))
+	}
+	put(uint32(b.newest)+1, nil, b.newer())
+	for i, entry := range b.more {
+		if entry.number&multiplexed != 0 {
+			continue
+		}
+		index := b.newest + 1 + i
+		put(entry.number, b.calls[index].rules, b.otherwise(index))
+		put(entry.number+1, nil, b.newer())
+	}
+	return spans
+}

@@ -1,0 +1,47 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"container-workshop/final/container"
+	"container-workshop/final/oci"
+)
+
+// spec writes a configuration to start from.
+func spec(_ string, args []string) (int, error) {
+	set := flags("spec", "[--bundle DIR] [--rootless]", "write a config.json to start from")
+	bundle := set.StringP("bundle", "b", ".", "directory of the bundle, in which rootfs is to be")
+	rootless := set.Bool("rootless", false, "for a caller who is not root")
+	if err := parse(set, args, 0, 0); err != nil {
+		return container.StatusFailed, err
+	}
+	template := oci.Template(*rootless, uint32(os.Geteuid()), uint32(os.Getegid()))
+	text, err := json.MarshalIndent(template, "", "  ")
+	if err != nil {
+		return container.StatusFailed, err
+	}
+	return 0, writeNew(filepath.Join(*bundle, "config.json"), append(text, '\n'))
+}
+
+// writeNew writes a file that is not there yet: somebody may have worked on the one that is. open(2), O_EXCL
+func writeNew(name string, content []byte) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s: there is one already (move it away, or name another directory with --bundle)", name)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err = joined(err, file.Close()); err != nil {
+		_ = os.Remove(name)
+	}
+	return err
+}

@@ -1,0 +1,14 @@
+//go:build linux
+
+package main
+
+import "container-workshop/final/container"
+
+// startHeld lets a container run that create has made.
+func startHeld(root string, args []string) (int, error) {
+	set := flags("start", "ID", "let a container run that create has made")
+	if err := parse(set, args, 1, 1); err != nil {
+		return container.StatusFailed, err
+	}
+	return 0, container.Start(root, set.Arg(0))
+}

@@ -1,0 +1,47 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"container-workshop/final/container"
+	"container-workshop/final/oci"
+)
+
+// update changes the limits of a container that is there.
+func update(root string, args []string) (int, error) {
+	set := flags("update", "[flags] ID", "change the limits of a container")
+	resources := new(specs.LinuxResources)
+	file := set.StringP("resources", "r", "", "JSON file with resources of the specification, - for standard input")
+	oci.AddUpdateFlags(set, resources)
+	if err := parse(set, args, 1, 1); err != nil {
+		return container.StatusFailed, err
+	}
+	if *file != "" {
+		read, err := readResources(*file)
+		if err != nil {
+			return container.StatusFailed, fmt.Errorf("--resources: %w", err)
+		}
+		resources = read
+	}
+	// Devices are those of the start: callers send a list that is not complete.
+	resources.Devices = nil
+	return 0, container.Update(root, set.Arg(0), resources)
+}
+
+func readResources(name string) (*specs.LinuxResources, error) {
+	if name == "-" {
+		return oci.LoadResources(os.Stdin)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return oci.LoadResources(io.Reader(file))
+}
