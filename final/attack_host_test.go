@@ -53,7 +53,7 @@ func TestAContainerThatAsksToBeTracedHasNotEnded(t *testing.T) {
 		return false
 	})
 	assert.Contains(t, c.final("state", c.id).stdout, `"status": "running"`)
-	refused(t, c.final("delete", c.id), 125, "running")
+	refused(t, c.final("delete", c.id), 1, "running")
 	assert.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()
 }

@@ -76,7 +76,7 @@ func TestAnIDIsTheNameOfOneDirectory(t *testing.T) {
 			if verb[0] == "exec" {
 				args = append(args, "/bin/true")
 			}
-			refused(t, final(t, args...), 125, "container ID")
+			refused(t, final(t, args...), failure(verb[0]), "container ID")
 		}
 	}
 	assert.NoDirExists(t, root)
@@ -103,7 +103,7 @@ func TestTheStateOfAContainerIsNoLink(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(outside, "state.json"), []byte(`{"ociVersion":"1.0.0","id":"link","pid":1,"status":"running"}`), 0o600))
 	require.NoError(t, os.Symlink(outside, filepath.Join(root, "link")))
 	for _, args := range [][]string{{"state", "link"}, {"delete", "--force", "link"}, {"kill", "link", "CONT"}, {"exec", "link", "true"}} {
-		refused(t, final(t, append([]string{"--root", root}, args...)...), 125, "link")
+		refused(t, final(t, append([]string{"--root", root}, args...)...), failure(args[0]), "link")
 	}
 	assert.FileExists(t, filepath.Join(outside, "state.json"))
 }

@@ -58,6 +58,9 @@ func execute(root string, args []string) (int, error) {
 	if err != nil {
 		return container.StatusFailed, err
 	}
+	if e.process == "" {
+		container.Warn = remark
+	}
 	if err := container.Seal(); err != nil {
 		return container.StatusFailed, err
 	}

@@ -84,6 +84,14 @@ func refused(t *testing.T, r result, status int, words ...string) {
 	}
 }
 
+// failure is the status of a verb that has failed itself.
+func failure(verb string) int {
+	if verb == "run" || verb == "exec" {
+		return 125
+	}
+	return 1
+}
+
 // rootfsOf makes a root file system of a static busybox and what files says: a path ending in / is a directory, a value
 // starting with "-> " a symbolic link, all else a file.
 func rootfsOf(t testing.TB, files map[string]string) string {

@@ -64,7 +64,7 @@ func TestStateAndListShowADetachedContainer(t *testing.T) {
 	require.Equal(t, []string{c.id, strconv.Itoa(c.first()), "running"}, strings.Fields(lines[1])[:3])
 	require.Contains(t, lines[1], "/bin/sh -c "+kept)
 	var list []map[string]any
-	require.NoError(t, json.Unmarshal([]byte(c.final("list", "--json").stdout), &list))
+	require.NoError(t, json.Unmarshal([]byte(c.final("list", "--format", "json").stdout), &list))
 	require.Len(t, list, 1)
 	require.Equal(t, state["pid"], list[0]["pid"])
 
@@ -129,34 +129,34 @@ func TestKillSendsTheSignalThatIsNamed(t *testing.T) {
 		require.Equal(t, result{}, c.final("kill", c.id, turn[0]))
 		c.logged("got " + turn[1])
 	}
-	refused(t, c.final("kill", c.id, "NOSUCH"), 125, "NOSUCH", "TERM")
-	refused(t, c.final("kill", c.id, "0"), 125, `"0"`)
-	refused(t, c.final("kill", c.id, "65"), 125, `"65"`)
-	refused(t, c.final("kill", "no-such-id"), 125, "no-such-id", "does not exist")
+	refused(t, c.final("kill", c.id, "NOSUCH"), 1, "NOSUCH", "TERM")
+	refused(t, c.final("kill", c.id, "0"), 1, `"0"`)
+	refused(t, c.final("kill", c.id, "65"), 1, `"65"`)
+	refused(t, c.final("kill", "no-such-id"), 1, "no-such-id", "does not exist")
 	require.Equal(t, result{}, c.final("kill", c.id))
 	c.logged("got term")
 	c.stopped()
 	var state struct{ Exit int }
 	require.NoError(t, json.Unmarshal([]byte(c.final("state", c.id).stdout), &state))
 	require.Equal(t, 3, state.Exit)
-	refused(t, c.final("kill", c.id), 125, "container not running", "stopped")
+	refused(t, c.final("kill", c.id), 1, "container not running", "stopped")
 	refused(t, c.final("exec", c.id, "true"), 125, "container not running", "stopped")
-	refused(t, c.final("ps", c.id), 125, "container not running", "stopped")
+	refused(t, c.final("ps", c.id), 1, "container not running", "stopped")
 }
 
 func TestDeleteWantsTheContainerToHaveEnded(t *testing.T) {
 	c := newTrial(t)
 	c.detached(kept)
-	refused(t, c.final("delete", c.id), 125, c.id, "running", "final kill "+c.id, "delete --force "+c.id)
+	refused(t, c.final("delete", c.id), 1, c.id, "running", "final kill "+c.id, "delete --force "+c.id)
 	require.Equal(t, result{}, c.final("kill", c.id, "KILL"))
 	c.stopped()
 	require.Equal(t, result{}, c.final("delete", c.id))
 	c.nothingLeft()
 	for _, verb := range []string{"state", "ps", "logs", "delete", "kill"} {
-		refused(t, c.final(verb, c.id), 125, c.id, "does not exist", "final list")
+		refused(t, c.final(verb, c.id), 1, c.id, "does not exist", "final list")
 	}
 	refused(t, c.final("exec", c.id, "true"), 125, c.id, "does not exist")
-	refused(t, c.final("state", "../"+c.id), 125, "container ID")
+	refused(t, c.final("state", "../"+c.id), 1, "container ID")
 }
 
 func TestLogsHaveTheOutputOfADetachedContainer(t *testing.T) {
@@ -190,7 +190,7 @@ func TestTheOutputOfAContainerThatIsNotDetachedIsInNoLog(t *testing.T) {
 	defer cmd.Wait()
 	defer cmd.Process.Signal(unix.SIGTERM)
 	c.until(func() bool { return strings.Contains(c.final("list").stdout, "running") }, func() string { return "it is not listed" })
-	refused(t, c.final("logs", c.id), 125, c.id, "no log")
+	refused(t, c.final("logs", c.id), 1, c.id, "no log")
 }
 
 func TestTheEndOfTheMonitorIsNotTheEndOfTheContainer(t *testing.T) {

@@ -62,6 +62,13 @@ func note(level, message string) {
 	_, _ = file.Write(append(line, '\n'))
 }
 
+// remark is for warnings about what nobody has asked for in so many words, as all capabilities are for --privileged.
+func remark(message string) {
+	if global.debug || global.log != "" {
+		note("warning", message)
+	}
+}
+
 // debug notes what has been done, if that is asked for.
 func debug(records []stage.Record) {
 	if !global.debug {

@@ -29,6 +29,7 @@ func runCommand(root string, args []string) (int, error) {
 		}
 		return runBundle(root, set.Arg(0), b, keep)
 	}
+	container.Warn = remark
 	options, command, err := parseRun(args)
 	if err != nil {
 		return container.StatusFailed, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,8 +39,8 @@ type scope struct {
 // count. On version 1, systemd leaves some controllers alone. Their cgroups are made by Join, so the state has to be saved
 // after it.
 //
-// The limits that systemd knows are properties of the unit too, or it would write its own over ours. Devices are not among them
-// on version 2, where there can be several programs, and all have to agree. org.freedesktop.systemd1(5)
+// The limits that systemd knows are properties of the unit too, or it would write its own over ours. Devices are not among them:
+// on version 2 there can be several programs, and all have to agree. org.freedesktop.systemd1(5)
 func NewSystemd(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, error) {
 	s, dir, err := parseScope(cgroupsPath, id)
 	if err != nil {
@@ -73,6 +74,12 @@ func (s *scope) in(mode Mode, trees []tree, dir string, resources *specs.LinuxRe
 	c, err := newIn(mode, trees, s.dir, resources)
 	if err != nil {
 		return nil, err
+	}
+	for i := range c.Dirs {
+		if d := &c.Dirs[i]; slices.Contains(d.Controllers, "devices") {
+			// Each time it reads its units again, systemd allows all devices to a cgroup of version 1. Not to one below.
+			d.Path = path.Join(d.Path, "container")
+		}
 	}
 	c.Unit, c.scope = s.name, s
 	return c, nil

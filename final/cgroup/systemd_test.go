@@ -159,7 +159,7 @@ func TestLifeOfAScope(t *testing.T) {
 			for _, d := range c.Dirs {
 				own, ok := ownCgroup(string(lines), tree{version: d.Version, controllers: d.Controllers, label: "name=" + d.Name})
 				assert.True(t, ok, d.Name)
-				assert.Equal(t, "/test.slice/test-deeper.slice/"+c.Unit, own, d.Name)
+				assert.Equal(t, "/test.slice/test-deeper.slice/"+c.Unit, strings.TrimSuffix(own, "/container"), d.Name)
 			}
 			assert.Equal(t, "active", show(t, c, "ActiveState"))
 			assert.Equal(t, "test-deeper.slice", show(t, c, "Slice"))

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -30,6 +32,7 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
 	}
+	sweep(root)
 	started, _ := startTime(os.Getpid())
 	r.dir = unnamed(root, os.Getpid(), started)
 	if err := os.Mkdir(r.dir, 0o700); err != nil {
@@ -92,6 +95,21 @@ func (r *Run) takeOverlay(root string) error {
 // unnamed is the directory of a container that has no ID yet, and no other container can have: IDs do not start with a dot.
 func unnamed(root string, maker int, started string) string {
 	return filepath.Join(root, fmt.Sprintf(".%d.%s", maker, started))
+}
+
+// sweep removes such directories of processes that were killed before they could give them an ID. There is nothing else of theirs.
+func sweep(root string) {
+	entries, _ := os.ReadDir(root)
+	for _, entry := range entries {
+		fields := strings.Split(entry.Name(), ".")
+		if len(fields) != 3 || fields[0] != "" {
+			continue
+		}
+		maker, err := strconv.Atoi(fields[1])
+		if started, _ := startTime(maker); err == nil && started != fields[2] {
+			_ = os.RemoveAll(filepath.Join(root, entry.Name()))
+		}
+	}
 }
 
 // rename gives the directory its ID. One that was left by a run that was killed is removed before.

@@ -18,6 +18,7 @@ import (
 // Delete removes a container that has ended, or was never started; with force any, which is killed then. With force it is no error
 // that there is none: callers make sure by that.
 func Delete(root, id string, force bool) error {
+	sweep(root)
 	c, err := Open(root, id)
 	if force && errors.Is(err, errNotThere) {
 		return nil

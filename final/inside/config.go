@@ -54,6 +54,8 @@ type Config struct {
 
 	// MountNamespace says that there is one to join, by a descriptor of it, or of process 1 of a container.
 	MountNamespace bool
+	// HostMounts says that the container has no mount namespace: what is mounted for it must not be seen on the host.
+	HostMounts bool
 	// UserNamespace says that we are in another one than the host, whose devices we cannot make.
 	UserNamespace bool
 	// Bound are the mounts, by index, that are bound from the host.
@@ -97,6 +99,7 @@ func (c *Config) SetContainer(spec *specs.Spec) {
 	c.RootfsPropagation, c.MountLabel, c.Personality = spec.Linux.RootfsPropagation, spec.Linux.MountLabel, spec.Linux.Personality
 	c.CgroupNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.CgroupNamespace)
 	c.NetworkNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.NetworkNamespace)
+	c.HostMounts = !namespace.Has(spec.Linux.Namespaces, specs.MountNamespace)
 	if hooks := spec.Hooks; hooks != nil {
 		c.CreateContainer, c.StartContainer = hooks.CreateContainer, hooks.StartContainer
 	}

@@ -43,6 +43,12 @@ func (c *container) attachRoot() ([]stage.Stage, error) {
 	if c.MountNamespace {
 		list = append(list, stage.Stage{Call: "setns(fd, CLONE_NEWNS)", Man: "setns(2)", Do: c.joinMounts})
 	}
+	if c.HostMounts {
+		return append(list, stage.Stage{Call: "fchdir(rootfs)", Man: "chdir(2)", Step: 4, Do: func() error {
+			c.tree = rootfs.Root(c.root)
+			return rootfs.EnterDetached(c.root)
+		}}), nil
+	}
 	list = append(list,
 		stage.Stage{Call: `mount("/", MS_SLAVE)`, Man: "mount_namespaces(7)", Step: 5, Do: rootfs.ForgetHost},
 		stage.Stage{Call: fmt.Sprintf("move_mount(rootfs, %q)", c.Root), Man: "move_mount(2)", Step: 4, Do: func() error {
@@ -91,7 +97,9 @@ func (c *container) pivot() ([]stage.Stage, error) {
 		{Call: `pivot_root(".", ".")`, Man: "pivot_root(2)", Step: 4, Do: rootfs.Pivot},
 		{Call: `umount2(".", MNT_DETACH)`, Man: "umount2(2)", Step: 4, Do: rootfs.DetachOldRoot},
 	}
-	if c.NoPivot {
+	if c.HostMounts {
+		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: rootfs.ChangeRoot}}
+	} else if c.NoPivot {
 		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: func() error { return rootfs.MoveRoot(c.root) }}}
 	}
 	if options, err := rootfs.ParseOptions([]string{c.RootfsPropagation}); err == nil && options.Propagation != 0 {

@@ -95,7 +95,7 @@ func (c *container) remount(m specs.Mount, options *rootfs.Options) error {
 // mountNew mounts a new file system. A read-only tmpfs is empty as yet: it is made so when what belongs into it is there.
 func (c *container) mountNew(m specs.Mount, source string, options *rootfs.Options) error {
 	flags, data := options.Flags(), c.labelled(m.Type, options.Data)
-	later := m.Type == "tmpfs" && flags&unix.MOUNT_ATTR_RDONLY != 0
+	later := m.Type == "tmpfs" && flags&unix.MOUNT_ATTR_RDONLY != 0 && !c.HostMounts
 	if later {
 		flags &^= unix.MOUNT_ATTR_RDONLY
 	}
@@ -108,12 +108,28 @@ func (c *container) mountNew(m specs.Mount, source string, options *rootfs.Optio
 	} else {
 		defer unix.Close(mount)
 	}
-	if options.CopyUp && m.Type == "tmpfs" {
-		if err := rootfs.CopyUp(c.tree, m.Destination, mount); err != nil {
+	if m.Type == "tmpfs" {
+		if err := c.fill(mount, m.Destination, options); err != nil {
 			return err
 		}
 	}
 	return c.attach(mount, m.Destination, options)
+}
+
+// fill gives a tmpfs what the directory under it has: the mode, if no other is asked for, and with tmpcopyup all that is in it.
+func (c *container) fill(mount int, destination string, options *rootfs.Options) error {
+	said := slices.ContainsFunc(options.Data, func(word string) bool {
+		return strings.HasPrefix(word, "mode=") || strings.HasPrefix(word, "uid=") || strings.HasPrefix(word, "gid=")
+	})
+	if !said {
+		if err := rootfs.CopyMode(c.tree, destination, mount); err != nil {
+			return err
+		}
+	}
+	if !options.CopyUp {
+		return nil
+	}
+	return rootfs.CopyUp(c.tree, destination, mount, said)
 }
 
 // labelled adds the label for what is in a file system. mount(8), context=
@@ -162,7 +178,7 @@ func (c *container) mountProc(m specs.Mount, options *rootfs.Options) error {
 		defer unix.Close(mount)
 		return c.attach(mount, m.Destination, options)
 	}
-	if err := rootfs.Change(c.proc, options.Set|options.SetAll, options.Clear|options.ClearAll, 0, false); err != nil {
+	if err := rootfs.Change(c.proc, options.Set, options.Clear, 0, false); err != nil {
 		return err
 	}
 	return c.attach(c.proc, m.Destination, options)
@@ -192,6 +208,10 @@ func (c *container) mountCgroups(m specs.Mount, options *rootfs.Options) error {
 		if err := c.tree.MakeLink(link[1], path.Join(m.Destination, link[0])); err != nil {
 			return err
 		}
+	}
+	if c.HostMounts {
+		// In a tree that is mounted nowhere only its root can be changed. The cgroups themselves are as they are to be.
+		return nil
 	}
 	return rootfs.Change(tmpfs, options.Set&unix.MOUNT_ATTR_RDONLY, 0, 0, false)
 }

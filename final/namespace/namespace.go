@@ -7,6 +7,7 @@ package namespace
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -39,12 +40,7 @@ var Kinds = []Kind{
 
 // IsNew reports whether the container gets a namespace of the kind that nobody else has.
 func IsNew(namespaces []specs.LinuxNamespace, kind specs.LinuxNamespaceType) bool {
-	for _, n := range namespaces {
-		if n.Type == kind {
-			return n.Path == ""
-		}
-	}
-	return false
+	return slices.Contains(namespaces, specs.LinuxNamespace{Type: kind})
 }
 
 // single are the kinds that only a process with one thread can join, which no Go program is. setns(2)
@@ -53,6 +49,11 @@ const single = unix.CLONE_NEWUSER | unix.CLONE_NEWTIME
 // late are the kinds that clone is not asked for. The root of a cgroup namespace is the cgroup that a process is in when it makes
 // one, and process 1 is in none of the container's yet. A flag for time would be taken for a signal. clone(2)
 const late = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
+
+// Has reports whether the container has a namespace of the kind that is not the host's: a new one, or one by its path.
+func Has(namespaces []specs.LinuxNamespace, kind specs.LinuxNamespaceType) bool {
+	return slices.ContainsFunc(namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
+}
 
 // A handle stands for one namespace, or with more than one flag for those of a process.
 type handle struct {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -108,7 +109,7 @@ func FuzzConfig(f *testing.F) {
 		}
 		assert.NotEmpty(t, spec.Process.Args)
 		assert.NotEmpty(t, spec.Root.Path)
-		assert.NotNil(t, spec.Linux)
+		require.NotNil(t, spec.Linux)
 		_, err = json.Marshal(spec)
 		assert.NoError(t, err)
 	})

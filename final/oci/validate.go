@@ -17,7 +17,7 @@ import (
 // Validate returns an error unless the configuration can be honoured as a whole, as far as that can be seen without looking
 // at the host. An error is one line that starts with the path of the field, as in "process.cwd: "tmp": want an absolute path".
 //
-// A configuration without an error has the sections process, root and linux, and a mount namespace. OCI runtime
+// A configuration without an error has the sections process, root and linux. OCI runtime
 // specification, config.md and config-linux.md
 func Validate(spec *specs.Spec) error {
 	for _, check := range []func(*specs.Spec) error{

@@ -47,10 +47,6 @@ func checkNamespaces(spec *specs.Spec) error {
 			return fmt.Errorf("linux.namespaces[%d].path: %q: want an absolute path", i, namespace.Path)
 		}
 	}
-	// What is mounted for the container would be mounted on the host.
-	if !owned(namespaces)(specs.MountNamespace) {
-		return errors.New("linux.namespaces: no mount namespace: want one, for root and mounts")
-	}
 	return nil
 }
 

@@ -96,8 +96,6 @@ var invalid = [][3]string{
 	{"mounts", `[{"destination": "/b", "source": "/", "type": "bind", "uidMappings": [{"size": 1}], "gidMappings": [{"size": 0}]}]`, "mounts[0].gidMappings[0].size: "},
 	{"mounts", `[{"destination": "/b", "source": "/", "type": "bind", "uidMappings": [{"size": 2}, {"containerID": 1, "hostID": 5, "size": 1}], "gidMappings": [{"size": 1}]}]`, "mounts[0].uidMappings[1]: it overlaps with mounts[0].uidMappings[0]"},
 	{"linux", `null`, "linux: missing"},
-	{"linux", `{}`, "linux.namespaces: no mount namespace"},
-	{"linux.namespaces", `[{"type": "pid"}, {"type": "uts"}]`, "linux.namespaces: no mount namespace"},
 	{"linux.uidMappings", `[{"size": 1}]`, "linux.uidMappings: the IDs are the host's"},
 	{"linux.gidMappings", `[{"size": 1}]`, "linux.gidMappings: the IDs are the host's"},
 	{"linux.namespaces", `[{"type": "mount"}, {"type": "user"}]`, "linux.uidMappings: missing"},

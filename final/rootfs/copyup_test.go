@@ -35,7 +35,7 @@ func copied(t *testing.T, inside string) (string, error) {
 	require.NoError(t, err)
 	defer root.Close()
 	mount, dir := empty(t)
-	return dir, CopyUp(root, "/data", mount)
+	return dir, CopyUp(root, "/data", mount, false)
 }
 
 // known has what a copy has in common with the file.
@@ -159,14 +159,14 @@ func TestCopyUpDoesNotLeaveTheRoot(t *testing.T) {
 	root, inside, outside := hostile(t)
 	mount, dir := empty(t)
 	for _, name := range []string{"absolute", "up", "../../../.." + outside, "nowhere", "missing/deep"} {
-		assert.NoError(t, CopyUp(root, name, mount), name)
+		assert.NoError(t, CopyUp(root, name, mount, false), name)
 	}
-	assert.ErrorIs(t, CopyUp(root, "loop", mount), unix.ELOOP)
+	assert.ErrorIs(t, CopyUp(root, "loop", mount, false), unix.ELOOP)
 	assert.Equal(t, []string{"."}, namesIn(t, dir))
 
 	require.NoError(t, os.MkdirAll(filepath.Join(inside, outside), 0o755))
 	newFile(t, filepath.Join(inside, outside), "inside")
-	assert.NoError(t, CopyUp(root, "absolute", mount))
+	assert.NoError(t, CopyUp(root, "absolute", mount, false))
 	assert.Equal(t, []string{".", "inside"}, namesIn(t, dir))
 }
 
@@ -174,7 +174,7 @@ func TestCopyUpOfWhatIsNoDirectory(t *testing.T) {
 	root, inside, _ := hostile(t)
 	newFile(t, inside, "file")
 	mount, _ := empty(t)
-	err := CopyUp(root, "file", mount)
+	err := CopyUp(root, "file", mount, false)
 	assert.ErrorIs(t, err, unix.ENOTDIR)
 	assert.ErrorContains(t, err, "file")
 }
@@ -233,13 +233,13 @@ func TestCopyUpNamesTheFile(t *testing.T) {
 	small, err := Filesystem("tmpfs", "tmpfs", []string{"size=1m"}, 0)
 	require.NoError(t, err)
 	defer unix.Close(small)
-	err = CopyUp(root, "data", small)
+	err = CopyUp(root, "data", small, false)
 	assert.ErrorIs(t, err, unix.ENOSPC)
 	assert.ErrorContains(t, err, "data/a/b/big")
 	readOnly, err := Filesystem("tmpfs", "tmpfs", nil, unix.MOUNT_ATTR_RDONLY)
 	require.NoError(t, err)
 	defer unix.Close(readOnly)
-	assert.ErrorIs(t, CopyUp(root, "data", readOnly), unix.EROFS)
+	assert.ErrorIs(t, CopyUp(root, "data", readOnly, false), unix.EROFS)
 }
 
 // The test starts itself again in a user namespace, where it copies what the variable says.

@@ -78,6 +78,10 @@ func ParseOptions(words []string) (Options, error) {
 			o.Data = append(o.Data, word)
 		}
 	}
+	if o.Bind {
+		// Those of the file system were given when that was mounted: callers repeat them.
+		o.Data = slices.DeleteFunc(o.Data, func(word string) bool { return strings.Contains(word, "=") })
+	}
 	if o.Bind && len(o.Data) > 0 {
 		return o, fmt.Errorf("unknown option %q of a bind mount", o.Data[0])
 	}

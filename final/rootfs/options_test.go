@@ -59,8 +59,11 @@ func TestOptions(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Equal(t, test.expected, options, test.words)
 	}
-	_, err := ParseOptions([]string{"bind", "sync", "size=1m"})
-	assert.ErrorContains(t, err, "size=1m")
+	_, err := ParseOptions([]string{"bind", "sync", "size=1m", "sise"})
+	assert.ErrorContains(t, err, "sise")
+	options, err := ParseOptions([]string{"bind", "mode=755"})
+	assert.NoError(t, err)
+	assert.Empty(t, options.Data)
 }
 
 // The table of config.md, Linux mount options, and rnodev, which it forgets.

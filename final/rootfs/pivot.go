@@ -33,7 +33,24 @@ func MoveRoot(mount int) error {
 	if err := unix.MoveMount(mount, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("move the root file system: %w", err)
 	}
-	if err := errors.Join(unix.Fchdir(mount), unix.Chroot("."), unix.Chdir("/")); err != nil {
+	if err := unix.Fchdir(mount); err != nil {
+		return fmt.Errorf("change to the root file system: %w", err)
+	}
+	return ChangeRoot()
+}
+
+// EnterDetached goes to a mount that is attached nowhere, for a container in the host's own mount namespace: nobody on the host sees
+// what is mounted in it, and it is gone with the last process that has it for its root. Mounts in it need Linux 6.15.
+func EnterDetached(mount int) error {
+	if err := unix.Fchdir(mount); err != nil {
+		return fmt.Errorf("change to the root file system: %w", err)
+	}
+	return nil
+}
+
+// ChangeRoot makes the current directory the root directory of this process and no other. chroot(2)
+func ChangeRoot() error {
+	if err := errors.Join(unix.Chroot("."), unix.Chdir("/")); err != nil {
 		return fmt.Errorf("change the root directory: %w", err)
 	}
 	return nil
