@@ -26,44 +26,63 @@ func (c *Cgroup) Freeze(frozen bool) error {
 	return err
 }
 
-// Frozen reports whether Freeze has stopped the processes.
+// Frozen reports whether Freeze has stopped the processes. While version 1 is halfway, it waits for up to five seconds.
 func (c *Cgroup) Frozen() (bool, error) {
 	d := c.freezer()
 	if d == nil {
 		return false, nil
 	}
-	return d.isFrozen()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		state, err := d.freezeState()
+		if err != nil || state != halfway {
+			return state == frozen, err
+		}
+		if time.Now().After(deadline) {
+			return false, fmt.Errorf("%s: still %s after %v (thaw it, and freeze it again)", d.Path, halfway, patience)
+		}
+	}
 }
+
+// The words of version 1.
+const (
+	frozen  = "FROZEN"
+	halfway = "FREEZING"
+	thawed  = "THAWED"
+)
 
 // freezer returns the cgroup that can stop processes. That of version 2 needs no controller to do so.
 func (c *Cgroup) freezer() *Dir { return c.dirOf("freezer") }
 
-func (d *Dir) freeze(frozen bool) error {
-	file, value := "cgroup.freeze", map[bool]string{true: "1", false: "0"}[frozen]
-	if d.Version == 1 {
-		file, value = "freezer.state", map[bool]string{true: "FROZEN", false: "THAWED"}[frozen]
+func (d *Dir) freeze(freeze bool) error {
+	wanted := map[bool]string{true: frozen, false: thawed}[freeze]
+	file, value := "freezer.state", wanted
+	if d.Version == 2 {
+		file, value = "cgroup.freeze", map[bool]string{true: "1", false: "0"}[freeze]
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		// Version 1 may stay halfway, when a process forks at that moment, until it is told again.
 		if err := writeFile(path.Join(d.Path, file), value); err != nil {
 			return err
 		}
-		is, err := d.isFrozen()
-		if err != nil || is == frozen {
+		state, err := d.freezeState()
+		if err != nil || state == wanted {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: still not %s after %v", d.Path, value, patience)
+			return fmt.Errorf("%s: still not %s after %v", d.Path, wanted, patience)
 		}
 	}
 }
 
-// isFrozen is true when the last process has been stopped, and false when the first goes on.
-func (d *Dir) isFrozen() (bool, error) {
+// freezeState is frozen when the last process has been stopped, and thawed when the first goes on. Version 2 has nothing between.
+func (d *Dir) freezeState() (string, error) {
 	if d.Version == 1 {
 		state, err := os.ReadFile(path.Join(d.Path, "freezer.state"))
-		return strings.TrimSpace(string(state)) == "FROZEN", err
+		return strings.TrimSpace(string(state)), err
 	}
 	events, err := os.ReadFile(path.Join(d.Path, "cgroup.events"))
-	return field(string(events), "frozen") == 1, err
+	if field(string(events), "frozen") == 1 {
+		return frozen, err
+	}
+	return thawed, err
 }

@@ -45,20 +45,19 @@ func TestWatchOOM(t *testing.T) {
 	c := created(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}})
 	found, ended, cancel := watchOOM(t, c)
 	// It may start with the second.
-	for tries := 0; tries < 10 && len(found) == 0; tries++ {
+	kills := 0
+	for ; kills < 10 && len(found) == 0; kills++ {
 		killOne(t, c)
 	}
 	within(t, "a kill", found)
-	ofOthers := len(found)
 	killOne(t, c)
-	for range ofOthers + 1 {
-		within(t, "another kill", found)
-	}
+	within(t, "another kill", found)
+	kills++
 	output, _ := runIn(t, c, "echo fine")
 	assert.Equal(t, "fine\n", output)
 	cancel()
 	assert.NoError(t, within(t, "the end of the context", ended))
-	assert.Empty(t, found)
+	assert.LessOrEqual(t, len(found)+2, kills)
 
 	found, ended, cancel = watchOOM(t, c)
 	defer cancel()

@@ -57,7 +57,7 @@ func (c *Cgroup) Kill(sig unix.Signal) error {
 			}
 		}
 		if d := c.freezer(); d != nil && d.Version == 1 {
-			writeFile(path.Join(d.Path, "freezer.state"), "THAWED")
+			writeFile(path.Join(d.Path, "freezer.state"), thawed)
 		}
 		pids, err := c.Procs()
 		if err != nil || len(pids) == 0 {

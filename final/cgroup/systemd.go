@@ -92,7 +92,7 @@ func parseScope(cgroupsPath, id string) (*scope, string, error) {
 	}
 	parts := strings.Split(cgroupsPath, ":")
 	if len(parts) != 3 || parts[2] == "" {
-		return nil, "", fmt.Errorf("linux.cgroupsPath: %q is not of the form slice:prefix:name, which --systemd-cgroup needs", cgroupsPath)
+		return nil, "", fmt.Errorf("linux.cgroupsPath: %q is not slice:prefix:name, as --systemd-cgroup needs it", cgroupsPath)
 	}
 	slice, prefix, name := parts[0], parts[1], parts[2]
 	if slice == "" {

@@ -98,7 +98,7 @@ func (b *bus) start(s *scope, limits []property, pid int) error {
 		return fmt.Errorf("ask systemd for the cgroup of %s: %w", s.name, err)
 	}
 	if dir != s.dir {
-		return fmt.Errorf("the cgroup of the systemd unit %s is %q instead of %q (choose another linux.cgroupsPath)", s.name, dir, s.dir)
+		return fmt.Errorf("the cgroup of the systemd unit %s is %q, not %q (choose another linux.cgroupsPath)", s.name, dir, s.dir)
 	}
 	return nil
 }

@@ -37,7 +37,9 @@ type fakeSystemd struct {
 
 func newFakeSystemd(t *testing.T) *fakeSystemd {
 	t.Helper()
-	f := &fakeSystemd{t: t, root: t.TempDir(), failures: map[string][]string{}, result: "done", controlGroup: "/system.slice/p-n.scope"}
+	f := &fakeSystemd{
+		t: t, root: t.TempDir(), failures: map[string][]string{}, result: "done", controlGroup: "/system.slice/p-n.scope",
+	}
 	socket := path.Join(t.TempDir(), "bus")
 	listener, err := net.Listen("unix", socket)
 	require.NoError(t, err)
@@ -235,5 +237,6 @@ func TestScopeThatFailed(t *testing.T) {
 
 	f.result, f.controlGroup = "done", "/system.slice/_p-n.scope"
 	assert.EqualError(t, f.scope(nil).Join(os.Getpid()),
-		`the cgroup of the systemd unit p-n.scope is "/system.slice/_p-n.scope" instead of "/system.slice/p-n.scope" (choose another linux.cgroupsPath)`)
+		`the cgroup of the systemd unit p-n.scope is "/system.slice/_p-n.scope", `+
+			`not "/system.slice/p-n.scope" (choose another linux.cgroupsPath)`)
 }

@@ -19,21 +19,23 @@ import (
 
 func TestParseScope(t *testing.T) {
 	for given, want := range map[string]string{
-		"":                         "system.slice/container-workshop-web1.scope",
-		":docker:1":                "system.slice/docker-1.scope",
-		"machine.slice:libpod:abc": "machine.slice/libpod-abc.scope",
-		"kubepods-burstable-pod1.slice:cri-containerd:x": "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-x.scope",
-		"-.slice:p:n":   "p-n.scope",
-		"a.slice::n":    "a.slice/n.scope",
-		"a.slice:p:n+m": `a.slice/p-n\x2bm.scope`,
+		"":                             "system.slice/container-workshop-web1.scope",
+		":docker:1":                    "system.slice/docker-1.scope",
+		"machine.slice:libpod:abc":     "machine.slice/libpod-abc.scope",
+		"a-b-c.slice:cri-containerd:x": "a.slice/a-b.slice/a-b-c.slice/cri-containerd-x.scope",
+		"-.slice:p:n":                  "p-n.scope",
+		"a.slice::n":                   "a.slice/n.scope",
+		"a.slice:p:n+m":                `a.slice/p-n\x2bm.scope`,
 	} {
 		s, dir, err := parseScope(given, "web1")
 		require.NoError(t, err, given)
 		assert.Equal(t, want, dir)
 		assert.Equal(t, path.Base(want), s.name)
 	}
-	for _, bad := range []string{"/a/b", "a", "a.slice:b", "a.slice:b:", "a:b:c", "a--b.slice:b:c", "-a.slice:b:c", "a/b.slice:b:c", ".slice:b:c",
-		"a.slice:b:c:d", "a b.slice:c:d"} {
+	for _, bad := range []string{
+		"/a/b", "a", "a.slice:b", "a.slice:b:", "a:b:c", "a--b.slice:b:c", "-a.slice:b:c", "a/b.slice:b:c", ".slice:b:c", "a.slice:b:c:d",
+		"a b.slice:c:d",
+	} {
 		_, _, err := parseScope(bad, "web1")
 		assert.ErrorContains(t, err, "linux.cgroupsPath: ", bad)
 	}
@@ -79,15 +81,18 @@ func TestUnitLimits(t *testing.T) {
 		return texts(c.properties(settings))
 	}
 	r := everything()
-	assert.Equal(t, []string{"MemoryLimit=67108864", "CPUShares=1024", "TasksMax=64", "BlockIOWeight=10", "CPUQuotaPerSecUSec=400000",
-		"CPUQuotaPeriodUSec=50000"}, of(v1, r))
+	quota := []string{"CPUQuotaPerSecUSec=400000", "CPUQuotaPeriodUSec=50000"}
+	want := []string{"MemoryLimit=67108864", "CPUShares=1024", "TasksMax=64", "BlockIOWeight=10"}
+	assert.Equal(t, append(want, quota...), of(v1, r))
 	r.Unified = map[string]string{"memory.high": "1000", "memory.oom.group": "1"}
-	assert.Equal(t, []string{"MemoryMax=67108864", "MemorySwapMax=67108864", "MemoryLow=33554432", "CPUWeight=100", "AllowedCPUs=[3]",
-		"AllowedMemoryNodes=[1]", "TasksMax=64", "IOWeight=1", "MemoryHigh=1000", "CPUQuotaPerSecUSec=400000", "CPUQuotaPeriodUSec=50000"}, of(v2, r))
+	want = []string{"MemoryMax=67108864", "MemorySwapMax=67108864", "MemoryLow=33554432", "CPUWeight=100", "AllowedCPUs=[3]",
+		"AllowedMemoryNodes=[1]", "TasksMax=64", "IOWeight=1", "MemoryHigh=1000"}
+	assert.Equal(t, append(want, quota...), of(v2, r))
 
-	none := &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(-1))}, Pids: &specs.LinuxPids{Limit: new(int64(-1))}}
-	assert.Equal(t, []string{"MemoryMax=18446744073709551615", "MemorySwapMax=18446744073709551615", "TasksMax=18446744073709551615"}, of(v2, none))
-	for quota, want := range map[int64]string{-1: "18446744073709551615", 12345: "130000", 250000: "2500000"} {
+	const none = "18446744073709551615"
+	unlimited := &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(-1))}, Pids: &specs.LinuxPids{Limit: new(int64(-1))}}
+	assert.Equal(t, []string{"MemoryMax=" + none, "MemorySwapMax=" + none, "TasksMax=" + none}, of(v2, unlimited))
+	for quota, want := range map[int64]string{-1: none, 12345: "130000", 250000: "2500000"} {
 		cpu := &specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: &quota}}
 		assert.Equal(t, []string{"CPUQuotaPerSecUSec=" + want, "CPUQuotaPeriodUSec=100000"}, of(v1, cpu))
 		assert.Equal(t, []string{"CPUQuotaPerSecUSec=" + want, "CPUQuotaPeriodUSec=100000"}, of(v2, cpu))
@@ -144,7 +149,9 @@ func checkLimits(t *testing.T, c *Cgroup, when string) {
 
 func TestLifeOfAScope(t *testing.T) {
 	r := limits()
-	for name, set := range map[string][2]*specs.LinuxResources{"limits before the process": {r, nil}, "and after": {nil, r}, "both": {r, r}} {
+	for name, set := range map[string][2]*specs.LinuxResources{
+		"limits before the process": {r, nil}, "and after": {nil, r}, "both": {r, r},
+	} {
 		t.Run(name, func(t *testing.T) {
 			c := scopeOf(t, "test-deeper.slice", r)
 			require.NoError(t, c.Set(set[0]))
@@ -198,7 +205,8 @@ func TestScopeSurvivesAReloadOfSystemd(t *testing.T) {
 	child := start(t, "exec sleep 1000")
 	require.NoError(t, c.Set(r))
 	require.NoError(t, c.Join(child.Process.Pid))
-	for _, arguments := range []string{"daemon-reload", "set-property --runtime " + c.Unit + " TasksMax=39", "daemon-reexec", "set-property --runtime " + c.Unit + " TasksMax=40"} {
+	set := "set-property --runtime " + c.Unit + " TasksMax="
+	for _, arguments := range []string{"daemon-reload", set + "39", "daemon-reexec", set + "40"} {
 		output, err := exec.Command("systemctl", strings.Fields(arguments)...).CombinedOutput()
 		require.NoError(t, err, "%s", output)
 		opened, _ := runIn(t, c, openable)

@@ -75,6 +75,9 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	if err := l.priorities(c); err != nil {
 		return nil, err
 	}
+	// Whatever is still open is the host's. Nothing is opened after this, and a filter may
+	// not know the call. CVE-2024-21626
+	l.add(fmt.Sprintf("close_range(%d, ~0, CLOSE_RANGE_CLOEXEC)", c.first), "close_range(2)", call{unix.SYS_CLOSE_RANGE, [5]uintptr{uintptr(c.first), 1<<32 - 1, unix.CLOSE_RANGE_CLOEXEC}})
 	early := func() {
 		if !c.NoNewPrivileges {
 			// Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes next. seccomp(2)
@@ -95,8 +98,6 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	if c.NoNewPrivileges {
 		l.add("prctl(PR_SET_NO_NEW_PRIVS)", "PR_SET_NO_NEW_PRIVS(2const)", call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}})
 	}
-	// Whatever is still open is the host's. It comes last, so that nothing is opened after it. CVE-2024-21626
-	l.add(fmt.Sprintf("close_range(%d, ~0, CLOSE_RANGE_CLOEXEC)", c.first), "close_range(2)", call{unix.SYS_CLOSE_RANGE, [5]uintptr{uintptr(c.first), 1<<32 - 1, unix.CLOSE_RANGE_CLOEXEC}})
 	if c.Explain {
 		report := len(l.list)
 		l.list = append(l.list, stage.Stage{Do: func() error {

@@ -151,6 +151,7 @@ func (c *container) attach(mount int, destination string, options *rootfs.Option
 
 // bind attaches a clone of a mount of the host. Without a word about propagation it has nothing to do with the host's any more.
 func (c *container) bind(clone int, m specs.Mount, options *rootfs.Options) error {
+	clone = rootfs.Again(clone, options.Recursive)
 	defer unix.Close(clone)
 	propagation, all := options.Propagation, options.PropagationAll
 	if propagation == 0 {

@@ -85,6 +85,21 @@ func cloneOf(fd int) (int, error) {
 	return clone, nil
 }
 
+// Again returns a clone of a mount that is attached nowhere in place of it, which is closed: the kernel shows mounts in the order in
+// which they were made, and this one was made before its turn. Where that cannot be done, before Linux 6.15, it is the mount itself.
+func Again(mount int, recursive bool) int {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	clone, err := unix.OpenTree(mount, "", flags)
+	if err != nil {
+		return mount
+	}
+	unix.Close(mount)
+	return clone
+}
+
 // Change sets and clears attributes of a mount, and its propagation, such as unix.MS_PRIVATE, if that is not 0.
 func Change(mount int, set, clear, propagation uint64, recursive bool) error {
 	// The times of access are one field, which has to be cleared to be set. mount_setattr(2)
