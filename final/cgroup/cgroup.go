@@ -18,6 +18,8 @@
 //	Kill    ends all processes
 //	Remove  removes the directories
 //
+// Where the cgroups of the host are systemd's, NewSystemd takes the place of New, and what Create does is left to Join.
+//
 // A later process, as that of kill or delete, reads the Cgroup from the state file: it is made of plain data.
 //
 // See cgroups(7), the kernel's Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst, and config-linux.md of the OCI runtime

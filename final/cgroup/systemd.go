@@ -42,12 +42,12 @@ type scope struct {
 // The limits that systemd knows are properties of the unit too, or it would write its own over ours. Devices are not among them:
 // on version 2 there can be several programs, and all have to agree. org.freedesktop.systemd1(5)
 func NewSystemd(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, error) {
+	if info, err := os.Stat(systemdRuns); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("systemd does not run here, as %s is not a directory: leave out --systemd-cgroup", systemdRuns)
+	}
 	s, dir, err := parseScope(cgroupsPath, id)
 	if err != nil {
 		return nil, err
-	}
-	if info, err := os.Stat(systemdRuns); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("systemd does not run here, as %s is not a directory: leave out --systemd-cgroup", systemdRuns)
 	}
 	mode, trees, err := findTrees(sysfs)
 	if err != nil {

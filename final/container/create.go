@@ -68,7 +68,7 @@ func (r *Run) making(root string, p *plan) []stage.Stage {
 // connecting tells the container side what to do, and waits until that is done.
 func (r *Run) connecting(p *plan) []stage.Stage {
 	list := []stage.Stage{
-		{Call: "open_tree(rootfs, volumes, cgroups)", Man: "open_tree(2)", Step: 4, Do: func() error { return r.openAll(p) }},
+		{Call: "open_tree(rootfs, cgroups)", Man: "open_tree(2)", Step: 4, Do: func() error { return r.openAll(p) }},
 		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return r.sendConfig(p) }},
 		{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error {
 			if p.cgroup.NeedsJoin() {

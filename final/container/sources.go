@@ -43,30 +43,37 @@ func (r *Run) openRoot(p *plan) error {
 		return err
 	}
 	p.add(root, "rootfs")
-	return nil
+	// What is mounted in it is not for the host, where systemd makes its mounts shared.
+	return rootfs.Change(root, 0, 0, unix.MS_SLAVE, true)
 }
 
-// openMounts clones what is to be bound from the host. A relative source is one of the bundle. config.md, mounts
+// openMounts clones what is to be bound from the host, where the container side has no right to do so: in a user namespace, and
+// where IDs are mapped.
 func (r *Run) openMounts(p *plan) error {
-	for i, m := range p.config.Mounts {
+	for i := range p.config.Mounts {
+		m := &p.config.Mounts[i]
 		options, err := rootfs.ParseOptions(m.Options)
-		if err != nil || options.Remount || !options.Bind && m.Type != "bind" {
+		if err != nil || !options.Binds(m.Type) {
 			continue
 		}
-		source := m.Source
-		if !filepath.IsAbs(source) {
-			source = filepath.Join(r.request.Bundle, source)
+		// A relative source is one of the bundle. config.md, mounts
+		if !filepath.IsAbs(m.Source) {
+			m.Source = filepath.Join(r.request.Bundle, m.Source)
 		}
-		clone, err := rootfs.Clone(source, options.Recursive)
+		mapped := options.IDMap || len(m.UIDMappings) > 0
+		if !p.config.UserNamespace && !mapped {
+			continue
+		}
+		clone, err := rootfs.Clone(m.Source, options.Recursive)
 		if err != nil {
 			return fmt.Errorf("mounts[%d]: %w", i, err)
 		}
-		p.add(clone, source)
+		p.add(clone, m.Source)
 		p.config.Bound = append(p.config.Bound, i)
-		if !options.IDMap && len(m.UIDMappings) == 0 {
+		if !mapped {
 			continue
 		}
-		if err := r.mapIDs(clone, &m, options.IDMapAll); err != nil {
+		if err := r.mapIDs(clone, m, options.IDMapAll); err != nil {
 			return fmt.Errorf("mounts[%d]: %w", i, err)
 		}
 	}

@@ -58,7 +58,7 @@ type Config struct {
 	HostMounts bool
 	// UserNamespace says that we are in another one than the host, whose devices we cannot make.
 	UserNamespace bool
-	// Bound are the mounts, by index, that are bound from the host.
+	// Bound are the mounts, by index, that the host side has cloned, as we have no right to.
 	Bound []int
 	// Cgroups are the container's, by their names below /sys/fs/cgroup. That of version 2 has none.
 	Cgroups []string

@@ -39,7 +39,7 @@ func (c *container) create() error {
 
 // attachRoot mounts the root file system where it is on the host, or where it is out of our sight on the root directory.
 func (c *container) attachRoot() ([]stage.Stage, error) {
-	var list []stage.Stage
+	list := c.sources()
 	if c.MountNamespace {
 		list = append(list, stage.Stage{Call: "setns(fd, CLONE_NEWNS)", Man: "setns(2)", Do: c.joinMounts})
 	}

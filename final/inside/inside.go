@@ -37,7 +37,7 @@ type container struct {
 	proc int
 	// mountNamespace is the one to join, and root the mount for the root directory.
 	mountNamespace, root int
-	// clones are bind mounts that are not attached yet, by the index of the mount. The host side has made them.
+	// clones are bind mounts that are not attached yet, by the index of the mount.
 	clones map[int]int
 	// cgroups are bind mounts of the container's cgroups that are not attached yet.
 	cgroups []int

@@ -16,6 +16,25 @@ import (
 	"container-workshop/final/stage"
 )
 
+// sources clones what is to be bound from the host and the host side has not cloned, before what we see of the host is a slave of it:
+// what the container mounts in a shared one is to be seen by the host.
+func (c *container) sources() []stage.Stage {
+	var list []stage.Stage
+	for i, m := range c.Mounts {
+		options, err := rootfs.ParseOptions(m.Options)
+		if _, done := c.clones[i]; done || err != nil || !options.Binds(m.Type) {
+			continue
+		}
+		list = append(list, stage.Stage{Call: fmt.Sprintf("open_tree(%q)", m.Source), Man: "open_tree(2)", Do: func() (err error) {
+			if c.clones[i], err = rootfs.Clone(m.Source, options.Recursive); err != nil {
+				err = fmt.Errorf("mounts[%d]: %w", i, err)
+			}
+			return err
+		}})
+	}
+	return list
+}
+
 // mounts mounts what the configuration lists, in its order.
 func (c *container) mounts() ([]stage.Stage, error) {
 	list := []stage.Stage{{Call: `fsopen("proc")`, Man: "fsopen(2)", Step: 5, Do: c.openProc}}

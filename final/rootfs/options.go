@@ -145,6 +145,9 @@ func Words() []string {
 	return words
 }
 
+// Binds reports whether a mount of a type, with these options, is a bind mount to be made.
+func (o *Options) Binds(kind string) bool { return !o.Remount && (o.Bind || kind == "bind") }
+
 // Flags returns the attributes for a new file system. fsmount(2)
 func (o *Options) Flags() int { return int(o.Set) }
 
