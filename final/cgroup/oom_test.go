@@ -50,14 +50,15 @@ func TestWatchOOM(t *testing.T) {
 		killOne(t, c)
 	}
 	within(t, "a kill", found)
-	killOne(t, c)
-	within(t, "another kill", found)
-	kills++
+	for range 5 {
+		killOne(t, c)
+		within(t, "another kill", found)
+	}
 	output, _ := runIn(t, c, "echo fine")
 	assert.Equal(t, "fine\n", output)
 	cancel()
 	assert.NoError(t, within(t, "the end of the context", ended))
-	assert.LessOrEqual(t, len(found)+2, kills)
+	assert.Less(t, len(found), kills)
 
 	found, ended, cancel = watchOOM(t, c)
 	defer cancel()
@@ -82,6 +83,10 @@ func TestWatchOOMOfVersion2(t *testing.T) {
 		kill()
 		return len(found) > 0
 	})
+	for range 5 {
+		kill()
+		within(t, "another kill", found)
+	}
 	require.NoError(t, os.RemoveAll(path.Join(root, "a")))
 	assert.NoError(t, within(t, "the end of the cgroup", ended))
 }

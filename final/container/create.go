@@ -67,7 +67,12 @@ func (r *Run) making(root string, p *plan) []stage.Stage {
 
 // connecting tells the container side what to do, and waits until that is done.
 func (r *Run) connecting(p *plan) []stage.Stage {
-	list := []stage.Stage{
+	var list []stage.Stage
+	if p.cgroup.Unit != "" {
+		// There is no scope without a process. Only now there are cgroups to show.
+		list = append(list, stage.Stage{Call: fmt.Sprintf("StartTransientUnit(%s)", p.cgroup.Unit), Man: "systemd.scope(5)", Step: 6, Do: func() error { return p.cgroup.Join(r.pid) }})
+	}
+	list = append(list, []stage.Stage{
 		{Call: "open_tree(rootfs, cgroups)", Man: "open_tree(2)", Step: 4, Do: func() error { return r.openAll(p) }},
 		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return r.sendConfig(p) }},
 		{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error {
@@ -76,7 +81,7 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 			}
 			return p.cgroup.Set(r.request.Spec.Linux.Resources)
 		}},
-	}
+	}...)
 	if p.config.HostHooks {
 		list = append(list,
 			stage.Stage{Call: "recvmsg(mounted)", Man: "unix(7)", Waiting: true, Do: r.waitMounted},
@@ -85,7 +90,7 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 		)
 	}
 	list = append(list, stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady})
-	if p.cgroup.NeedsJoin() {
+	if p.cgroup.NeedsJoin() && p.cgroup.Unit == "" {
 		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return p.cgroup.Join(r.pid) }})
 	}
 	return list

@@ -75,7 +75,7 @@ type Container struct {
 func (c *Container) glance() error {
 	fd, err := unix.Open(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("open %s: %w", c.dir, err)
 	}
 	defer unix.Close(fd)
 	for range 20 {
