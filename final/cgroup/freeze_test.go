@@ -54,7 +54,8 @@ func TestFrozenWaitsWhileTheKernelIsHalfway(t *testing.T) {
 // As engines do to a container that is paused.
 func TestSetOnAFrozenCgroup(t *testing.T) {
 	c := created(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(128 << 20)), Swap: new(int64(128 << 20))}})
-	child := start(t, "head -c 30m /dev/zero | { tail -c 30m; echo; } | { read -r line; echo going on; sleep 1000; }")
+	// It writes from a buffer of 30 MiB, which nobody reads.
+	child := start(t, "dd if=/dev/zero bs=30M count=1 | sleep 1000")
 	require.NoError(t, c.Join(child.Process.Pid))
 	child.begin()
 	eventually(t, "it takes memory", func() bool {

@@ -35,10 +35,14 @@ type ExecRequest struct {
 
 // Seal starts this program again from a read-only mount of it, unless it is on one. Between clone and execve our child is a
 // process that the container sees, and still this program: with CAP_SYS_PTRACE it could be opened there, and be written as soon
-// as nobody executes it. CVE-2019-5736
-func Seal() error {
+// as nobody executes it. It keeps so many descriptors from 3 on. CVE-2019-5736
+func Seal(descriptors int) error {
 	if rootfs.Sealed() {
 		return nil
+	}
+	for fd := 3; fd < 3+descriptors; fd++ {
+		// One that is not open is told of later.
+		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
 	}
 	self, err := rootfs.SealedSelf()
 	if err != nil {

@@ -126,6 +126,19 @@ func TestRunSeesWhatIsNotAsThePageSays(t *testing.T) {
 	assert.NoError(t, Parse("page", []byte(page)).Run(machine(t)))
 }
 
+func TestRunByRunsTheBlocksOfOneTarget(t *testing.T) {
+	text := "<!-- run by: make one -->\n```console\n$ echo one\none\n```\n\n<!-- run by: make two -->\n```console\n$ echo two\nthree\n```\n\n```console\n$ false; exit\n```\n"
+	page := Parse("page", []byte(text))
+	shell := func() *exec.Cmd {
+		cmd := exec.Command("bash", "--norc", "--noprofile", "-i")
+		cmd.Env = append(os.Environ(), "PS1=$ ", "TERM=dumb", "HISTFILE=")
+		return cmd
+	}
+	assert.NoError(t, page.RunBy("one", shell()))
+	assert.ErrorContains(t, page.RunBy("two", shell()), "seen:\n\ttwo")
+	assert.ErrorContains(t, page.RunBy("three", shell()), "no block is run by make three")
+}
+
 func TestNothingIsLeftOfAMachine(t *testing.T) {
 	before, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ func (d *Document) Record(top, rootfs string) error {
 	if err != nil {
 		return err
 	}
-	script, err := d.script()
+	script, err := d.script(Block.here)
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,11 @@ package lesson
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,6 +17,8 @@ import (
 const (
 	// NotRun comes before the reason why a block is not run.
 	NotRun = "not run:"
+	// RunBy comes before the target of make that runs the block where the page cannot: it starts what the block needs.
+	RunBy = "run by:"
 	// Behind comes before a command that does what the text asks of the reader, such as an edit.
 	Behind = "done by the reader:"
 	// OtherTerminal is for a block that is typed at the second terminal.
@@ -30,7 +34,7 @@ const (
 // known returns an error if a note is none of these: a misspelt one would change what is run.
 func (b Block) known() error {
 	for _, note := range strings.Split(b.Note, ", ") {
-		if strings.HasPrefix(b.Note, NotRun) || strings.HasPrefix(b.Note, Behind) || strings.HasPrefix(b.Note, "generated: ") {
+		if strings.HasPrefix(b.Note, NotRun) || strings.HasPrefix(b.Note, RunBy) || strings.HasPrefix(b.Note, Behind) || strings.HasPrefix(b.Note, "generated: ") {
 			return nil
 		}
 		if !slices.Contains([]string{"", OtherTerminal, Stays, Recorded, OnVersion1, OnVersion2, "end of generated"}, note) {
@@ -51,21 +55,46 @@ func (b Block) here() bool {
 	if stat.Type == unix.CGROUP2_SUPER_MAGIC {
 		other = OnVersion1
 	}
-	return b.Language == "console" && !strings.HasPrefix(b.Note, NotRun) && !b.has(other)
+	return b.Language == "console" && !strings.HasPrefix(b.Note, NotRun) && !strings.HasPrefix(b.Note, RunBy) && !b.has(other)
 }
 
 // Run does what the page says, from its first command to its last, and returns an error for each that does something else
 // than the page says. A terminal that does not come back to its prompt is the end.
 func (d *Document) Run(m *Machine) error {
-	script, err := d.script()
+	script, err := d.script(Block.here)
 	if err != nil {
 		return err
 	}
+	return d.play(script, m.first, m.Second)
+}
+
+// RunBy does what the blocks of the page say that a target of make runs, with a shell on a terminal of its own, whose prompt is $.
+func (d *Document) RunBy(target string, shell *exec.Cmd) error {
+	script, err := d.script(func(b Block) bool { return b.has(RunBy + " make " + target) })
+	if err == nil && len(script) == 0 {
+		err = fmt.Errorf("%s: no block is run by make %s", d.Path, target)
+	}
+	if err != nil {
+		return err
+	}
+	if shell.SysProcAttr == nil {
+		shell.SysProcAttr = &unix.SysProcAttr{}
+	}
+	terminal, err := open(shell, pty.Winsize{Rows: 50, Cols: 300})
+	if err != nil {
+		return err
+	}
+	defer terminal.close()
+	return d.play(script, terminal, func() (*Terminal, error) { return nil, errors.New("there is no second terminal") })
+}
+
+// play types a script, and compares what is seen with what the page says.
+func (d *Document) play(script []turn, first *Terminal, second func() (*Terminal, error)) (err error) {
 	var wrong []error
 	for i, turn := range script {
-		terminal := m.Terminal()
+		terminal := first
 		if turn.second {
-			if terminal, err = m.Second(); err != nil {
+			if terminal, err = second(); err != nil {
 				return err
 			}
 		}
@@ -93,14 +122,14 @@ type turn struct {
 	second, stays, behind bool
 }
 
-// script returns all exchanges of the page.
-func (d *Document) script() ([]turn, error) {
+// script returns the exchanges of the page that are wanted.
+func (d *Document) script(wanted func(Block) bool) ([]turn, error) {
 	var script []turn
 	for _, block := range d.Blocks {
 		if err := block.known(); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.Path, err)
 		}
-		if !block.here() {
+		if !wanted(block) {
 			continue
 		}
 		if command, ok := strings.CutPrefix(block.Note, Behind); ok {
