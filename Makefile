@@ -28,10 +28,10 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff hint check stretch doctor test test-docs test-vm packages bench diffs casts lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start diff hint check stretch doctor test test-docs test-vm conformance test-podman test-containerd test-docker packages bench diffs casts lint clean need-go need-step need-rootfs
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "With STEP=1 to 7 (run: or final), ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar"
 
@@ -75,6 +75,12 @@ test-docs: need-go need-rootfs ## Run every command of the lessons, and look at 
 
 test-vm: need-go ## Run the tests in virtual machines with cgroups of LAYOUT (v2, hybrid, v1), for ARCH
 	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)
+
+conformance: need-go ## Run the validation suite of the OCI against final, as root, and write final/CONFORMANCE.md
+	@go build -o build/final ./final
+	@go build -o build/conformance/run ./internal/conformance
+	@build/conformance/run --build
+	@$(SUDO) build/conformance/run --runtime build/final --table final/CONFORMANCE.md
 
 packages: ## Install what the tests use, by apt
 	@. /etc/os-release; set -- busybox-static codespell diffutils hostname mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \

@@ -1,0 +1,140 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A program is one of the suite's, and what is expected of a runtime there.
+type program struct {
+	name string
+	// silent programs print no point of their own.
+	silent bool
+	// v1 programs know nothing but cgroups of version 1.
+	v1 bool
+	// cpus is how many processors they need at least.
+	cpus int
+	// kind is who is to blame if it fails, and why is what for. Without them it must pass.
+	kind kind
+	why  string
+}
+
+func (p program) must() bool { return p.kind == none }
+
+// impossible says why a program cannot be run on a machine, or nothing.
+func (p program) impossible(version1 bool, cpus int) string {
+	switch {
+	case p.v1 && !version1:
+		return "it knows cgroups of version 1 only"
+	case cpus < p.cpus:
+		return fmt.Sprintf("it needs %d processors", p.cpus)
+	}
+	return ""
+}
+
+// A kind is a reason not to hold a runtime to a program.
+type kind string
+
+const (
+	none    kind = ""
+	suite   kind = "suite"
+	machine kind = "machine"
+	callers kind = "callers"
+)
+
+const (
+	pointers = "It compares the addresses of two limits, not the limits."
+	noDevice = "It limits 8:0, a disk that not every machine has, with files that newer kernels do not have."
+	noKernel = "It wants a limit for the kernel's memory, which kernels since 5.16 do not have."
+	noClass  = "It needs the controllers net_cls and net_prio, which few kernels have."
+	noHuge   = "It needs huge pages and the controller hugetlb of version 1."
+)
+
+// expected are all programs of the suite. Two of those that must pass can lose a race on a very busy machine: killsig sends its
+// signal when the shell in the container may not have a trap yet, and the hooks of hooks_stdin have a second.
+var expected = []program{
+	{name: "config_updates_without_affect"},
+	{name: "create"},
+	{name: "default"},
+	{name: "delete", kind: callers,
+		why: "It wants `delete` of a created container refused; callers clean up so, as with runc."},
+	{name: "delete_only_create_resources", v1: true},
+	{name: "delete_resources", v1: true, kind: suite, why: pointers},
+	{name: "hooks", silent: true, kind: suite, why: "It expects other text than its own hooks write."},
+	{name: "hooks_stdin"},
+	{name: "hostname"},
+	{name: "kill"},
+	{name: "kill_no_effect"},
+	{name: "killsig"},
+	{name: "linux_cgroups_blkio", v1: true, kind: machine, why: noDevice},
+	{name: "linux_cgroups_cpus", v1: true, cpus: 2},
+	{name: "linux_cgroups_devices", v1: true},
+	{name: "linux_cgroups_hugetlb", v1: true, kind: machine, why: noHuge},
+	{name: "linux_cgroups_memory", v1: true, kind: machine, why: noKernel},
+	{name: "linux_cgroups_network", v1: true, kind: machine, why: noClass},
+	{name: "linux_cgroups_pids", v1: true, kind: suite, why: pointers},
+	{name: "linux_cgroups_relative_blkio", v1: true, kind: machine, why: noDevice},
+	{name: "linux_cgroups_relative_cpus", v1: true, cpus: 2},
+	{name: "linux_cgroups_relative_devices", v1: true},
+	{name: "linux_cgroups_relative_hugetlb", v1: true, kind: machine, why: noHuge},
+	{name: "linux_cgroups_relative_memory", v1: true, kind: machine, why: noKernel},
+	{name: "linux_cgroups_relative_network", v1: true, kind: machine, why: noClass},
+	{name: "linux_cgroups_relative_pids", v1: true, kind: suite, why: pointers},
+	{name: "linux_devices"},
+	{name: "linux_masked_paths"},
+	{name: "linux_mount_label"},
+	{name: "linux_ns_itype"},
+	{name: "linux_ns_nopath"},
+	{name: "linux_ns_path"},
+	{name: "linux_ns_path_type"},
+	{name: "linux_process_apparmor_profile", kind: machine,
+		why: "It needs a kernel with AppArmor, and a profile in it that it does not bring."},
+	{name: "linux_readonly_paths"},
+	{name: "linux_rootfs_propagation"},
+	{name: "linux_seccomp"},
+	{name: "linux_sysctl"},
+	{name: "linux_uid_mappings"},
+	{name: "misc_props", kind: suite, why: "It runs `/runtimetest` in a container in which it is not."},
+	{name: "mounts"},
+	{name: "pidfile", kind: suite, why: "It kills a process that is about to end, and wants that to succeed: a race."},
+	{name: "poststart", silent: true, kind: suite,
+		why: "It expects the process to have written before the hook that runs beside it: a race."},
+	{name: "poststart_fail", silent: true},
+	{name: "poststop", silent: true},
+	{name: "poststop_fail", silent: true},
+	{name: "prestart", silent: true, kind: callers,
+		why: "It wants the `prestart` hooks run by `start`; docker needs its network made by `create`."},
+	{name: "prestart_fail", silent: true},
+	{name: "process"},
+	{name: "process_capabilities", kind: machine,
+		why: "It wants all capabilities of the kernel; the runtime can give those that it has."},
+	{name: "process_capabilities_fail", silent: true, kind: callers,
+		why: "It wants an unknown capability refused; the specification says now that it is a warning."},
+	{name: "process_oom_score_adj"},
+	{name: "process_rlimits", kind: suite,
+		why: "It looks for the limit of open files in a Go program, whose own start raises it."},
+	{name: "process_rlimits_fail", silent: true},
+	{name: "process_user"},
+	{name: "root_readonly_true"},
+	{name: "start", kind: callers,
+		why: "It wants a configuration without a process accepted by `create`; callers want the error there."},
+	{name: "state"},
+}
+
+// chosen returns the programs of these names, or all.
+func chosen(names []string) ([]program, error) {
+	if names == nil {
+		return expected, nil
+	}
+	var programs []program
+	for _, name := range names {
+		i := slices.IndexFunc(expected, func(p program) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("--only %s: the suite has no such program; --list has the names", name)
+		}
+		programs = append(programs, expected[i])
+	}
+	return programs, nil
+}

@@ -1,0 +1,108 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// blame says of whom a kind of reason speaks.
+var blame = []struct {
+	kind    kind
+	heading string
+}{
+	{suite, "Mistakes of the suite"},
+	{machine, "Kernels and machines"},
+	{callers, "What callers need instead"},
+}
+
+// printExpected lists the programs.
+func printExpected(w io.Writer) {
+	for _, p := range expected {
+		if p.must() {
+			fmt.Fprintf(w, "%-31s must pass\n", p.name)
+		} else {
+			fmt.Fprintf(w, "%-31s %s: %s\n", p.name, p.kind, p.why)
+		}
+	}
+}
+
+// printResult prints a line about a program that has ended.
+func printResult(w io.Writer, r result) {
+	verdict, detail := "passed", ""
+	switch {
+	case r.skipped != "":
+		verdict, detail = "not run", r.skipped
+	case r.failed() && r.must():
+		verdict, detail = "FAILED", r.problem
+	case r.failed():
+		verdict, detail = "failed", string(r.kind)+": "+r.why
+	}
+	line := fmt.Sprintf("%-31s %-7s %5.1fs  %s", r.name, verdict, r.took.Round(100*time.Millisecond).Seconds(), detail)
+	fmt.Fprintln(w, strings.TrimRight(line, " "))
+}
+
+// summarize counts, and reports whether nothing failed that must pass.
+func summarize(w io.Writer, results []result) bool {
+	var passed, skipped, must, failed int
+	for _, r := range results {
+		switch {
+		case r.passed():
+			passed++
+		case r.skipped != "":
+			skipped++
+		}
+		if r.must() && r.skipped == "" {
+			must++
+			if r.failed() {
+				failed++
+			}
+		}
+	}
+	fmt.Fprintf(w, "\n%d of %d programs passed, %d of the %d that must. %d not run.\n",
+		passed, len(results)-skipped, must-failed, must, skipped)
+	return failed == 0
+}
+
+// markdown is the table for readers. It tells results only of programs that must pass: of the others some depend on the machine
+// and some on luck, and the table says the same each time.
+func markdown(results []result) string {
+	var b strings.Builder
+	must := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return !r.must() })
+	fmt.Fprintf(&b, `# Conformance
+
+<!-- written by: make conformance -->
+
+The validation suite of [runtime-tools](https://%s), version
+%s, is %d programs. `+"`make conformance`"+` runs them with `+"`final`"+`, each in namespaces and
+cgroups of its own, and writes this page. It fails if one of the first %d fails. The others are listed with the reason.
+
+## Must pass
+
+| program | result |
+| --- | --- |
+`, suiteModule, suiteVersion, len(results), len(must))
+	for _, r := range must {
+		verdict := "passes"
+		switch {
+		case r.skipped != "":
+			verdict = "not run: " + r.skipped
+		case r.failed():
+			verdict = "**fails**: " + strings.ReplaceAll(r.problem, "|", `\|`)
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", r.name, verdict)
+	}
+	for _, section := range blame {
+		fmt.Fprintf(&b, "\n## %s\n\n| program | why it is not held to |\n| --- | --- |\n", section.heading)
+		for _, r := range results {
+			if r.kind == section.kind {
+				fmt.Fprintf(&b, "| %s | %s |\n", r.name, r.why)
+			}
+		}
+	}
+	return b.String()
+}
