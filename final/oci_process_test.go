@@ -57,8 +57,8 @@ func (c *bundled) exec(script string, flags ...string) string {
 	return strings.TrimSuffix(r.stdout, "\n")
 }
 
-// processFile writes a process for exec --process.
-func (c *bundled) processFile(change func(*specs.Process)) string {
+// joiner writes a process for exec --process.
+func (c *bundled) joiner(change func(*specs.Process)) string {
 	c.Helper()
 	process := *c.spec.Process
 	change(&process)
@@ -113,7 +113,7 @@ func TestTheUserOfABundle(t *testing.T) {
 // execAs runs a shell script in the container, as another process than its first, by exec --process.
 func (c *bundled) execAs(change func(*specs.Process), script string) string {
 	c.Helper()
-	name := c.processFile(func(p *specs.Process) {
+	name := c.joiner(func(p *specs.Process) {
 		p.Args = []string{"sh", "-c", script}
 		change(p)
 	})

@@ -72,16 +72,19 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 		// There is no scope without a process. Only now there are cgroups to show.
 		list = append(list, stage.Stage{Call: fmt.Sprintf("StartTransientUnit(%s)", p.cgroup.Unit), Man: "systemd.scope(5)", Step: 6, Do: func() error { return p.cgroup.Join(r.pid) }})
 	}
-	list = append(list, []stage.Stage{
-		{Call: "open_tree(rootfs, cgroups)", Man: "open_tree(2)", Step: 4, Do: func() error { return r.openAll(p) }},
-		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return r.sendConfig(p) }},
-		{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error {
-			if p.cgroup.NeedsJoin() {
-				go cgroup.Warm()
-			}
-			return p.cgroup.Set(r.request.Spec.Linux.Resources)
-		}},
-	}...)
+	limits := stage.Stage{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error {
+		if p.cgroup.NeedsJoin() {
+			go cgroup.Warm()
+		}
+		return p.cgroup.Set(r.request.Spec.Linux.Resources)
+	}}
+	list = append(list,
+		stage.Stage{Call: "open_tree(rootfs, cgroups)", Man: "open_tree(2)", Step: 4, Do: func() error { return r.openAll(p) }},
+		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return r.sendConfig(p) }},
+	)
+	if p.cgroup.Unit == "" {
+		list = append(list, limits)
+	}
 	if p.config.HostHooks {
 		list = append(list,
 			stage.Stage{Call: "recvmsg(mounted)", Man: "unix(7)", Waiting: true, Do: r.waitMounted},
@@ -90,7 +93,11 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 		)
 	}
 	list = append(list, stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady})
-	if p.cgroup.NeedsJoin() && p.cgroup.Unit == "" {
+	if p.cgroup.Unit != "" {
+		// The container side is in its cgroup already.
+		return append(list, limits)
+	}
+	if p.cgroup.NeedsJoin() {
 		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return p.cgroup.Join(r.pid) }})
 	}
 	return list
