@@ -61,7 +61,7 @@ func execute(root string, args []string) (int, error) {
 	if e.process == "" {
 		container.Warn = remark
 	}
-	if err := container.Seal(e.preserveFDs); err != nil {
+	if err := container.Seal(min(e.preserveFDs, inherited)); err != nil {
 		return container.StatusFailed, err
 	}
 	console := container.NewConsole(os.Stdin, os.Stdout)

@@ -78,6 +78,7 @@ func Main(args []string) int {
 	}
 	// What we make has the mode that we say.
 	unix.Umask(0o022)
+	inherited = leftOpen()
 	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	container.Warn = func(message string) { note("warning", message) }
@@ -90,12 +91,24 @@ func Main(args []string) int {
 	case err != nil:
 		return report(container.StatusFailed, fmt.Errorf("%w (see --help)", err))
 	case global.version:
-		fmt.Printf("%s version %s\nspec: %s\n", name(), version(), specs.Version)
+		fmt.Printf("%s version %s\ncommit: %s\nspec: %s\n", name(), version(), commit(), specs.Version)
 		return 0
 	case set.NArg() == 0:
 		return report(container.StatusFailed, fmt.Errorf("no command: want %s run [flags] COMMAND [ARG ...] (or see --help)", os.Args[0]))
 	}
 	return report(dispatch(root, set.Args()))
+}
+
+// inherited is how many descriptors the caller has left open for us, from 3 on.
+var inherited int
+
+// leftOpen counts those that would stay open at execve: what we have opened ourselves would not. fcntl(2)
+func leftOpen() int {
+	for fd := 3; ; fd++ {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC != 0 {
+			return fd - 3
+		}
+	}
 }
 
 // globalFlags are those that stand before the verb.
@@ -153,6 +166,18 @@ func (v *verb) call(root string, args []string) (int, error) {
 		status = container.StatusFailed
 	}
 	return status, err
+}
+
+// commit is what has been built, if the build knows.
+func commit() string {
+	if info, ok := debuginfo.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				return setting.Value
+			}
+		}
+	}
+	return "unknown"
 }
 
 // name is what we are called by.

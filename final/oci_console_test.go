@@ -137,6 +137,18 @@ func TestTheTerminalGoesToTheConsoleSocket(t *testing.T) {
 	require.Equal(t, result{}, c.toFiles(c.call("exec", "--process", c.asFile(p), "--detach", "--tty", "--console-socket", s.path, c.id)))
 	s.converse(s.terminal(), "stty: standard input")
 
+	// The socket is not only for what is detached.
+	cmd := c.call("exec", "--tty", "--console-socket", s.path, c.id, "sh", "-c", "read -r line; exit 17")
+	require.NoError(t, cmd.Start())
+	_, err = s.terminal().WriteString("typed\n")
+	require.NoError(t, err)
+	_ = cmd.Wait()
+	require.Equal(t, 17, cmd.ProcessState.ExitCode())
+
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+	require.Equal(t, result{}, c.toFiles(c.call("run", "-d", "--bundle", c.dir, "--console-socket", s.path, c.id)))
+	s.converse(s.terminal(), "31 87")
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()
 }

@@ -99,7 +99,8 @@ func TestEventsTellWhatAContainerTakes(t *testing.T) {
 func TestEventsTellOfMemoryThatHasRunOut(t *testing.T) {
 	// It runs out again and again: the first times may be before anybody looks.
 	c := newBundle(t, "sh", "-c", "while :; do busybox tail /dev/zero; done")
-	c.spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: new(int64(8 << 20))}
+	// No swap either, of which there may be plenty.
+	c.spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: new(int64(8 << 20)), Swap: new(int64(8 << 20))}
 	c.started()
 	cmd, all := c.lines("events", "--interval", "1h", c.id)
 	l, more := c.next(all)

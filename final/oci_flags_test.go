@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,6 +42,9 @@ func TestFlagsComeInEitherForm(t *testing.T) {
 		}
 		c.nothingLeft()
 	}
+	for _, value := range []string{"true", "false", "auto"} {
+		require.Equal(t, 0, final(t, "--rootless", value, "--root", dir, "list").status)
+	}
 	for _, wrong := range [][]string{{"--rootless", "maybe", "list"}, {"--log-format", "xml", "list"}, {"--no-such", "list"}} {
 		r := final(t, wrong...)
 		require.NotEqual(t, 0, r.status)
@@ -60,6 +64,25 @@ func TestFlagsEndAtTheFirstPositionalArgument(t *testing.T) {
 	refused(t, c.final("list", c.id), 1, "wrong number of arguments")
 	status, _ := c.status()
 	require.Equal(t, "running", status)
+}
+
+// With systemd's cgroups a path of this form is that of a scope, and without them it is a directory.
+func TestACgroupWithColonsIsADirectoryUnlessSystemdIsAskedForIt(t *testing.T) {
+	c := newBundle(t, "sleep", "1000")
+	c.spec.Linux.CgroupsPath = "test.slice:cri-containerd:" + c.id
+	c.started()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(c.first()) + "/cgroup")
+	require.NoError(t, err)
+	require.Contains(t, string(text), "/"+c.spec.Linux.CgroupsPath+"\n")
+	require.NotEmpty(t, named(t, c.id))
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	require.Empty(t, named(t, c.id))
+	if _, err := os.Stat("/run/systemd/system"); err == nil {
+		t.Skip("needs a host without systemd")
+	}
+	refused(t, c.final("--systemd-cgroup", "create", "--bundle", c.dir, c.id), 1, "systemd")
+	require.Empty(t, named(t, c.id))
+	c.nothingLeft()
 }
 
 func TestTheVersionIsInLinesThatCallersRead(t *testing.T) {

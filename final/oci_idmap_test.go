@@ -30,8 +30,6 @@ func (c *bundled) mapped() string {
 // idmaps reports whether this kernel maps the IDs of tmpfs. If not, a container says so.
 func (c *bundled) idmaps() bool {
 	c.Helper()
-	var name unix.Utsname
-	require.NoError(c, unix.Uname(&name))
 	if kernelAtLeast(c.T, 6, 3) {
 		return true
 	}

@@ -181,6 +181,9 @@ func TestACreatedContainerIsKilledOrDeletedWithoutForce(t *testing.T) {
 		refused(t, c.final("start", c.id), 1, "cannot start", "stopped")
 		require.Equal(t, result{}, c.final("delete", c.id))
 		c.nothingLeft()
+		// Callers make sure, whatever has been done before.
+		require.Equal(t, result{}, c.final("delete", "--force", c.id))
+		refused(t, c.final("delete", c.id), 1, c.id, "does not exist")
 		require.NoFileExists(t, c.in("ran"))
 	}
 }

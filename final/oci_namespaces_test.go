@@ -73,7 +73,9 @@ func TestExecSeesTheTimeOfTheContainer(t *testing.T) {
 	const offset = 10_000_000
 	c.spec.Linux.Namespaces = append(c.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.TimeNamespace})
 	c.spec.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: offset}, "monotonic": {Secs: offset}}
-	c.started()
+	c.write()
+	require.Equal(t, result{}, c.toFiles(c.call("create", "--bundle", c.dir, c.id)))
+	require.Equal(t, result{}, c.final("start", c.id))
 	var text []byte
 	c.until(func() bool { text, _ = os.ReadFile(c.in("uptime")); return len(text) > 0 }, func() string { return "no uptime" })
 	host, err := os.ReadFile("/proc/uptime")
@@ -95,7 +97,9 @@ func TestNamespacesAreTheHostsOrOthers(t *testing.T) {
 		t.Helper()
 		c.started()
 		pid := filepath.Join(t.TempDir(), "pid")
-		require.Equal(t, result{}, c.toFiles(c.call("exec", "--detach", "--pid-file", pid, c.id, "sleep", "1000")))
+		cmd := c.call("exec", "--pid-file", pid, c.id, "sleep", "1000")
+		require.NoError(t, cmd.Start())
+		c.until(func() bool { _, err := os.Stat(pid); return err == nil }, func() string { return "there is no pid file" })
 		_, first := c.status()
 		for _, number := range []int{first, pidIn(t, pid)} {
 			is := namespacesOf(t, number)
@@ -110,6 +114,7 @@ func TestNamespacesAreTheHostsOrOthers(t *testing.T) {
 		}
 		require.Equal(t, namespacesOf(t, first), namespacesOf(t, pidIn(t, pid)))
 		require.Equal(t, result{}, c.final("delete", "--force", c.id))
+		_ = cmd.Wait()
 		c.nothingLeft()
 	}
 	c := newBundle(t, "sleep", "1000")

@@ -135,7 +135,7 @@ func removeStale(root, id string) error {
 		return err
 	}
 	defer c.Close()
-	if c.Status != specs.StateStopped || c.Keep {
+	if c.Status != specs.StateStopped || c.Keep || c.Bundle != "" {
 		return fmt.Errorf("there is a container %s already, which is %s (remove it: final delete --force %s)", id, c.Status, id)
 	}
 	return c.remove(new(stage.List))

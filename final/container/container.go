@@ -150,6 +150,8 @@ func (r *Run) Start() error {
 		stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
 		stage.Stage{Call: "write(state.json, running)", Man: "write(2)", Do: func() error { return r.set(specs.StateRunning) }},
 	)
+	// Hooks may ask for what needs the lock.
+	r.Close()
 	if err == nil {
 		r.poststart(r.request.Spec.Hooks)
 	}

@@ -109,9 +109,17 @@ func (r *Run) holding() []stage.Stage {
 		return nil
 	}
 	return []stage.Stage{
-		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.goOn},
+		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.awaitHeld},
 		{Call: "write(state.json, created)", Man: "write(2)", Do: func() error { return r.set(specs.StateCreated) }},
 	}
+}
+
+func (r *Run) awaitHeld() error {
+	err := r.goOn()
+	if err == nil && !r.isHeld() {
+		return errGone
+	}
+	return err
 }
 
 func (r *Run) makeOverlay() error {

@@ -64,11 +64,8 @@ func (c *Container) end() error {
 	if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill process %d: %w", c.Pid, err)
 	}
-	// On version 1 what is frozen does not end.
-	if frozen, _ := c.Cgroup.Frozen(); frozen {
-		if err := c.Cgroup.Freeze(false); err != nil {
-			return err
-		}
+	if err := c.thaw(); err != nil {
+		return err
 	}
 	return waitEnd(process)
 }

@@ -72,6 +72,7 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 		return nil, c.justEnded()
 	}
 	file := os.NewFile(uintptr(init), "process 1")
+	defer file.Close()
 
 	namespaces, err := namespace.Of(c.Pid, file)
 	if err != nil {
@@ -90,14 +91,20 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	// The container can stop or delay what comes into it, and that is not to hold up others.
 	c.Close()
 
-	joining := &plan{cgroup: groups, namespaces: namespaces, files: []*os.File{file}}
+	joining := &plan{cgroup: groups, namespaces: namespaces}
 	joining.config = inside.Config{
 		Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
-		Joins: true, MountNamespace: true, UserNamespace: namespaces.HasUser(), Tied: !request.Detached, Size: request.Size,
+		Joins: true, HostMounts: !namespaces.Mount, UserNamespace: namespaces.HasUser(), Tied: !request.Detached, Size: request.Size,
 		CPUAffinity: affinityOf(request.Process, spec.Process), Personality: spec.Linux.Personality,
 	}
 	joining.config.SetProcess(request.Process)
 	defer joining.close()
+	if joining.config.HostMounts {
+		// Its root directory is its own, but no namespace leads there.
+		if joining.files, err = c.root(); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.join(joining, request); err != nil {
 		p.abandon()
 		if !c.alive() {
@@ -114,7 +121,7 @@ func (p *Process) join(joining *plan, request *ExecRequest) error {
 	return p.List.Run(
 		stage.Stage{Call: "open(tasks of the cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error { return joining.openTasks(joining.cgroup.Tasks()) }},
 		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
-		stage.Stage{Call: "setns(pidfd), clone()", Man: "setns(2)", Step: 3, Do: func() error {
+		stage.Stage{Call: "fork(), setns(pidfd), clone()", Man: "setns(2)", Step: 3, Do: func() error {
 			return p.start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
 		}},
 		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.send(&joining.config, joining.numbers()...) }},
@@ -135,6 +142,15 @@ func affinityOf(process, first *specs.Process) *specs.CPUAffinity {
 		return process.ExecCPUAffinity
 	}
 	return first.ExecCPUAffinity
+}
+
+// root returns the root directory of the container, to be sent.
+func (c *Container) root() ([]*os.File, error) {
+	tree, err := c.Tree()
+	if err != nil {
+		return nil, err
+	}
+	return []*os.File{os.NewFile(uintptr(tree), "root directory")}, nil
 }
 
 // Tree opens the root directory of a running container.

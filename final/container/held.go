@@ -85,17 +85,26 @@ func Start(root, id string) error {
 	}
 	p.socket = inside.Socket(socket)
 	defer p.hangUp()
-	if err := unix.Connect(socket, c.address()); err != nil {
+	err = unix.Connect(socket, c.address())
+	if errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("cannot start the container %s: somebody else is just doing so", id)
+	}
+	if err != nil {
 		return fmt.Errorf("connect to the container: %w", err)
 	}
-	if err := p.goOn(); err != nil {
+	if err := p.send(struct{}{}); err != nil {
 		return err
 	}
-	c.Status = specs.StateRunning
-	if err := c.save(); err != nil {
-		return err
-	}
+	// From here on it starts, whatever happens to us. Its own hooks may take long: others can have the lock.
+	err = os.Remove(filepath.Join(c.dir, startSocket))
 	c.Close()
+	hooked, followed := p.follow()
+	if err := errors.Join(followed, err); err != nil {
+		return err
+	}
+	if hooks := spec.Hooks; hooks != nil && len(hooks.StartContainer) > 0 && !hooked && !c.alive() {
+		return errGone
+	}
 	c.poststart(spec.Hooks)
 	return nil
 }

@@ -60,7 +60,7 @@ func newPlan(q *Request) (_ *plan, err error) {
 	c.Init = spec.Annotations[oci.AnnotationInit] == "true"
 	c.Tied, c.Held, c.OwnLog = !q.Detached && !q.Held, q.Held, q.Detached
 	c.NoPivot, c.OldKeyring, c.Explain, c.Size = q.NoPivot, q.OldKeyring, q.Explain, q.Size
-	c.MountNamespace, c.UserNamespace = p.namespaces.Mount != nil, p.namespaces.HasUser()
+	c.UserNamespace = p.namespaces.HasUser()
 	c.HostHooks = hasHostHooks(spec.Hooks)
 	if size := spec.Process.ConsoleSize; size != nil && q.Size == nil {
 		c.Size = &unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)}

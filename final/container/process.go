@@ -70,17 +70,11 @@ func (p *Process) start(namespaces *namespace.Set, streams [3]*os.File, more []*
 		files = append(files, file.Fd())
 	}
 	files = append(files, theirs.Fd())
-	// Files take the first numbers in the child, whatever has them here: our program has to have another.
-	program, err := unix.FcntlInt(self.Fd(), unix.F_DUPFD_CLOEXEC, len(files))
-	if err != nil {
-		return os.NewSyscallError("fcntl", err)
-	}
-	defer unix.Close(program)
 	// What is typed at our terminal is not for it, unless we pass it on.
 	attr.Setsid = true
-	path, argv := fmt.Sprintf("/proc/self/fd/%d", program), []string{os.Args[0], "inside", strconv.Itoa(len(files) - 1)}
+	argv := []string{os.Args[0], "inside", strconv.Itoa(len(files) - 1)}
 	// It needs one thread and no garbage collection, and so less time to start.
-	pid, err := namespaces.Start(path, argv, &syscall.ProcAttr{Env: smallEnv(), Files: files, Sys: attr})
+	pid, err := namespaces.Start(self, argv, &syscall.ProcAttr{Env: smallEnv(), Files: files, Sys: attr})
 	if err != nil {
 		return advised(err)
 	}
@@ -175,22 +169,29 @@ func (p *Process) goOn() error {
 	if err := p.send(struct{}{}); err != nil {
 		return err
 	}
+	_, err := p.follow()
+	return err
+}
+
+// follow deals with what is reported until the process has become its command, waits for Start, or has ended. It reports whether
+// hooks have been run on the way.
+func (p *Process) follow() (hooked bool, err error) {
 	for {
 		// Records come first, if they are asked for.
 		report, _, err := p.answer()
 		if err == io.EOF {
 			p.List.Over()
-			break
+			p.hangUp()
+			return hooked, nil
 		}
 		if err == nil && report.Listener != 0 {
 			err = p.handOver(report.Listener)
 		}
 		if err != nil {
-			return err
+			return hooked, err
 		}
+		hooked = hooked || report.Hooked
 	}
-	p.hangUp()
-	return nil
 }
 
 // abandon ends the process if it has not ended, and waits for it.

@@ -15,9 +15,6 @@ import (
 // openAll opens what the container side needs of the host: mounts that are attached nowhere yet, and files. It has no way to
 // them itself where its root is not the host's. The order is that of inside.Config.
 func (r *Run) openAll(p *plan) error {
-	if mount := p.namespaces.Mount; mount != nil {
-		p.files = append(p.files, mount)
-	}
 	for _, open := range []func(*plan) error{r.openRoot, r.openMounts, r.openCgroups, r.openHeld} {
 		if err := open(p); err != nil {
 			return err
@@ -47,8 +44,8 @@ func (r *Run) openRoot(p *plan) error {
 	return rootfs.Change(root, 0, 0, unix.MS_SLAVE, true)
 }
 
-// openMounts clones what is to be bound from the host, where the container side has no right to do so: in a user namespace, and
-// where IDs are mapped.
+// openMounts clones what is to be bound from the host, where the container side cannot do so: in a user namespace, in a mount
+// namespace that is there, and where IDs are mapped.
 func (r *Run) openMounts(p *plan) error {
 	for i := range p.config.Mounts {
 		m := &p.config.Mounts[i]
@@ -61,7 +58,7 @@ func (r *Run) openMounts(p *plan) error {
 			m.Source = filepath.Join(r.request.Bundle, m.Source)
 		}
 		mapped := options.IDMap || len(m.UIDMappings) > 0
-		if !p.config.UserNamespace && !mapped {
+		if !p.config.UserNamespace && !p.namespaces.Mount && !mapped {
 			continue
 		}
 		clone, err := rootfs.Clone(m.Source, options.Recursive)

@@ -194,8 +194,11 @@ func (c *Container) statusNow() specs.ContainerState {
 		return specs.StateStopped
 	case status == specs.StateCreated && c.Held && !c.isHeld():
 		status = specs.StateRunning
+	case status == specs.StateCreating && c.Held && c.isHeld() && !c.makerIsThere():
+		// Create was killed when it had only to write down that it is created.
+		status = specs.StateCreated
 	}
-	if c.Cgroup != nil && status == specs.StateRunning {
+	if c.Cgroup != nil && (status == specs.StateRunning || status == specs.StateCreated) {
 		if frozen, _ := c.Cgroup.Frozen(); frozen {
 			return StatePaused
 		}
@@ -222,6 +225,11 @@ func (c *Container) save() error {
 func (c *Container) alive() bool {
 	started, state := startTime(c.Pid)
 	return c.Pid > 0 && started != "" && started == c.Started && state != "Z" && state != "X"
+}
+
+func (c *Container) makerIsThere() bool {
+	started, state := startTime(c.Maker)
+	return started != "" && state != "Z"
 }
 
 // startTime returns when a process was started, in ticks, and its state. proc_pid_stat(5)

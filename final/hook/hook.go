@@ -21,32 +21,47 @@ import (
 // the list: which one, and what it has printed at last, is in the error. Point is its name in the configuration, for that. A hook
 // that does not read its input is no failure. config.md, "POSIX-platform Hooks"
 func Run(point string, hooks []specs.Hook, state []byte) error {
-	for i := range hooks {
-		if err := run(&hooks[i], state); err != nil {
-			return fmt.Errorf("hooks.%s[%d]: %s: %w", point, i, hooks[i].Path, err)
-		}
+	run, err := Prepare(point, hooks, state)
+	if err != nil {
+		return err
 	}
-	return nil
+	return run()
 }
 
-func run(h *specs.Hook, state []byte) error {
+// Prepare is Run for later: what it returns opens no file of ours any more.
+func Prepare(point string, hooks []specs.Hook, state []byte) (run func() error, err error) {
+	// Files, not pipes: nobody has to write or to read them while a hook runs. memfd_create(2)
+	input, err := memory("state", state)
+	if err != nil {
+		return nil, err
+	}
+	output, err := memory("output", nil)
+	if err != nil {
+		input.Close()
+		return nil, err
+	}
+	return func() error {
+		defer input.Close()
+		defer output.Close()
+		for i := range hooks {
+			if err := runOne(&hooks[i], input, output); err != nil {
+				return fmt.Errorf("hooks.%s[%d]: %s: %w", point, i, hooks[i].Path, err)
+			}
+		}
+		return nil
+	}, nil
+}
+
+func runOne(h *specs.Hook, input, output *os.File) error {
 	ctx := context.Background()
 	if h.Timeout != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
 		defer cancel()
 	}
-	// Files, not pipes: nobody has to write or to read them while the hook runs. memfd_create(2)
-	input, err := memory("state", state)
-	if err != nil {
+	if err := errors.Join(rewind(input), output.Truncate(0), rewind(output)); err != nil {
 		return err
 	}
-	defer input.Close()
-	output, err := memory("output", nil)
-	if err != nil {
-		return err
-	}
-	defer output.Close()
 	cmd := exec.CommandContext(ctx, h.Path)
 	cmd.Args = h.Args
 	if len(h.Args) == 0 {
@@ -55,7 +70,7 @@ func run(h *specs.Hook, state []byte) error {
 	// Nil would be our own.
 	cmd.Env = append([]string{}, h.Env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, output, output
-	err = cmd.Run()
+	err := cmd.Run()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("killed, as it has taken longer than %d s", *h.Timeout)
 	}
@@ -63,6 +78,11 @@ func run(h *specs.Hook, state []byte) error {
 		return fmt.Errorf("%w%s", err, lastWords(output))
 	}
 	return nil
+}
+
+func rewind(file *os.File) error {
+	_, err := file.Seek(0, io.SeekStart)
+	return err
 }
 
 // memory makes a file in memory.
@@ -73,9 +93,6 @@ func memory(name string, content []byte) (*os.File, error) {
 	}
 	file := os.NewFile(uintptr(fd), name)
 	_, err = file.Write(content)
-	if err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
 	return file, err
 }
 

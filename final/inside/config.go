@@ -13,9 +13,9 @@ import (
 
 // A Config is what the host side tells process 1, or a process that joins a container.
 //
-// Descriptors come with it, in this order: the mount namespace to join, if MountNamespace says so; the mount for the root
-// directory; one for each of Bound; one for each of Cgroups; one for each task file; and a listening socket and a file if Held
-// says so. A process that joins a container gets neither mounts nor those two.
+// Descriptors come with it, in this order: the mount for the root directory, or that directory itself where we join a container
+// without a mount namespace; one for each of Bound; one for each of Cgroups; one for each task file; and a listening socket and
+// a file if Held says so. A process that joins a container gets neither mounts nor those two.
 type Config struct {
 	// What is in the configuration of the container under the same name. The host side has dealt with the rest. A process that
 	// joins a container has none of it.
@@ -52,8 +52,6 @@ type Config struct {
 	CreateContainer, StartContainer []specs.Hook
 	State                           []byte
 
-	// MountNamespace says that there is one to join, by a descriptor of it, or of process 1 of a container.
-	MountNamespace bool
 	// HostMounts says that the container has no mount namespace: what is mounted for it must not be seen on the host.
 	HostMounts bool
 	// UserNamespace says that we are in another one than the host, whose devices we cannot make.
@@ -142,6 +140,8 @@ type Report struct {
 	Warnings []string
 	// Mounted says that all mounts are made, and the root directory is still the host's: hooks are to be run.
 	Mounted bool
+	// Hooked says that the startContainer hooks have been run.
+	Hooked bool
 	// Listener is the number of the descriptor for an agent that is about to be there. 0 if there is none.
 	Listener int
 }

@@ -5,9 +5,7 @@ package inside
 import (
 	"fmt"
 	"path"
-	"slices"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/hook"
@@ -40,9 +38,6 @@ func (c *container) create() error {
 // attachRoot mounts the root file system where it is on the host, or where it is out of our sight on the root directory.
 func (c *container) attachRoot() ([]stage.Stage, error) {
 	list := c.sources()
-	if c.MountNamespace {
-		list = append(list, stage.Stage{Call: "setns(fd, CLONE_NEWNS)", Man: "setns(2)", Do: c.joinMounts})
-	}
 	if c.HostMounts {
 		return append(list, stage.Stage{Call: "fchdir(rootfs)", Man: "chdir(2)", Step: 4, Do: func() error {
 			c.tree = rootfs.Root(c.root)
@@ -63,18 +58,6 @@ func (c *container) attachRoot() ([]stage.Stage, error) {
 		}})
 	}
 	return list, nil
-}
-
-// joinMounts joins a mount namespace that is there. What is left of us that is shared with other threads is the root and the
-// working directory: setns wants its own, and makes the root of the namespace both. setns(2)
-func (c *container) joinMounts() error {
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("unshare the root directory: %w", err)
-	}
-	if err := unix.Setns(c.mountNamespace, unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("join the mount namespace: %w", err)
-	}
-	return nil
 }
 
 // hooks are run when all is there to look at, by the host side and by us, and the host's programs are in sight. config.md, Hooks
@@ -162,7 +145,7 @@ func (c *container) devices() ([]stage.Stage, error) {
 		return nil
 	}})
 	for _, d := range c.Devices {
-		if slices.ContainsFunc(rootfs.Devices, func(own specs.LinuxDevice) bool { return own.Path == d.Path }) {
+		if rootfs.IsOwn(d.Path) {
 			continue
 		}
 		list = append(list, stage.Stage{Call: fmt.Sprintf("%s(%q)", call, d.Path), Man: "mknod(2)", Do: func() error { return make(d) }})

@@ -14,7 +14,7 @@ import (
 
 // credentials adds what makes us the user of the command, with the capabilities of the command. It returns those that we cannot
 // give: they are left out, as the specification asks. credentials(7), config.md, capabilities
-func (l *last) credentials(user *specs.User, sets capability.Sets, between func()) (missing capability.Set, err error) {
+func (l *last) credentials(user *specs.User, sets capability.Sets, groups bool, between func()) (missing capability.Set, err error) {
 	own, err := capability.Own()
 	if err != nil {
 		return 0, err
@@ -28,7 +28,7 @@ func (l *last) credentials(user *specs.User, sets capability.Sets, between func(
 	}
 	// While we have CAP_SETPCAP.
 	l.add(fmt.Sprintf("prctl(PR_CAPBSET_DROP, all but %d)", len(sets.Bounding.Names())), "PR_CAPBSET_DROP(2const)", drop...)
-	l.user(user)
+	l.user(user, groups)
 	if user.UID != 0 {
 		// The change of user has cleared the effective ones, of which the next calls need some.
 		again := own.Calls(own.Bounding)
@@ -50,8 +50,24 @@ func (l *last) capset(name string, calls *capability.Calls, then ...call) {
 	l.add(name, "capset(2)", append([]call{set}, then...)...)
 }
 
+// mayHaveGroups reports whether we can say which additional groups we are in. Nobody can in a user namespace whose maker had no right
+// to leave groups himself; then they stay as they are. user_namespaces(7), "/proc/PID/setgroups"
+func (c *container) mayHaveGroups() bool {
+	if !c.UserNamespace || len(c.User.AdditionalGids) > 0 {
+		return true
+	}
+	fd, err := unix.Openat(c.proc, "self/setgroups", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fd)
+	word := make([]byte, 4)
+	n, err := unix.Read(fd, word)
+	return err != nil || string(word[:n]) != "deny"
+}
+
 // user adds the change of user, which keeps the capabilities for capset to choose from.
-func (l *last) user(user *specs.User) {
+func (l *last) user(user *specs.User, mayHaveGroups bool) {
 	groups := append([]uint32{}, user.AdditionalGids...)
 	var list uintptr
 	if len(groups) > 0 {
@@ -63,12 +79,14 @@ func (l *last) user(user *specs.User) {
 		umask = uintptr(*user.Umask)
 	}
 	uid, gid := uintptr(user.UID), uintptr(user.GID)
-	l.add(fmt.Sprintf("setresuid(%d), setresgid(%d)", uid, gid), "credentials(7)",
-		call{unix.SYS_UMASK, [5]uintptr{umask}},
-		call{unix.SYS_SETGROUPS, [5]uintptr{uintptr(len(groups)), list}},
+	first := []call{{unix.SYS_UMASK, [5]uintptr{umask}}}
+	if mayHaveGroups {
+		first = append(first, call{unix.SYS_SETGROUPS, [5]uintptr{uintptr(len(groups)), list}})
+	}
+	l.add(fmt.Sprintf("setresuid(%d), setresgid(%d)", uid, gid), "credentials(7)", append(first,
 		call{unix.SYS_SETRESGID, [5]uintptr{gid, gid, gid}},
 		call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_KEEPCAPS, 1}},
 		call{unix.SYS_SETRESUID, [5]uintptr{uid, uid, uid}},
 		// Effective ones are cleared by the change of user. They come back with capset.
-	)
+	)...)
 }

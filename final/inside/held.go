@@ -10,9 +10,14 @@ import (
 
 // hold tells the host side that the container is created, by closing the socket to it, and waits for a later process of the host
 // side, which is start, to connect and to give its word. As long as we have the locked file open, the container is created and
-// not running: the kernel closes it at execve, and not a moment before or after. flock(2)
+// not running: the kernel closes it at execve, and not a moment before or after. Nothing else of the host's stays open for so
+// long: another container may be able to look into us, where they share a PID namespace. flock(2)
 func (c *container) hold() error {
-	unix.Close(int(c.socket))
+	for _, fd := range append([]int{int(c.socket), c.root, c.proc, c.terminal}, c.tasks...) {
+		if fd >= c.first {
+			unix.Close(fd)
+		}
+	}
 	for {
 		connection, _, err := unix.Accept4(c.start, unix.SOCK_CLOEXEC)
 		if err == unix.EINTR || err == unix.ECONNABORTED {

@@ -35,8 +35,8 @@ type container struct {
 	tree rootfs.Root
 	// proc is a file system of the container's processes that no image can have its hand in. -1 until there is one.
 	proc int
-	// mountNamespace is the one to join, and root the mount for the root directory.
-	mountNamespace, root int
+	// root is the mount for the root directory.
+	root int
 	// clones are bind mounts that are not attached yet, by the index of the mount.
 	clones map[int]int
 	// cgroups are bind mounts of the container's cgroups that are not attached yet.
@@ -92,10 +92,7 @@ func (c *container) take(descriptors []int) {
 		descriptors = descriptors[1:]
 		return first
 	}
-	if c.MountNamespace {
-		c.mountNamespace = next()
-	}
-	if !c.Joins {
+	if !c.Joins || c.HostMounts {
 		c.root = next()
 	}
 	for _, i := range c.Bound {

@@ -9,21 +9,27 @@ import (
 	"container-workshop/final/stage"
 )
 
-// join takes us into a container that is there. The host side has started us in its namespaces already, but for that of mounts:
-// our program is not in sight there, nor is what a Go program reads when it starts to be trusted there. Until our own execve we
-// are a process that the container can see, with all the rights of the host: it cannot look into us, as it has fewer
-// capabilities, nor write to our program, as that is on a read-only mount.
+// join makes us a process of a container that is there. The host side has started us in its namespaces: see package namespace. Until
+// our own execve the container can see us, and we still have rights that it has not. It cannot look into us unless it may look
+// into any process (CAP_SYS_PTRACE), nor write to our program, as that is on a read-only mount.
 func (c *container) join() error {
 	unix.Umask(0)
-	stages := []stage.Stage{
-		{Call: "setns(pidfd, CLONE_NEWNS)", Man: "setns(2)", Do: c.joinMounts},
-		{Call: `fsopen("proc")`, Man: "fsopen(2)", Do: c.openProc},
-		// setns(2) has made the root of the mount namespace ours.
-		{Call: `open("/", O_PATH)`, Man: "open(2)", Do: func() (err error) {
+	var stages []stage.Stage
+	if c.HostMounts {
+		stages = append(stages, stage.Stage{Call: `chroot("/proc/PID/root")`, Man: "chroot(2)", Do: func() error {
+			if err := rootfs.EnterDetached(c.root); err != nil {
+				return err
+			}
+			return rootfs.ChangeRoot()
+		}})
+	}
+	stages = append(stages,
+		stage.Stage{Call: `fsopen("proc")`, Man: "fsopen(2)", Do: c.openProc},
+		stage.Stage{Call: `open("/", O_PATH)`, Man: "open(2)", Do: func() (err error) {
 			c.tree, err = rootfs.OpenRoot("/")
 			return err
 		}},
-	}
+	)
 	if err := c.list.Run(stages...); err != nil {
 		return err
 	}

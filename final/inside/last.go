@@ -16,7 +16,8 @@ import (
 )
 
 // A call is a system call with all that it needs at hand. It is made when we are in the cgroups already, where there may be no
-// memory to allocate from and no room for another thread. So it is a raw call: the scheduler of Go does not hear of it.
+// memory to allocate from and no room for another thread. So it is a raw call: the scheduler of Go does not hear of it. What is
+// no raw call is only there if it is asked for: to wait for start, hooks, --explain.
 type call struct {
 	number uintptr
 	args   [5]uintptr
@@ -59,9 +60,6 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 		// The cgroups that we are in now become the root of what we see of them. cgroup_namespaces(7)
 		l.add("unshare(CLONE_NEWCGROUP)", "cgroup_namespaces(7)", call{unix.SYS_UNSHARE, [5]uintptr{unix.CLONE_NEWCGROUP}})
 	}
-	if c.Held {
-		l.list = append(l.list, stage.Stage{Call: "accept(start)", Man: "unix(7)", Waiting: true, Do: c.hold})
-	}
 	if err := l.affinity(c.CPUAffinity, final); err != nil {
 		return nil, err
 	}
@@ -78,13 +76,17 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	// Whatever is still open is the host's. Nothing is opened after this, and a filter may
 	// not know the call. CVE-2024-21626
 	l.add(fmt.Sprintf("close_range(%d, ~0, CLOSE_RANGE_CLOEXEC)", c.first), "close_range(2)", call{unix.SYS_CLOSE_RANGE, [5]uintptr{uintptr(c.first), 1<<32 - 1, unix.CLOSE_RANGE_CLOEXEC}})
+	if !c.NoNewPrivileges {
+		// The filter comes early, and may know none of the calls by which we wait.
+		l.hold(c)
+	}
 	early := func() {
 		if !c.NoNewPrivileges {
 			// Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes next. seccomp(2)
 			l.filter(c)
 		}
 	}
-	missing, err := l.credentials(&c.User, c.Capabilities, early)
+	missing, err := l.credentials(&c.User, c.Capabilities, c.mayHaveGroups(), early)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +100,10 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	if c.NoNewPrivileges {
 		l.add("prctl(PR_SET_NO_NEW_PRIVS)", "PR_SET_NO_NEW_PRIVS(2const)", call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}})
 	}
+	if c.NoNewPrivileges {
+		// By now we may do no more than the command. Another container can see us, if they share a PID namespace.
+		l.hold(c)
+	}
 	if c.Explain {
 		report := len(l.list)
 		l.list = append(l.list, stage.Stage{Do: func() error {
@@ -109,16 +115,40 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 		// Nothing but execve comes after it: it may forbid everything else.
 		l.filter(c)
 	}
-	if len(c.StartContainer) > 0 {
-		// Their programs are the container's, so they have its rights and no others.
-		l.list = append(l.list, stage.Stage{Call: "execve(startContainer hooks)", Man: "execve(2)", Do: func() error {
-			return hook.Run("startContainer", c.StartContainer, c.State)
-		}})
+	if err := l.hooks(c); err != nil {
+		return nil, err
 	}
 	if err := l.execve(c); err != nil {
 		return nil, err
 	}
 	return l.list, nil
+}
+
+// hold adds the wait for start, if there is one.
+func (l *last) hold(c *container) {
+	if c.Held {
+		l.list = append(l.list, stage.Stage{Call: "accept(start)", Man: "unix(7)", Waiting: true, Do: c.hold})
+	}
+}
+
+// hooks adds the hooks for just before the command. Their programs are the container's, so they have its rights and no others.
+func (l *last) hooks(c *container) error {
+	if len(c.StartContainer) == 0 {
+		return nil
+	}
+	run, err := hook.Prepare("startContainer", c.StartContainer, c.State)
+	if err != nil {
+		return err
+	}
+	l.list = append(l.list, stage.Stage{Call: "execve(startContainer hooks)", Man: "execve(2)", Do: func() error {
+		if err := run(); err != nil {
+			return err
+		}
+		// For who has to tell it from our end. What the filter makes of it is another matter.
+		_ = c.socket.Send(Report{Hooked: true})
+		return nil
+	}})
+	return nil
 }
 
 func (l *last) filter(c *container) {

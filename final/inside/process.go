@@ -76,6 +76,7 @@ func (c *container) writeProc(name, value string) error {
 func (c *container) process() ([]stage.Stage, error) {
 	return []stage.Stage{
 		{Call: fmt.Sprintf("fchown(0, 1, 2, %d)", c.User.UID), Man: "fchown(2)", Do: c.giveStreams},
+		{Call: "read(/etc/passwd)", Man: "passwd(5)", Do: c.setHome},
 		{Call: fmt.Sprintf("chdir(%q)", c.Cwd), Man: "chdir(2)", Do: c.changeDirectory},
 		{Call: fmt.Sprintf("find(%q)", c.command.args[0]), Man: "execve(2)", Step: 4, Do: c.findCommand},
 	}, nil

@@ -10,10 +10,25 @@ import (
 	"os"
 	"runtime"
 	"syscall"
-	"unsafe"
+	_ "unsafe" // for go:linkname
 
 	"golang.org/x/sys/unix"
 )
+
+// What joins namespaces has to be a process with one thread: setns lets no other into a user namespace, or one of time. No Go
+// program is one, but what fork leaves of it is. And it must not be seen by the container before it is one of its own: as long as
+// it has the host's root directory and the host's rights it is not in the container's PID namespace. So there are two of them:
+//
+//	we                        first child, of one thread           second child, and ours too by CLONE_PARENT
+//	fork -------------------> not dumpable any more
+//	                          a new time namespace, if any
+//	                          joins all others, that of users last
+//	                          clone, with new namespaces --------> is in the PID namespace
+//	writes the ID maps <----- its number
+//	go on ------------------------------------------------------> user 0 of a user namespace
+//	                                                              execve of this program, by descriptor
+//
+// setns(2), pid_namespaces(7), CVE-2016-9962
 
 // The runtime of Go lets nobody else fork: these are what package syscall calls around it. They block signals, and set those of
 // the child back to what they were before this program started.
@@ -27,64 +42,89 @@ func afterFork()
 //go:linkname afterForkInChild syscall.runtime_AfterForkInChild
 func afterForkInChild()
 
-// A birth is all that a child needs between fork and execve, prepared before: a child of fork has one thread of the many that Go
-// counts on, so it may make raw system calls and do nothing else. That it has one thread only is what it is forked for.
+// A birth is all that the children need between fork and execve, prepared before: they may make raw system calls and do nothing
+// else, as Go counts on threads that they do not have.
 type birth struct {
-	join     []handle
-	fds      []uintptr
-	files    []uintptr
-	flags    uintptr
-	deathSig uintptr
-	setsid   bool
-	user     bool
-	pipe     uintptr
-	path     *byte
-	argv     **byte
-	env      **byte
+	offsetsFile *byte
+	offsets     []byte
+	join        []joining
+	user        bool
+	flags       uintptr
+	// report is what they write words to, and goOn what the second reads from before it goes on.
+	report, goOn uintptr
+	deathSignal  uintptr
+	files        []uintptr
+	program      uintptr
+	empty        *byte
+	argv, env    **byte
 }
 
-// A word is what the child says: its number, if it is the second one, or else what failed, and why.
+// A joining is the arguments of setns.
+type joining struct{ fd, flags uintptr }
+
+// A word is what a child says: the number of the second one, or else what has failed, and why.
 type word struct {
 	Pid, Errno int32
+	Step       step
 }
 
-// forkAlone is what syscall.ForkExec does, for a child that joins namespaces before. Setns lets into a user namespace, or one of
-// time, only a process of one thread: so it is no Go program yet that does it, but what fork leaves of one. If it is to be in new
-// namespaces as well, of which some begin with the next child, that child makes another one, which is ours too. setns(2), clone(2)
-func forkAlone(path string, argv []string, attr *syscall.ProcAttr, join []handle) (int, error) {
-	b, err := newBirth(path, argv, attr, join)
+type step int32
+
+const (
+	stepTime step = iota
+	stepJoin
+	stepClone
+	stepUser
+	stepExec
+)
+
+var steps = [...]string{
+	stepTime: "make a time namespace", stepJoin: "join the namespaces", stepClone: "clone", stepUser: "become user 0 of the user namespace",
+	stepExec: "execve of this program",
+}
+
+// fork is what syscall.ForkExec does, for a process that joins namespaces.
+func (s *Set) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	b, err := s.newBirth(program, argv, attr)
 	if err != nil {
 		return 0, err
 	}
-	read, write, err := os.Pipe()
+	defer b.close()
+	report, theirReport, err := os.Pipe()
 	if err != nil {
 		return 0, err
 	}
-	defer read.Close()
-	b.pipe = write.Fd()
+	defer report.Close()
+	theirGoOn, goOn, err := os.Pipe()
+	if err != nil {
+		theirReport.Close()
+		return 0, err
+	}
+	defer goOn.Close()
+	b.report, b.goOn = theirReport.Fd(), theirGoOn.Fd()
 	syscall.ForkLock.Lock()
-	pid, errno := b.fork()
+	first, errno := b.fork()
 	syscall.ForkLock.Unlock()
-	write.Close()
-	for _, fd := range b.files {
-		unix.Close(int(fd))
-	}
-	runtime.KeepAlive(join)
+	theirReport.Close()
+	theirGoOn.Close()
+	runtime.KeepAlive(s)
 	if errno != 0 {
 		return 0, fmt.Errorf("fork: %w", errno)
 	}
-	return b.await(pid, read)
+	return s.await(int(first), report, goOn)
 }
 
-// newBirth makes copies of the files out of the way of the numbers that they get in the child.
-func newBirth(path string, argv []string, attr *syscall.ProcAttr, join []handle) (b *birth, err error) {
-	b = &birth{join: join, flags: attr.Sys.Cloneflags, deathSig: uintptr(attr.Sys.Pdeathsig), setsid: attr.Sys.Setsid}
-	for _, h := range join {
-		b.fds = append(b.fds, h.file.Fd())
-		b.user = b.user || h.flags == unix.CLONE_NEWUSER
+func (s *Set) newBirth(program *os.File, argv []string, attr *syscall.ProcAttr) (b *birth, err error) {
+	b = &birth{flags: attr.Sys.Cloneflags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD), deathSignal: uintptr(attr.Sys.Pdeathsig)}
+	b.user = s.HasUser()
+	for _, h := range s.joined {
+		b.join = append(b.join, joining{h.file.Fd(), h.flags})
 	}
-	if b.path, err = unix.BytePtrFromString(path); err != nil {
-		return nil, err
+	if s.Offsets != nil {
+		b.offsets = s.offsetLines()
+		if b.offsetsFile, err = unix.BytePtrFromString("/proc/self/timens_offsets"); err != nil {
+			return nil, err
+		}
 	}
 	for _, list := range []struct {
 		to      ***byte
@@ -96,131 +136,57 @@ func newBirth(path string, argv []string, attr *syscall.ProcAttr, join []handle)
 		}
 		*list.to = &pointers[0]
 	}
-	for _, fd := range attr.Files {
+	b.empty = new(byte)
+	// Copies, out of the way of the numbers that the files get in the child.
+	for _, fd := range append([]uintptr{program.Fd()}, attr.Files...) {
 		high, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, len(attr.Files))
 		if err != nil {
+			b.close()
 			return nil, os.NewSyscallError("fcntl", err)
 		}
 		b.files = append(b.files, uintptr(high))
 	}
+	b.program, b.files = b.files[0], b.files[1:]
 	return b, nil
 }
 
-// fork returns in the parent only.
-//
-//go:noinline
-//go:norace
-//go:nosplit
-func (b *birth) fork() (pid uintptr, errno syscall.Errno) {
-	beforeFork()
-	pid, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-	if errno != 0 || pid != 0 {
-		afterFork()
-		return pid, errno
-	}
-	afterForkInChild()
-	b.child()
-	return 0, 0
-}
-
-// child runs in the child, to its execve or its end.
-//
-//go:noinline
-//go:norace
-//go:nosplit
-func (b *birth) child() {
-	for i := range b.fds {
-		if _, _, errno := syscall.RawSyscall(unix.SYS_SETNS, b.fds[i], b.join[i].flags, 0); errno != 0 {
-			b.end(errno)
-		}
-	}
-	if b.user {
-		// It may not be allowed to have no groups. user_namespaces(7)
-		syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
-		if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0); errno != 0 {
-			b.end(errno)
-		}
-		if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, 0, 0, 0); errno != 0 {
-			b.end(errno)
-		}
-	}
-	if b.flags != 0 {
-		pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, b.flags|unix.CLONE_PARENT|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-		if errno != 0 {
-			b.end(errno)
-		}
-		if pid != 0 {
-			w := word{Pid: int32(pid)}
-			syscall.RawSyscall(unix.SYS_WRITE, b.pipe, uintptr(unsafe.Pointer(&w)), unsafe.Sizeof(w))
-			for {
-				syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
-			}
-		}
-	}
-	b.become()
-}
-
-// become takes the rest of the way to the program.
-//
-//go:noinline
-//go:norace
-//go:nosplit
-func (b *birth) become() {
-	if b.setsid {
-		syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
-	}
-	if b.deathSig != 0 {
-		syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, b.deathSig, 0)
-	}
-	// The pipe comes first, out of the way: it closes itself at execve.
-	pipe, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, b.pipe, unix.F_DUPFD_CLOEXEC, uintptr(len(b.files)))
-	if errno != 0 {
-		b.end(errno)
-	}
-	b.pipe = pipe
-	for i := range b.files {
-		if _, _, errno := syscall.RawSyscall(unix.SYS_DUP3, b.files[i], uintptr(i), 0); errno != 0 {
-			b.end(errno)
-		}
-	}
-	_, _, errno = syscall.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(b.path)), uintptr(unsafe.Pointer(b.argv)), uintptr(unsafe.Pointer(b.env)))
-	b.end(errno)
-}
-
-// end says why.
-//
-//go:noinline
-//go:norace
-//go:nosplit
-func (b *birth) end(errno syscall.Errno) {
-	w := word{Errno: int32(errno)}
-	syscall.RawSyscall(unix.SYS_WRITE, b.pipe, uintptr(unsafe.Pointer(&w)), unsafe.Sizeof(w))
-	for {
-		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 253, 0, 0)
+func (b *birth) close() {
+	for _, fd := range append(b.files, b.program) {
+		unix.Close(int(fd))
 	}
 }
 
-// await reads what the child says, until it has become its program, and returns the number of that.
-func (b *birth) await(pid uintptr, pipe io.Reader) (int, error) {
-	child := int(pid)
-	for {
-		var w word
-		err := binary.Read(pipe, binary.NativeEndian, &w)
-		if errors.Is(err, io.EOF) {
-			return child, nil
-		}
-		if err == nil && w.Pid != 0 {
-			// The first child has done what it was for.
-			reap(child)
-			child = int(w.Pid)
-			continue
-		}
-		reap(child)
-		if err == nil {
-			err = syscall.Errno(w.Errno)
-		}
+// await waits until the second child is the program, and returns its number.
+func (s *Set) await(first int, report io.Reader, goOn io.Writer) (pid int, err error) {
+	var w word
+	err = binary.Read(report, binary.NativeEndian, &w)
+	reap(first)
+	if err == nil && w.Errno != 0 {
+		err = fmt.Errorf("%s: %w", steps[w.Step], syscall.Errno(w.Errno))
+	}
+	if err != nil {
 		return 0, fmt.Errorf("start a process in namespaces that are there: %w", err)
 	}
+	pid = int(w.Pid)
+	if s.makesUser() {
+		err = s.writeMaps(pid)
+	}
+	if err == nil {
+		_, err = goOn.Write([]byte{0})
+	}
+	if err == nil {
+		err = binary.Read(report, binary.NativeEndian, &w)
+		if errors.Is(err, io.EOF) {
+			// Execve has closed it.
+			return pid, nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("%s: %w", steps[w.Step], syscall.Errno(w.Errno))
+	}
+	_ = unix.Kill(pid, unix.SIGKILL)
+	reap(pid)
+	return 0, fmt.Errorf("start a process in namespaces that are there: %w", err)
 }
 
 func reap(pid int) {

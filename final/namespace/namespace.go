@@ -43,9 +43,6 @@ func IsNew(namespaces []specs.LinuxNamespace, kind specs.LinuxNamespaceType) boo
 	return slices.Contains(namespaces, specs.LinuxNamespace{Type: kind})
 }
 
-// single are the kinds that only a process with one thread can join, which no Go program is. setns(2)
-const single = unix.CLONE_NEWUSER | unix.CLONE_NEWTIME
-
 // late are the kinds that clone is not asked for. The root of a cgroup namespace is the cgroup that a process is in when it makes
 // one, and process 1 is in none of the container's yet. A flag for time would be taken for a signal. clone(2)
 const late = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
@@ -55,26 +52,26 @@ func Has(namespaces []specs.LinuxNamespace, kind specs.LinuxNamespaceType) bool 
 	return slices.ContainsFunc(namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
 }
 
-// A handle stands for one namespace, or with more than one flag for those of a process.
+// A handle stands for a namespace, by a descriptor of it or of a process that is in it.
 type handle struct {
 	file  *os.File
 	flags uintptr
 }
 
-// A Set is the namespaces of a process that is to be started, sorted by how it comes into them.
+// A Set is the namespaces of a process that is to be started.
 type Set struct {
 	// New are flags for those that clone makes.
 	New uintptr
-	// Mount is a mount namespace that is there, which the process joins itself: before that it has to find its program. Nil if
-	// there is none to join.
-	Mount *os.File
 	// Offsets are those of a new time namespace. Nil if there is none.
 	Offsets map[string]specs.LinuxTimeOffset
 	// UIDs and GIDs are the maps of a new user namespace.
 	UIDs, GIDs []specs.LinuxIDMapping
+	// Mount and User say that a mount namespace, or one of users, is there and is joined.
+	Mount, User bool
 
-	// joined are those that the thread joins which starts the process, and alone those for a process of one thread.
-	joined, alone []handle
+	// joined are those that are there. That of users is the last one: there the rights to join the others may end.
+	joined []handle
+	open   []*os.File
 }
 
 // Open opens the namespaces of a configuration, and refuses a path that leads to one of another kind, or none. It is closed by
@@ -90,7 +87,7 @@ func Open(linux *specs.Linux) (_ *Set, err error) {
 		k, ok := find(n.Type)
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("linux.namespaces[%d]: no namespace %q", i, n.Type)
+			err = fmt.Errorf("no namespace %q", n.Type)
 		case n.Path != "":
 			err = s.join(k, n.Path)
 		case k.Flag == unix.CLONE_NEWTIME:
@@ -108,6 +105,7 @@ func Open(linux *specs.Linux) (_ *Set, err error) {
 			return nil, fmt.Errorf("linux.namespaces[%d]: %w", i, err)
 		}
 	}
+	s.sort()
 	return s, nil
 }
 
@@ -117,77 +115,68 @@ func (s *Set) join(k Kind, path string) error {
 	if err != nil {
 		return err
 	}
+	s.open = append(s.open, file)
 	kind, err := unix.IoctlRetInt(int(file.Fd()), unix.NS_GET_NSTYPE)
 	if err != nil || uintptr(kind) != k.Flag {
-		file.Close()
 		return fmt.Errorf("%s: want a namespace of type %s, such as /proc/PID/ns/%s", path, k.Type, k.File)
 	}
+	ours := isOurs(file, k)
 	switch {
-	case k.Flag == unix.CLONE_NEWNS:
-		s.Mount = file
-	case k.Flag == unix.CLONE_NEWUSER && isOurs(file, k):
+	case k.Flag == unix.CLONE_NEWNS && ours:
+		return fmt.Errorf("%s: it is our own, and its root directory would be changed: want another one, or none", path)
+	case k.Flag == unix.CLONE_NEWUSER && ours:
 		// A process cannot join its own again. setns(2)
-		file.Close()
-	case k.Flag&single != 0:
-		s.alone = append(s.alone, handle{file, k.Flag})
-	default:
-		s.joined = append(s.joined, handle{file, k.Flag})
+		return nil
 	}
+	s.add(handle{file, k.Flag})
 	return nil
 }
 
-// Of returns the namespaces of a process, by its number and a descriptor of it. pidfd_open(2)
+func (s *Set) add(h handle) {
+	s.joined = append(s.joined, h)
+	s.Mount = s.Mount || h.flags&unix.CLONE_NEWNS != 0
+	s.User = s.User || h.flags&unix.CLONE_NEWUSER != 0
+}
+
+// sort puts the user namespace last.
+func (s *Set) sort() {
+	slices.SortStableFunc(s.joined, func(a, b handle) int {
+		return int(a.flags&unix.CLONE_NEWUSER) - int(b.flags&unix.CLONE_NEWUSER)
+	})
+}
+
+// Of returns the namespaces of a process, by its number and a descriptor of it, which stays the caller's. pidfd_open(2)
 func Of(pid int, pidfd *os.File) (*Set, error) {
-	s := &Set{Mount: pidfd}
-	all := handle{file: pidfd}
+	s := &Set{}
 	for _, k := range Kinds {
-		name := fmt.Sprintf("/proc/%d/ns/%s", pid, k.File)
-		file, err := os.Open(name)
+		file, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, k.File))
 		if err != nil {
 			return nil, err
 		}
-		switch ours := isOurs(file, k); {
-		case ours || k.Flag == unix.CLONE_NEWNS:
-		case k.Flag&single != 0:
-			s.alone = append(s.alone, handle{pidfd, k.Flag})
-		default:
-			all.flags |= k.Flag
-		}
+		ours := isOurs(file, k)
 		file.Close()
+		if !ours {
+			s.add(handle{pidfd, k.Flag})
+		}
 	}
-	if all.flags != 0 {
-		s.joined = []handle{all}
-	}
+	s.sort()
 	return s, nil
 }
 
-// JoinsUser reports whether the process comes into a user namespace that is there.
-func (s *Set) JoinsUser() bool {
-	for _, h := range s.alone {
-		if h.flags == unix.CLONE_NEWUSER {
-			return true
-		}
-	}
-	return false
-}
-
 // HasUser reports whether the process is to be in another user namespace than we are.
-func (s *Set) HasUser() bool { return s.New&unix.CLONE_NEWUSER != 0 || s.JoinsUser() }
+func (s *Set) HasUser() bool { return s.makesUser() || s.User }
 
 // Close closes the descriptors.
 func (s *Set) Close() {
-	for _, h := range append(s.joined, s.alone...) {
-		h.file.Close()
-	}
-	if s.Mount != nil {
-		s.Mount.Close()
+	for _, file := range s.open {
+		file.Close()
 	}
 }
 
 // isOurs reports whether we are in a namespace already.
 func isOurs(file *os.File, k Kind) bool {
 	var ours, theirs unix.Stat_t
-	return unix.Stat("/proc/thread-self/ns/"+k.File, &ours) == nil && unix.Fstat(int(file.Fd()), &theirs) == nil && ours.Ino == theirs.Ino && ours.Dev == theirs.Dev
+	return unix.Stat("/proc/self/ns/"+k.File, &ours) == nil && unix.Fstat(int(file.Fd()), &theirs) == nil && ours.Ino == theirs.Ino && ours.Dev == theirs.Dev
 }
 
 func find(t specs.LinuxNamespaceType) (Kind, bool) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,13 @@ func device(name string, major, minor int64) specs.LinuxDevice {
 var Links = [][2]string{
 	{"/proc/self/fd", "/dev/fd"}, {"/proc/self/fd/0", "/dev/stdin"}, {"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"},
 	{"pts/ptmx", "/dev/ptmx"},
+}
+
+// IsOwn reports whether a path is one that every container has for itself: callers list all of the host's.
+func IsOwn(name string) bool {
+	name = path.Clean(name)
+	return slices.ContainsFunc(Devices, func(d specs.LinuxDevice) bool { return d.Path == name }) ||
+		slices.ContainsFunc(Links, func(l [2]string) bool { return l[1] == name }) || name == "/dev/console"
 }
 
 // deviceTypes are the bits of a mode for the letters of the specification. mknod(1)

@@ -121,7 +121,7 @@ func Change(mount int, set, clear, propagation uint64, recursive bool) error {
 func Attach(mount, target int) error {
 	err := unix.MoveMount(mount, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
 	if errors.Is(err, unix.EINVAL) && isDirectory(mount) != isDirectory(target) {
-		return fmt.Errorf("attach a mount: %w (one is a directory and the other is not)", err)
+		return fmt.Errorf("attach a mount: %w (not a directory: one of the two is none)", err)
 	}
 	if err != nil {
 		return fmt.Errorf("attach a mount: %w", err)

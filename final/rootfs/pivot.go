@@ -10,11 +10,11 @@ import (
 )
 
 // Enter attaches a mount to a directory of the host's tree and goes there. Where that is out of our sight, as can be for who is
-// another user than the host's root, it is attached on top of the root directory: what is below is still the old root, out of
+// another user than the host's root or in a mount namespace that was there, it is attached on top of the root directory: what is below is still the old root, out of
 // sight of paths but not of .., until Pivot.
 func Enter(mount int, dir string) error {
 	err := unix.MoveMount(mount, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH)
-	if errors.Is(err, unix.EACCES) {
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOENT) {
 		// A path does not see what is mounted on the root directory itself: it is the process's root, not a name in a tree.
 		err = unix.MoveMount(mount, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
 	}
