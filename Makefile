@@ -31,7 +31,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 .PHONY: help run rootfs start diff hint check stretch doctor test test-docs test-vm conformance test-podman test-containerd test-docker packages bench diffs casts lint clean need-go need-step need-rootfs
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "With STEP=1 to 7 (run: or final), ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar"
 
@@ -81,6 +81,25 @@ conformance: need-go ## Run the validation suite of the OCI against final, as ro
 	@go build -o build/conformance/run ./internal/conformance
 	@build/conformance/run --build
 	@$(SUDO) build/conformance/run --runtime build/final --table final/CONFORMANCE.md
+
+test-podman: ## Run podman on final, or on RUNTIME, as root
+
+test-containerd: ## Run containerd, by ctr and as Kubernetes does, on final, or on RUNTIME, as root
+
+test-docker: ## Run docker on final, or on RUNTIME, as root
+
+podman_packages = podman conmon catatonit busybox-static
+containerd_packages = containerd busybox-static
+docker_packages = docker.io busybox-static
+podman_tests = Podman
+containerd_tests = Containerd
+docker_tests = Docker
+# The daemons need not run, and are not used: the tests start their own, with all that they keep in a place of their own.
+test-podman test-containerd test-docker: test-%: need-go need-rootfs
+	@set -- $($*_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+	@go build -o build/final ./final
+	@RUNTIME="$(or $(RUNTIME),$(CURDIR)/build/final)"; export RUNTIME; \
+	go test -tags engines -count=1 -run '^Test$($*_tests)' $(if $(SUDO),-exec "sudo env PATH=$$PATH:/usr/sbin:/sbin HOME=$$HOME ROOTFS=$$ROOTFS RUNTIME=$$RUNTIME") ./internal/engine
 
 packages: ## Install what the tests use, by apt
 	@. /etc/os-release; set -- busybox-static codespell diffutils hostname mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \

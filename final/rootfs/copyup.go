@@ -246,6 +246,10 @@ func copyXattrs(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("list the extended attributes: %w", err)
 	}
+	if size == 0 {
+		// An overlay counts its own, and does not list them.
+		return nil
+	}
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:size]), "\x00"), "\x00") {
 		if err := copyXattr(from, to, name); err != nil && !unsupported(err) {
 			return fmt.Errorf("copy the extended attribute %s: %w", name, err)

@@ -1,0 +1,301 @@
+//go:build linux && engines
+
+package engine
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A containerd is the daemon of one test, with its client ctr and the shim, which is what calls the runtime.
+type containerd struct {
+	testing.TB
+	*daemon
+	// namespace is one of containerd's, not of the kernel's.
+	namespace, dir, socket string
+	// runtime is what the shim calls.
+	runtime string
+	number  int
+}
+
+const containerdImage = "docker.io/test/small:latest"
+
+// newContainerd starts containerd. When the test ends nothing may be left of its containers.
+func newContainerd(t testing.TB) *containerd {
+	t.Helper()
+	return newContainerdOf(t, "test", func(*containerd) string { return `disabled_plugins = ["io.containerd.grpc.v1.cri"]` })
+}
+
+// newContainerdOf starts containerd for a namespace of it, with more lines of its configuration.
+func newContainerdOf(t testing.TB, namespace string, more func(c *containerd) string) *containerd {
+	t.Helper()
+	need(t, "containerd", "containerd")
+	need(t, "ctr", "containerd")
+	before := remains(t)
+	dir := folder(t)
+	c := &containerd{TB: t, namespace: namespace, dir: dir, socket: filepath.Join(dir, "sock"), runtime: engineRuntime(t)}
+	// With --uidmap ctr forgets --runc-binary and --runc-root: the shim calls runc.
+	require.NoError(t, os.Mkdir(c.path("bin"), 0o755))
+	require.NoError(t, os.Symlink(c.runtime, c.path("bin/runc")))
+	c.start(more(c))
+	showCalls(t)
+	t.Cleanup(func() {
+		c.removeAll()
+		c.stop(t)
+		c.nothingLeft(before)
+	})
+	c.ctr("image", "import", containerdArchive(t))
+	return c
+}
+
+// start starts the daemon with more lines of its configuration.
+func (c *containerd) start(more string) {
+	c.Helper()
+	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\n%s\n[grpc]\naddress = %q\n[debug]\nlevel = \"warn\"\n",
+		c.path("root"), c.path("state"), more, c.socket)
+	cmd := exec.Command("containerd", "--config", file(c, c.path("config.toml"), config))
+	cmd.Env = append(os.Environ(), "PATH="+c.path("bin")+":"+os.Getenv("PATH"))
+	c.daemon = background(c, cmd, func() bool { return try(c, "ctr", "--address", c.socket, "version").status == 0 })
+}
+
+// path is one in the folder of the test.
+func (c *containerd) path(name string) string { return filepath.Join(c.dir, name) }
+
+// newID returns an ID that the test has not used.
+func (c *containerd) newID() string {
+	c.number++
+	return fmt.Sprintf("c%d", c.number)
+}
+
+func (c *containerd) client(args ...string) *exec.Cmd {
+	cmd := exec.Command("ctr", append([]string{"--address", c.socket}, args...)...)
+	cmd.Env = append(os.Environ(), "CONTAINERD_NAMESPACE="+c.namespace)
+	return cmd
+}
+
+// try calls ctr.
+func (c *containerd) try(args ...string) result {
+	c.Helper()
+	return outcome(c, c.client(args...))
+}
+
+// ctr calls ctr, which has to succeed, and returns what it prints.
+func (c *containerd) ctr(args ...string) string {
+	c.Helper()
+	r := c.try(args...)
+	require.Equal(c, 0, r.status, "ctr %q: %s%s", args, r.stdout, r.stderr)
+	return strings.TrimSuffix(r.stdout, "\n")
+}
+
+// runArgs are the arguments of ctr for a container of the image, or with the flag --rootfs of that in a folder of the test.
+// With the flag --config there is no image and no command.
+func (c *containerd) runArgs(id string, flags []string, args ...string) []string {
+	all := append([]string{"run", "--runc-binary", c.runtime, "--runc-root", c.path("runtime")}, flags...)
+	switch {
+	case slices.Contains(flags, "--rootfs"):
+		all = append(all, c.rootfs())
+	case !slices.Contains(flags, "--config"):
+		all = append(all, containerdImage)
+	}
+	return append(append(all, id), args...)
+}
+
+// rootfs returns a folder with the files of the image.
+func (c *containerd) rootfs() string {
+	c.Helper()
+	dir := c.path("rootfs")
+	if _, err := os.Stat(dir); err != nil {
+		require.NoError(c, os.Mkdir(dir, 0o755))
+		ok(c, "tar", "--extract", "--file", smallImage(c), "--directory", dir, "--numeric-owner")
+	}
+	return dir
+}
+
+// scriptArgs are the arguments of ctr for a shell script in a container.
+func (c *containerd) scriptArgs(id string, flags []string, script string) []string {
+	c.Helper()
+	return c.runArgs(id, flags, "/bin/sh", "-c", script)
+}
+
+// run runs a shell script in a container and removes it.
+func (c *containerd) run(script string, flags ...string) result {
+	c.Helper()
+	return c.try(c.scriptArgs(c.newID(), append([]string{"--rm"}, flags...), script)...)
+}
+
+// prints runs a shell script in a container, which has to succeed, and returns what it prints.
+func (c *containerd) prints(script string, flags ...string) string {
+	c.Helper()
+	r := c.run(script, flags...)
+	require.Equal(c, 0, r.status, "%s%s\n%s", r.stdout, r.stderr, c.log())
+	return strings.TrimSuffix(r.stdout, "\n")
+}
+
+// detached starts a shell script in a container and returns its ID.
+func (c *containerd) detached(script string, flags ...string) string {
+	c.Helper()
+	id := c.newID()
+	c.ctr(c.scriptArgs(id, append([]string{"--detach", "--null-io"}, flags...), script)...)
+	return id
+}
+
+// onTerminal starts a shell script in a container with a terminal. The container is removed.
+func (c *containerd) onTerminal(script string, flags ...string) *terminal {
+	c.Helper()
+	return atTerminal(c, c.client(c.scriptArgs(c.newID(), append([]string{"--rm", "--tty"}, flags...), script)...))
+}
+
+// exec runs a shell script in a container that runs.
+func (c *containerd) exec(id, script string, flags ...string) result {
+	c.Helper()
+	args := append([]string{"task", "exec", "--exec-id", c.newID()}, flags...)
+	return c.try(append(args, id, "/bin/sh", "-c", script)...)
+}
+
+// task returns the PID and the status of a container, or nothing.
+func (c *containerd) task(id string) (pid int, status string) {
+	c.Helper()
+	for line := range strings.Lines(c.ctr("task", "list")) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == id {
+			return number(c, fields[1]), fields[2]
+		}
+	}
+	return 0, ""
+}
+
+// becomes waits until a container has a status.
+func (c *containerd) becomes(id, status string) {
+	c.Helper()
+	var seen string
+	until(c, id+" is "+status, func() bool {
+		_, seen = c.task(id)
+		return seen == status
+	}, func() string { return fmt.Sprintf("it is %q: %s", seen, c.log()) })
+}
+
+// remove removes a container that runs or does not.
+func (c *containerd) remove(id string) {
+	c.Helper()
+	if _, status := c.task(id); status != "" {
+		c.ctr("task", "delete", "--force", id)
+	}
+	c.ctr("container", "delete", id)
+}
+
+// removeAll removes what the test has left to run.
+func (c *containerd) removeAll() {
+	c.Helper()
+	select {
+	case <-c.ended:
+		return
+	default:
+	}
+	for _, id := range strings.Fields(c.ctr("container", "list", "--quiet")) {
+		c.remove(id)
+	}
+}
+
+// nothingLeft requires that the runtime has no container, and that there are the processes, mounts and cgroups of before.
+func (c *containerd) nothingLeft(before []string) {
+	c.Helper()
+	var left []string
+	until(c, "nothing is left", func() bool {
+		left, _ = filepath.Glob(c.path("runtime/*/*"))
+		others, _ := filepath.Glob("/run/containerd/runc/*/*")
+		left = append(left, others...)
+		for _, line := range remains(c) {
+			// The cgroup of a namespace of containerd is the parent of those of its containers. No runtime removes it.
+			other := strings.HasPrefix(line, "cgroup ") && !strings.Contains(line, "/"+c.namespace+"/")
+			if !other && !slices.Contains(before, line) {
+				left = append(left, line)
+			}
+		}
+		return len(left) == 0
+	}, func() string { return strings.Join(left, "\n") })
+}
+
+// noted makes the shim call the runtime through a program that notes each call and its status.
+func (c *containerd) noted() {
+	c.Helper()
+	program := "#!/bin/sh\n%s \"$@\"\nstatus=$?\necho \"$status $*\" >>%s\nexit $status\n"
+	program = fmt.Sprintf(program, c.runtime, c.path("noted/calls"))
+	c.runtime = file(c, c.path("noted/"+runtimeName()), program)
+}
+
+// calls returns the verbs of the calls that were noted, with their arguments and the status before them.
+func (c *containerd) calls() []string {
+	c.Helper()
+	content, _ := os.ReadFile(c.path("noted/calls"))
+	var calls []string
+	for line := range strings.Lines(string(content)) {
+		status, _, _ := strings.Cut(line, " ")
+		_, verb, found := strings.Cut(strings.TrimSpace(line), "--log-format json ")
+		require.True(c, found, line)
+		calls = append(calls, status+" "+strings.ReplaceAll(verb, c.dir, ""))
+	}
+	return calls
+}
+
+var containerdImages struct {
+	once sync.Once
+	path string
+}
+
+// containerdArchive returns an archive of the small image in the layout of OCI, made once.
+func containerdArchive(t testing.TB) string {
+	t.Helper()
+	containerdImages.once.Do(func() { containerdImages.path = makeContainerdArchive(t) })
+	require.NotEmpty(t, containerdImages.path, "the archive could not be made")
+	return containerdImages.path
+}
+
+// makeContainerdArchive packs a layer, a configuration, a manifest and an index.
+func makeContainerdArchive(t testing.TB) string {
+	path := filepath.Join(state, "small-oci.tar")
+	archive, err := os.Create(path)
+	require.NoError(t, err)
+	defer archive.Close()
+	w := tar.NewWriter(archive)
+	add := func(name string, content []byte) {
+		require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}))
+		_, err := w.Write(content)
+		require.NoError(t, err)
+	}
+	type object = map[string]any
+	blob := func(kind string, content []byte) object {
+		digest := fmt.Sprintf("%x", sha256.Sum256(content))
+		add("blobs/sha256/"+digest, content)
+		return object{"mediaType": "application/vnd.oci.image." + kind, "digest": "sha256:" + digest, "size": len(content)}
+	}
+	jsonOf := func(o object) []byte {
+		content, err := json.Marshal(o)
+		require.NoError(t, err)
+		return content
+	}
+	content, err := os.ReadFile(smallImage(t))
+	require.NoError(t, err)
+	layer := blob("layer.v1.tar", content)
+	config := blob("config.v1+json", jsonOf(object{
+		"architecture": runtime.GOARCH, "os": "linux",
+		"config": object{"Env": []string{"PATH=/bin"}, "Cmd": []string{"/bin/sleep", "1000000"}},
+		"rootfs": object{"type": "layers", "diff_ids": []any{layer["digest"]}},
+	}))
+	manifest := blob("manifest.v1+json", jsonOf(object{"schemaVersion": 2, "config": config, "layers": []object{layer}}))
+	manifest["annotations"] = object{"io.containerd.image.name": containerdImage}
+	add("index.json", jsonOf(object{"schemaVersion": 2, "manifests": []object{manifest}}))
+	add("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))
+	require.NoError(t, w.Close())
+	return path
+}

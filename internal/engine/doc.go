@@ -1,0 +1,2 @@
+// Package engine runs podman, containerd and docker on a runtime, as a user would: make test-podman, test-containerd, test-docker.
+package engine

@@ -1,0 +1,191 @@
+//go:build linux && engines
+
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// podmanConf is containers.conf(5). The limits are what root may have where it lacks CAP_SYS_RESOURCE. Without the name of the
+// runtime in it, podman would not ask for errors as JSON.
+const podmanConf = `[containers]
+default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
+log_driver = "k8s-file"
+netns = "none"
+init_path = %q
+[engine]
+events_logger = "file"
+cgroup_manager = "cgroupfs"
+image_copy_tmp_dir = %q
+runtime_supports_json = ["crun", "runc", %q]
+`
+
+// podmanDir is where podman keeps all that it has.
+var podmanDir = filepath.Join(state, "podman")
+
+var podmanOnce sync.Once
+
+// A podman is what one test does with podman. Containers that it leaves are removed, and have to be gone then.
+type podman struct {
+	testing.TB
+}
+
+// newPodman prepares podman, and the image small for the first test.
+func newPodman(t testing.TB) *podman {
+	t.Helper()
+	need(t, "podman", "podman")
+	need(t, "conmon", "conmon")
+	p := &podman{t}
+	podmanOnce.Do(func() {
+		init := need(t, "catatonit", "catatonit")
+		conf := file(t, filepath.Join(podmanDir, "containers.conf"), fmt.Sprintf(podmanConf, init, os.TempDir(), runtimeName()))
+		require.NoError(t, os.Setenv("CONTAINERS_CONF", conf))
+		p.ok("import", smallImage(t), "small")
+		// Its tree of cgroups and mounts of its own are made for the first container, and stay.
+		p.ok("run", "--rm", "small", "true")
+	})
+	require.NotEmpty(t, os.Getenv("CONTAINERS_CONF"), "podman could not be prepared")
+	before := p.remains()
+	showCalls(t)
+	t.Cleanup(func() {
+		p.ok("pod", "rm", "--force", "--all", "--time", "0")
+		p.ok("rm", "--force", "--all", "--time", "0")
+		until(t, "nothing is left", func() bool { return difference(before, p.remains()) == "" },
+			func() string { return difference(before, p.remains()) })
+	})
+	return p
+}
+
+// podCgroup is that of a pod, which podman does not remove from all hierarchies, and the one above. libpod-ID is a container's.
+var podCgroup = regexp.MustCompile("/libpod_parent(/[0-9a-f]{64})?$")
+
+// remains leaves out the cgroups that podman does not remove, and a mount of its own that comes and goes.
+func (p *podman) remains() []string {
+	own := "mount " + podmanDir + "/root/overlay"
+	return slices.DeleteFunc(remains(p, "/conmon", "/podman-parent"), func(line string) bool {
+		return line == own || podCgroup.MatchString(line)
+	})
+}
+
+// command returns a call of podman.
+func (p *podman) command(args ...string) *exec.Cmd {
+	return exec.Command("podman", append([]string{
+		"--root", podmanDir + "/root", "--runroot", podmanDir + "/run", "--tmpdir", podmanDir + "/tmp", "--runtime", engineRuntime(p),
+		"--cgroup-manager=cgroupfs", "--events-backend=file",
+	}, args...)...)
+}
+
+// try calls podman.
+func (p *podman) try(args ...string) result {
+	p.Helper()
+	return outcome(p, p.command(args...))
+}
+
+// ok calls podman, which has to succeed, and returns what it prints without the last newline.
+func (p *podman) ok(args ...string) string {
+	p.Helper()
+	r := p.try(args...)
+	require.Equal(p, 0, r.status, "podman %q: %s%s", args, r.stdout, r.stderr)
+	return strings.TrimSuffix(r.stdout, "\n")
+}
+
+// sh returns what a shell script prints in a new container with flags.
+func (p *podman) sh(script string, flags ...string) string {
+	p.Helper()
+	return p.ok(shell(script, flags...)...)
+}
+
+// terminal runs a shell script at a terminal, in a new container with flags.
+func (p *podman) terminal(script string, flags ...string) *terminal {
+	p.Helper()
+	return atTerminal(p, p.command(shell(script, append(flags, "-it")...)...))
+}
+
+// shell returns the arguments to run a shell script in a new container with flags.
+func shell(script string, flags ...string) []string {
+	return append(append([]string{"run", "--rm"}, flags...), "small", "/bin/sh", "-c", script)
+}
+
+// detached starts a container with a shell script in the background, waits until it has printed ready, and returns its ID.
+func (p *podman) detached(script string, flags ...string) string {
+	p.Helper()
+	id := p.ok(append(append([]string{"run", "--detach"}, flags...), "small", "/bin/sh", "-c", script)...)
+	p.logs(id, "ready\n")
+	return id
+}
+
+// idle is a container that does nothing, and ends at once by SIGTERM.
+const idle = "trap exit TERM; echo ready; while :; do sleep 1000 & wait; done"
+
+// logs waits until the container has printed a text.
+func (p *podman) logs(id, text string) {
+	p.Helper()
+	var seen result
+	until(p, "the container prints "+text, func() bool {
+		seen = p.try("logs", id)
+		return strings.Contains(seen.stdout+seen.stderr, text)
+	}, func() string { return fmt.Sprintf("%q %q", seen.stdout, seen.stderr) })
+}
+
+// becomes waits until podman prints what is wanted.
+func (p *podman) becomes(want string, args ...string) {
+	p.Helper()
+	var seen result
+	until(p, fmt.Sprintf("podman %q prints %q", args, want), func() bool {
+		seen = p.try(args...)
+		return strings.TrimSuffix(seen.stdout, "\n") == want
+	}, func() string { return fmt.Sprintf("%q %q", seen.stdout, seen.stderr) })
+}
+
+// inspect returns a field of a container, by its template.
+func (p *podman) inspect(id, template string) string {
+	p.Helper()
+	return p.ok("inspect", "--format", template, id)
+}
+
+// pid returns the container's process 1.
+func (p *podman) pid(id string) int {
+	p.Helper()
+	return number(p, p.inspect(id, "{{.State.Pid}}"))
+}
+
+// ends waits for the end of a container and returns its status.
+func (p *podman) ends(id string) int {
+	p.Helper()
+	return number(p, p.ok("wait", id))
+}
+
+// refused requires that podman failed with a status and with the words in its message.
+func (p *podman) refused(r result, status int, words ...string) {
+	p.Helper()
+	require.Equal(p, status, r.status, "%s%s", r.stdout, r.stderr)
+	for _, word := range words {
+		require.Contains(p, strings.ToLower(r.stderr), word)
+	}
+}
+
+// subtests runs tests that are independent of each other.
+func subtests(t *testing.T, tests map[string]func(p *podman)) {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { test(newPodman(t)) })
+	}
+}
+
+// asJSON writes a value to a file and returns its path.
+func asJSON(t testing.TB, path string, value any) string {
+	t.Helper()
+	content, err := json.Marshal(value)
+	require.NoError(t, err)
+	return file(t, path, string(content))
+}

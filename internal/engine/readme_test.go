@@ -1,0 +1,69 @@
+//go:build linux && engines
+
+package engine
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"container-workshop/internal/lesson"
+)
+
+// typed types the blocks of the lesson that are a target's into a shell, which has more variables. It is root, and needs no sudo.
+func typed(t *testing.T, target string, env ...string) {
+	t.Helper()
+	const top = "../.."
+	page, err := lesson.Read(filepath.Join(top, "final/README.md"))
+	require.NoError(t, err)
+	folder := t.TempDir()
+	build := filepath.Join(folder, "build")
+	require.NoError(t, os.Mkdir(build, 0o755))
+	require.NoError(t, os.Symlink(runtimePath(), filepath.Join(build, "final")))
+	shell := exec.Command("bash", "--noprofile", "--rcfile", file(t, filepath.Join(folder, "rc"), "sudo() { \"$@\"; }\nPS1='$ '\n"), "-i")
+	shell.Dir = folder
+	shell.Env = append(append(os.Environ(), "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8"), env...)
+	require.NoError(t, page.RunBy(target, shell))
+}
+
+// install puts the runtime where the lesson has it.
+func install(t *testing.T) {
+	t.Helper()
+	ok(t, "install", runtimePath(), "/opt/final")
+}
+
+func TestPodmanReadme(t *testing.T) {
+	newPodman(t)
+	// The storage is of the session.
+	storage := file(t, filepath.Join(t.TempDir(), "storage.conf"), "[storage]\ndriver = \"overlay\"\ngraphroot = \""+podmanDir+"/lesson\"\nrunroot = \""+podmanDir+"/lesson-run\"\n")
+	typed(t, "test-podman", "CONTAINERS_STORAGE_CONF="+storage)
+}
+
+func TestContainerdReadme(t *testing.T) {
+	install(t)
+	c := newContainerd(t)
+	typed(t, "test-containerd", "CONTAINERD_ADDRESS="+c.socket)
+}
+
+func TestDockerReadme(t *testing.T) {
+	install(t)
+	// What the lesson shows is what the daemon reads.
+	readme, err := os.ReadFile("../../final/README.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(readme), "$ cat /etc/docker/daemon.json\n")
+	require.True(t, found)
+	config, _, _ := strings.Cut(rest, "\n")
+	require.True(t, json.Valid([]byte(config)))
+	require.NoError(t, os.MkdirAll("/etc/docker", 0o755))
+	file(t, "/etc/docker/daemon.json", config+"\n")
+	dir := folder(t)
+	d := &docker{dir: dir, client: dockerClient(t)}
+	cmd := exec.Command("dockerd", "--host", "unix://"+dir+"/sock", "--data-root", dir+"/data", "--exec-root", dir+"/exec", "--pidfile", dir+"/pid")
+	background(t, cmd, func() bool { return outcome(t, d.command("version")).status == 0 })
+	typed(t, "test-docker", "DOCKER_HOST=unix://"+dir+"/sock", "PATH="+filepath.Dir(d.client)+":"+os.Getenv("PATH"))
+}
