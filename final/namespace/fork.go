@@ -183,6 +183,10 @@ func (s *Set) await(first int, report io.Reader, goOn io.Writer) (pid int, err e
 	}
 	if err == nil {
 		err = fmt.Errorf("%s: %w", steps[w.Step], syscall.Errno(w.Errno))
+		if w.Step == stepExec && errors.Is(err, unix.ENOENT) {
+			// Its dynamic linker would be the container's.
+			err = fmt.Errorf("%w (it is not static: build it with CGO_ENABLED=0)", err)
+		}
 	}
 	_ = unix.Kill(pid, unix.SIGKILL)
 	reap(pid)
