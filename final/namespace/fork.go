@@ -85,6 +85,10 @@ var steps = [...]string{
 
 // fork is what syscall.ForkExec does, for a process that joins namespaces.
 func (s *Set) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	if s.Mount && !static {
+		// The container's dynamic linker would run with our rights.
+		return 0, errors.New("this program is not static, and would be linked with what is in the container: build it with CGO_ENABLED=0")
+	}
 	b, err := s.newBirth(program, argv, attr)
 	if err != nil {
 		return 0, err
@@ -183,10 +187,6 @@ func (s *Set) await(first int, report io.Reader, goOn io.Writer) (pid int, err e
 	}
 	if err == nil {
 		err = fmt.Errorf("%s: %w", steps[w.Step], syscall.Errno(w.Errno))
-		if w.Step == stepExec && errors.Is(err, unix.ENOENT) {
-			// Its dynamic linker would be the container's.
-			err = fmt.Errorf("%w (it is not static: build it with CGO_ENABLED=0)", err)
-		}
 	}
 	_ = unix.Kill(pid, unix.SIGKILL)
 	reap(pid)
