@@ -60,7 +60,8 @@ type container struct {
 // Main becomes the command, or returns the exit status. It has to be called on the first thread of the process, locked to it.
 // The descriptors from 3 up to the socket are the command's.
 func Main(socket int) int {
-	unix.CloseOnExec(socket)
+	// What is for the command is not for the hooks before it.
+	_ = unix.CloseRange(3, uint(socket), unix.CLOSE_RANGE_CLOEXEC)
 	// Nobody in the container to be is to look into this process, which has the rights of the host's root. CVE-2016-9962
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 

@@ -73,9 +73,7 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	if err := l.priorities(c); err != nil {
 		return nil, err
 	}
-	// Whatever is still open is the host's. Nothing is opened after this, and a filter may
-	// not know the call. CVE-2024-21626
-	l.add(fmt.Sprintf("close_range(%d, ~0, CLOSE_RANGE_CLOEXEC)", c.first), "close_range(2)", call{unix.SYS_CLOSE_RANGE, [5]uintptr{uintptr(c.first), 1<<32 - 1, unix.CLOSE_RANGE_CLOEXEC}})
+	l.close(c.first)
 	if !c.NoNewPrivileges {
 		// The filter comes early, and may know none of the calls by which we wait.
 		l.hold(c)
@@ -122,6 +120,20 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 		return nil, err
 	}
 	return l.list, nil
+}
+
+// close adds what closes all at execve that is not for the command: it is the host's. Nothing is opened after this, and a filter may
+// not know the call. CVE-2024-21626
+func (l *last) close(first int) {
+	l.add(fmt.Sprintf("close_range(%d, ~0, CLOSE_RANGE_CLOEXEC)", first), "close_range(2)",
+		call{unix.SYS_CLOSE_RANGE, [5]uintptr{uintptr(first), 1<<32 - 1, unix.CLOSE_RANGE_CLOEXEC}})
+	var keep []call
+	for fd := 3; fd < first; fd++ {
+		keep = append(keep, call{unix.SYS_FCNTL, [5]uintptr{uintptr(fd), unix.F_SETFD, 0}})
+	}
+	if keep != nil {
+		l.add(fmt.Sprintf("fcntl(3 to %d, F_SETFD, 0)", first-1), "fcntl(2)", keep...)
+	}
 }
 
 // hold adds the wait for start, if there is one.
