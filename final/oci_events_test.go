@@ -64,18 +64,18 @@ func TestEventsTellWhatAContainerTakes(t *testing.T) {
 	c.spec.Linux.Resources.Pids = &specs.LinuxPids{Limit: new(int64(50))}
 	c.started()
 	c.until(func() bool { return len(c.processes()) == 3 }, func() string { return "there are not three" })
-	r := c.final("events", "--stats", c.id)
-	require.Equal(t, 0, r.status, r.stderr)
-	lines := make(chan string, 1)
-	lines <- r.stdout
-	l, _ := c.next(lines)
+	cmd, all := c.lines("events", "--stats", c.id)
+	l, _ := c.next(all)
+	_, more := c.next(all)
+	require.False(t, more)
+	require.NoError(t, cmd.Wait())
 	require.Equal(t, []string{"stats", c.id}, []string{l.Type, l.ID})
 	require.Equal(t, []uint64{3, 50}, []uint64{l.Data.Pids.Current, l.Data.Pids.Limit})
 	require.NotZero(t, l.Data.CPU.Usage.Total)
 	require.NotZero(t, l.Data.Memory.Usage.Usage)
 	require.Equal(t, uint64(64<<20), l.Data.Memory.Usage.Limit)
 
-	cmd, all := c.lines("events", "--interval", "20ms", c.id)
+	cmd, all = c.lines("events", "--interval", "20ms", c.id)
 	for range 3 {
 		l, more := c.next(all)
 		require.True(t, more)

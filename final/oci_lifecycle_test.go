@@ -224,14 +224,14 @@ func TestTheConfigurationIsThatOfCreate(t *testing.T) {
 	c.spec.Process.Env = append(c.spec.Process.Env, "WHEN=before")
 	c.write()
 	require.NoError(t, c.call("create", "--bundle", c.dir, c.id).Run())
+	root := c.spec.Root.Path
 	c.spec.Process.Args, c.spec.Process.Env = []string{"sh", "-c", "echo after >/when"}, append(c.spec.Process.Env, "WHEN=after")
 	c.spec.Root.Path = "/"
+	c.spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo after >" + c.dir + "/when"}}}}
 	c.write()
+	c.spec.Root.Path = root
 	require.Equal(t, result{}, c.final("start", c.id))
-	c.spec.Root.Path = filepath.Dir(c.in("."))
-	var s public
-	require.NoError(t, json.Unmarshal([]byte(c.final("state", c.id).stdout), &s))
-	c.spec.Root.Path = s.Rootfs
+	require.NoFileExists(t, c.dir+"/when")
 	c.wrote("when", "before\n")
 	require.NoError(t, os.RemoveAll(c.dir))
 	require.Equal(t, result{"before\n", "", 0}, c.final("exec", c.id, "sh", "-c", "echo $WHEN"))

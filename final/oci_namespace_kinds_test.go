@@ -42,7 +42,9 @@ func (c *bundled) namespaces(kinds ...specs.LinuxNamespaceType) {
 
 func TestEachNamespaceIsNewOrTheHosts(t *testing.T) {
 	own := namespacesSeen(t, "thread-self")
-	for _, kind := range []specs.LinuxNamespaceType{specs.PIDNamespace, specs.UTSNamespace, specs.IPCNamespace, specs.CgroupNamespace, specs.NetworkNamespace, specs.TimeNamespace, specs.MountNamespace} {
+	for _, kind := range []specs.LinuxNamespaceType{
+		specs.PIDNamespace, specs.UTSNamespace, specs.IPCNamespace, specs.CgroupNamespace, specs.NetworkNamespace, specs.TimeNamespace, specs.MountNamespace,
+	} {
 		c := newBundle(t)
 		c.namespaces(specs.MountNamespace, kind)
 		if kind == specs.MountNamespace {
@@ -75,7 +77,8 @@ func TestAContainerWithoutNamespaces(t *testing.T) {
 	pid := c.stays()
 	assert.Equal(t, namespacesSeen(t, "thread-self"), namespacesSeen(t, fmt.Sprint(pid)))
 	require.Equal(t, c.mounts, c.mountTable())
-	require.Equal(t, "6yes\nno\nno\nyes", c.exec("cat /a/file;"+answer("touch /place/file")+";"+answer("touch /a/file")+";"+answer("ls "+c.dir)+";"+answer("ls /proc/self /sys/fs/cgroup/ /dev/null")))
+	script := "cat /a/file;" + answer("touch /place/file") + ";" + answer("touch /a/file") + ";" + answer("ls "+c.dir)
+	require.Equal(t, "6yes\nno\nno\nyes", c.exec(script+";"+answer("ls /proc/self /sys/fs/cgroup/ /dev/null")))
 	// What is told to be read-only and masked is so.
 	require.Equal(t, "no\n0", c.exec(answer("echo x >/proc/sys/kernel/hostname")+"; busybox wc -c </proc/keys"))
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
@@ -90,10 +93,10 @@ func TestAUserNamespaceOfABundle(t *testing.T) {
 	volume := t.TempDir()
 	require.NoError(t, os.Chmod(volume, 0o777))
 	c.mount("bind", volume, "/volume", "rbind")
-	script := "id -u; id -G; cat /proc/self/uid_map | busybox tr -s ' '; stat -c '%u %g' / /another\\'s /bin/busybox /dev/null;" +
+	script := "id -u; id -G; cat /proc/self/uid_map | busybox tr -s ' '; stat -c '%u %g' / /another\\'s /bin/busybox;" +
 		answer("echo >/dev/null && head -c 1 /dev/zero && head -c 1 /dev/urandom && echo >/dev/full || [ -w /dev/full ]") + "; touch /volume/file /own; busybox chown 5:6 /volume/file /own; busybox hostname;" +
 		answer("busybox mknod /own-device c 1 3") + ";" + answer("echo >/dev/shm/x")
-	require.Equal(t, "0\n0 7\n 0 100000 65536\n0 0\n65534 65534\n0 0\n65534 65534\nyes\ncontainer\nno\nyes", c.says(script))
+	require.Equal(t, "0\n0 7\n 0 100000 65536\n0 0\n65534 65534\n0 0\nyes\ncontainer\nno\nyes", c.says(script))
 	require.Equal(t, [2]int{100005, 100006}, ownerOf(t, filepath.Join(volume, "file")))
 	require.Equal(t, [2]int{100005, 100006}, ownerOf(t, filepath.Join(c.spec.Root.Path, "own")))
 

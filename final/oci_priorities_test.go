@@ -83,7 +83,10 @@ func TestTheSchedulerOfAProcess(t *testing.T) {
 	}{
 		{specs.Scheduler{Policy: specs.SchedBatch, Nice: 5}, [3]int{unix.SCHED_BATCH, 5, 0}},
 		{specs.Scheduler{Policy: specs.SchedIdle}, [3]int{unix.SCHED_IDLE, 0, 0}},
-		{specs.Scheduler{Policy: specs.SchedOther, Nice: 7, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}}, [3]int{unix.SCHED_NORMAL, 7, unix.SCHED_FLAG_RESET_ON_FORK}},
+		{
+			specs.Scheduler{Policy: specs.SchedOther, Nice: 7, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}},
+			[3]int{unix.SCHED_NORMAL, 7, unix.SCHED_FLAG_RESET_ON_FORK},
+		},
 	} {
 		c.spec.Process.Scheduler = &turn.scheduler
 		require.Equal(t, turn.want, scheduled(c.stays()))

@@ -40,7 +40,8 @@ func (c *bundled) stays() int {
 func (c *bundled) beside() *bundled {
 	c.Helper()
 	id := c.id + "-beside"
-	other := &bundled{trial: &trial{T: c.T, root: c.root, id: id, mark: c.mark, mounts: c.mounts}, dir: c.TempDir(), spec: oci.Template(false, 0, 0)}
+	inner := &trial{T: c.T, root: c.root, id: id, mark: c.mark, mounts: c.mounts}
+	other := &bundled{trial: inner, dir: c.TempDir(), spec: oci.Template(false, 0, 0)}
 	other.spec.Root.Path, other.spec.Root.Readonly, other.spec.Process.Terminal = rootfsOf(c.T, nil), false, false
 	other.spec.Process.Env = append(other.spec.Process.Env, c.mark)
 	other.spec.Linux.CgroupsPath = "/container-workshop-" + id
@@ -105,9 +106,8 @@ func TestTheUserOfABundle(t *testing.T) {
 	require.Equal(t, "3 0\n0022\nUid: 3 3 3 3\nGid: 0 0 0 0\nGroups:", strings.ReplaceAll(c.says(show), "\t", " "))
 
 	c.stays()
-	require.Equal(t, "4 9\n0022\nUid: 4 4 4 4\nGid: 9 9 9 9\nGroups: 8", strings.TrimSpace(strings.ReplaceAll(c.execAs(func(p *specs.Process) {
-		p.User = specs.User{UID: 4, GID: 9, AdditionalGids: []uint32{8}}
-	}, show), "\t", " ")))
+	joined := c.execAs(func(p *specs.Process) { p.User = specs.User{UID: 4, GID: 9, AdditionalGids: []uint32{8}} }, show)
+	require.Equal(t, "4 9\n0022\nUid: 4 4 4 4\nGid: 9 9 9 9\nGroups: 8", strings.TrimSpace(strings.ReplaceAll(joined, "\t", " ")))
 }
 
 // execAs runs a shell script in the container, as another process than its first, by exec --process.
@@ -167,7 +167,9 @@ func TestTheLimitsOfAProcess(t *testing.T) {
 	cmd := other.call()
 	other.spec.Process.Args = []string{"sh", "-c", "echo $(ulimit -Sn) $(ulimit -Hn)"}
 	other.write()
-	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", `ulimit -Sn 99; ulimit -Hn 1111; exec "$@"`, "sh", cmd.Path, "--root", c.root, "run", "--bundle", other.dir, other.id}
+	script := `ulimit -Sn 99; ulimit -Hn 1111; exec "$@"`
+	call := []string{cmd.Path, "--root", c.root, "run", "--bundle", other.dir, other.id}
+	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", script, "sh"}, call...)
 	require.Equal(t, result{"99 1111\n", "", 0}, outcome(t, cmd))
 }
 
@@ -175,7 +177,8 @@ func TestTheEnvironmentAndArgumentsOfAProcess(t *testing.T) {
 	c := newBundle(t)
 	t.Setenv("SECRET", "of the caller")
 	c.spec.Process.Env = []string{"PATH=/bin", "EMPTY=", "LINES=a\nb", "SPACE= x y ", "É=ü", "NOVALUE", c.mark}
-	c.spec.Process.Args = []string{"sh", "-c", `busybox tr '\0' '|' </proc/self/environ; echo; for a; do echo "<$a>"; done`, "sh", "", " a b", "c\nd", "é", `"$`}
+	script := `busybox tr '\0' '|' </proc/self/environ; echo; for a; do echo "<$a>"; done`
+	c.spec.Process.Args = []string{"sh", "-c", script, "sh", "", " a b", "c\nd", "é", `"$`}
 	r := c.run()
 	require.Equal(t, 0, r.status, r.stderr)
 	env, args, _ := strings.Cut(r.stdout, "|\n")

@@ -4,12 +4,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
@@ -41,7 +43,7 @@ func TestListHasEachContainerInAllFormats(t *testing.T) {
 func TestPsHasTheProcessesWithTheirNumbersOnTheHost(t *testing.T) {
 	c := newBundle(t, "sleep", "1000")
 	c.started()
-	require.Equal(t, result{}, c.toFiles(c.call("exec", "-d", c.id, "cat", "/dev/zero")))
+	require.Equal(t, result{}, c.toFiles(c.call("exec", "-d", c.id, "busybox", "sleep", "1000")))
 	var pids []int
 	r := c.final("ps", "--format", "json", c.id)
 	require.Equal(t, 0, r.status, r.stderr)
@@ -58,7 +60,6 @@ func TestPsHasTheProcessesWithTheirNumbersOnTheHost(t *testing.T) {
 		t.Skip("needs ps: apt-get install procps")
 	}
 	require.Equal(t, 0, r.status, r.stderr)
-	require.NotContains(t, r.stdout, "sh")
 	// Without -e, ps has only what is at its own terminal.
 	r = c.final("ps", c.id, "-eo", "pid,comm")
 	require.Equal(t, 0, r.status, r.stderr)
@@ -68,7 +69,7 @@ func TestPsHasTheProcessesWithTheirNumbersOnTheHost(t *testing.T) {
 	for _, line := range lines[1:] {
 		got = append(got, strings.Fields(line))
 	}
-	require.ElementsMatch(t, [][]string{{strconv.Itoa(c.first()), "sleep"}, {strconv.Itoa(other), "cat"}}, got)
+	require.ElementsMatch(t, [][]string{{strconv.Itoa(c.first()), "sleep"}, {strconv.Itoa(other), "busybox"}}, got)
 	r = c.final("ps", c.id)
 	require.Equal(t, 3, strings.Count(r.stdout, "\n"), r.stdout)
 	refused(t, c.final("ps", c.id, "-eo", "comm"), 1, "column PID")
@@ -156,6 +157,24 @@ func TestUpdateChangesLimits(t *testing.T) {
 	c.nothingLeft()
 }
 
+// thaw makes sure that what is paused does not stay so for ever, whatever has become of its state. cgroups(7), freezer
+func (c *bundled) thaw() {
+	thaw := func() {
+		for pattern, word := range map[string]string{"/sys/fs/cgroup/*%s/freezer.state": "THAWED", "/sys/fs/cgroup%s/cgroup.freeze": "0"} {
+			files, _ := filepath.Glob(fmt.Sprintf(pattern, c.spec.Linux.CgroupsPath))
+			for _, file := range files {
+				_ = os.WriteFile(file, []byte(word), 0)
+			}
+		}
+	}
+	// What waits for it by mistake goes on then.
+	late := time.AfterFunc(patience, thaw)
+	c.Cleanup(func() {
+		late.Stop()
+		thaw()
+	})
+}
+
 func TestPauseStopsAllUntilResume(t *testing.T) {
 	c := newBundle(t, "sh", "-c", "while :; do echo >>/count; sleep 0.01; done")
 	count := func() int64 {
@@ -171,6 +190,7 @@ func TestPauseStopsAllUntilResume(t *testing.T) {
 		c.until(func() bool { return count() > from }, func() string { return "it does not go on" })
 	}
 	c.started()
+	c.thaw()
 	grows()
 	require.Equal(t, result{}, c.final("pause", c.id))
 	status, pid := c.status()
@@ -215,6 +235,7 @@ func TestPauseStopsAllUntilResume(t *testing.T) {
 func TestAPausedContainerIsDeletedWithForce(t *testing.T) {
 	c := newBundle(t, "sh", "-c", "sleep 1000 & sleep 1000")
 	c.started()
+	c.thaw()
 	require.Equal(t, result{}, c.final("pause", c.id))
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()

@@ -119,11 +119,11 @@ func TestStatsWithoutControllers(t *testing.T) {
 
 // What the kernel counts is what has happened.
 func TestStatsInTheKernel(t *testing.T) {
-	limit, quota := int64(64<<20), int64(20000)
+	limit, quota := int64(64<<20), int64(4000)
 	c := created(t, &specs.LinuxResources{
 		Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}, CPU: &specs.LinuxCPU{Quota: &quota}, Pids: &specs.LinuxPids{Limit: new(int64(64))},
 	})
-	_, state := runIn(t, c, `i=0; while [ $i -lt 15000 ]; do i=$((i+1)); done; head -c 30m /dev/zero | tail -c 30m >/dev/null`)
+	_, state := runIn(t, c, `i=0; while [ $i -lt 8000 ]; do i=$((i+1)); done; head -c 30m /dev/zero | tail -c 30m >/dev/null`)
 	require.True(t, state.Success())
 	s, err := c.Stats()
 	require.NoError(t, err)
