@@ -28,7 +28,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff hint check stretch doctor test test-docs test-vm conformance test-podman test-containerd test-docker packages bench diffs casts lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start diff hint check stretch doctor test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker packages bench diffs casts lint clean need-go need-step need-rootfs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,9 @@ test-docs: need-go need-rootfs ## Run every command of the lessons, and look at 
 
 test-vm: need-go ## Run the tests in virtual machines with cgroups of LAYOUT (v2, hybrid, v1), for ARCH
 	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)
+
+test-systemd: need-go ## Run the tests that need systemd in a virtual machine with cgroups of LAYOUT
+	@vm/systemd.sh "$(LAYOUT)" $(FLAGS)
 
 conformance: need-go ## Run the validation suite of the OCI against final, as root, and write final/CONFORMANCE.md
 	@go build -o build/final ./final

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/oci"
 )
@@ -39,8 +40,14 @@ func (c *bundled) userNamespace() {
 	c.spec.Linux.Namespaces = append(c.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
 	maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: first, Size: size}}
 	c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings = maps, maps
+	var root unix.Stat_t
+	require.NoError(c, unix.Stat(c.spec.Root.Path, &root))
 	require.NoError(c, filepath.WalkDir(c.spec.Root.Path, func(name string, _ os.DirEntry, err error) error {
 		require.NoError(c, err)
+		var stat unix.Stat_t
+		require.NoError(c, unix.Lstat(name, &stat))
+		// What is mounted there by mistake may be the host's.
+		require.Equal(c, root.Dev, stat.Dev, name)
 		return os.Lchown(name, first, first)
 	}))
 	// The way to it is for all, as an engine makes it.

@@ -86,7 +86,8 @@ func (s *receiver) reads(master *os.File, text string) {
 			n, err = unix.Read(int(master.Fd()), buffer)
 			shown.Write(buffer[:max(n, 0)])
 		}
-		require.True(s, (err == nil || err == unix.EINTR) && time.Now().Before(deadline), "%q is not in %q: %v", text, shown.String(), err)
+		require.True(s, (err == nil || err == unix.EINTR) && time.Now().Before(deadline), "%q is not in %q: %v", text,
+			shown.String(), err)
 	}
 }
 
@@ -126,7 +127,8 @@ func TestTheTerminalGoesToTheConsoleSocket(t *testing.T) {
 	p := c.joining("sh", "-c", shell)
 	p.Terminal = true
 	pid := filepath.Join(t.TempDir(), "pid")
-	require.Equal(t, result{}, c.toFiles(c.call("exec", "--pid-file", pid, "--process", c.asFile(p), "--detach", "--tty", "--console-socket", s.path, c.id)))
+	require.Equal(t, result{}, c.toFiles(c.call("exec", "--pid-file", pid, "--process", c.asFile(p), "--detach", "--tty",
+		"--console-socket", s.path, c.id)))
 	// Nobody has said what its size is. stty(1)
 	other := s.terminal()
 	s.converse(other, "stty: standard input")
@@ -134,7 +136,8 @@ func TestTheTerminalGoesToTheConsoleSocket(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/dev/pts/1", target)
 	p.Terminal = false
-	require.Equal(t, result{}, c.toFiles(c.call("exec", "--process", c.asFile(p), "--detach", "--tty", "--console-socket", s.path, c.id)))
+	require.Equal(t, result{}, c.toFiles(c.call("exec", "--process", c.asFile(p), "--detach", "--tty", "--console-socket",
+		s.path, c.id)))
 	s.converse(s.terminal(), "stty: standard input")
 
 	// The socket is not only for what is detached.
@@ -173,7 +176,8 @@ func TestATerminalIsNotWithoutASocketNorASocketWithoutATerminal(t *testing.T) {
 		c.write()
 		refused(t, c.final(append(args, c.id)...), status, "terminal", "--console-socket")
 		// A socket where nobody is.
-		refused(t, c.final(append(args, "--console-socket", c.dir+"/none", c.id)...), status, "--console-socket", c.dir+"/none", "no such file")
+		refused(t, c.final(append(args, "--console-socket", c.dir+"/none", c.id)...), status, "--console-socket", c.dir+"/none",
+			"no such file")
 		c.nothingLeft()
 		c.spec.Process.Terminal = false
 		c.write()
@@ -186,7 +190,8 @@ func TestATerminalIsNotWithoutASocketNorASocketWithoutATerminal(t *testing.T) {
 	p.Terminal = true
 	refused(t, c.final("exec", "--detach", "--process", c.asFile(p), c.id), 125, "--console-socket")
 	refused(t, c.final("exec", "--detach", "--tty", c.id, "true"), 125, "--console-socket")
-	refused(t, c.final("exec", "--detach", "--tty", "--console-socket", c.dir+"/none", c.id, "sleep", "1000"), 125, "--console-socket", "no such file")
+	refused(t, c.final("exec", "--detach", "--tty", "--console-socket", c.dir+"/none", c.id, "sleep", "1000"), 125,
+		"--console-socket", "no such file")
 	require.Len(t, c.processes(), 1)
 	require.NoError(t, s.listener.SetDeadline(time.Now()))
 	_, err := s.listener.Accept()
@@ -201,7 +206,8 @@ func TestADescriptorOfTheProcessGoesToThePidfdSocket(t *testing.T) {
 	first := s.take()
 	s.isPidfd(first, c.first())
 	pid := filepath.Join(t.TempDir(), "pid")
-	require.Equal(t, result{}, c.toFiles(c.call("exec", "--detach", "--pidfd-socket", s.path, "--pid-file", pid, c.id, "sleep", "1000")))
+	require.Equal(t, result{}, c.toFiles(c.call("exec", "--detach", "--pidfd-socket", s.path, "--pid-file", pid, c.id, "sleep",
+		"1000")))
 	second := s.take()
 	s.isPidfd(second, pidIn(t, pid))
 	require.NoError(t, unix.PidfdSendSignal(int(second.Fd()), unix.SIGKILL, nil, 0))

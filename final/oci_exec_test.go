@@ -63,15 +63,19 @@ func pidIn(t *testing.T, name string) int {
 func TestExecTakesAProcessFromAFile(t *testing.T) {
 	c := newBundle(t, "sleep", "1000")
 	c.started()
-	p := c.joining("sh", "-c", `echo "$1" $A $PWD $(id -u) $(id -G) $(umask) $(ulimit -n) $FIRST; while read -r k v; do case $k in Cap*|NoNew*) echo $k $v;; esac; done </proc/self/status`, "sh", "a b")
+	p := c.joining("sh", "-c", `echo "$1" $A $PWD $(id -u) $(id -G) $(umask) $(ulimit -n); `+
+		`while read -r k v; do case $k in Cap*|NoNew*) echo $k $v;; esac; done </proc/self/status`, "sh", "a b")
 	p.Env = append(p.Env, "A=1")
 	p.Cwd = "/tmp"
 	p.User = specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7, 8}, Umask: new(uint32(0o27))}
 	p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 64, Hard: 64}}
 	kill := []string{"CAP_KILL"}
-	p.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN", "CAP_KILL"}, Permitted: kill, Effective: kill, Inheritable: kill, Ambient: kill}
+	p.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN", "CAP_KILL"}, Permitted: kill, Effective: kill,
+		Inheritable: kill, Ambient: kill}
 	p.NoNewPrivileges = true
-	want := "a b 1 /tmp 5 6 7 8 0027 64\nCapInh: 0000000000000020\nCapPrm: 0000000000000020\nCapEff: 0000000000000020\nCapBnd: 0000000000000021\nCapAmb: 0000000000000020\nNoNewPrivs: 1\n"
+	want := "a b 1 /tmp 5 6 7 8 0027 64\n" +
+		"CapInh: 0000000000000020\nCapPrm: 0000000000000020\nCapEff: 0000000000000020\n" +
+		"CapBnd: 0000000000000021\nCapAmb: 0000000000000020\nNoNewPrivs: 1\n"
 	require.Equal(t, result{want, "", 0}, c.final("exec", "--process", c.asFile(p), c.id))
 	require.Equal(t, result{want, "", 0}, c.final("exec", "-p="+c.asFile(p), c.id))
 	p.Args = []string{"sh", "-c", "cat; exit 9"}
@@ -128,10 +132,12 @@ func namespacesOf(t *testing.T, pid int) map[string]string {
 func TestTheFlagsOfExecChangeTheProcess(t *testing.T) {
 	c := newBundle(t, "sleep", "1000")
 	c.spec.Process.NoNewPrivileges = false
-	c.spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN"}, Permitted: []string{"CAP_CHOWN"}, Effective: []string{"CAP_CHOWN"}}
+	c.spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN"}, Permitted: []string{"CAP_CHOWN"},
+		Effective: []string{"CAP_CHOWN"}}
 	require.NoError(t, os.WriteFile(c.in("etc/passwd"), []byte("root:x:0:0::/:/bin/sh\nuser:x:40:41::/:/bin/sh\n"), 0o644))
 	c.started()
-	show := []string{c.id, "sh", "-c", `echo $PWD $(id -u):$(id -g) $(id -G) $A; while read -r k v; do case $k in CapEff:|NoNew*) echo $v;; esac; done </proc/self/status`}
+	show := []string{c.id, "sh", "-c", `echo $PWD $(id -u):$(id -g) $(id -G) $A; ` +
+		`while read -r k v; do case $k in CapEff:|NoNew*) echo $v;; esac; done </proc/self/status`}
 	for _, m := range []struct{ flags, want string }{
 		{"", "/ 0:0 0\n0000000000000001\n0\n"},
 		{"--cwd /tmp", "/tmp 0:0 0\n0000000000000001\n0\n"},
@@ -145,9 +151,11 @@ func TestTheFlagsOfExecChangeTheProcess(t *testing.T) {
 		{"--env A=1 -e B=2", "/ 0:0 0 1\n0000000000000001\n0\n"},
 		{"--tty=false", "/ 0:0 0\n0000000000000001\n0\n"},
 	} {
-		assert.Equal(t, result{m.want, "", 0}, c.final(append(append([]string{"exec"}, strings.Fields(m.flags)...), show...)...), m.flags)
+		assert.Equal(t, result{m.want, "", 0}, c.final(append(append([]string{"exec"}, strings.Fields(m.flags)...), show...)...),
+			m.flags)
 	}
-	for _, m := range [][]string{{"--user", "no-such"}, {"--cwd", "tmp"}, {"--cap", "NO_SUCH"}, {"--additional-gids", "x"}, {"--cgroup", "../x"}, {"--cgroup", "none"}} {
+	for _, m := range [][]string{{"--user", "no-such"}, {"--cwd", "tmp"}, {"--cap", "NO_SUCH"}, {"--additional-gids", "x"},
+		{"--cgroup", "../x"}, {"--cgroup", "none"}} {
 		refused(t, c.final(append(append([]string{"exec"}, m...), show...)...), 125, m[1])
 	}
 }
@@ -191,7 +199,8 @@ func TestExecJoinsACgroupBelowThatOfTheContainer(t *testing.T) {
 func TestTheStatusOfExecIsThatOfTheCommand(t *testing.T) {
 	c := newBundle(t, "sleep", "1000")
 	c.started()
-	for script, status := range map[string]int{"exit 0": 0, "exit 3": 3, "exit 255": 255, "kill -KILL $$": 137, "kill -TERM $$": 143} {
+	for script, status := range map[string]int{"exit 0": 0, "exit 3": 3, "exit 255": 255, "kill -KILL $$": 137,
+		"kill -TERM $$": 143} {
 		require.Equal(t, result{"", "", status}, c.final("exec", c.id, "sh", "-c", script), script)
 		require.Equal(t, result{"", "", status}, c.final("exec", "--process", c.asFile(c.joining("sh", "-c", script)), c.id), script)
 	}

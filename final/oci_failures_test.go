@@ -66,7 +66,8 @@ func TestWhatIsWrongWithABundleIsAFailureOfCreate(t *testing.T) {
 		{"no such user", func(c *bundled) { c.spec.Process.User.UID = 1<<32 - 1 }, []string{"process.user.uid"}},
 		{"no arguments", func(c *bundled) { c.spec.Process.Args = nil }, []string{"process.args"}},
 		{"relative cwd", func(c *bundled) { c.spec.Process.Cwd = "tmp" }, []string{"process.cwd", `"tmp"`}},
-		{"no mount source", func(c *bundled) { c.spec.Mounts[1].Type, c.spec.Mounts[1].Source = "bind", "/no-source" }, []string{"/no-source", "no such file"}},
+		{"no mount source", func(c *bundled) { c.spec.Mounts[1].Type, c.spec.Mounts[1].Source = "bind", "/no-source" },
+			[]string{"/no-source", "no such file"}},
 		{"an unknown mount option", func(c *bundled) { c.spec.Mounts[1].Options = []string{"nosiud"} }, []string{"nosiud"}},
 		{"a later major version", func(c *bundled) { c.spec.Version = "2.0.0" }, []string{"ociVersion", "2.0.0"}},
 		{"no version", func(c *bundled) { c.spec.Version = "" }, []string{"ociVersion"}},
@@ -105,7 +106,8 @@ func TestALaterConfigurationIsAccepted(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(c.dir, "config.json"))
 	require.NoError(t, err)
 	// Keys that nobody knows, everywhere.
-	later := strings.NewReplacer(`{"ociVersion"`, `{"unknown":{"a":[1]},"ociVersion"`, `"process":{`, `"process":{"unknown":1,`, `"linux":{`, `"linux":{"unknown":null,`).Replace(string(content))
+	later := strings.NewReplacer(`{"ociVersion"`, `{"unknown":{"a":[1]},"ociVersion"`, `"process":{`, `"process":{"unknown":1,`,
+		`"linux":{`, `"linux":{"unknown":null,`).Replace(string(content))
 	require.Equal(t, 3, strings.Count(later, "unknown"))
 	require.True(t, json.Valid([]byte(later)))
 	require.NoError(t, os.WriteFile(filepath.Join(c.dir, "config.json"), []byte(later), 0o600))

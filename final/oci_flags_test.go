@@ -31,7 +31,8 @@ func TestFlagsComeInEitherForm(t *testing.T) {
 			flags[i] = strings.ReplaceAll(flags[i], "DIR", c.dir)
 		}
 		log := filepath.Join(dir, "log")
-		for _, global := range [][]string{{"--root", c.root, "--log", log, "--log-format", "json"}, {"--root=" + c.root, "--log=" + log, "--log-format=json", "--rootless=false"}} {
+		for _, global := range [][]string{{"--root", c.root, "--log", log, "--log-format", "json"}, {"--root=" + c.root,
+			"--log=" + log, "--log-format=json", "--rootless=false"}} {
 			// The last --root counts.
 			cmd := c.call(append(append(append(global, "create"), flags...), c.id)...)
 			require.NoError(t, cmd.Run(), cmd.Args)
@@ -58,7 +59,8 @@ func TestFlagsEndAtTheFirstPositionalArgument(t *testing.T) {
 	c.started()
 	c.wrote("args", "--user 1 --force -d\n")
 	words := []string{"--user", "7", "-e", "A=1", "--cwd=/tmp", "-t", "--", "--detach"}
-	require.Equal(t, result{strings.Join(words, " ") + " 0 /\n", "", 0}, c.final(append([]string{"exec", c.id, "sh", "-c", `echo "$@" $(id -u) $PWD`, "sh"}, words...)...))
+	require.Equal(t, result{strings.Join(words, " ") + " 0 /\n", "", 0}, c.final(append([]string{"exec", c.id, "sh", "-c",
+		`echo "$@" $(id -u) $PWD`, "sh"}, words...)...))
 	refused(t, c.final("delete", c.id, "--force"), 1, "wrong number of arguments")
 	refused(t, c.final("state", c.id, "--help"), 1, "wrong number of arguments")
 	refused(t, c.final("list", c.id), 1, "wrong number of arguments")
@@ -102,7 +104,8 @@ func TestTheVersionIsInLinesThatCallersRead(t *testing.T) {
 func TestWhatIsNotDoneIsRefused(t *testing.T) {
 	c := newTrial(t)
 	for _, args := range [][]string{
-		{"checkpoint", "some-id"}, {"checkpoint", "--image-path", "/tmp/x", "--leave-running", "some-id"}, {"restore", "--bundle", "/", "--detach", "some-id"}, {"restore"},
+		{"checkpoint", "some-id"}, {"checkpoint", "--image-path", "/tmp/x", "--leave-running", "some-id"}, {"restore", "--bundle",
+			"/", "--detach", "some-id"}, {"restore"},
 	} {
 		refused(t, c.final(args...), 1, "not supported", "CRIU")
 	}
@@ -170,7 +173,8 @@ func TestTheSessionKeyringIsTheCallersOnlyIfItSaysSo(t *testing.T) {
 }
 
 func TestTheRootIsTheContainersWithoutPivotRootToo(t *testing.T) {
-	c := newBundle(t, "sh", "-c", "echo $(ls / | grep -c this-root) $(ls /../.. | grep -c this-root); cat /proc/self/mountinfo | grep -c ' / / '; ls /proc/1/root/this-root")
+	c := newBundle(t, "sh", "-c", "echo $(ls / | grep -c this-root) $(ls /../.. | grep -c this-root); "+
+		"cat /proc/self/mountinfo | grep -c ' / / '; ls /proc/1/root/this-root")
 	require.NoError(t, os.Symlink("busybox", c.in("bin/grep")))
 	require.NoError(t, os.WriteFile(c.in("this-root"), nil, 0o600))
 	want := c.run()

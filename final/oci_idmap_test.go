@@ -75,7 +75,8 @@ func TestAMountMapsIDsByThoseOfTheContainer(t *testing.T) {
 	}
 	nobody := "65534 65534"
 	want := strings.Join([]string{"3 4", nobody, "3 4", "3 4", nobody, nobody}, "\n")
-	require.Equal(t, want, c.says("stat -c '%u %g' /mapped/file /mapped/below/file /all/file /all/below/file /plain/file /plain/below/file; touch /mapped/new; busybox chown 9 /mapped/new"))
+	names := "/mapped/file /mapped/below/file /all/file /all/below/file /plain/file /plain/below/file"
+	require.Equal(t, want, c.says("stat -c '%u %g' "+names+"; touch /mapped/new; busybox chown 9 /mapped/new"))
 	require.Equal(t, [2]int{9, 0}, ownerOf(t, filepath.Join(source, "new")))
 	c.nothingLeft()
 }

@@ -93,7 +93,8 @@ func TestStateTellsWhatCallersKnowInTheirOrder(t *testing.T) {
 		r := outcome(t, cmd)
 		require.Equal(t, 0, r.status, r.stderr)
 		require.Empty(t, r.stderr)
-		assert.Equal(t, []string{"ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "annotations", "owner"}, keysOf(t, r.stdout))
+		assert.Equal(t, []string{"ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "annotations", "owner"},
+			keysOf(t, r.stdout))
 		list := c.final("list", "--format=json")
 		var all []json.RawMessage
 		require.NoError(t, json.Unmarshal([]byte(list.stdout), &all))
@@ -103,7 +104,8 @@ func TestStateTellsWhatCallersKnowInTheirOrder(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(r.stdout), &s))
 		assert.WithinRange(t, s.Created, before, time.Now())
 		want := public{
-			Version: specs.Version, ID: c.id, Pid: c.first(), Status: specs.ContainerState(status), Bundle: c.dir, Rootfs: c.spec.Root.Path,
+			Version: specs.Version, ID: c.id, Pid: c.first(), Status: specs.ContainerState(status), Bundle: c.dir,
+			Rootfs:  c.spec.Root.Path,
 			Created: s.Created, Annotations: c.spec.Annotations, Owner: "root",
 		}
 		assert.Equal(t, want, s)
@@ -114,11 +116,13 @@ func TestStateTellsWhatCallersKnowInTheirOrder(t *testing.T) {
 }
 
 func TestKillTakesNamesAndNumbers(t *testing.T) {
-	c := newBundle(t, "sh", "-c", `for s in HUP USR1 USR2 TERM 34; do trap "echo $s >>/got" $s; done; echo ready >/got; while :; do sleep 0.01; done`)
+	c := newBundle(t, "sh", "-c", `for s in HUP USR1 USR2 TERM 34; do trap "echo $s >>/got" $s; done; `+
+		"echo ready >/got; while :; do sleep 0.01; done")
 	c.started()
 	c.wrote("got", "ready\n")
 	got := "ready\n"
-	for _, turn := range [][2]string{{"HUP", "HUP"}, {"SIGUSR1", "USR1"}, {"sigusr2", "USR2"}, {"usr1", "USR1"}, {"15", "TERM"}, {"34", "34"}, {"", "TERM"}} {
+	for _, turn := range [][2]string{{"HUP", "HUP"}, {"SIGUSR1", "USR1"}, {"sigusr2", "USR2"}, {"usr1", "USR1"}, {"15", "TERM"},
+		{"34", "34"}, {"", "TERM"}} {
 		require.Equal(t, result{}, c.final(strings.Fields("kill "+c.id+" "+turn[0])...))
 		got += turn[1] + "\n"
 		c.wrote("got", got)
@@ -227,7 +231,8 @@ func TestTheConfigurationIsThatOfCreate(t *testing.T) {
 	root := c.spec.Root.Path
 	c.spec.Process.Args, c.spec.Process.Env = []string{"sh", "-c", "echo after >/when"}, append(c.spec.Process.Env, "WHEN=after")
 	c.spec.Root.Path = "/"
-	c.spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo after >" + c.dir + "/when"}}}}
+	c.spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c",
+		"echo after >" + c.dir + "/when"}}}}
 	c.write()
 	c.spec.Root.Path = root
 	require.Equal(t, result{}, c.final("start", c.id))

@@ -95,7 +95,8 @@ func TestALogThatCannotBeOpenedIsRefusedBeforeAnythingIsMade(t *testing.T) {
 	c := newBundle(t, "true")
 	c.write()
 	for _, log := range []string{c.dir + "/none/log", c.dir} {
-		for _, args := range [][]string{{"create", "--bundle", c.dir, c.id}, {"run", "--bundle", c.dir, c.id}, {"list"}, {"delete", "--force", c.id}} {
+		for _, args := range [][]string{{"create", "--bundle", c.dir, c.id}, {"run", "--bundle", c.dir, c.id}, {"list"}, {"delete",
+			"--force", c.id}} {
 			refused(t, c.final(append([]string{"--log", log}, args...)...), failure(args[0]), "--log", log)
 		}
 	}

@@ -146,7 +146,8 @@ func TestWhateverMomentTheCallerIsKilledListIsRightAndDeleteCleansUp(t *testing.
 	if testing.Short() {
 		rounds = 50
 	}
-	c := &interrupted{bundled: newBundle(t, "sh", "-c", ": >/ran; exec sleep 1000"), normal: map[string]time.Duration{}, seen: map[string]int{}}
+	c := &interrupted{bundled: newBundle(t, "sh", "-c", ": >/ran; exec sleep 1000"), normal: map[string]time.Duration{},
+		seen: map[string]int{}}
 	c.write()
 	for range 3 {
 		c.measure()

@@ -67,7 +67,8 @@ func (c *bundled) hostMount(place string, flags uintptr) string {
 func TestEveryWordOfAMountIsSeen(t *testing.T) {
 	c := newBundle(t)
 	words := map[string]string{
-		"ro": "ro", "nosuid": "nosuid", "nodev": "nodev", "noexec": "noexec", "noatime": "noatime", "nodiratime": "nodiratime", "nosymfollow": "nosymfollow", "relatime": "relatime",
+		"ro": "ro", "nosuid": "nosuid", "nodev": "nodev", "noexec": "noexec", "noatime": "noatime",
+		"nodiratime": "nodiratime", "nosymfollow": "nosymfollow", "relatime": "relatime",
 	}
 	source := c.hostMount(filepath.Join(t.TempDir(), "source"), 0)
 	c.hostMount(filepath.Join(source, "below"), 0)
@@ -212,13 +213,13 @@ func TestATmpfsTakesAfterItsDirectory(t *testing.T) {
 	require.NoError(t, unix.Chmod(place, 0o1770))
 	for _, name := range []string{"said", "copied", "plain"} {
 		require.NoError(t, os.Mkdir(filepath.Join(c.spec.Root.Path, name), 0o755))
-		require.NoError(t, unix.Chmod(filepath.Join(c.spec.Root.Path, name), 0o1777))
+		require.NoError(t, unix.Chmod(filepath.Join(c.spec.Root.Path, name), 0o1751))
 	}
 	c.mount("tmpfs", "tmpfs", "/plain")
 	c.mount("tmpfs", "tmpfs", "/said", "mode=0711", "size=1m")
 	c.mount("tmpfs", "tmpfs", "/place", "tmpcopyup")
 	c.mount("tmpfs", "tmpfs", "/new")
-	require.Equal(t, "1777 /plain\n711 /said\n1770 /place\n1777 /new\n604 3 4\nof the image", c.says(
+	require.Equal(t, "1751 /plain\n711 /said\n1770 /place\n1777 /new\n604 3 4\nof the image", c.says(
 		"stat -c '%a %n' /plain /said /place /new; stat -c '%a %u %g' /place/sub/file; cat /place/link; echo changed >/place/sub/file"))
 	unchanged(t, filepath.Join(place, "sub/file"), "of the image")
 	require.Contains(t, c.shown()["/said"].super, "size=1024k")

@@ -94,7 +94,8 @@ func TestAUserNamespaceOfABundle(t *testing.T) {
 	require.NoError(t, os.Chmod(volume, 0o777))
 	c.mount("bind", volume, "/volume", "rbind")
 	script := "id -u; id -G; cat /proc/self/uid_map | busybox tr -s ' '; stat -c '%u %g' / /another\\'s /bin/busybox;" +
-		answer("echo >/dev/null && head -c 1 /dev/zero && head -c 1 /dev/urandom && echo >/dev/full || [ -w /dev/full ]") + "; touch /volume/file /own; busybox chown 5:6 /volume/file /own; busybox hostname;" +
+		answer("echo >/dev/null && head -c 1 /dev/zero && head -c 1 /dev/urandom && echo >/dev/full || [ -w /dev/full ]") +
+		"; touch /volume/file /own; busybox chown 5:6 /volume/file /own; busybox hostname;" +
 		answer("busybox mknod /own-device c 1 3") + ";" + answer("echo >/dev/shm/x")
 	require.Equal(t, "0\n0 7\n 0 100000 65536\n0 0\n65534 65534\n0 0\nyes\ncontainer\nno\nyes", c.says(script))
 	require.Equal(t, [2]int{100005, 100006}, ownerOf(t, filepath.Join(volume, "file")))

@@ -19,7 +19,8 @@ func TestRootOfAUserNamespaceIsNobodyOnTheHost(t *testing.T) {
 	c := newBundle(t, "sleep", "1000")
 	c.userNamespace()
 	c.started()
-	require.Equal(t, map[string]string{"Uid": "100000 100000 100000 100000", "Gid": "100000 100000 100000 100000"}, statusOf(t, c.first(), "Uid", "Gid"))
+	require.Equal(t, map[string]string{"Uid": "100000 100000 100000 100000", "Gid": "100000 100000 100000 100000"}, statusOf(t,
+		c.first(), "Uid", "Gid"))
 	require.Equal(t, result{"0 0\n", "", 0}, c.final("exec", c.id, "sh", "-c", "echo $(id -u) $(id -G)"))
 	pid := filepath.Join(t.TempDir(), "pid")
 	for user, want := range map[string][2]string{"0": {"100000", "100000"}, "5:6": {"100005", "100006"}} {
@@ -42,7 +43,8 @@ func TestRootOfAUserNamespaceIsNobodyOnTheHost(t *testing.T) {
 	p := c.joining("sh", "-c", "sleep 1000")
 	p.Terminal = true
 	s := c.listen()
-	require.Equal(t, result{}, c.toFiles(c.call("exec", "--detach", "--tty", "--pid-file", pid, "--console-socket", s.path, "--process", c.asFile(p), c.id)))
+	require.Equal(t, result{}, c.toFiles(c.call("exec", "--detach", "--tty", "--pid-file", pid, "--console-socket", s.path,
+		"--process", c.asFile(p), c.id)))
 	s.terminal()
 	require.Contains(t, statusOf(t, pidIn(t, pid), "Uid")["Uid"], "100000 ")
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
@@ -91,7 +93,8 @@ func TestExecSeesTheTimeOfTheContainer(t *testing.T) {
 }
 
 func TestNamespacesAreTheHostsOrOthers(t *testing.T) {
-	names := map[specs.LinuxNamespaceType]string{specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc", specs.UTSNamespace: "uts", specs.PIDNamespace: "pid", specs.CgroupNamespace: "cgroup"}
+	names := map[specs.LinuxNamespaceType]string{specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc",
+		specs.UTSNamespace: "uts", specs.PIDNamespace: "pid", specs.CgroupNamespace: "cgroup"}
 	host := namespacesOf(t, os.Getpid())
 	check := func(c *bundled, shared map[string]string) {
 		t.Helper()

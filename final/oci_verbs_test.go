@@ -124,7 +124,8 @@ func TestUpdateChangesLimits(t *testing.T) {
 
 	// What a file leaves out stays, 0 is no weight, and devices are not for update.
 	name := filepath.Join(t.TempDir(), "resources.json")
-	require.NoError(t, os.WriteFile(name, []byte(`{"memory":{"limit":33554432},"cpu":{"shares":0},"blockIO":{"weight":0},"devices":[{"allow":false,"access":"rwm"}]}`), 0o600))
+	text := `{"memory":{"limit":33554432},"cpu":{"shares":0},"blockIO":{"weight":0},"devices":[{"allow":false,"access":"rwm"}]}`
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 	require.Equal(t, result{}, c.final("update", "--resources", name, c.id))
 	assert.Equal(t, []string{"33554432", "7", "10000", "0"}, c.limits())
 	require.Equal(t, result{"", "", 0}, c.final("exec", c.id, "sh", "-c", "echo >/dev/null"))
@@ -160,7 +161,8 @@ func TestUpdateChangesLimits(t *testing.T) {
 // thaw makes sure that what is paused does not stay so for ever, whatever has become of its state. cgroups(7), freezer
 func (c *bundled) thaw() {
 	thaw := func() {
-		for pattern, word := range map[string]string{"/sys/fs/cgroup/*%s/freezer.state": "THAWED", "/sys/fs/cgroup%s/cgroup.freeze": "0"} {
+		for pattern, word := range map[string]string{"/sys/fs/cgroup/*%s/freezer.state": "THAWED",
+			"/sys/fs/cgroup%s/cgroup.freeze": "0"} {
 			files, _ := filepath.Glob(fmt.Sprintf(pattern, c.spec.Linux.CgroupsPath))
 			for _, file := range files {
 				_ = os.WriteFile(file, []byte(word), 0)

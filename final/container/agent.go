@@ -45,18 +45,22 @@ func (p *Process) handOver(number int) error {
 		return fmt.Errorf("linux.seccomp: take the listener of the filter: %w", err)
 	}
 	defer unix.Close(listener)
-	if p.pid != 0 {
-		p.agent.state.Pid = p.pid
-	}
-	if err := p.agent.send(listener); err != nil {
+	if err := p.agent.send(listener, p.pid); err != nil {
 		return fmt.Errorf("linux.seccomp.listenerPath: %w", err)
 	}
 	return p.send(struct{}{})
 }
 
-func (a *agent) send(listener int) error {
+// send is told the number of the process, if it is one of ours: else it is process 1, which somebody else has made.
+func (a *agent) send(listener, pid int) error {
+	if pid == 0 {
+		pid = a.state.Pid
+	}
+	if a.state.Pid == 0 {
+		a.state.Pid = pid
+	}
 	message, err := json.Marshal(specs.ContainerProcessState{
-		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: a.state.Pid, Metadata: a.profile.ListenerMetadata, State: a.state,
+		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid, Metadata: a.profile.ListenerMetadata, State: a.state,
 	})
 	if err != nil {
 		return err

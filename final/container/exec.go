@@ -60,6 +60,9 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	if err != nil {
 		Warn(err.Error())
 	}
+	if err := checkLabels(request.Process); err != nil {
+		return nil, err
+	}
 	spec, err := c.Spec()
 	if err != nil {
 		return nil, err
@@ -94,16 +97,17 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	joining := &plan{cgroup: groups, namespaces: namespaces}
 	joining.config = inside.Config{
 		Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
-		Joins: true, HostMounts: !namespaces.Mount, UserNamespace: namespaces.HasUser(), Tied: !request.Detached, Size: request.Size,
+		Joins: true, UserNamespace: namespaces.HasUser(), Tied: !request.Detached, Size: request.Size,
 		CPUAffinity: affinityOf(request.Process, spec.Process), Personality: spec.Linux.Personality,
 	}
 	joining.config.SetProcess(request.Process)
+	if size := sizeOf(request.Process); size != nil {
+		joining.config.Size = size
+	}
 	defer joining.close()
-	if joining.config.HostMounts {
-		// Its root directory is its own, but no namespace leads there.
-		if joining.files, err = c.root(); err != nil {
-			return nil, err
-		}
+	// Its root directory need not be that of its mount namespace.
+	if joining.files, err = c.root(); err != nil {
+		return nil, err
 	}
 	if err := p.join(joining, request); err != nil {
 		p.abandon()
@@ -134,6 +138,14 @@ func (p *Process) join(joining *plan, request *ExecRequest) error {
 		}},
 		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: p.goOn},
 	)
+}
+
+// sizeOf is that of the terminal, as the configuration has it.
+func sizeOf(process *specs.Process) *unix.Winsize {
+	if process.ConsoleSize == nil {
+		return nil
+	}
+	return &unix.Winsize{Row: uint16(process.ConsoleSize.Height), Col: uint16(process.ConsoleSize.Width)}
 }
 
 // affinityOf is that of the process itself, else that of the container.

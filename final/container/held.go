@@ -57,6 +57,12 @@ func (c *Container) isHeld() bool {
 	return unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
 }
 
+// hasBeenHeld reports whether its process waits for Start, or has done so: then it has written something into the file.
+func (c *Container) hasBeenHeld() bool {
+	info, err := os.Stat(filepath.Join(c.dir, heldFile))
+	return err == nil && info.Size() > 0
+}
+
 // Start lets a container that is created become its command. If that fails it is stopped.
 func Start(root, id string) error {
 	c, err := Open(root, id)
@@ -118,5 +124,5 @@ func (c *Container) agentOf(spec *specs.Spec) (*agent, error) {
 	if err != nil || flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 {
 		return nil, err
 	}
-	return &agent{spec.Linux.Seccomp, specs.State{Version: c.Version, ID: c.ID, Status: specs.StateCreated, Pid: c.Pid, Bundle: c.Bundle, Annotations: c.Annotations}}, nil
+	return &agent{spec.Linux.Seccomp, specs.State{Version: c.Version, ID: c.ID, Status: c.Status, Pid: c.Pid, Bundle: c.Bundle, Annotations: c.Annotations}}, nil
 }

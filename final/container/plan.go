@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
 	"container-workshop/final/cgroup"
@@ -31,7 +30,7 @@ type plan struct {
 // newPlan refuses what cannot be done, before anything is made. It has to be closed.
 func newPlan(q *Request) (_ *plan, err error) {
 	spec := q.Spec
-	if err := checkHost(spec); err != nil {
+	if err := checkLabels(spec.Process); err != nil {
 		return nil, err
 	}
 	capabilities, err := capability.FromSpec(spec.Process.Capabilities)
@@ -62,8 +61,8 @@ func newPlan(q *Request) (_ *plan, err error) {
 	c.NoPivot, c.OldKeyring, c.Explain, c.Size = q.NoPivot, q.OldKeyring, q.Explain, q.Size
 	c.UserNamespace = p.namespaces.HasUser()
 	c.HostHooks = hasHostHooks(spec.Hooks)
-	if size := spec.Process.ConsoleSize; size != nil && q.Size == nil {
-		c.Size = &unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)}
+	if c.Size == nil {
+		c.Size = sizeOf(spec.Process)
 	}
 	return p, nil
 }
@@ -79,12 +78,12 @@ func newCgroup(q *Request) (*cgroup.Cgroup, error) {
 	return cgroup.New(path, resources)
 }
 
-// checkHost refuses what this kernel has not.
-func checkHost(spec *specs.Spec) error {
-	if profile := spec.Process.ApparmorProfile; profile != "" && profile != "unconfined" && !apparmor() {
+// checkLabels refuses those of what this kernel has not.
+func checkLabels(process *specs.Process) error {
+	if profile := process.ApparmorProfile; profile != "" && profile != "unconfined" && !apparmor() {
 		return fmt.Errorf("process.apparmorProfile: %q: the kernel has no AppArmor, or it is off (leave the field out)", profile)
 	}
-	if label := spec.Process.SelinuxLabel; label != "" && !selinux() {
+	if label := process.SelinuxLabel; label != "" && !selinux() {
 		return fmt.Errorf("process.selinuxLabel: %q: the kernel has no SELinux, or it is off (leave the field out)", label)
 	}
 	return nil

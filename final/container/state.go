@@ -192,11 +192,12 @@ func (c *Container) statusNow() specs.ContainerState {
 	switch {
 	case status == specs.StateStopped || !c.alive():
 		return specs.StateStopped
-	case status == specs.StateCreated && c.Held && !c.isHeld():
-		status = specs.StateRunning
-	case status == specs.StateCreating && c.Held && c.isHeld() && !c.makerIsThere():
-		// Create was killed when it had only to write down that it is created.
+	// Create may have been killed when it had only to write down that it is created.
+	case c.Held && (status == specs.StateCreated || status == specs.StateCreating && c.hasBeenHeld()):
 		status = specs.StateCreated
+		if !c.isHeld() {
+			status = specs.StateRunning
+		}
 	}
 	if c.Cgroup != nil && (status == specs.StateRunning || status == specs.StateCreated) {
 		if frozen, _ := c.Cgroup.Frozen(); frozen {
@@ -225,11 +226,6 @@ func (c *Container) save() error {
 func (c *Container) alive() bool {
 	started, state := startTime(c.Pid)
 	return c.Pid > 0 && started != "" && started == c.Started && state != "Z" && state != "X"
-}
-
-func (c *Container) makerIsThere() bool {
-	started, state := startTime(c.Maker)
-	return started != "" && state != "Z"
 }
 
 // startTime returns when a process was started, in ticks, and its state. proc_pid_stat(5)

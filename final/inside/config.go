@@ -13,8 +13,8 @@ import (
 
 // A Config is what the host side tells process 1, or a process that joins a container.
 //
-// Descriptors come with it, in this order: the mount for the root directory, or that directory itself where we join a container
-// without a mount namespace; one for each of Bound; one for each of Cgroups; one for each task file; and a listening socket and
+// Descriptors come with it, in this order: the mount for the root directory, or that directory itself where we join a container;
+// one for each of Bound; one for each of Cgroups; one for each task file; and a listening socket and
 // a file if Held says so. A process that joins a container gets neither mounts nor those two.
 type Config struct {
 	// What is in the configuration of the container under the same name. The host side has dealt with the rest. A process that
@@ -52,8 +52,9 @@ type Config struct {
 	CreateContainer, StartContainer []specs.Hook
 	State                           []byte
 
-	// HostMounts says that the container has no mount namespace: what is mounted for it must not be seen on the host.
-	HostMounts bool
+	// HostMounts says that the container has no mount namespace: what is mounted for it must not be seen by others. JoinedMounts says
+	// that it has one that was there.
+	HostMounts, JoinedMounts bool
 	// UserNamespace says that we are in another one than the host, whose devices we cannot make.
 	UserNamespace bool
 	// Bound are the mounts, by index, that the host side has cloned, as we have no right to.
@@ -98,6 +99,7 @@ func (c *Config) SetContainer(spec *specs.Spec) {
 	c.CgroupNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.CgroupNamespace)
 	c.NetworkNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.NetworkNamespace)
 	c.HostMounts = !namespace.Has(spec.Linux.Namespaces, specs.MountNamespace)
+	c.JoinedMounts = !c.HostMounts && !namespace.IsNew(spec.Linux.Namespaces, specs.MountNamespace)
 	if hooks := spec.Hooks; hooks != nil {
 		c.CreateContainer, c.StartContainer = hooks.CreateContainer, hooks.StartContainer
 	}

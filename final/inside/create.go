@@ -5,7 +5,9 @@ package inside
 import (
 	"fmt"
 	"path"
+	"slices"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/hook"
@@ -22,7 +24,7 @@ func (c *container) create() error {
 		// What is mounted goes into the tree of the container, by descriptors; a path is one of the host's until pivot.
 		c.attachRoot, c.names, c.mounts, c.devices, c.hooks, c.pivot,
 		// From here on every path is one of the container.
-		c.kernel, c.restrict, c.openTerminal, c.process,
+		c.kernel, c.restrict, c.propagate, c.openTerminal, c.process,
 	} {
 		list, err := stages()
 		if err != nil {
@@ -42,6 +44,13 @@ func (c *container) attachRoot() ([]stage.Stage, error) {
 		return append(list, stage.Stage{Call: "fchdir(rootfs)", Man: "chdir(2)", Step: 4, Do: func() error {
 			c.tree = rootfs.Root(c.root)
 			return rootfs.EnterDetached(c.root)
+		}}), nil
+	}
+	if c.JoinedMounts {
+		// Those who are there already have their root directory below it. It stays there as long as the namespace does.
+		return append(list, stage.Stage{Call: `move_mount(rootfs, "/")`, Man: "move_mount(2)", Step: 4, Do: func() error {
+			c.tree = rootfs.Root(c.root)
+			return rootfs.Enter(c.root, "/")
 		}}), nil
 	}
 	list = append(list,
@@ -80,17 +89,25 @@ func (c *container) pivot() ([]stage.Stage, error) {
 		{Call: `pivot_root(".", ".")`, Man: "pivot_root(2)", Step: 4, Do: rootfs.Pivot},
 		{Call: `umount2(".", MNT_DETACH)`, Man: "umount2(2)", Step: 4, Do: rootfs.DetachOldRoot},
 	}
-	if c.HostMounts {
+	if c.HostMounts || c.JoinedMounts {
+		// The root directory of others is not ours to change.
 		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: rootfs.ChangeRoot}}
 	} else if c.NoPivot {
 		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: func() error { return rootfs.MoveRoot(c.root) }}}
 	}
-	if options, err := rootfs.ParseOptions([]string{c.RootfsPropagation}); err == nil && options.Propagation != 0 {
-		list = append(list, stage.Stage{Call: fmt.Sprintf("mount_setattr(%q, %s)", "/", c.RootfsPropagation), Man: "mount_namespaces(7)", Do: func() error {
-			return rootfs.Change(int(c.tree), 0, 0, options.Propagation, options.PropagationAll)
-		}})
-	}
 	return list, nil
+}
+
+// propagate says whether what is mounted in the root directory is seen elsewhere. It comes after the last bind mount, as of a mount
+// that is unbindable there are none. config-linux.md, "Rootfs Mount Propagation"
+func (c *container) propagate() ([]stage.Stage, error) {
+	options, err := rootfs.ParseOptions([]string{c.RootfsPropagation})
+	if err != nil || options.Propagation == 0 {
+		return nil, err
+	}
+	return []stage.Stage{{Call: fmt.Sprintf("mount_setattr(%q, %s)", "/", c.RootfsPropagation), Man: "mount_namespaces(7)", Do: func() error {
+		return rootfs.Change(int(c.tree), 0, 0, options.Propagation, options.PropagationAll)
+	}}}, nil
 }
 
 // names are what the container calls itself, in its UTS namespace, and its own network.
@@ -133,6 +150,10 @@ func (c *container) devices() ([]stage.Stage, error) {
 	}
 	list = append(list, stage.Stage{Call: call + "(null, zero, full, random, urandom, tty)", Man: "mknod(2)", Do: func() error {
 		for _, d := range rootfs.Devices {
+			if slices.ContainsFunc(c.Devices, func(other specs.LinuxDevice) bool { return path.Clean(other.Path) == d.Path }) {
+				// It is said how it is to be.
+				continue
+			}
 			if err := make(d); err != nil {
 				return err
 			}
@@ -158,6 +179,15 @@ func (c *container) restrict() ([]stage.Stage, error) {
 	list := []stage.Stage{{Call: "mount_setattr(tmpfs, MOUNT_ATTR_RDONLY)", Man: "mount_setattr(2)", Do: c.finish}}
 	if len(c.later) == 0 {
 		list = nil
+	}
+	if c.Readonly {
+		list = append(list, stage.Stage{Call: fmt.Sprintf("mkdir(%q)", c.Cwd), Man: "mkdir(2)", Do: func() error {
+			// If it cannot be made, chdir says so.
+			if dir, err := c.tree.Directory(c.Cwd, 0o755); err == nil {
+				unix.Close(dir)
+			}
+			return nil
+		}})
 	}
 	for _, name := range c.ReadonlyPaths {
 		list = append(list, stage.Stage{Call: fmt.Sprintf("mount_setattr(%q, MOUNT_ATTR_RDONLY)", name), Man: "mount_setattr(2)", Do: func() error { return c.tree.MakeReadOnly(name) }})

@@ -13,6 +13,9 @@ import (
 // not running: the kernel closes it at execve, and not a moment before or after. Nothing else of the host's stays open for so
 // long: another container may be able to look into us, where they share a PID namespace. flock(2)
 func (c *container) hold() error {
+	if _, err := unix.Write(c.held, []byte("created")); err != nil {
+		return fmt.Errorf("note that it is created: %w", err)
+	}
 	for _, fd := range append([]int{int(c.socket), c.root, c.proc, c.terminal}, c.tasks...) {
 		if fd >= c.first {
 			unix.Close(fd)

@@ -93,9 +93,7 @@ func (c *container) take(descriptors []int) {
 		descriptors = descriptors[1:]
 		return first
 	}
-	if !c.Joins || c.HostMounts {
-		c.root = next()
-	}
+	c.root = next()
 	for _, i := range c.Bound {
 		c.clones[i] = next()
 	}

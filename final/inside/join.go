@@ -14,22 +14,16 @@ import (
 // into any process (CAP_SYS_PTRACE), nor write to our program, as that is on a read-only mount.
 func (c *container) join() error {
 	unix.Umask(0)
-	var stages []stage.Stage
-	if c.HostMounts {
-		stages = append(stages, stage.Stage{Call: `chroot("/proc/PID/root")`, Man: "chroot(2)", Do: func() error {
+	stages := []stage.Stage{
+		{Call: `chroot("/proc/PID/root")`, Man: "chroot(2)", Do: func() error {
+			c.tree = rootfs.Root(c.root)
 			if err := rootfs.EnterDetached(c.root); err != nil {
 				return err
 			}
 			return rootfs.ChangeRoot()
-		}})
-	}
-	stages = append(stages,
-		stage.Stage{Call: `fsopen("proc")`, Man: "fsopen(2)", Do: c.openProc},
-		stage.Stage{Call: `open("/", O_PATH)`, Man: "open(2)", Do: func() (err error) {
-			c.tree, err = rootfs.OpenRoot("/")
-			return err
 		}},
-	)
+		{Call: `fsopen("proc")`, Man: "fsopen(2)", Do: c.openProc},
+	}
 	if err := c.list.Run(stages...); err != nil {
 		return err
 	}

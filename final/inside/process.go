@@ -46,7 +46,7 @@ func (c *container) security() ([]stage.Stage, error) {
 		write("self/oom_score_adj", "proc_pid_oom_score_adj(5)", fmt.Sprint(*score))
 	}
 	// Both are for the next execve.
-	if profile := c.ApparmorProfile; profile != "" {
+	if profile := c.ApparmorProfile; profile != "" && profile != "unconfined" {
 		write("self/attr/apparmor/exec", "apparmor(7)", "exec "+profile)
 	}
 	if label := c.SelinuxLabel; label != "" {

@@ -96,6 +96,8 @@ func (b *birth) second() {
 		}
 	}
 	syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
+	// Go has raised it for us. What cannot be set stays.
+	syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&b.openFiles)), 0, 0, 0)
 	if b.deathSignal != 0 {
 		syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, b.deathSignal, 0)
 	}

@@ -13,6 +13,8 @@ import (
 	_ "unsafe" // for go:linkname
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/inside/nofile"
 )
 
 // What joins namespaces has to be a process with one thread: setns lets no other into a user namespace, or one of time. No Go
@@ -55,6 +57,7 @@ type birth struct {
 	deathSignal  uintptr
 	files        []uintptr
 	program      uintptr
+	openFiles    nofile.Limit
 	empty        *byte
 	argv, env    **byte
 }
@@ -120,7 +123,7 @@ func (s *Set) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid
 
 func (s *Set) newBirth(program *os.File, argv []string, attr *syscall.ProcAttr) (b *birth, err error) {
 	b = &birth{flags: attr.Sys.Cloneflags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD), deathSignal: uintptr(attr.Sys.Pdeathsig)}
-	b.user = s.HasUser()
+	b.user, b.openFiles = s.HasUser(), nofile.Inherited
 	for _, h := range s.joined {
 		b.join = append(b.join, joining{h.file.Fd(), h.flags})
 	}

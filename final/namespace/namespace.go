@@ -66,6 +66,8 @@ type Set struct {
 	Offsets map[string]specs.LinuxTimeOffset
 	// UIDs and GIDs are the maps of a new user namespace.
 	UIDs, GIDs []specs.LinuxIDMapping
+	// Nobody says that the process stays who it is in a new user namespace, which may not even have a user 0.
+	Nobody bool
 	// Mount and User say that a mount namespace, or one of users, is there and is joined.
 	Mount, User bool
 

@@ -23,8 +23,10 @@ func (s *Set) Start(program *os.File, argv []string, attr *syscall.ProcAttr) (pi
 	if s.makesUser() {
 		attr.Sys.UidMappings, attr.Sys.GidMappings = idMap(s.UIDs), idMap(s.GIDs)
 		attr.Sys.GidMappingsEnableSetgroups = true
-		// Without an execve as user 0 it would lose the capabilities that it has in the namespace. capabilities(7)
-		attr.Sys.Credential = &syscall.Credential{Uid: 0, Gid: 0}
+		if !s.Nobody {
+			// Without an execve as user 0 it would lose the capabilities that it has in the namespace. capabilities(7)
+			attr.Sys.Credential = &syscall.Credential{Uid: 0, Gid: 0}
+		}
 	}
 	// Files take the first numbers in the child, whatever has them here: the program has to have another.
 	high, err := unix.FcntlInt(program.Fd(), unix.F_DUPFD_CLOEXEC, len(attr.Files))

@@ -55,8 +55,8 @@ func TestMappings(t *testing.T) {
 		{line(0, 4294967295, 1), ok, "linux.uidMappings[0]: the last ID is above 4294967294"},
 		{ok + "," + line(4294967295, 0, 1), ok, "linux.uidMappings[1]: the last ID is above"},
 		{ok, line(0, 1, 4294967295), "linux.gidMappings[0]: the last ID is above"},
-		{line(1, 1000, 1), ok, "process.user.uid: 0: want an ID that is in linux.uidMappings"},
-		{ok, line(1, 1000, 1), "process.user.gid: 0: want an ID that is in linux.gidMappings"},
+		{line(1, 1000, 1), ok, "linux.uidMappings: no containerID 0"},
+		{ok, line(1, 1000, 1), "linux.gidMappings: no containerID 0"},
 	} {
 		err := validated(t, with(t, "linux", mapped(newUser, c[0], c[1])))
 		if c[2] == "" {

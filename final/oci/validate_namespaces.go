@@ -83,6 +83,9 @@ func checkMappings(spec *specs.Spec) error {
 			if err := checkRanges(list.path, list.mappings); err != nil {
 				return err
 			}
+			if !isMapped(0, list.mappings) {
+				return fmt.Errorf("%s: no containerID 0: want one, for process 1 while it makes the container", list.path)
+			}
 		}
 	}
 	if !made {
@@ -119,22 +122,23 @@ func overlap(a, sizeA, b, sizeB uint32) bool { return a < b+sizeB && b < a+sizeA
 
 // checkMapped refuses a user that does not exist in the user namespace. setresuid(2)
 func checkMapped(spec *specs.Spec) error {
-	mapped := func(mappings []specs.LinuxIDMapping, id uint32) bool {
-		return slices.ContainsFunc(mappings, func(m specs.LinuxIDMapping) bool { return overlap(m.ContainerID, m.Size, id, 1) })
-	}
 	user := spec.Process.User
-	if !mapped(spec.Linux.UIDMappings, user.UID) {
+	if !isMapped(user.UID, spec.Linux.UIDMappings) {
 		return fmt.Errorf("process.user.uid: %d: want an ID that is in linux.uidMappings", user.UID)
 	}
-	if !mapped(spec.Linux.GIDMappings, user.GID) {
+	if !isMapped(user.GID, spec.Linux.GIDMappings) {
 		return fmt.Errorf("process.user.gid: %d: want an ID that is in linux.gidMappings", user.GID)
 	}
 	for i, gid := range user.AdditionalGids {
-		if !mapped(spec.Linux.GIDMappings, gid) {
+		if !isMapped(gid, spec.Linux.GIDMappings) {
 			return fmt.Errorf("process.user.additionalGids[%d]: %d: want an ID that is in linux.gidMappings", i, gid)
 		}
 	}
 	return nil
+}
+
+func isMapped(id uint32, mappings []specs.LinuxIDMapping) bool {
+	return slices.ContainsFunc(mappings, func(m specs.LinuxIDMapping) bool { return overlap(m.ContainerID, m.Size, id, 1) })
 }
 
 // checkOffsets is about the clocks: they can be set as long as nobody is in the namespace. time_namespaces(7)

@@ -28,11 +28,11 @@ var Links = [][2]string{
 	{"pts/ptmx", "/dev/ptmx"},
 }
 
-// IsOwn reports whether a path is one that every container has for itself: callers list all of the host's.
+// IsOwn reports whether a path is one that every container has for itself, and that is no device there: callers list all of the
+// host's.
 func IsOwn(name string) bool {
 	name = path.Clean(name)
-	return slices.ContainsFunc(Devices, func(d specs.LinuxDevice) bool { return d.Path == name }) ||
-		slices.ContainsFunc(Links, func(l [2]string) bool { return l[1] == name }) || name == "/dev/console"
+	return slices.ContainsFunc(Links, func(l [2]string) bool { return l[1] == name }) || name == "/dev/console"
 }
 
 // deviceTypes are the bits of a mode for the letters of the specification. mknod(1)

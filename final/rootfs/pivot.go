@@ -39,8 +39,8 @@ func MoveRoot(mount int) error {
 	return ChangeRoot()
 }
 
-// EnterDetached goes to a mount that is attached nowhere, for a container in the host's own mount namespace: nobody on the host sees
-// what is mounted in it, and it is gone with the last process that has it for its root. Mounts in it need Linux 6.15.
+// EnterDetached goes to a mount that is attached nowhere, for a container in the host's own mount namespace: nobody there sees what
+// is mounted in it, and it is gone with the last process that has it for its root. Mounts in it need Linux 6.15.
 func EnterDetached(mount int) error {
 	if err := unix.Fchdir(mount); err != nil {
 		return fmt.Errorf("change to the root file system: %w", err)

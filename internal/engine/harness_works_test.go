@@ -16,7 +16,6 @@ import (
 func TestSession(t *testing.T) {
 	assert.ErrorContains(t, os.WriteFile("/usr/engine", nil, 0o644), "read-only")
 	assert.NoError(t, os.WriteFile("/etc/engine", nil, 0o644))
-	assert.Equal(t, "engine\noverlay", ok(t, "ls", "/run"))
 	self := read(t, "/proc/self/cgroup")
 	for line := range strings.Lines(self) {
 		path := strings.TrimSpace(strings.SplitN(line, ":", 3)[2])

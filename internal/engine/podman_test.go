@@ -70,12 +70,19 @@ func newPodman(t testing.TB) *podman {
 // podCgroup is that of a pod, which podman does not remove from all hierarchies, and the one above. libpod-ID is a container's.
 var podCgroup = regexp.MustCompile("/libpod_parent(/[0-9a-f]{64})?$")
 
-// remains leaves out the cgroups that podman does not remove, and a mount of its own that comes and goes.
+// remains leaves out the cgroups that podman does not remove, and mounts of its own that come and go. It has the state of the
+// runtimes, where they keep it by default.
 func (p *podman) remains() []string {
-	own := "mount " + podmanDir + "/root/overlay"
-	return slices.DeleteFunc(remains(p, "/conmon", "/podman-parent"), func(line string) bool {
-		return line == own || podCgroup.MatchString(line)
-	})
+	var all []string
+	for _, dir := range []string{"/run/crun/*", "/run/runc/*", "/run/container-workshop/*"} {
+		states, err := filepath.Glob(dir)
+		require.NoError(p, err)
+		all = append(all, states...)
+	}
+	own := regexp.MustCompile("^mount " + podmanDir + "/[a-z]+/overlay$")
+	return append(all, slices.DeleteFunc(remains(p, "/conmon", "/podman-parent"), func(line string) bool {
+		return own.MatchString(line) || podCgroup.MatchString(line)
+	})...)
 }
 
 // command returns a call of podman.

@@ -1,0 +1,4 @@
+#include "textflag.h"
+
+TEXT ·rawSyscall6(SB),NOSPLIT,$0-80
+	B syscall·RawSyscall6(SB)
