@@ -30,6 +30,19 @@ func TestHasEveryPropertyOfTheSteps(t *testing.T) {
 	steptest.Step(t, 7, "--env", "CHECK_MARK", "--env", "PS1")
 }
 
+func TestTheReadmeHasWhatIsRefused(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(readme), "| field | why |\n| --- | --- |\n")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n\n")
+	var rows []string
+	for _, r := range oci.Unsupported() {
+		rows = append(rows, "| `"+r.Field+"` | "+r.Reason+" |")
+	}
+	assert.Equal(t, strings.Join(rows, "\n"), strings.TrimSpace(table))
+}
+
 func TestTheReadmeHasEveryFlag(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)

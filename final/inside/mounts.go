@@ -44,7 +44,11 @@ func (c *container) mounts() ([]stage.Stage, error) {
 			return nil, fmt.Errorf("mounts[%d], %s: %w", i, m.Destination, err)
 		}
 		list = append(list, stage.Stage{Call: describe(m, &options), Man: manOf[m.Type], Step: stepOf(m), Do: func() error {
-			if err := c.mount(i, m, &options); err != nil {
+			err := c.mount(i, m, &options)
+			if c.HostMounts && errors.Is(err, unix.EINVAL) {
+				err = fmt.Errorf("%w (without a mount namespace it takes Linux 6.15 or later)", err)
+			}
+			if err != nil {
 				return fmt.Errorf("mount %s on %s: %w", m.Type, m.Destination, err)
 			}
 			return nil
