@@ -91,9 +91,9 @@ test-containerd: ## Run containerd, by ctr and as Kubernetes does, on final, or 
 
 test-docker: ## Run docker on final, or on RUNTIME, as root
 
-podman_packages = podman conmon catatonit busybox-static
+podman_packages = podman conmon crun catatonit busybox-static
 containerd_packages = containerd busybox-static
-docker_packages = docker.io busybox-static
+docker_packages = docker.io iptables busybox-static
 podman_tests = Podman
 containerd_tests = Containerd
 docker_tests = Docker
@@ -102,7 +102,7 @@ test-podman test-containerd test-docker: test-%: need-go need-rootfs
 	@set -- $($*_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 	@go build -o build/final ./final
 	@RUNTIME="$(or $(RUNTIME),$(CURDIR)/build/final)"; export RUNTIME; \
-	go test -tags engines -count=1 -run '^Test$($*_tests)' $(if $(SUDO),-exec "sudo env PATH=$$PATH:/usr/sbin:/sbin HOME=$$HOME ROOTFS=$$ROOTFS RUNTIME=$$RUNTIME") ./internal/engine
+	go test -tags engines -count=1 -run '^Test(Session|Terminal|$($*_tests))' $(if $(SUDO),-exec "sudo env PATH=$$PATH:/usr/sbin:/sbin HOME=$$HOME ROOTFS=$$ROOTFS RUNTIME=$$RUNTIME") ./internal/engine
 
 packages: ## Install what the tests use, by apt
 	@. /etc/os-release; set -- busybox-static codespell diffutils hostname mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \
@@ -118,6 +118,8 @@ lint: need-go ## Look for mistakes without running anything
 	GOARCH=arm64 go vet $(packages)
 	GOOS=darwin go vet ./step0*/ ./final
 	go run $(STATICCHECK) $(packages)
+	go vet -tags engines ./internal/engine
+	go run $(STATICCHECK) -tags engines ./internal/engine
 	shellcheck scripts/*.sh vm/*.sh vm/init .ci/run
 	codespell --ignore-words-list upto,sise --skip .git,build,work,testdata,go.sum,*.cast,*.svg
 	go run $(ACTIONLINT)

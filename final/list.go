@@ -31,9 +31,9 @@ func list(root string, args []string) (int, error) {
 		}
 		return 0, nil
 	case *format == "json":
-		public := []public{}
+		public := []container.Public{}
 		for _, s := range all {
-			public = append(public, publicOf(&s))
+			public = append(public, s.Public)
 		}
 		return 0, json.NewEncoder(os.Stdout).Encode(public)
 	case *format != "table":

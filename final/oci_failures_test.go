@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/container"
 )
 
 // What a caller makes of a failure it tells by the words, and some by the exit status.
@@ -119,7 +121,7 @@ func TestALaterConfigurationIsAccepted(t *testing.T) {
 	cmd = c.call("create", c.id)
 	cmd.Dir = c.dir
 	require.NoError(t, cmd.Run())
-	var s public
+	var s container.Public
 	require.NoError(t, json.Unmarshal([]byte(c.final("state", c.id).stdout), &s))
 	require.Equal(t, []string{c.dir, filepath.Join(c.dir, "rootfs")}, []string{s.Bundle, s.Rootfs})
 	require.Equal(t, result{}, c.final("delete", c.id))

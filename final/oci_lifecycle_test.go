@@ -18,6 +18,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/container"
 	"golang.org/x/sys/unix"
 )
 
@@ -100,10 +102,10 @@ func TestStateTellsWhatCallersKnowInTheirOrder(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(list.stdout), &all))
 		require.Len(t, all, 1)
 		assert.JSONEq(t, r.stdout, string(all[0]))
-		var s public
+		var s container.Public
 		require.NoError(t, json.Unmarshal([]byte(r.stdout), &s))
 		assert.WithinRange(t, s.Created, before, time.Now())
-		want := public{
+		want := container.Public{
 			Version: specs.Version, ID: c.id, Pid: c.first(), Status: specs.ContainerState(status), Bundle: c.dir,
 			Rootfs:  c.spec.Root.Path,
 			Created: s.Created, Annotations: c.spec.Annotations, Owner: "root",

@@ -13,6 +13,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/container"
 )
 
 // An interrupted is a bundle whose caller is killed at random moments.
@@ -66,7 +68,7 @@ func (c *interrupted) listed() (specs.ContainerState, int) {
 	r := c.final("list", "--format", "json")
 	require.Equal(c, 0, r.status, r.stderr)
 	require.Empty(c, r.stderr)
-	var all []public
+	var all []container.Public
 	require.NoError(c, json.Unmarshal([]byte(r.stdout), &all))
 	require.LessOrEqual(c, len(all), 1)
 	if len(all) == 0 {

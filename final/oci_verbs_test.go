@@ -16,6 +16,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/container"
 )
 
 func TestListHasEachContainerInAllFormats(t *testing.T) {
@@ -32,7 +34,7 @@ func TestListHasEachContainerInAllFormats(t *testing.T) {
 	for _, flags := range [][]string{{"-q"}, {"--quiet"}, {"--quiet=true"}, {"-q", "--format", "json"}} {
 		require.Equal(t, result{c.id + "\n", "", 0}, c.final(append([]string{"list"}, flags...)...))
 	}
-	var all []public
+	var all []container.Public
 	require.NoError(t, json.Unmarshal([]byte(c.final("list", "-f", "json").stdout), &all))
 	require.Len(t, all, 1)
 	require.Equal(t, specs.StateCreated, all[0].Status)

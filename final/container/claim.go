@@ -47,10 +47,11 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	}
 	r.pin = pin
 	r.State = State{
-		Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Bundle: r.request.Bundle, Rootfs: r.request.Spec.Root.Path,
-		Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Command: r.request.Spec.Process.Args,
-		Overlay: r.Overlay, Log: r.Log, Pid: os.Getpid(), Started: started, Maker: os.Getpid(), Held: r.request.Held,
-		Owner: owner(),
+		Public: Public{
+			Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Pid: os.Getpid(), Bundle: r.request.Bundle,
+			Rootfs: r.request.Spec.Root.Path, Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Owner: owner(),
+		},
+		Started: started, Maker: os.Getpid(), Command: r.request.Spec.Process.Args, Held: r.request.Held, Overlay: r.Overlay, Log: r.Log,
 	}
 	for name, content := range r.request.Files {
 		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o644); err != nil {

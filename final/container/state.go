@@ -28,8 +28,8 @@ const DefaultRoot = "/run/container-workshop"
 // Storage is where what containers write is: their overlays and logs.
 const Storage = "/var/lib/container-workshop/containers"
 
-// State is what one command leaves for the next to find, in state.json. Its first fields are those of the specification.
-type State struct {
+// Public is what others are told of a container, in the order that they know. runtime.md, "State"
+type Public struct {
 	Version string `json:"ociVersion"`
 	ID      string `json:"id"`
 	// Pid is that of process 1, as the host sees it, or of the maker before there is one. 0 if it has ended.
@@ -40,15 +40,20 @@ type State struct {
 	Rootfs      string               `json:"rootfs"`
 	Created     time.Time            `json:"created"`
 	Annotations map[string]string    `json:"annotations,omitempty"`
-
 	// Owner is the name of the user who has made it.
 	Owner string `json:"owner"`
+	// Exit is the exit status of the command, nil if it is not known.
+	Exit *int `json:"exit,omitempty"`
+}
+
+// State is what one command leaves for the next to find, in state.json.
+type State struct {
+	Public
+
 	// Started tells process 1 from another with its number, in ticks since the host has started. proc_pid_stat(5)
 	Started string `json:"started"`
 	// Maker is the process that has made the container.
 	Maker int `json:"maker"`
-	// Exit is the exit status of the command, nil if it is not known.
-	Exit *int `json:"exit,omitempty"`
 	// Command is what was run.
 	Command []string `json:"command"`
 	// Keep says that the container stays when its command ends, until it is deleted.
@@ -164,7 +169,7 @@ func (c *Container) load() error {
 	content, err := os.ReadFile(filepath.Join(c.dir, "state.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		// Whoever made the directory has died before it could say more.
-		c.State = State{ID: filepath.Base(c.dir), Status: specs.StateStopped}
+		c.State = State{Public: Public{ID: filepath.Base(c.dir), Status: specs.StateStopped}}
 		return nil
 	}
 	if err != nil {
@@ -172,7 +177,7 @@ func (c *Container) load() error {
 	}
 	// What comes after it was longer before, and whoever wrote the new one was killed.
 	if err := json.NewDecoder(bytes.NewReader(content)).Decode(&c.State); err != nil || c.ID != filepath.Base(c.dir) {
-		c.State = State{ID: filepath.Base(c.dir), Status: specs.StateStopped}
+		c.State = State{Public: Public{ID: filepath.Base(c.dir), Status: specs.StateStopped}}
 		return nil
 	}
 	c.Status = c.statusNow()
