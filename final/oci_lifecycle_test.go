@@ -18,9 +18,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
-	"golang.org/x/sys/unix"
 )
 
 // in returns the path of a file of the container on the host.

@@ -60,7 +60,7 @@ tests() {
 	root=$(mktemp -d)
 	# shellcheck disable=SC2064 # it is local
 	trap "rm -r '$root'" EXIT
-	CGO_ENABLED=0 go test -c -ldflags=-s -o "$root/" ./final ./final/cgroup
+	CGO_ENABLED=0 go test -c -ldflags=-s -o "$root/" ./final ./final/cgroup || exit 2
 	# pivot_root(2) cannot leave an initramfs, whose root file system is in no other. So that is mounted upon itself.
 	cat >"$root/init" <<-END
 		#!/bin/busybox sh
