@@ -182,7 +182,11 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	if err := setProfile(options, spec); err != nil {
 		return nil, err
 	}
-	request := &container.Request{ID: options.Name, Spec: spec, Size: console.Size(), Explain: options.Explain, Files: etc(options)}
+	if global.systemdCgroup {
+		// It names the unit.
+		spec.Linux.CgroupsPath = ""
+	}
+	request := &container.Request{ID: options.Name, Spec: spec, SystemdCgroup: global.systemdCgroup, Size: console.Size(), Explain: options.Explain, Files: etc(options)}
 	return request, complete(request)
 }
 

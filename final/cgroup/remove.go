@@ -31,6 +31,10 @@ func (c *Cgroup) Remove() error {
 		// What is left of a unit is ours.
 		if c.Dirs[i].Made != "" || c.Unit != "" {
 			errs = append(errs, c.Dirs[i].remove(deadline))
+			if above := path.Dir(c.Dirs[i].Path); c.Unit != "" && path.Base(above) == c.Unit {
+				// systemd could not, as ours was in it.
+				_ = unix.Rmdir(above)
+			}
 		}
 	}
 	return errors.Join(errs...)

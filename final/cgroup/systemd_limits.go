@@ -4,6 +4,7 @@ package cgroup
 
 import (
 	"math"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -65,6 +66,12 @@ func (c *Cgroup) quota(settings []setting) []property {
 		}
 		if n, err := readNumber(path.Join(d.Path, "cpu.cfs_period_us")); err == nil {
 			period = n
+		}
+	}
+	if d := c.dirOf("cpu"); d != nil && d.Version == 2 {
+		text, _ := os.ReadFile(path.Join(d.Path, "cpu.max"))
+		if words := strings.Fields(string(text)); len(words) == 2 {
+			period, _ = strconv.ParseInt(words[1], 10, 64)
 		}
 	}
 	for _, s := range settings {

@@ -70,7 +70,12 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 	var list []stage.Stage
 	if p.cgroup.Unit != "" {
 		// There is no scope without a process. Only now there are cgroups to show.
-		list = append(list, stage.Stage{Call: fmt.Sprintf("StartTransientUnit(%s)", p.cgroup.Unit), Man: "systemd.scope(5)", Step: 6, Do: func() error { return p.cgroup.Join(r.pid) }})
+		list = append(list, stage.Stage{Call: fmt.Sprintf("StartTransientUnit(%s)", p.cgroup.Unit), Man: "systemd.scope(5)", Step: 6, Do: func() error {
+			err := p.cgroup.Join(r.pid)
+			// What was planned does not know that the scope has been started.
+			r.Cgroup = p.cgroup
+			return err
+		}})
 	}
 	limits := stage.Stage{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error {
 		if p.cgroup.NeedsJoin() {
