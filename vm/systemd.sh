@@ -120,7 +120,7 @@ bootstrap
 	rcupdate.rcu_expedited=1 systemd.show_status=0 systemd.unit=tests.service $cgroups SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1" \
 	</dev/null 2>&1 || true; } | tee "$dir/systemd.log" | sed -un '/^vm: Linux/,/^vm: status/p' |
 	scripts/report.sh "$dir/systemd-$layout.log" systemd "$layout"
-case $(sed -n 's/^vm: status //p' "$dir/systemd.log") in
+case $(sed -nE 's/^vm: status ([0-9]+).*/\1/p' "$dir/systemd.log") in
 0) ;;
 '')
 	tail -n 30 "$dir/systemd.log" >&2
