@@ -178,11 +178,11 @@ func TestTheEnvironmentAndArgumentsOfAProcess(t *testing.T) {
 	t.Setenv("SECRET", "of the caller")
 	c.spec.Process.Env = []string{"PATH=/bin", "EMPTY=", "LINES=a\nb", "SPACE= x y ", "É=ü", "NOVALUE", c.mark}
 	script := `busybox tr '\0' '|' </proc/self/environ; echo; for a; do echo "<$a>"; done`
-	c.spec.Process.Args = []string{"sh", "-c", script, "sh", "", " a b", "c\nd", "é", `"$`}
+	c.spec.Process.Args = []string{"sh", "-c", script, "sh", "", " a b", "c\n2", "é", `"$`}
 	r := c.run()
 	require.Equal(t, 0, r.status, r.stderr)
 	env, args, _ := strings.Cut(r.stdout, "|\n")
-	require.Equal(t, "<>\n< a b>\n<c\nd>\n<é>\n<\"$>\n", args)
+	require.Equal(t, "<>\n< a b>\n<c\n2>\n<é>\n<\"$>\n", args)
 	require.Equal(t, c.spec.Process.Env, strings.Split(strings.TrimSuffix(env, "|"), "|")[:len(c.spec.Process.Env)])
 	require.NotContains(t, r.stdout, "SECRET")
 }

@@ -65,7 +65,7 @@ func mapping(t *testing.T) string {
 }
 
 func TestIDMap(t *testing.T) {
-	if !atLeast(t, 6, 3) {
+	if !sinceKernel(t, 6, 3) {
 		mount, _ := cloned(t, mapping(t))
 		assert.ErrorContains(t, IDMap(mount, userNamespace(t, 100_000), false), "cannot do it on this kernel")
 		return
@@ -88,8 +88,8 @@ func TestIDMap(t *testing.T) {
 	assert.ErrorContains(t, err, "has mapped IDs already")
 }
 
-// atLeast reports whether the kernel is that version or a later one.
-func atLeast(t *testing.T, major, minor int) bool {
+// sinceKernel reports whether the kernel is that version or a later one.
+func sinceKernel(t *testing.T, major, minor int) bool {
 	t.Helper()
 	var name unix.Utsname
 	require.NoError(t, unix.Uname(&name))
