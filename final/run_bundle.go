@@ -10,11 +10,16 @@ import (
 	"container-workshop/final/container"
 )
 
-// bundleFlags reads the flags of run --bundle. It reports false if the arguments are those of run COMMAND.
+// bundleFlags reads the flags of run --bundle. Without that flag in the set the arguments are those of run COMMAND.
 func bundleFlags(args []string) (b *bundle, set *pflag.FlagSet, detach, keep bool, err error) {
 	b = new(bundle)
 	set = flags("run", "--bundle DIR [flags] ID", "run a container from a bundle")
-	set.Usage = func() {}
+	usage := set.Usage
+	set.Usage = func() {
+		if set.Changed("bundle") {
+			usage()
+		}
+	}
 	b.addFlags(set)
 	set.BoolVarP(&detach, "detach", "d", false, "leave the container running")
 	set.BoolVar(&keep, "keep", false, "keep the state when the container has ended")

@@ -52,14 +52,9 @@ func Seal(descriptors int) error {
 	return fmt.Errorf("start this program again: %w", unix.Exec(fmt.Sprintf("/proc/self/fd/%d", self.Fd()), os.Args, os.Environ()))
 }
 
-// Exec starts a command in a running container: in its namespaces, its cgroups, with what is left of its rights.
-//
-// It must be called on the first thread, locked to it. See [namespace.Set.Start].
+// Exec starts a command in a running container: in its namespaces, its cgroups, with what is left of its rights. The lock is given
+// back as soon as the container could hold us up.
 func (c *Container) Exec(request *ExecRequest) (*Process, error) {
-	caps, err := capability.FromSpec(request.Process.Capabilities)
-	if err != nil {
-		Warn(err.Error())
-	}
 	if err := checkLabels(request.Process); err != nil {
 		return nil, err
 	}
@@ -94,16 +89,8 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	// The container can stop or delay what comes into it, and that is not to hold up others.
 	c.Close()
 
-	joining := &plan{cgroup: groups, namespaces: namespaces}
-	joining.config = inside.Config{
-		Capabilities: caps, Filter: request.Filter, FilterFlags: request.FilterFlags,
-		Joins: true, UserNamespace: namespaces.HasUser(), Tied: !request.Detached, Size: request.Size,
-		CPUAffinity: affinityOf(request.Process, spec.Process), Personality: spec.Linux.Personality,
-	}
-	joining.config.SetProcess(request.Process)
-	if size := sizeOf(request.Process); size != nil {
-		joining.config.Size = size
-	}
+	joining := &plan{cgroup: groups, namespaces: namespaces, config: request.config(spec)}
+	joining.config.UserNamespace = namespaces.HasUser()
 	defer joining.close()
 	// Its root directory need not be that of its mount namespace.
 	if joining.files, err = c.root(); err != nil {
@@ -120,7 +107,24 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	return &p, nil
 }
 
-// join starts the process in the namespaces of the container, but for that of mounts, and tells it what it is to become.
+// config is what the process is told. What it does not say of itself is the container's.
+func (q *ExecRequest) config(spec *specs.Spec) inside.Config {
+	caps, err := capability.FromSpec(q.Process.Capabilities)
+	if err != nil {
+		Warn(err.Error())
+	}
+	config := inside.Config{
+		Capabilities: caps, Filter: q.Filter, FilterFlags: q.FilterFlags, Joins: true, Tied: !q.Detached, Size: q.Size,
+		CPUAffinity: affinityOf(q.Process, spec.Process), Personality: spec.Linux.Personality,
+	}
+	config.SetProcess(q.Process)
+	if size := sizeOf(q.Process); size != nil {
+		config.Size = size
+	}
+	return config
+}
+
+// join starts the process in the namespaces of the container, and tells it what it is to become.
 func (p *Process) join(joining *plan, request *ExecRequest) error {
 	return p.List.Run(
 		stage.Stage{Call: "open(tasks of the cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error { return joining.openTasks(joining.cgroup.Tasks()) }},

@@ -57,10 +57,9 @@ func (c *Container) poststop() func() {
 	if err != nil || spec.Hooks == nil {
 		return func() {}
 	}
-	pid := c.Pid
-	c.Pid = 0
-	state := c.hookState(specs.StateStopped)
-	c.Pid = pid
+	stopped := *c
+	stopped.Pid = 0
+	state := stopped.hookState(specs.StateStopped)
 	return func() {
 		for i := range spec.Hooks.Poststop {
 			if err := hook.Run("poststop", spec.Hooks.Poststop[i:i+1], state); err != nil {

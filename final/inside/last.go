@@ -52,15 +52,7 @@ func (l *last) add(name, man string, calls ...call) {
 // prepareLast prepares what is to be done between the host side's word and the command.
 func (c *container) prepareLast() ([]stage.Stage, error) {
 	l := &c.last
-	if err := l.affinity(c.CPUAffinity, initial); err != nil {
-		return nil, err
-	}
-	l.join(c.tasks)
-	if c.CgroupNamespace {
-		// The cgroups that we are in now become the root of what we see of them. cgroup_namespaces(7)
-		l.add("unshare(CLONE_NEWCGROUP)", "cgroup_namespaces(7)", call{unix.SYS_UNSHARE, [5]uintptr{unix.CLONE_NEWCGROUP}})
-	}
-	if err := l.affinity(c.CPUAffinity, final); err != nil {
+	if err := l.place(c); err != nil {
 		return nil, err
 	}
 	if !c.OldKeyring {
@@ -97,8 +89,6 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	}
 	if c.NoNewPrivileges {
 		l.add("prctl(PR_SET_NO_NEW_PRIVS)", "PR_SET_NO_NEW_PRIVS(2const)", call{unix.SYS_PRCTL, [5]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}})
-	}
-	if c.NoNewPrivileges {
 		// By now we may do no more than the command. Another container can see us, if they share a PID namespace.
 		l.hold(c)
 	}
@@ -176,6 +166,19 @@ func (l *last) filter(c *container) {
 		return
 	}
 	l.list = append(l.list, stage.Stage{Call: name, Man: "seccomp_unotify(2)", Do: func() error { return c.loadListened(load) }})
+}
+
+// place adds where we are to be counted and to run.
+func (l *last) place(c *container) error {
+	if err := l.affinity(c.CPUAffinity, initial); err != nil {
+		return err
+	}
+	l.join(c.tasks)
+	if c.CgroupNamespace {
+		// The cgroups that we are in now become the root of what we see of them. cgroup_namespaces(7)
+		l.add("unshare(CLONE_NEWCGROUP)", "cgroup_namespaces(7)", call{unix.SYS_UNSHARE, [5]uintptr{unix.CLONE_NEWCGROUP}})
+	}
+	return l.affinity(c.CPUAffinity, final)
 }
 
 // join puts us into the cgroups of version 1. What comes next is all that we do in them.

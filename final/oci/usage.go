@@ -24,7 +24,8 @@ func Usage(w io.Writer) {
 		f.usage(&text)
 	}
 	text.WriteString("\nThe exit status is that of COMMAND, 128+n if signal n ended it, 125 if the\n" +
-		"container failed, 126 if COMMAND cannot be executed, 127 if it is not found.\n")
+		"container failed, 126 if COMMAND cannot be executed, 127 if it is not found.\n" +
+		"\nFor a container from an OCI bundle see run --bundle DIR --help.\n")
 	io.WriteString(w, text.String())
 }
 
