@@ -38,19 +38,28 @@ func sysctlPath(key string) string {
 // security has what is written to files of the process itself.
 func (c *container) security() ([]stage.Stage, error) {
 	var list []stage.Stage
-	write := func(name, man, value string) {
-		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/%s, %q)", name, value), Man: man, Do: func() error { return c.writeProc(name, value) }})
+	write := func(field, name, man, value string) {
+		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/%s, %q)", name, value), Man: man, Do: func() error {
+			err := c.writeProc(name, value)
+			if errors.Is(err, unix.ENOENT) {
+				err = fmt.Errorf("%w (the kernel has no such profile: load it, with apparmor_parser)", err)
+			}
+			if err != nil {
+				err = fmt.Errorf("process.%s: %w", field, err)
+			}
+			return err
+		}})
 	}
 	if score := c.OOMScoreAdj; score != nil {
 		// How soon the kernel is to end the command when memory runs out.
-		write("self/oom_score_adj", "proc_pid_oom_score_adj(5)", fmt.Sprint(*score))
+		write("oomScoreAdj", "self/oom_score_adj", "proc_pid_oom_score_adj(5)", fmt.Sprint(*score))
 	}
 	// Both are for the next execve.
 	if profile := c.ApparmorProfile; profile != "" && profile != "unconfined" {
-		write("self/attr/apparmor/exec", "apparmor(7)", "exec "+profile)
+		write("apparmorProfile", "self/attr/apparmor/exec", "apparmor(7)", "exec "+profile)
 	}
 	if label := c.SelinuxLabel; label != "" {
-		write("self/attr/exec", "proc_pid_attr(5)", label)
+		write("selinuxLabel", "self/attr/exec", "proc_pid_attr(5)", label)
 	}
 	return list, nil
 }
