@@ -73,12 +73,13 @@ func TestAContainerWithoutNamespaces(t *testing.T) {
 		t.Skipf("needs Linux 6.15, to mount in a tree that is mounted nowhere: %s", r.stderr)
 	}
 	c.mount("tmpfs", "tmpfs", "/place", "size=1m")
+	c.mount("tmpfs", "tmpfs", "/tmp", "ro")
 	c.mount("bind", file(t, "six", "6"), "/a/file", "bind", "ro")
 	pid := c.stays()
 	assert.Equal(t, namespacesSeen(t, "thread-self"), namespacesSeen(t, fmt.Sprint(pid)))
 	require.Equal(t, c.mounts, c.mountTable())
-	script := "cat /a/file;" + answer("touch /place/file") + ";" + answer("touch /a/file") + ";" + answer("ls "+c.dir)
-	require.Equal(t, "6yes\nno\nno\nyes", c.exec(script+";"+answer("ls /proc/self /sys/fs/cgroup/ /dev/null")))
+	script := "cat /a/file;" + answer("touch /place/file") + ";" + answer("touch /a/file") + ";" + answer("touch /tmp/file") + ";" + answer("ls "+c.dir)
+	require.Equal(t, "6yes\nno\nno\nno\nyes", c.exec(script+";"+answer("ls /proc/self /sys/fs/cgroup/ /dev/null")))
 	// What is told to be read-only and masked is so.
 	require.Equal(t, "no\n0", c.exec(answer("echo x >/proc/sys/kernel/hostname")+"; busybox wc -c </proc/keys"))
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))

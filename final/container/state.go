@@ -212,8 +212,8 @@ func (c *Container) statusNow() specs.ContainerState {
 	return status
 }
 
-// save writes the state. Who reads it holds the lock, so it is written in place: a new file each time would have to reach the
-// disk before it takes the place of the old one.
+// save writes the state. Who reads it holds the lock, or reads it again if it is none (glance), so it is written in place: a new
+// file each time would have to reach the disk before it takes the place of the old one.
 func (c *Container) save() error {
 	content, err := json.Marshal(&c.State)
 	if err != nil {

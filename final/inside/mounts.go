@@ -118,7 +118,7 @@ func (c *container) remount(m specs.Mount, options *rootfs.Options) error {
 // mountNew mounts a new file system. A read-only tmpfs is empty as yet: it is made so when what belongs into it is there.
 func (c *container) mountNew(m specs.Mount, source string, options *rootfs.Options) error {
 	flags, data := options.Flags(), c.labelled(m.Type, options.Data)
-	later := m.Type == "tmpfs" && flags&unix.MOUNT_ATTR_RDONLY != 0 && !c.HostMounts
+	later := m.Type == "tmpfs" && flags&unix.MOUNT_ATTR_RDONLY != 0
 	if later {
 		flags &^= unix.MOUNT_ATTR_RDONLY
 	}
@@ -126,13 +126,19 @@ func (c *container) mountNew(m specs.Mount, source string, options *rootfs.Optio
 	if err != nil {
 		return err
 	}
-	if later {
+	if later && !c.HostMounts {
 		c.later = append(c.later, mount)
 	} else {
 		defer unix.Close(mount)
 	}
 	if m.Type == "tmpfs" {
 		if err := c.fill(mount, m.Destination, options); err != nil {
+			return err
+		}
+	}
+	if later && c.HostMounts {
+		// In a tree that is mounted nowhere it cannot be changed any more.
+		if err := rootfs.Change(mount, unix.MOUNT_ATTR_RDONLY, 0, 0, false); err != nil {
 			return err
 		}
 	}
