@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/check"
 )
 
 // kept says that what follows in a script is done when the caller says so, or never.
@@ -199,8 +201,7 @@ func TestTheEndOfTheMonitorIsNotTheEndOfTheContainer(t *testing.T) {
 	first := c.first()
 	monitor, err := os.FindProcess(parentOf(first))
 	require.NoError(t, err)
-	cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", monitor.Pid))
-	require.Contains(t, string(cmdline), "\x00monitor\x00")
+	require.Contains(t, cmdline(monitor.Pid), "\x00monitor\x00")
 	require.NoError(t, monitor.Signal(unix.SIGKILL))
 	c.until(func() bool { return parentOf(first) != monitor.Pid }, func() string { return "the monitor is still there" })
 	require.Equal(t, result{}, c.final("exec", c.id, "touch", "/go"))
@@ -222,7 +223,7 @@ func TestDetachedContainerDoesNotHoldTheCallersTerminalOrPipes(t *testing.T) {
 	// Outcome returns when nobody has the other end of the pipes any more.
 	c.detached(kept)
 	for _, pid := range c.processes() {
-		require.NotEqual(t, stat(os.Getpid(), 6), stat(pid, 6), "the session of process %d is ours", pid)
+		require.NotEqual(t, check.Stat(os.Getpid(), 6), check.Stat(pid, 6), "the session of process %d is ours", pid)
 		for fd := range 3 {
 			target, _ := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "fd", strconv.Itoa(fd)))
 			require.NotContains(t, target, "pipe:", "process %d, descriptor %d", pid, fd)

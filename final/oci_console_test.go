@@ -17,6 +17,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/check"
 )
 
 // A receiver is a caller who listens at a socket for a descriptor. unix(7), SCM_RIGHTS
@@ -117,8 +119,8 @@ func TestTheTerminalGoesToTheConsoleSocket(t *testing.T) {
 	s.converse(master, "31 87")
 	// It is the terminal of its session: a key for it is a signal, and its end is a hang-up. termios(3)
 	first := c.first()
-	require.Equal(t, strconv.Itoa(first), stat(first, 6))
-	require.NotEqual(t, "0", stat(first, 7))
+	require.Equal(t, strconv.Itoa(first), check.Stat(first, 6))
+	require.NotEqual(t, "0", check.Stat(first, 7))
 	target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/0", first))
 	require.NoError(t, err)
 	require.Equal(t, "/dev/pts/0", target)

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/oci"
+	"container-workshop/internal/check"
 )
 
 // patience is how long the program may take for what should take milliseconds.
@@ -94,32 +94,13 @@ func (c *trial) mountTable() string {
 }
 
 // processes are those with the mark in their environment: the program, its helpers and what is in the container.
-func (c *trial) processes() []int {
-	proc, err := os.Open("/proc")
-	require.NoError(c, err)
-	defer proc.Close()
-	names, err := proc.Readdirnames(-1)
-	require.NoError(c, err)
-	var found []int
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		environ, _ := os.ReadFile("/proc/" + name + "/environ")
-		if bytes.Contains(append(environ, 0), []byte(c.mark+"\x00")) {
-			found = append(found, pid)
-		}
-	}
-	return found
-}
+func (c *trial) processes() []int { return check.Marked(c.mark) }
 
 // left is what is there of the container.
 func (c *trial) left() []string {
 	var left []string
 	for _, pid := range c.processes() {
-		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		left = append(left, fmt.Sprintf("process %d %q", pid, cmdline))
+		left = append(left, fmt.Sprintf("process %d %q", pid, cmdline(pid)))
 	}
 	for _, pattern := range []string{
 		"/sys/fs/cgroup/*/container-workshop-" + c.id, "/sys/fs/cgroup/container-workshop-" + c.id,
@@ -155,19 +136,15 @@ func (c *trial) until(so func() bool, otherwise func() string) {
 	}
 }
 
-// stat returns a field of a process, counted as in proc_pid_stat(5) from 1, for those after the name.
-func stat(pid, field int) string {
-	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	fields := strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:]))
-	if len(fields) < field-2 {
-		return ""
-	}
-	return fields[field-3]
+// cmdline returns the arguments of a process, each with a zero byte at its end. proc_pid_cmdline(5)
+func cmdline(pid int) string {
+	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return string(content)
 }
 
 // parentOf returns the parent of a process.
 func parentOf(pid int) int {
-	parent, _ := strconv.Atoi(stat(pid, 4))
+	parent, _ := strconv.Atoi(check.Stat(pid, 4))
 	return parent
 }
 

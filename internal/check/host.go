@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,29 +35,49 @@ func pids() []int {
 	return all
 }
 
-// marked returns the processes that have the mark in their environment.
-func marked(mark string) []int {
+// Marked returns the processes of the host that have the mark, which is NAME=VALUE, in their environment. proc_pid_environ(5)
+func Marked(mark string) []int {
 	var found []int
 	for _, pid := range pids() {
-		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-		for variable := range bytes.SplitSeq(environ, []byte{0}) {
-			if string(variable) == mark {
-				found = append(found, pid)
-			}
+		if slices.Contains(strings.Split(environ(pid), "\x00"), mark) {
+			found = append(found, pid)
 		}
 	}
 	return found
 }
 
+// environ returns the environment of a process. In the middle of an execve there is none yet, which does not last.
+func environ(pid int) string {
+	for deadline := time.Now().Add(Patience); ; runtime.Gosched() {
+		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if err != nil || len(content) > 0 || bare(pid) || time.Now().After(deadline) {
+			return string(content)
+		}
+	}
+}
+
+// bare reports whether a process has no environment: it has no memory, as after its end, or it was started so. An execve notes
+// first where the environment is, then where the code is.
+func bare(pid int) bool {
+	const vsize, startCode, envStart, envEnd = 23, 26, 50, 51
+	fields := stat(pid)
+	return fields[vsize] == "0" || fields[startCode] != "0" && fields[envStart] == fields[envEnd]
+}
+
+// Stat returns a field of a process, counted from 1, for those after the name; empty if there is no such process.
+func Stat(pid, field int) string { return stat(pid)[field] }
+
+// stat returns the fields of a process by their number. proc_pid_stat(5)
+func stat(pid int) (fields [53]string) {
+	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	// The name, in parentheses, can hold anything.
+	copy(fields[3:], strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:])))
+	return fields
+}
+
 // parent returns the parent of a process, 0 if there is none.
 func parent(pid int) int {
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	// The name, in parentheses, can hold anything. proc_pid_stat(5)
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 2 {
-		return 0
-	}
-	ppid, _ := strconv.Atoi(fields[1])
+	ppid, _ := strconv.Atoi(Stat(pid, 4))
 	return ppid
 }
 

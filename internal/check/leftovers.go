@@ -81,7 +81,7 @@ func (p *Program) leaveNothing(atOnce int) error {
 		if !strings.HasSuffix(r.stdout, "done\n") || r.status != 0 || r.stderr != "" {
 			return fmt.Errorf("want done, got %#v", r)
 		}
-		if left := marked(s.mark); len(left) > 0 {
+		if left := Marked(s.mark); len(left) > 0 {
 			return fmt.Errorf("%d processes are still there", len(left))
 		}
 	}

@@ -54,7 +54,7 @@ var processes = []Property{
 			if err := want("output", result{"ready\n", "", 0}, r); err != nil {
 				return err
 			}
-			if left := marked(s.mark); len(left) > 0 {
+			if left := Marked(s.mark); len(left) > 0 {
 				return fmt.Errorf("still there, of its processes: %d", len(left))
 			}
 			return nil
@@ -139,7 +139,7 @@ func (p *Program) killedEarly() error {
 	unix.Kill(s.cmd.Process.Pid, unix.SIGKILL)
 	<-s.ended
 	deadline := time.Now().Add(2 * time.Second)
-	for len(marked(s.mark)) > 0 {
+	for len(Marked(s.mark)) > 0 {
 		if time.Now().After(deadline) {
 			return errors.New("run is dead and a process of it is still there")
 		}

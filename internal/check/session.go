@@ -80,7 +80,7 @@ func (s *session) close() {
 		s.cmd.Process.Kill()
 		<-s.ended
 	}
-	for left := marked(s.mark); len(left) > 0; left = marked(s.mark) {
+	for left := Marked(s.mark); len(left) > 0; left = Marked(s.mark) {
 		for _, pid := range left {
 			unix.Kill(pid, unix.SIGKILL)
 		}
@@ -109,7 +109,7 @@ func (s *session) hasChild() error {
 func (s *session) states(name, state string) error {
 	seen := "not there"
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
-		for _, pid := range marked(s.mark) {
+		for _, pid := range Marked(s.mark) {
 			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			if _, rest, ok := strings.Cut(string(stat), "("+name+") "); ok {
 				seen = rest[:1]

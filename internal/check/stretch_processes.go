@@ -63,7 +63,7 @@ var beyondProcesses = []Property{
 			}
 			orphan := "trap 'exit 5' TERM; (ORPHAN_OF=$CHECK_MARK sh -c 'echo ready; exec sleep 1000' &); while :; do sleep 0.01; done"
 			return p.during(orphan, func(s *session) error {
-				orphans := marked("ORPHAN_OF=" + strings.TrimPrefix(s.mark, "CHECK_MARK="))
+				orphans := Marked("ORPHAN_OF=" + strings.TrimPrefix(s.mark, "CHECK_MARK="))
 				if len(orphans) != 1 {
 					return fmt.Errorf("want one orphan, got %d", len(orphans))
 				}
