@@ -4,9 +4,11 @@ ROOTFS ?= /var/lib/container-workshop/rootfs
 STEP ?= 7
 # Flags of run, as for FLAGS='--memory 128m', or of the tests in a virtual machine, as for FLAGS='-test.run TestX'.
 FLAGS ?=
-# The machines of test-vm.
+# The machines of test-vm and test-systemd.
 LAYOUT ?= v2
 ARCH ?= amd64
+# What test-systemd tests: podman, containerd or docker, or systemd alone.
+ENGINE ?=
 
 export ROOTFS
 export CGO_ENABLED := 0
@@ -76,8 +78,8 @@ test-docs: need-go need-rootfs ## Run every command of the lessons, and look at 
 test-vm: need-go ## Run the tests in virtual machines with cgroups of LAYOUT (v2, hybrid, v1), for ARCH
 	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)
 
-test-systemd: need-go ## Run the tests that need systemd in a virtual machine with cgroups of LAYOUT
-	@vm/systemd.sh "$(LAYOUT)" $(FLAGS)
+test-systemd: need-go ## Run the tests that need systemd, or those of ENGINE, in a virtual machine with cgroups of LAYOUT
+	@ENGINE_PACKAGES="$($(ENGINE)_packages)" vm/systemd.sh "$(LAYOUT)" "$(ENGINE)" $(FLAGS)
 
 conformance: need-go ## Run the validation suite of the OCI against final, as root, and write final/CONFORMANCE.md
 	@go build -o build/final ./final

@@ -18,28 +18,7 @@ dir=build/vm/$arch new=build/vm/$arch.partial root=build/vm/$arch/root
 # What the tests want of the kernel that may be a module: overlays, swap, and a device for --device.
 modules=(overlay brd tun)
 
-say() {
-	printf 'vm: %s\n' "$@" >&2
-}
-
-fail() {
-	say "$@"
-	exit 2
-}
-
-as_root() {
-	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-# need COMMAND PACKAGE ... installs the packages if there is no COMMAND.
-need() {
-	command -v "$1" >/dev/null && return
-	command -v apt-get >/dev/null || fail "there is no $1: install it and run this again"
-	say "installing ${*:2}"
-	local install=(apt-get install -y -qq --no-install-recommends "${@:2}")
-	as_root "${install[@]}" >&2 || { as_root apt-get update -qq >&2 && as_root "${install[@]}" >&2; } ||
-		fail "apt-get cannot install ${*:2} (see above): repair that and run this again"
-}
+. vm/machine.sh
 
 # of_arch ARG ... is apt-get for ARCH. It leaves the host's own lists as they are.
 of_arch() {
@@ -122,26 +101,18 @@ share() {
 	}
 }
 
-# qemu LIMIT ARG ... becomes a machine without a disk, its console on standard output, for no longer than the limit.
-qemu() {
-	local kernel=("$dir"/kernel/boot/vmlinuz-*)
-	exec timeout "$1" "${emulator[@]}" -m 2G -nographic -nodefaults -serial stdio -no-reboot -kernel "${kernel[0]}" "${@:2}" </dev/null
-}
-
 # accelerate takes KVM where it works: there can be a /dev/kvm under which no instruction is ever executed.
 accelerate() {
-	local output
+	local output emulated=("${emulator[@]}")
 	[ "$arch" = "$(dpkg --print-architecture)" ] && [ -w /dev/kvm ] || return 0
-	output=$(qemu 5s -accel kvm -cpu host -append "console=$console panic=-1" 2>&1) || true
-	[[ $output != *'Linux version'* ]] || emulator+=(-accel kvm -cpu host)
+	emulator+=(-accel kvm -cpu host)
+	output=$(qemu 5s vm/init loglevel=7 2>&1) || true
+	[[ $output = *'Linux version'* ]] || emulator=("${emulated[@]}")
 }
 
 # boot PART
 boot() {
-	# For an emulated processor: it translates the code of a process again for each address that is at, so those are not random. Each
-	# setting of its timer, mitigations and the grace periods of RCU take long, too.
-	qemu 60m -initrd "$dir/initrd" -append "console=$console loglevel=1 panic=-1 norandmaps nohz=off highres=off mitigations=off \
-		rcupdate.rcu_expedited=1 layout=$layout part=$1" >>"$dir/$1.log" 2>&1
+	qemu 60m "$dir/initrd" "layout=$layout" "part=$1" >>"$dir/$1.log" 2>&1
 }
 
 # run boots the parts, and prints what their tests print, one part after the other.
@@ -173,20 +144,7 @@ case $layout in
 v2 | hybrid | v1) ;;
 *) fail "LAYOUT=$layout: want v2, hybrid or v1" ;;
 esac
-case $arch in
-amd64)
-	need qemu-system-x86_64 qemu-system-x86
-	emulator=(qemu-system-x86_64 -cpu Nehalem)
-	console=ttyS0
-	;;
-arm64)
-	need qemu-system-aarch64 qemu-system-arm
-	emulator=(qemu-system-aarch64 -M virt -cpu cortex-a72)
-	console=ttyAMA0
-	;;
-*) fail "ARCH=$arch: want amd64 or arm64" ;;
-esac
-need cpio cpio
+emulate "$arch"
 download
 accelerate
 compile

@@ -38,7 +38,7 @@ func TestPodmanPod(t *testing.T) {
 			pod := p.pod()
 			p.ok("run", "--detach", "--pod", pod, "--name", "server", "small", "sh", "-c", "echo served | nc -l -p 8080")
 			until(p, "it is served", func() bool {
-				return p.try("run", "--rm", "--pod", pod, "small", "sh", "-c", "nc 127.0.0.1 8080 </dev/null").stdout == "served\n"
+				return p.try("run", "--rm", "--pod", pod, "small", "sh", "-c", ": | nc 127.0.0.1 8080").stdout == "served\n"
 			}, func() string { return p.ok("ps", "--all") })
 			assert.Equal(p, 0, p.ends("server"))
 		},
