@@ -138,9 +138,13 @@ func TestKillSendsTheSignalThatIsNamed(t *testing.T) {
 	require.Equal(t, result{}, c.final("kill", c.id))
 	c.logged("got term")
 	c.stopped()
-	var state struct{ Exit int }
-	require.NoError(t, json.Unmarshal([]byte(c.final("state", c.id).stdout), &state))
-	require.Equal(t, 3, state.Exit)
+	// It has ended, and a moment later its monitor has noted how.
+	var state struct{ Exit *int }
+	c.until(func() bool {
+		require.NoError(t, json.Unmarshal([]byte(c.final("state", c.id).stdout), &state))
+		return state.Exit != nil
+	}, func() string { return "no exit status is noted" })
+	require.Equal(t, 3, *state.Exit)
 	refused(t, c.final("kill", c.id), 1, "container not running", "stopped")
 	refused(t, c.final("exec", c.id, "true"), 125, "container not running", "stopped")
 	refused(t, c.final("ps", c.id), 1, "container not running", "stopped")

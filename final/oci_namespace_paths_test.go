@@ -47,11 +47,12 @@ func (c *bundled) theFirst() int {
 	c.spec.Process.Args = []string{"sh", "-c", serving}
 	c.started()
 	_, pid := c.status()
+	c.until(func() bool { return cmdline(pid) == "sleep\x004321\x00" }, func() string { return fmt.Sprintf("%q", cmdline(pid)) })
 	return pid
 }
 
 // answered asks the first container at its port, as soon as it answers.
-const answered = "until busybox nc 127.0.0.1 4321; do sleep 0.01; done"
+const answered = "until busybox nc 127.0.0.1 4321 2>/dev/null; do sleep 0.01; done"
 
 func TestAContainerJoinsNamespacesOfAnother(t *testing.T) {
 	c := newBundle(t)

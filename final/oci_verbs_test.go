@@ -207,14 +207,17 @@ func TestPauseStopsAllUntilResume(t *testing.T) {
 	// These calls have taken longer than it would have slept.
 	require.Equal(t, from, count())
 
+	inside := func() int {
+		var pids []int
+		require.NoError(t, json.Unmarshal([]byte(c.final("ps", "--format", "json", c.id).stdout), &pids))
+		return len(pids)
+	}
+	before := inside()
 	cmd := c.call("exec", "--ignore-paused", c.id, "sh", "-c", "echo in; echo >/in")
 	var out strings.Builder
 	cmd.Stdout = &out
 	require.NoError(t, cmd.Start())
-	c.until(func() bool {
-		var pids []int
-		return json.Unmarshal([]byte(c.final("ps", "--format", "json", c.id).stdout), &pids) == nil && len(pids) > 2
-	}, func() string { return "it does not come" })
+	c.until(func() bool { return inside() > before }, func() string { return "it does not come" })
 	require.NoFileExists(t, c.in("in"))
 	require.Equal(t, result{}, c.final("resume", c.id))
 	require.NoError(t, cmd.Wait())
@@ -228,7 +231,10 @@ func TestPauseStopsAllUntilResume(t *testing.T) {
 	require.Equal(t, result{}, c.final("pause", c.id))
 	require.Equal(t, result{}, c.final("kill", c.id, "KILL"))
 	if status, _ := c.status(); status == "paused" {
-		require.Equal(t, result{}, c.final("resume", c.id))
+		// In version 2 of cgroups it ends without that, maybe now.
+		if r := c.final("resume", c.id); r.status != 0 {
+			refused(t, r, 1, "stopped")
+		}
 	}
 	c.stopped()
 	refused(t, c.final("pause", c.id), 1, "stopped")

@@ -73,7 +73,7 @@ func start(t testing.TB, script string) *command {
 	c := &command{Cmd: exec.Command("/bin/sh", "-c", "read line; "+script)}
 	c.Stdout, c.Stderr = &c.output, &c.output
 	// A process that it leaves behind must not keep the test waiting.
-	c.WaitDelay = 100 * time.Millisecond
+	c.WaitDelay = 2 * time.Second
 	input, err := c.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, c.Start())

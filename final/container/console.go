@@ -101,14 +101,42 @@ func (c *console) show() {
 	defer close(c.shown)
 	buffer := make([]byte, 32*1024)
 	for {
+		c.hasOutput(-1)
+		c.showing.Store(true)
 		n, err := c.master.Read(buffer)
+		if err == nil {
+			_, err = c.Out.Write(buffer[:n])
+		}
+		c.showing.Store(false)
 		if err != nil {
 			return
 		}
-		c.showing.Store(true)
-		_, err = c.Out.Write(buffer[:n])
-		c.showing.Store(false)
-		if err != nil {
+	}
+}
+
+// hasOutput waits for something to show, or the end of it, for so many milliseconds, or for ever if it is -1.
+func (c *console) hasOutput(while int) bool {
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.master.Fd()), Events: unix.POLLIN}}, while)
+		if err != unix.EINTR {
+			return n > 0
+		}
+	}
+}
+
+// drain waits until what was printed is shown, but not for ever, as it can be more and more, or nobody takes it.
+func (c *console) drain() {
+	if c == nil {
+		return
+	}
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		select {
+		case <-c.shown:
+			return
+		default:
+		}
+		// In this order: what is being shown is not there to be read any more.
+		if !c.hasOutput(0) && !c.showing.Load() {
 			return
 		}
 	}

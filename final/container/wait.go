@@ -128,6 +128,7 @@ func (k *keeper) stop() {
 	}
 	k.signal(unix.SIGSTOP)
 	_ = unix.Kill(-k.pid, unix.SIGTSTP)
+	k.console.drain()
 	k.console.release()
 	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 	k.console.take()

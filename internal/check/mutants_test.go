@@ -63,7 +63,7 @@ var mutants = []mutant{
 		[]string{"at whatever moment"}},
 	{"ignored signals caught", []string{"!signal.Ignored(sig)", "true"},
 		[]string{"nohup"}},
-	{"what is typed passed on", []string{"if !typed {", "if true || typed {"},
+	{"what is typed passed on", []string{"if !typed {", "if time.Sleep(20 * time.Millisecond); true || typed {"},
 		[]string{"handles it, once"}},
 	{"child for everybody", []string{"	if n < 1 {\n", "	if n = max(n, 0); false {\n"},
 		[]string{"started by hand"}},

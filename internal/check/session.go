@@ -3,6 +3,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -121,6 +122,18 @@ func (s *session) states(name, state string) error {
 		time.Sleep(5 * time.Millisecond)
 	}
 	return fmt.Errorf("want %s to be in the state %s, it is %s", name, state, seen)
+}
+
+// jobStops waits until run has stopped, as a job of a shell: the shell continues it only then.
+func (s *session) jobStops() error {
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for _, pid := range pids() {
+			if parent(pid) == s.cmd.Process.Pid && Stat(pid, 3) == "T" {
+				return nil
+			}
+		}
+	}
+	return errors.New("run has not stopped with its command")
 }
 
 // quiet waits until nothing has been printed for a while.

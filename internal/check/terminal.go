@@ -100,6 +100,9 @@ var terminal = []Property{
 				if err := s.states("cat", "T"); err != nil {
 					return err
 				}
+				if err := s.jobStops(); err != nil {
+					return err
+				}
 				tty.WriteString("\n")
 				if err := s.states("cat", "S"); err != nil {
 					return err
