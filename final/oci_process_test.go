@@ -6,13 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/oci"
 )
@@ -226,4 +229,35 @@ func TestArgumentsAreLookedUpInTheContainer(t *testing.T) {
 	c.spec.Process.Args = []string{"/etc"}
 	refused(t, c.create(), 1, `exec: "/etc": `, "permission denied")
 	c.nothingLeft()
+}
+
+// capabilities(7), CAP_SYS_RESOURCE
+func TestLimitsThatNobodyInAUserNamespaceMaySet(t *testing.T) {
+	have, err := strconv.ParseUint(inStatus(t, os.Getpid(), "CapEff"), 16, 64)
+	require.NoError(t, err)
+	if have>>unix.CAP_SYS_RESOURCE&1 == 0 {
+		t.Skip("needs CAP_SYS_RESOURCE, which root has on most hosts")
+	}
+	c := newBundle(t)
+	c.userNamespace()
+	score := 100
+	c.spec.Process.OOMScoreAdj = &score
+	c.spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1500, Hard: 2000}, {Type: "RLIMIT_CORE", Soft: 0, Hard: 10 << 20}}
+	show := "cat /proc/self/oom_score_adj; ulimit -Sn; ulimit -Hn; ulimit -Hc"
+	// Who has the capability sets the least that others may, too. The caller has less of all than the container is to have.
+	poorer := func(call *exec.Cmd) *exec.Cmd {
+		script := `echo 500 >/proc/self/oom_score_adj && ulimit -c 0 && ulimit -n 1000 && exec "$0" "$@"`
+		shell := exec.Command("/bin/sh", append([]string{"-c", script, call.Path}, call.Args[1:]...)...)
+		shell.Env = call.Env
+		return shell
+	}
+	const want = "100\n1500\n2000\n20480\n"
+	c.spec.Process.Args = []string{"sh", "-c", show}
+	c.write()
+	require.Equal(t, result{want, "", 0}, outcome(t, poorer(c.call("run", "--bundle", c.dir, c.id))))
+
+	c.spec.Process.Args = []string{"sleep", "1000"}
+	c.started()
+	name := c.joiner(func(p *specs.Process) { p.Args = []string{"sh", "-c", show} })
+	require.Equal(t, result{want, "", 0}, outcome(t, poorer(c.call("exec", "--process", name, c.id))))
 }

@@ -98,6 +98,7 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 		)
 	}
 	list = append(list, stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady})
+	list = append(list, r.limiting(r.request.Spec.Process, p.config.UserNamespace)...)
 	if p.cgroup.Unit != "" {
 		// The container side is in its cgroup already.
 		return append(list, limits)

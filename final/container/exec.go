@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -126,22 +127,23 @@ func (q *ExecRequest) config(spec *specs.Spec) inside.Config {
 
 // join starts the process in the namespaces of the container, and tells it what it is to become.
 func (p *Process) join(joining *plan, request *ExecRequest) error {
-	return p.List.Run(
-		stage.Stage{Call: "open(tasks of the cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error { return joining.openTasks(joining.cgroup.Tasks()) }},
+	return p.List.Run(slices.Concat([]stage.Stage{
+		{Call: "open(tasks of the cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error { return joining.openTasks(joining.cgroup.Tasks()) }},
 		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
-		stage.Stage{Call: "fork(), setns(pidfd), clone()", Man: "setns(2)", Step: 3, Do: func() error {
+		{Call: "fork(), setns(pidfd), clone()", Man: "setns(2)", Step: 3, Do: func() error {
 			return p.start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
 		}},
-		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.send(&joining.config, joining.numbers()...) }},
-		stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: p.waitReady},
-		stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error {
+		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.send(&joining.config, joining.numbers()...) }},
+		{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: p.waitReady},
+	}, p.limiting(request.Process, joining.config.UserNamespace), []stage.Stage{
+		{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error {
 			if !joining.cgroup.NeedsJoin() {
 				return nil
 			}
 			return joining.cgroup.Join(p.pid)
 		}},
-		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: p.goOn},
-	)
+		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: p.goOn},
+	})...)
 }
 
 // sizeOf is that of the terminal, as the configuration has it.

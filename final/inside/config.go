@@ -39,7 +39,6 @@ type Config struct {
 	Terminal                      bool
 	User                          specs.User
 	Rlimits                       []specs.POSIXRlimit
-	OOMScoreAdj                   *int
 	NoNewPrivileges               bool
 	Scheduler                     *specs.Scheduler
 	IOPriority                    *specs.LinuxIOPriority
@@ -109,7 +108,7 @@ func (c *Config) SetContainer(spec *specs.Spec) {
 func (c *Config) SetProcess(process *specs.Process) {
 	c.Args, c.Env = encode(process.Args), encode(process.Env)
 	c.Cwd, c.Terminal, c.User = process.Cwd, process.Terminal, process.User
-	c.Rlimits, c.OOMScoreAdj, c.NoNewPrivileges = process.Rlimits, process.OOMScoreAdj, process.NoNewPrivileges
+	c.Rlimits, c.NoNewPrivileges = process.Rlimits, process.NoNewPrivileges
 	c.Scheduler, c.IOPriority = process.Scheduler, process.IOPriority
 	c.ApparmorProfile, c.SelinuxLabel = process.ApparmorProfile, process.SelinuxLabel
 }

@@ -11,6 +11,7 @@ import (
 
 	"container-workshop/final/hook"
 	"container-workshop/final/inside/nofile"
+	"container-workshop/final/oci"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/stage"
 )
@@ -201,8 +202,8 @@ func (l *last) join(tasks []int) {
 func (l *last) limits(limits []specs.POSIXRlimit) error {
 	all := map[int]*unix.Rlimit{unix.RLIMIT_NOFILE: {Cur: nofile.Inherited.Cur, Max: nofile.Inherited.Max}}
 	for i, limit := range limits {
-		resource, ok := resources[limit.Type]
-		if !ok {
+		resource, known := oci.Rlimit(limit.Type)
+		if !known {
 			return fmt.Errorf("process.rlimits[%d]: unknown limit %q", i, limit.Type)
 		}
 		all[resource] = &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}
@@ -214,14 +215,6 @@ func (l *last) limits(limits []specs.POSIXRlimit) error {
 	}
 	l.add("prlimit(RLIMIT_NOFILE, ...)", "prlimit(2)", calls...)
 	return nil
-}
-
-var resources = map[string]int{
-	"RLIMIT_AS": unix.RLIMIT_AS, "RLIMIT_CORE": unix.RLIMIT_CORE, "RLIMIT_CPU": unix.RLIMIT_CPU, "RLIMIT_DATA": unix.RLIMIT_DATA,
-	"RLIMIT_FSIZE": unix.RLIMIT_FSIZE, "RLIMIT_LOCKS": unix.RLIMIT_LOCKS, "RLIMIT_MEMLOCK": unix.RLIMIT_MEMLOCK,
-	"RLIMIT_MSGQUEUE": unix.RLIMIT_MSGQUEUE, "RLIMIT_NICE": unix.RLIMIT_NICE, "RLIMIT_NOFILE": unix.RLIMIT_NOFILE,
-	"RLIMIT_NPROC": unix.RLIMIT_NPROC, "RLIMIT_RSS": unix.RLIMIT_RSS, "RLIMIT_RTPRIO": unix.RLIMIT_RTPRIO,
-	"RLIMIT_RTTIME": unix.RLIMIT_RTTIME, "RLIMIT_SIGPENDING": unix.RLIMIT_SIGPENDING, "RLIMIT_STACK": unix.RLIMIT_STACK,
 }
 
 // execve replaces us by the command, or by our own init, which starts it.

@@ -50,10 +50,6 @@ func (c *container) security() ([]stage.Stage, error) {
 			return err
 		}})
 	}
-	if score := c.OOMScoreAdj; score != nil {
-		// How soon the kernel is to end the command when memory runs out.
-		write("oomScoreAdj", "self/oom_score_adj", "proc_pid_oom_score_adj(5)", fmt.Sprint(*score))
-	}
 	// Both are for the next execve.
 	if profile := c.ApparmorProfile; profile != "" && profile != "unconfined" {
 		write("apparmorProfile", "self/attr/apparmor/exec", "apparmor(7)", "exec "+profile)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // The kernel's own limits on limits.
@@ -122,24 +123,37 @@ func checkedCpuset(text string) (string, error) {
 	return text, nil
 }
 
-// rlimits are the limits of getrlimit(2), by the names of ulimit.
-var rlimits = [...]struct{ name, kind string }{
-	{"as", "RLIMIT_AS"},
-	{"core", "RLIMIT_CORE"},
-	{"cpu", "RLIMIT_CPU"},
-	{"data", "RLIMIT_DATA"},
-	{"fsize", "RLIMIT_FSIZE"},
-	{"locks", "RLIMIT_LOCKS"},
-	{"memlock", "RLIMIT_MEMLOCK"},
-	{"msgqueue", "RLIMIT_MSGQUEUE"},
-	{"nice", "RLIMIT_NICE"},
-	{"nofile", "RLIMIT_NOFILE"},
-	{"nproc", "RLIMIT_NPROC"},
-	{"rss", "RLIMIT_RSS"},
-	{"rtprio", "RLIMIT_RTPRIO"},
-	{"rttime", "RLIMIT_RTTIME"},
-	{"sigpending", "RLIMIT_SIGPENDING"},
-	{"stack", "RLIMIT_STACK"},
+// rlimits are the limits of getrlimit(2): as ulimit calls them, as the configuration does, and as the kernel does.
+var rlimits = [...]struct {
+	name, kind string
+	number     int
+}{
+	{"as", "RLIMIT_AS", unix.RLIMIT_AS},
+	{"core", "RLIMIT_CORE", unix.RLIMIT_CORE},
+	{"cpu", "RLIMIT_CPU", unix.RLIMIT_CPU},
+	{"data", "RLIMIT_DATA", unix.RLIMIT_DATA},
+	{"fsize", "RLIMIT_FSIZE", unix.RLIMIT_FSIZE},
+	{"locks", "RLIMIT_LOCKS", unix.RLIMIT_LOCKS},
+	{"memlock", "RLIMIT_MEMLOCK", unix.RLIMIT_MEMLOCK},
+	{"msgqueue", "RLIMIT_MSGQUEUE", unix.RLIMIT_MSGQUEUE},
+	{"nice", "RLIMIT_NICE", unix.RLIMIT_NICE},
+	{"nofile", "RLIMIT_NOFILE", unix.RLIMIT_NOFILE},
+	{"nproc", "RLIMIT_NPROC", unix.RLIMIT_NPROC},
+	{"rss", "RLIMIT_RSS", unix.RLIMIT_RSS},
+	{"rtprio", "RLIMIT_RTPRIO", unix.RLIMIT_RTPRIO},
+	{"rttime", "RLIMIT_RTTIME", unix.RLIMIT_RTTIME},
+	{"sigpending", "RLIMIT_SIGPENDING", unix.RLIMIT_SIGPENDING},
+	{"stack", "RLIMIT_STACK", unix.RLIMIT_STACK},
+}
+
+// Rlimit returns the number of a limit on resources, such as RLIMIT_NOFILE. getrlimit(2)
+func Rlimit(kind string) (number int, known bool) {
+	for _, r := range rlimits {
+		if r.kind == kind {
+			return r.number, true
+		}
+	}
+	return 0, false
 }
 
 // parseUlimit reads NAME=SOFT[:HARD]. Without HARD both are the same; -1 and unlimited are no limit.

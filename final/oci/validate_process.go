@@ -79,10 +79,7 @@ func checkUser(process *specs.Process) error {
 func checkRlimits(process *specs.Process) error {
 	seen := make([]string, 0, len(process.Rlimits))
 	for i, limit := range process.Rlimits {
-		known := false
-		for _, r := range rlimits {
-			known = known || r.kind == limit.Type
-		}
+		_, known := Rlimit(limit.Type)
 		switch {
 		case !known:
 			return fmt.Errorf("process.rlimits[%d].type: no limit %q: want RLIMIT_NOFILE or the like", i, limit.Type)
