@@ -179,6 +179,7 @@ func TestWhatCannotBeMadeInTheContainerIsToldInOneLine(t *testing.T) {
 		{[]string{"--sysctl", "net.ipv4.no_such_thing=1"}, []string{"/proc/sys/net/ipv4/no_such_thing"}},
 		{[]string{"--sysctl", "net.ipv4.ip_forward=many"}, []string{`"many"`, "ip_forward"}},
 		{[]string{"--cpuset-cpus", "4000"}, []string{"cpuset"}},
+		{[]string{"--ulimit", "nofile=4294967296"}, []string{"RLIMIT_NOFILE", "fs.nr_open"}},
 	} {
 		t.Run(strings.ReplaceAll(strings.Join(m.flags, " "), "/", "|"), func(t *testing.T) {
 			for _, first := range [][]string{nil, {"--detach"}} {

@@ -4,6 +4,7 @@ package inside
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -200,20 +201,30 @@ func (l *last) join(tasks []int) {
 
 // limits sets resource limits. That on open files is reset to what we were started with if no other is wanted. prlimit(2)
 func (l *last) limits(limits []specs.POSIXRlimit) error {
-	all := map[int]*unix.Rlimit{unix.RLIMIT_NOFILE: {Cur: nofile.Inherited.Cur, Max: nofile.Inherited.Max}}
+	const files = "RLIMIT_NOFILE"
+	if !slices.ContainsFunc(limits, func(limit specs.POSIXRlimit) bool { return limit.Type == files }) {
+		limits = append(slices.Clip(limits), specs.POSIXRlimit{Type: files, Soft: nofile.Inherited.Cur, Hard: nofile.Inherited.Max})
+	}
 	for i, limit := range limits {
 		resource, known := oci.Rlimit(limit.Type)
 		if !known {
 			return fmt.Errorf("process.rlimits[%d]: unknown limit %q", i, limit.Type)
 		}
-		all[resource] = &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}
+		value := &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}
+		l.keep = append(l.keep, value)
+		set := call{unix.SYS_PRLIMIT64, [5]uintptr{0, uintptr(resource), uintptr(unsafe.Pointer(value))}}
+		name := fmt.Sprintf("prlimit(%s)", limit.Type)
+		l.list = append(l.list, stage.Stage{Call: name, Man: "prlimit(2)", Do: func() error {
+			err := set.make()
+			if err == unix.EPERM {
+				err = fmt.Errorf("%w (a hard limit above the caller's, see ulimit -Ha, takes CAP_SYS_RESOURCE; nofile cannot be above fs.nr_open)", err)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		}})
 	}
-	l.keep = append(l.keep, all)
-	var calls []call
-	for resource, limit := range all {
-		calls = append(calls, call{unix.SYS_PRLIMIT64, [5]uintptr{0, uintptr(resource), uintptr(unsafe.Pointer(limit))}})
-	}
-	l.add("prlimit(RLIMIT_NOFILE, ...)", "prlimit(2)", calls...)
 	return nil
 }
 
