@@ -108,7 +108,7 @@ case $engine in
 '') rootfs=/ ;;
 podman | containerd | docker)
 	read -ra more <<<"${ENGINE_PACKAGES:?}"
-	packages+=(kmod "${more[@]}")
+	packages+=(kmod procps "${more[@]}")
 	rootfs=/var/lib/container-workshop/rootfs
 	memory=6G
 	;;
