@@ -51,7 +51,7 @@ compile() {
 	cp --parents go.mod final/README.md final/runtimeclass.yaml "$1/workshop"
 	go build -ldflags=-s -o "$1/" ./final && go test -c -tags engines -ldflags=-s -o "$1/" ./internal/engine || exit 2
 	cat <<-END
-		depmod && modprobe -a overlay bridge veth
+		depmod && modprobe -a overlay bridge veth tun
 		cd /workshop/internal/engine
 		RUNTIME=/final /engine.test -test.v -test.run '^Test(Session|Terminal|${engine^})' ${*:2} || status=1
 	END

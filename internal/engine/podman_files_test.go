@@ -123,7 +123,7 @@ func podmanMountsBelow(p *podman) {
 // podmanDevices has a device that containers do not get by default: the first of some that there is here.
 func podmanDevices(p *podman) {
 	device := ""
-	for _, path := range []string{"/dev/fuse", "/dev/net/tun", "/dev/hwrng", "/dev/kmsg"} {
+	for _, path := range []string{"/dev/fuse", "/dev/net/tun", "/dev/hwrng", "/dev/tty1"} {
 		if f, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
 			f.Close()
 			device = path
