@@ -10,12 +10,14 @@ import (
 )
 
 func TestOnlyMachinesThatThereAreAreMade(t *testing.T) {
-	for _, c := range []struct{ layout, arch, line string }{
-		{"v3", "amd64", "vm: LAYOUT=v3: want v2, hybrid or v1\n"},
-		{"", "amd64", "vm: LAYOUT=: want v2, hybrid or v1\n"},
-		{"v2", "riscv64", "vm: ARCH=riscv64: want amd64 or arm64\n"},
+	for _, c := range []struct{ script, layout, more, line string }{
+		{"./test.sh", "v3", "amd64", "vm: LAYOUT=v3: want v2, hybrid or v1\n"},
+		{"./test.sh", "", "amd64", "vm: LAYOUT=: want v2, hybrid or v1\n"},
+		{"./test.sh", "v2", "riscv64", "vm: ARCH=riscv64: want amd64 or arm64\n"},
+		{"./systemd.sh", "v3", "", "vm: LAYOUT=v3: want v2, hybrid or v1\n"},
+		{"./systemd.sh", "v2", "lxc", "vm: ENGINE=lxc: want podman, containerd or docker\n"},
 	} {
-		cmd := exec.Command("./test.sh", c.layout, c.arch)
+		cmd := exec.Command(c.script, c.layout, c.more)
 		output, err := cmd.CombinedOutput()
 		assert.Error(t, err)
 		assert.Equal(t, 2, cmd.ProcessState.ExitCode())
