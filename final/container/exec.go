@@ -174,7 +174,11 @@ func (c *Container) root() ([]*os.File, error) {
 // Tree opens the root directory of a running container.
 func (c *Container) Tree() (rootfs.Root, error) {
 	tree, err := rootfs.OpenRoot(fmt.Sprintf("/proc/%d/root", c.Pid))
-	if err == nil && !c.alive() {
+	switch {
+	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH):
+		// One that is ending has no root directory any more, before it counts as ended.
+		err = c.justEnded()
+	case err == nil && !c.alive():
 		tree.Close()
 		err = c.justEnded()
 	}
