@@ -79,7 +79,7 @@ func (c *interrupted) listed() (specs.ContainerState, int) {
 	return all[0].Status, all[0].Pid
 }
 
-// commanded reports whether a process has become the command, which it has by the time its lock is gone. proc_pid_exe(5)
+// commanded reports whether a process has become the command: that is a moment after its lock is gone. proc_pid_exe(5)
 func commanded(pid int) bool {
 	program, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	return strings.HasSuffix(program, "/busybox")
@@ -122,7 +122,6 @@ func (c *interrupted) startedSomehow() {
 	ended := c.call(rand.N(2) == 0, "start", c.id)
 	before := c.ran()
 	status, pid := c.listed()
-	after := commanded(first)
 	c.seen[fmt.Sprintf("start, ended %v: %q", ended, status)]++
 	require.Contains(c, []specs.ContainerState{specs.StateCreated, specs.StateRunning}, status, "round %d", c.round)
 	require.Equal(c, first, pid, "round %d", c.round)
@@ -130,8 +129,9 @@ func (c *interrupted) startedSomehow() {
 	if ended || before {
 		require.Equal(c, specs.StateRunning, status, "round %d", c.round)
 	}
-	if !after {
-		require.Equal(c, specs.StateCreated, status, "round %d", c.round)
+	if status == specs.StateRunning {
+		c.until(func() bool { return commanded(first) }, func() string { return fmt.Sprintf("round %d: it is still ours", c.round) })
+	} else if !commanded(first) {
 		// It can still be started, unless the word of the first has come to it.
 		if r := c.final("start", c.id); r.status != 0 {
 			refused(c.T, r, 1)
