@@ -22,7 +22,8 @@ packages=(systemd-sysv dbus busybox-static)
 # bootstrap makes the initramfs, which has all but the tests.
 bootstrap() {
 	local sources new=$PWD/$base.partial
-	[ ! -e "$base" ] || return 0
+	# What is in it is said here and in the Makefile.
+	[[ $base -nt vm/systemd.sh && $base -nt Makefile ]] && return
 	# shellcheck disable=SC2016 # apt substitutes these
 	sources=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian')
 	[ -n "$sources" ] || fail "apt knows no source of Debian: see /etc/apt/sources.list.d, then apt-get update"
@@ -45,7 +46,10 @@ compile() {
 		echo "/final.test -test.v -test.run ^TestSystemd ${*:2} || status=1"
 		return
 	fi
-	mkdir -p "$1/usr/lib" "$1/workshop/internal/engine" "$1$rootfs"
+	mkdir -p "$1/etc" "$1/usr/lib" "$1/workshop/internal/engine" "$1$rootfs"
+	# Containers get a copy of these.
+	echo '127.0.0.1 localhost' >"$1/etc/hosts"
+	: >"$1/etc/resolv.conf"
 	cp -r "$dir/kernel/lib/modules" "$1/usr/lib"
 	cp -r "$dir/root/debian/." "$1$rootfs"
 	cp --parents go.mod final/README.md final/runtimeclass.yaml "$1/workshop"
