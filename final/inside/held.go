@@ -11,8 +11,8 @@ import (
 // hold tells the host side that the container is created, by closing the socket to it, and waits for a later process of the host
 // side, which is start, to connect and to give its word. As long as we have the locked file open, the container is created and
 // not running: the kernel closes it at execve, and not a moment before or after. That we have come so far is written into it, for
-// who finds it when create has been killed. Nothing else of the host's stays open for so
-// long: another container may be able to look into us, where they share a PID namespace. flock(2)
+// who finds it when create has been killed. Nothing else of the host's stays open for so long: another container may be able to
+// look into us, where they share a PID namespace. flock(2)
 func (c *container) hold() error {
 	if _, err := unix.Write(c.held, []byte("created")); err != nil {
 		return fmt.Errorf("note that it is created: %w", err)

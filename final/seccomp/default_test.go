@@ -200,7 +200,7 @@ func TestLoadTakesOnlyFilesOfReasonableSize(t *testing.T) {
 		_, err := seccomp.Load(path, nil)
 		assert.EqualError(t, err, expected)
 	}
-	assert.Less(t, time.Since(start), 10*time.Second)
+	assert.Less(t, time.Since(start), time.Second)
 
 	_, err := seccomp.Load(write(t, good+strings.Repeat(" ", 1<<20-len(good))), nil)
 	assert.NoError(t, err)
