@@ -234,6 +234,8 @@ func TestPauseStopsAllUntilResume(t *testing.T) {
 		// In version 2 of cgroups it ends without that, maybe now.
 		if r := c.final("resume", c.id); r.status != 0 {
 			refused(t, r, 1, "stopped")
+			status, _ := c.status()
+			require.Equal(t, "stopped", status)
 		}
 	}
 	c.stopped()
