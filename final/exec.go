@@ -61,7 +61,8 @@ func execute(root string, args []string) (int, error) {
 	if e.process == "" {
 		container.Warn = remark
 	}
-	if err := container.Seal(min(e.preserveFDs, inherited)); err != nil {
+	// Of the environment we need what --env names without a value.
+	if err := container.Seal(min(e.preserveFDs, inherited), e.options.Env); err != nil {
 		return container.StatusFailed, err
 	}
 	console := container.NewConsole(os.Stdin, os.Stdout)

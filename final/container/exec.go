@@ -34,11 +34,13 @@ type ExecRequest struct {
 	Cgroup string
 }
 
-// Seal starts this program again from a read-only mount of it, unless it is on one. Between clone and execve our child is a
-// process that the container sees, and still this program: with CAP_SYS_PTRACE it could be opened there, and be written as soon
-// as nobody executes it. It keeps so many descriptors from 3 on. CVE-2019-5736
-func Seal(descriptors int) error {
-	if rootfs.Sealed() {
+// Seal starts this program again: from a read-only mount of it, and with those variables of its environment alone that have one of
+// the names. Between clone and execve our child is a process that the container sees, and still this program, with all of its
+// memory. With CAP_SYS_PTRACE the container could open the program there, and write to it as soon as nobody executes it; and it
+// could read the environment of the caller. It keeps so many descriptors from 3 on. CVE-2019-5736
+func Seal(descriptors int, names []string) error {
+	env := only(slices.Concat(names, Passed))
+	if rootfs.Sealed() && len(env) == len(os.Environ()) {
 		return nil
 	}
 	for fd := 3; fd < 3+descriptors; fd++ {
@@ -50,7 +52,7 @@ func Seal(descriptors int) error {
 		return err
 	}
 	defer self.Close()
-	return fmt.Errorf("start this program again: %w", unix.Exec(fmt.Sprintf("/proc/self/fd/%d", self.Fd()), os.Args, os.Environ()))
+	return fmt.Errorf("start this program again: %w", unix.Exec(fmt.Sprintf("/proc/self/fd/%d", self.Fd()), os.Args, env))
 }
 
 // Exec starts a command in a running container: in its namespaces, its cgroups, with what is left of its rights. The lock is given

@@ -112,5 +112,9 @@ func WatchOver() error {
 	if c.ID == "" {
 		return nil
 	}
+	// Hooks get our environment, and are no small programs.
+	for _, variable := range small {
+		os.Unsetenv(nameOf(variable))
+	}
 	return CleanUp(c.Root, c.ID, c.Maker, c.Started)
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -40,7 +39,7 @@ func newProcess(explained bool) Process {
 
 // start starts this program again, with the other end of a pair of sockets, behind the standard streams and more files.
 func (p *Process) start(namespaces *namespace.Set, streams [3]*os.File, more []*os.File, attr *unix.SysProcAttr) error {
-	self, err := rootfs.SealedSelf()
+	self, err := program(namespaces)
 	if err != nil {
 		return advised(err)
 	}
@@ -73,8 +72,7 @@ func (p *Process) start(namespaces *namespace.Set, streams [3]*os.File, more []*
 	// What is typed at our terminal is not for it, unless we pass it on.
 	attr.Setsid = true
 	argv := []string{os.Args[0], "inside", strconv.Itoa(len(files) - 1)}
-	// It needs one thread and no garbage collection, and so less time to start.
-	pid, err := namespaces.Start(self, argv, &syscall.ProcAttr{Env: smallEnv(), Files: files, Sys: attr})
+	pid, err := namespaces.Start(self, argv, &syscall.ProcAttr{Env: bareEnv(), Files: files, Sys: attr})
 	if err != nil {
 		return advised(err)
 	}
@@ -92,16 +90,13 @@ func checkStream(number int, stream *os.File) error {
 	return fmt.Errorf("standard stream %d is a directory: want a file, a pipe or a terminal", number)
 }
 
-// smallEnv is our environment, but for what makes a Go program small. The first of two variables of a name would count.
-func smallEnv() []string {
-	small := []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=off"}
-	for _, variable := range os.Environ() {
-		name, _, _ := strings.Cut(variable, "=")
-		if name != "GOMAXPROCS" && name != "GOGC" && name != "GOMEMLIMIT" && name != "GODEBUG" {
-			small = append(small, variable)
-		}
+// program returns this program, to be started in namespaces. Who is in a user namespace already may have all capabilities there, and
+// is not to look into what joins it.
+func program(namespaces *namespace.Set) (*os.File, error) {
+	if namespaces.User {
+		return rootfs.HiddenSelf()
 	}
-	return small
+	return rootfs.SealedSelf()
 }
 
 // advised adds what to do about an error of the first calls that only some may make, and only newer kernels know.

@@ -5,6 +5,7 @@
 // Who starts it: the host side, by clone and execve of this program (see package container, which draws how the two talk).
 // Where it is: in new namespaces, as root of the host with all capabilities, still with the host's tree as its root.
 // What it sees: a descriptor, which is a socket to the host side, and the standard streams of the command.
+// What it has of the caller's environment: nothing. Others may see it, where they share a PID namespace.
 // What it has of Go: one thread at work and no garbage collection, as its environment says, since anything more could count
 // against the limits of the command in its last moments.
 // How it ends: it becomes the command by execve, or says why it could not and exits. It dies with the host side: by the

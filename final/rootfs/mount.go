@@ -5,6 +5,7 @@ package rootfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -175,6 +176,39 @@ func SealedSelf() (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+// HiddenSelf returns an open file that is a copy of this program. Only the host's root may read the copy; everybody may execute
+// it. The kernel lets nobody look into a process whose program it may not read itself, unless he may look into all processes of
+// the host: in a user namespace not even who has CAP_SYS_PTRACE there. The copy is in memory, on a read-only mount that is in no
+// namespace. ptrace(2), "Ptrace access mode checking"
+func HiddenSelf() (*os.File, error) {
+	const name, executeOnly = "program", 0o111
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	mount, err := Filesystem("tmpfs", "", nil, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(mount)
+	fd, err := unix.Openat(mount, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, executeOnly)
+	if err != nil {
+		return nil, fmt.Errorf("copy this program: %w", err)
+	}
+	hidden := os.NewFile(uintptr(fd), "a copy of this program")
+	_, err = io.Copy(hidden, self)
+	// What is open for writing cannot be executed.
+	if err := errors.Join(err, hidden.Close()); err != nil {
+		return nil, fmt.Errorf("copy this program: %w", err)
+	}
+	if err := Change(mount, unix.MOUNT_ATTR_RDONLY, 0, 0, false); err != nil {
+		return nil, err
+	}
+	fd, err = unix.Openat(mount, name, unix.O_PATH|unix.O_CLOEXEC, 0)
+	return os.NewFile(uintptr(fd), hidden.Name()), os.NewSyscallError("open", err)
 }
 
 // Sealed reports whether this process executes the program from a read-only mount already.
