@@ -78,7 +78,7 @@ func bundleOf(b *testing.B, rootfs string) string {
 	options := oci.Defaults()
 	options.Name, options.Rootfs = "bench", rootfs
 	spec, err := oci.New(options, []string{"/bin/true"}, oci.Host{
-		LookupEnv: os.LookupEnv, Open: func(name string) (io.ReadCloser, error) { return os.Open(name) },
+		LookupEnv: os.LookupEnv, Rlimit: rlimit, Open: func(name string) (io.ReadCloser, error) { return os.Open(name) },
 		Stat: func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
 	})
 	require.NoError(b, err)

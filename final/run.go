@@ -161,7 +161,7 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	}
 	defer tree.Close()
 	host := oci.Host{
-		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv,
+		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
 		Open:    func(name string) (io.ReadCloser, error) { return os.Open(name) },
 		Stat:    func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
 		Passwd:  func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", maxUserFile) },
@@ -188,6 +188,13 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	}
 	request := &container.Request{ID: options.Name, Spec: spec, SystemdCgroup: global.systemdCgroup, Size: console.Size(), Explain: options.Explain, Files: etc(options)}
 	return request, complete(request)
+}
+
+// rlimit returns a soft limit of ours, and 0 where the kernel has no such limit. Of those that are asked for Go has raised none.
+func rlimit(number int) uint64 {
+	var limit unix.Rlimit
+	_ = unix.Getrlimit(number, &limit)
+	return limit.Cur
 }
 
 // initPids is what --init has room in.

@@ -73,6 +73,12 @@ func testHost() Host {
 	return Host{
 		Dir:       "/home/me",
 		LookupEnv: func(key string) (string, bool) { value, found := variables[key]; return value, found },
+		Rlimit: func(number int) uint64 {
+			if number == unix.RLIMIT_MEMLOCK {
+				return 1000
+			}
+			return 1 << 30
+		},
 		Open: func(name string) (io.ReadCloser, error) {
 			content, found := contents[name]
 			if !found {

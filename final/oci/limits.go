@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -154,6 +155,40 @@ func Rlimit(kind string) (number int, known bool) {
 		}
 	}
 	return 0, false
+}
+
+// perUser are the limits on what the kernel counts for each user of the host, and not for each container: a container is root, or
+// user 1000, like others on the host, and what it takes they lack. So it gets half of what the caller has, and no more than most.
+// getrlimit(2)
+var perUser = [...]struct {
+	kind string
+	most uint64
+}{
+	// Signals that wait, and timers.
+	{"RLIMIT_SIGPENDING", 4096},
+	// Bytes in POSIX message queues. The kernel's own limit is 800 KiB.
+	{"RLIMIT_MSGQUEUE", 400 << 10},
+	// Bytes that stay in memory. The kernel's own limit is 8 MiB.
+	{"RLIMIT_MEMLOCK", 4 << 20},
+}
+
+// newRlimits returns the limits of the command: those that every container has, then those of --ulimit, of which the last of a type
+// counts. A privileged container may raise its limits, and so has the caller's.
+func newRlimits(o *Options, host *Host) []specs.POSIXRlimit {
+	var limits []specs.POSIXRlimit
+	for _, l := range perUser {
+		if o.Privileged {
+			break
+		}
+		number, _ := Rlimit(l.kind)
+		most := min(host.Rlimit(number)/2, l.most)
+		limits = append(limits, specs.POSIXRlimit{Type: l.kind, Soft: most, Hard: most})
+	}
+	for _, limit := range o.Ulimits {
+		limits = slices.DeleteFunc(limits, func(old specs.POSIXRlimit) bool { return old.Type == limit.Type })
+		limits = append(limits, limit)
+	}
+	return limits
 }
 
 // parseUlimit reads NAME=SOFT[:HARD]. Without HARD both are the same; -1 and unlimited are no limit.

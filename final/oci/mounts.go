@@ -38,7 +38,9 @@ func newMounts(o *Options, host *Host) ([]specs.Mount, error) {
 		return nil, err
 	}
 	taken := func(m specs.Mount) bool { return slices.ContainsFunc(asked, at(m.Destination)) }
-	mounts := append(slices.DeleteFunc(defaultMounts(o.Privileged), taken), asked...)
+	defaults := defaultMounts(o.Privileged)
+	limitTerminals(defaults, o.Pids)
+	mounts := append(slices.DeleteFunc(defaults, taken), asked...)
 	// A volume on /etc is the host's: nothing is put into it.
 	if host.Etc == "" || slices.ContainsFunc(o.Volumes, func(v Volume) bool { return v.Target == "/etc" }) {
 		return mounts, nil
@@ -53,6 +55,17 @@ func newMounts(o *Options, host *Host) ([]specs.Mount, error) {
 		}
 	}
 	return mounts, nil
+}
+
+// limitTerminals lets a container have as many terminals as processes: the host has a limit for all containers together. Linux,
+// Documentation/filesystems/devpts.rst
+func limitTerminals(mounts []specs.Mount, pids int64) {
+	const most = 1 << 20
+	for i, m := range mounts {
+		if m.Type == "devpts" {
+			mounts[i].Options = append(m.Options, fmt.Sprintf("max=%d", min(pids, most)))
+		}
+	}
 }
 
 // askedMounts returns the mounts of --tmpfs and --volume. A volume takes the place of the default tmpfs.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -32,6 +31,8 @@ type Host struct {
 	Terminal bool
 	// LookupEnv is [os.LookupEnv].
 	LookupEnv func(key string) (string, bool)
+	// Rlimit returns a soft limit of the caller's, by its number. getrlimit(2)
+	Rlimit func(number int) uint64
 	// Open opens a file of the host.
 	Open func(name string) (io.ReadCloser, error)
 	// Stat follows symbolic links. stat(2)
@@ -125,11 +126,7 @@ func newProcess(o *Options, args []string, host *Host) (*specs.Process, error) {
 		Capabilities:    capabilities,
 		NoNewPrivileges: noNewPrivileges,
 		OOMScoreAdj:     o.OOMScoreAdj,
-	}
-	for _, limit := range o.Ulimits {
-		// The last of a type counts.
-		process.Rlimits = slices.DeleteFunc(process.Rlimits, func(old specs.POSIXRlimit) bool { return old.Type == limit.Type })
-		process.Rlimits = append(process.Rlimits, limit)
+		Rlimits:         newRlimits(o, host),
 	}
 	return process, nil
 }

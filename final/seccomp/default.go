@@ -15,7 +15,7 @@ import (
 const lowHalf = 1<<32 - 1
 
 // Default is the profile of a container that asks for none: that of Docker, for the names of the capabilities in the
-// bounding set, and a few system calls more that fail with EPERM. The names are those of the OCI configuration, such as
+// bounding set, and a few system calls more that fail. The names are those of the OCI configuration, such as
 // CAP_SYS_ADMIN. Only the native architecture is in it. An error means that Docker's profile does not fit the kernel.
 //
 // What it adds:
@@ -24,6 +24,8 @@ const lowHalf = 1<<32 - 1
 //     is its terminal. CVE-2017-5226, CVE-2023-28100, TIOCSTI(2const), TIOCLINUX(2const)
 //   - socket(2) with AF_ALG or AF_VSOCK. Docker's rules allow families above AF_VSOCK, in 64 bits: a bit in the high half
 //     is enough to pass them. CVE-2026-31431, vsock(7)
+//   - io_setup(2): the kernel has a limit on events for the whole host, and no other (fs.aio-max-nr). It fails with ENOSYS, as in
+//     a kernel without it, for which libraries have something else.
 func Default(capabilities []string) (*specs.LinuxSeccomp, error) {
 	profile, err := seccomp.GetDefaultProfile(specFor(capabilities))
 	if err != nil {
@@ -46,15 +48,15 @@ func refusals() []specs.LinuxSyscall {
 		{"socket", 0, unix.AF_ALG},
 		{"socket", 0, unix.AF_VSOCK},
 	}
-	eperm := uint(unix.EPERM)
-	rules := make([]specs.LinuxSyscall, len(refused))
-	for i, r := range refused {
-		rules[i] = specs.LinuxSyscall{
+	eperm, enosys := uint(unix.EPERM), uint(unix.ENOSYS)
+	rules := []specs.LinuxSyscall{{Names: []string{"io_setup"}, Action: specs.ActErrno, ErrnoRet: &enosys}}
+	for _, r := range refused {
+		rules = append(rules, specs.LinuxSyscall{
 			Names:    []string{r.name},
 			Action:   specs.ActErrno,
 			ErrnoRet: &eperm,
 			Args:     []specs.LinuxSeccompArg{{Index: r.index, Op: specs.OpMaskedEqual, Value: lowHalf, ValueTwo: r.value}},
-		}
+		})
 	}
 	return rules
 }

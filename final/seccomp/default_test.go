@@ -51,6 +51,8 @@ func TestDefault(t *testing.T) {
 		{"mount", "mount", [6]uint64{}, eperm},
 		{"keyctl", "keyctl", [6]uint64{}, eperm},
 		{"io_uring", "io_uring_setup", [6]uint64{}, eperm},
+		{"io_setup", "io_setup", [6]uint64{}, enosys},
+		{"io_submit", "io_submit", [6]uint64{}, allow},
 		{"personality", "personality", [6]uint64{0x20000}, allow},
 		{"another personality", "personality", [6]uint64{0x40000}, eperm},
 		{"TCGETS", "ioctl", [6]uint64{1: unix.TCGETS}, allow},

@@ -39,6 +39,7 @@ var numbers = map[string]uint32{
 	"getppid": unix.SYS_GETPPID, "getuid": unix.SYS_GETUID, "geteuid": unix.SYS_GETEUID, "getgid": unix.SYS_GETGID,
 	"getegid": unix.SYS_GETEGID, "unshare": unix.SYS_UNSHARE, "setns": unix.SYS_SETNS, "mount": unix.SYS_MOUNT,
 	"rseq_slice_yield": unix.SYS_RSEQ_SLICE_YIELD, "io_uring_setup": unix.SYS_IO_URING_SETUP, "kill": unix.SYS_KILL,
+	"io_setup": unix.SYS_IO_SETUP, "io_submit": unix.SYS_IO_SUBMIT,
 	"faccessat2": unix.SYS_FACCESSAT2, "umount2": unix.SYS_UMOUNT2, "reboot": unix.SYS_REBOOT, "futex": unix.SYS_FUTEX,
 	"accept": unix.SYS_ACCEPT, "recvmsg": unix.SYS_RECVMSG, "semop": unix.SYS_SEMOP, "shmget": unix.SYS_SHMGET,
 }
