@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -132,11 +131,7 @@ func watch(r *container.Run) (int, error) {
 		}()
 	}
 	status := r.WaitDetached()
-	select {
-	case <-logged:
-	// Something that has the terminal open may have left the container.
-	case <-time.After(time.Second):
-	}
+	<-logged
 	if err := tooMuchMemory(r, status); err != nil {
 		noteInLog(r, err)
 	}

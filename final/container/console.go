@@ -61,10 +61,10 @@ func (c *Console) inForeground() bool {
 // A console connects the caller's terminal with that of the command. All of its methods do nothing if there is none.
 type console struct {
 	*Console
-	master *os.File
-	typed  chan unix.Signal
-	want   chan struct{}
-	shown  chan struct{}
+	terminal *Terminal
+	typed    chan unix.Signal
+	want     chan struct{}
+	shown    chan struct{}
 	// showing says that something is on its way to the caller's terminal.
 	showing atomic.Bool
 
@@ -75,8 +75,8 @@ type console struct {
 	over bool
 }
 
-func newConsole(master *os.File, c *Console) *console {
-	return &console{Console: c, master: master, typed: make(chan unix.Signal), want: make(chan struct{}), shown: make(chan struct{})}
+func newConsole(t *Terminal, c *Console) *console {
+	return &console{Console: c, terminal: t, typed: make(chan unix.Signal), want: make(chan struct{}), shown: make(chan struct{})}
 }
 
 // start makes the caller's terminal pass every key on as it is, and show all output as it is.
@@ -86,40 +86,29 @@ func (c *console) start() {
 	go c.read()
 }
 
-// stop shows what is left to show, and restores the terminal.
+// stop shows what is left to show, however slowly it is read, and restores the terminal.
 func (c *console) stop() {
-	c.awaitShown()
+	<-c.shown
 	c.mutex.Lock()
 	c.over = true
 	c.mutex.Unlock()
 	c.release()
-	c.master.Close()
+	c.terminal.Close()
 }
 
-// show copies until no process has the other end open any more, which is an error. pty(7)
+// show copies until the command has ended and all is shown.
 func (c *console) show() {
 	defer close(c.shown)
 	buffer := make([]byte, 32*1024)
-	for {
-		c.hasOutput(-1)
+	for c.terminal.await() {
 		c.showing.Store(true)
-		n, err := c.master.Read(buffer)
+		n, err := c.terminal.take(buffer)
 		if err == nil {
 			_, err = c.Out.Write(buffer[:n])
 		}
 		c.showing.Store(false)
 		if err != nil {
 			return
-		}
-	}
-}
-
-// hasOutput waits for something to show, or the end of it, for so many milliseconds, or for ever if it is -1.
-func (c *console) hasOutput(while int) bool {
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.master.Fd()), Events: unix.POLLIN}}, while)
-		if err != unix.EINTR {
-			return n > 0
 		}
 	}
 }
@@ -136,23 +125,8 @@ func (c *console) drain() {
 		default:
 		}
 		// In this order: what is being shown is not there to be read any more.
-		if !c.hasOutput(0) && !c.showing.Load() {
+		if !c.terminal.hasOutput(0) && !c.showing.Load() {
 			return
-		}
-	}
-}
-
-// awaitShown waits until all is shown, however slowly it is read. But something that has the other end open may have left the
-// container, as a descriptor can be sent elsewhere: after a second of silence there is no more to wait for.
-func (c *console) awaitShown() {
-	for {
-		select {
-		case <-c.shown:
-			return
-		case <-time.After(time.Second):
-			if !c.showing.Load() {
-				return
-			}
 		}
 	}
 }
@@ -207,7 +181,7 @@ func (c *console) resize() {
 		return
 	}
 	if size := c.Size(); size != nil {
-		_ = unix.IoctlSetWinsize(int(c.master.Fd()), unix.TIOCSWINSZ, size)
+		_ = unix.IoctlSetWinsize(int(c.terminal.master.Fd()), unix.TIOCSWINSZ, size)
 	}
 }
 
@@ -233,7 +207,7 @@ func (c *console) read() {
 // lose the key by that: so it is typed again and again.
 func (c *console) end() {
 	for {
-		if _, err := c.master.Write([]byte{4}); err != nil {
+		if _, err := c.terminal.master.Write([]byte{4}); err != nil {
 			return
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -252,8 +226,8 @@ func (c *console) awaitInput() bool {
 // write passes on what is typed. A key that would end or stop any other process does nothing to process 1 by itself, so the
 // keeper is told of it.
 func (c *console) write(typed []byte) {
-	_, _ = c.master.Write(typed)
-	settings, err := unix.IoctlGetTermios(int(c.master.Fd()), unix.TCGETS)
+	_, _ = c.terminal.master.Write(typed)
+	settings, err := unix.IoctlGetTermios(int(c.terminal.master.Fd()), unix.TCGETS)
 	if err != nil || settings.Lflag&unix.ISIG == 0 {
 		return
 	}
@@ -270,7 +244,7 @@ func (c *console) write(typed []byte) {
 
 // foreground returns the process group in the foreground of the command's terminal.
 func (c *console) foreground() int {
-	group, err := unix.IoctlGetInt(int(c.master.Fd()), unix.TIOCGPGRP)
+	group, err := unix.IoctlGetInt(int(c.terminal.master.Fd()), unix.TIOCGPGRP)
 	if err != nil {
 		return 0
 	}

@@ -20,8 +20,8 @@ import (
 
 // A Process is one that this process has started in a container: process 1, or one that has joined it.
 type Process struct {
-	// Terminal is the master of the command's terminal, nil if it has none.
-	Terminal *os.File
+	// Terminal is that of the command, nil if it has none.
+	Terminal *Terminal
 	List     stage.List
 
 	socket inside.Socket
@@ -153,8 +153,8 @@ func (p *Process) waitReady() error {
 	if err == io.EOF {
 		return errGone
 	}
-	if len(descriptors) > 0 {
-		p.Terminal = os.NewFile(uintptr(descriptors[0]), "terminal")
+	if err == nil && len(descriptors) > 0 {
+		p.Terminal, err = newTerminal(descriptors[0], p.pidfd)
 	}
 	return err
 }
@@ -239,7 +239,7 @@ func (p *Process) SendTerminal(socket string) error {
 		p.Terminal.Close()
 		p.Terminal = nil
 	}()
-	return sendTo(socket, []byte("/dev/ptmx"), int(p.Terminal.Fd()))
+	return sendTo(socket, []byte("/dev/ptmx"), int(p.Terminal.master.Fd()))
 }
 
 // SendPidfd sends a descriptor of the process to who listens at a socket. pidfd_open(2)

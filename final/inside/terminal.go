@@ -45,7 +45,7 @@ func openPair(size *unix.Winsize, open func() (int, error)) (master, slave int, 
 	if err := unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0); err != nil {
 		return -1, -1, fmt.Errorf("unlock a terminal: %w", err)
 	}
-	slave, err = peer(master)
+	slave, err = Peer(master)
 	if err != nil {
 		return -1, -1, fmt.Errorf("open the other end of a terminal: %w", err)
 	}
@@ -57,8 +57,8 @@ func openPair(size *unix.Winsize, open func() (int, error)) (master, slave int, 
 	return master, slave, nil
 }
 
-// peer returns the other end of a terminal. TIOCGPTPEER(2const)
-func peer(master int) (int, error) {
+// Peer opens the other end of a terminal. TIOCGPTPEER(2const)
+func Peer(master int) (int, error) {
 	slave, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
 	if errno != 0 {
 		return -1, errno

@@ -1,0 +1,114 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/inside"
+)
+
+// A Terminal is that of a command. We have the master, and what the command prints can be read from it. pty(7)
+type Terminal struct {
+	master *os.File
+	// peer is the command's side. Reading from the master fails while nobody has that side open, although a process of the container can
+	// open it again at any time, as /dev/console. So we keep it open until the command has ended.
+	peer *os.File
+	// pidfd is a descriptor of the command.
+	pidfd int
+	// over says that the command has ended. What it has printed can still be on its way: left bytes are read until the deadline, and
+	// after it what is there.
+	over     bool
+	left     int
+	deadline time.Time
+}
+
+// A process that has left the container may have the terminal open when the command has ended, and print for ever. The kernel keeps less
+// than maxLeft bytes of what the command itself has printed.
+const (
+	maxLeft = 64 << 10
+	maxWait = time.Second
+)
+
+func newTerminal(master, pidfd int) (*Terminal, error) {
+	t := &Terminal{master: os.NewFile(uintptr(master), "terminal"), pidfd: pidfd}
+	peer, err := inside.Peer(master)
+	if err != nil {
+		t.Close()
+		return nil, fmt.Errorf("open the command's side of its terminal: %w", err)
+	}
+	t.peer = os.NewFile(uintptr(peer), "the command's side of its terminal")
+	return t, nil
+}
+
+// Read waits for what the command prints. It returns io.EOF when the command has ended and all of it has been read.
+func (t *Terminal) Read(buffer []byte) (int, error) {
+	if !t.await() {
+		return 0, io.EOF
+	}
+	return t.take(buffer)
+}
+
+// Close hangs up: processes that still have the terminal open cannot use it any more.
+func (t *Terminal) Close() {
+	t.peer.Close()
+	t.master.Close()
+}
+
+// await waits until there is something to take. It returns false when there will be nothing any more.
+func (t *Terminal) await() bool {
+	if !t.over {
+		ready := poll(-1, int(t.master.Fd()), t.pidfd)
+		if !ready[1] {
+			return true
+		}
+		t.over, t.left, t.deadline = true, maxLeft, time.Now().Add(maxWait)
+		// If nobody else has it open, reading fails from now on when all has been read.
+		t.peer.Close()
+	}
+	return t.left > 0 && t.hasOutput(max(0, time.Until(t.deadline)))
+}
+
+// take reads what is there.
+func (t *Terminal) take(buffer []byte) (int, error) {
+	if t.over {
+		buffer = buffer[:min(len(buffer), t.left)]
+	}
+	n, err := t.master.Read(buffer)
+	if t.over {
+		t.left -= n
+	}
+	if errors.Is(err, unix.EIO) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// hasOutput waits a while for something to take, or the end of it.
+func (t *Terminal) hasOutput(while time.Duration) bool {
+	return poll(int(while.Milliseconds()), int(t.master.Fd()))[0]
+}
+
+// poll waits so many milliseconds, or for ever if it is -1, until one of the descriptors can be read, and returns which of them can.
+func poll(while int, descriptors ...int) []bool {
+	fds := make([]unix.PollFd, len(descriptors))
+	for i, fd := range descriptors {
+		fds[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	}
+	for {
+		if _, err := unix.Poll(fds, while); err != unix.EINTR {
+			break
+		}
+	}
+	ready := make([]bool, len(fds))
+	for i := range fds {
+		ready[i] = fds[i].Revents != 0
+	}
+	return ready
+}
