@@ -40,6 +40,7 @@ var attacks = map[string]func(args []string) error{
 	"hold":      holdProgram,
 	"spoil":     spoilProgram,
 	"hunt":      huntProgram,
+	"sockets":   fillSockets,
 }
 
 // attack tries one, and prints what came of it: "done", or the name of the error.

@@ -8,11 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -46,7 +43,7 @@ type setting struct {
 
 // Set writes the limits to the files of the cgroup, which Create has made. It may be called again: what is not set in the
 // resources stays as it is. Zero means "not set" for sizes, shares, weights, quota and period, as callers expect, but not for
-// linux.resources.pids.limit, where it is a limit. -1 means no limit. Kernel memory is ignored, as the specification has it.
+// linux.resources.pids.limit, where it is a limit: see pidsMax. -1 means no limit. Kernel memory is ignored, as the specification has it.
 //
 // What this host cannot do is an error that names the field, with one exception: where the kernel does not count swap, a limit
 // that allows no swap, or any, is left out.
@@ -66,6 +63,7 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
+	r = c.keepTCP(r)
 	settings, err := c.plan(r)
 	if err != nil {
 		return err
@@ -118,7 +116,7 @@ func (c *Cgroup) plan(r *specs.LinuxResources) ([]setting, error) {
 		return nil, refuse("memory.swap", "needs linux.resources.memory.limit on cgroup v2, where swap has a limit of its own")
 	}
 	if len(r.Unified) > 0 && c.Mode != V2 {
-		return nil, fmt.Errorf("linux.resources.unified: not supported on cgroup v1: %s", slices.Sorted(maps.Keys(r.Unified))[0])
+		return nil, fmt.Errorf("linux.resources.unified: invalid configuration: not supported on cgroup v1: %s", slices.Sorted(maps.Keys(r.Unified))[0])
 	}
 	if _, err := c.planDevices(r.Devices); err != nil {
 		return nil, err
@@ -233,31 +231,6 @@ func writeFile(file, value string) error {
 		return &fs.PathError{Op: "write", Path: file, Err: err}
 	}
 	return nil
-}
-
-// keepQuota fills in the quota of a cgroup of version 2 where only a period is given: both are in one file there.
-func (c *Cgroup) keepQuota(resources *specs.LinuxResources) (*specs.LinuxResources, error) {
-	d := c.dirOf("cpu")
-	cpu := resources.CPU
-	if d == nil || d.Version == 1 || cpu == nil || isSet(cpu.Quota) || !isSet(cpu.Period) {
-		return resources, nil
-	}
-	text, err := os.ReadFile(path.Join(d.Path, "cpu.max"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return resources, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("linux.resources.cpu.period: %w", err)
-	}
-	quota, _, _ := strings.Cut(string(text), " ")
-	number, err := strconv.ParseInt(quota, 10, 64)
-	if err != nil {
-		return resources, nil
-	}
-	r, withQuota := *resources, *cpu
-	withQuota.Quota = &number
-	r.CPU = &withQuota
-	return &r, nil
 }
 
 // checkUsage refuses a memory limit below what is used, where linux.resources.memory.checkBeforeUpdate asks for that. On

@@ -122,12 +122,12 @@ func TestUnlimitedAndUnset(t *testing.T) {
 		CPU: &specs.LinuxCPU{Quota: new(int64(-1))}}
 	settings, err := (&Cgroup{Mode: V1, Dirs: allV1}).plan(unlimited)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"memory.limit_in_bytes: -1", "memory.memsw.limit_in_bytes: -1?", "cpu.cfs_quota_us: -1", "pids.max: max"}, lines(settings))
+	assert.Equal(t, []string{"memory.limit_in_bytes: -1", "memory.memsw.limit_in_bytes: -1?", "memory.kmem.tcp.limit_in_bytes: -1?", "cpu.cfs_quota_us: -1", "pids.max: max"}, lines(settings))
 	settings, err = (&Cgroup{Mode: V2, Dirs: allV2}).plan(unlimited)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"memory.max: max", "memory.swap.max: max?", "cpu.max: max", "pids.max: max"}, lines(settings))
 
-	// Zero is a limit for pids, and nothing elsewhere.
+	// Zero is a limit for pids, where it is the same as one, and nothing elsewhere.
 	zero := &specs.LinuxResources{
 		Memory:  &specs.LinuxMemory{Limit: new(int64(0)), Swap: new(int64(0)), Reservation: new(int64(0)), KernelTCP: new(int64(0))},
 		CPU:     &specs.LinuxCPU{Shares: new(uint64(0)), Quota: new(int64(0)), Period: new(uint64(0)), RealtimePeriod: new(uint64(0)), RealtimeRuntime: new(int64(0))},
@@ -138,7 +138,7 @@ func TestUnlimitedAndUnset(t *testing.T) {
 	for _, c := range []*Cgroup{{Mode: V1, Dirs: allV1}, {Mode: V2, Dirs: allV2}} {
 		settings, err = c.plan(zero)
 		require.NoError(t, err)
-		assert.Equal(t, []string{"pids.max: 0"}, lines(settings))
+		assert.Equal(t, []string{"pids.max: 1"}, lines(settings))
 	}
 }
 
@@ -209,7 +209,7 @@ func TestWhatAVersionCannotDoIsRefused(t *testing.T) {
 	assert.NoError(t, err)
 
 	_, err = v1.plan(&specs.LinuxResources{Unified: map[string]string{"memory.high": "1"}})
-	assert.EqualError(t, err, "linux.resources.unified: not supported on cgroup v1: memory.high")
+	assert.EqualError(t, err, "linux.resources.unified: invalid configuration: not supported on cgroup v1: memory.high")
 	_, err = (&Cgroup{Mode: V1}).plan(everything())
 	assert.EqualError(t, err, "linux.resources.memory.limit: the memory controller is not mounted")
 }

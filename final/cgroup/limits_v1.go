@@ -21,7 +21,7 @@ var limitsV1 = []limit{
 	{field: "memory.reservation", controller: "memory", file: "memory.soft_limit_in_bytes",
 		values: func(r *resources) []string { return unlessZero(r.Memory.Reservation) }},
 	{field: "memory.kernelTCP", controller: "memory", file: "memory.kmem.tcp.limit_in_bytes",
-		values: func(r *resources) []string { return unlessZero(r.Memory.KernelTCP) }},
+		values: func(r *resources) []string { return unlessZero(memoryOfTCP(r.Memory)) }, optional: func(r *resources) bool { return !isSet(r.Memory.KernelTCP) }},
 	{field: "memory.swappiness", controller: "memory", file: "memory.swappiness",
 		values: func(r *resources) []string { return swappiness(r.Memory) }},
 	{field: "memory.disableOOMKiller", controller: "memory", file: "memory.oom_control",
@@ -49,7 +49,7 @@ var limitsV1 = []limit{
 		values: func(r *resources) []string { return text(r.CPU.Mems) }},
 
 	{field: "pids.limit", controller: "pids", file: "pids.max",
-		values: func(r *resources) []string { return orMax(r.Pids.Limit) }},
+		values: func(r *resources) []string { return pidsMax(r.Pids) }},
 
 	{field: "blockIO.weight", controller: "blkio", file: "blkio.bfq.weight",
 		values: func(r *resources) []string { return unlessZero(r.BlockIO.Weight) }},

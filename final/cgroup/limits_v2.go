@@ -47,7 +47,7 @@ var limitsV2 = []limit{
 		values: func(r *resources) []string { return text(r.CPU.Mems) }},
 
 	{field: "pids.limit", controller: "pids", file: "pids.max",
-		values: func(r *resources) []string { return orMax(r.Pids.Limit) }},
+		values: func(r *resources) []string { return pidsMax(r.Pids) }},
 
 	{field: "blockIO.weight", controller: "io", file: "io.bfq.weight",
 		values: func(r *resources) []string { return unlessZero(r.BlockIO.Weight) }},

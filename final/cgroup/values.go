@@ -94,6 +94,24 @@ func memoryAndSwap(m *specs.LinuxMemory) *int64 {
 	return m.Swap
 }
 
+// memoryOfTCP returns the limit on what sockets keep for the other end to read. Version 1 does not count that as memory, so it has the
+// same limit again, unless it has one of its own. cgroup-v1/memory.rst, "Current Kernel Memory resources accounted"
+func memoryOfTCP(m *specs.LinuxMemory) *int64 {
+	if !isSet(m.KernelTCP) {
+		return m.Limit
+	}
+	return m.KernelTCP
+}
+
+// pidsMax turns no process at all into one, which comes to the same: the first one is there already, and none can be forked. systemd
+// takes no 0, and other runtimes write 1 as well.
+func pidsMax(p *specs.LinuxPids) []string {
+	if p.Limit != nil && *p.Limit == 0 {
+		return []string{"1"}
+	}
+	return orMax(p.Limit)
+}
+
 // swapOnly returns what version 2 wants: the limit on swap alone. The configuration has that on memory and swap together.
 func swapOnly(m *specs.LinuxMemory) []string {
 	both := memoryAndSwap(m)

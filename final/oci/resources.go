@@ -71,12 +71,16 @@ func section[T any](to **T, value *T) func(set func(string) error) func(string) 
 func ignore(string) error { return nil }
 
 func parsePidsLimit(text string) (int64, error) {
-	if text == "-1" {
+	switch text {
+	case "-1":
 		return -1, nil
+	case "0":
+		// None but the first process, as with 1.
+		return 0, nil
 	}
 	n, err := parsePids(text)
 	if err != nil {
-		err = fmt.Errorf("%w, or -1 for no limit", err)
+		err = fmt.Errorf("%w, 0 for process 1 alone, or -1 for no limit", err)
 	}
 	return n, err
 }
