@@ -21,7 +21,8 @@ type execution struct {
 	options oci.ExecOptions
 	// The console and pid file are as for a bundle.
 	bundle
-	process, cgroup                   string
+	process                           string
+	cgroups                           []string
 	detach, interactive, ignorePaused bool
 	ttySaid                           bool
 	command                           []string
@@ -37,7 +38,7 @@ func parseExec(args []string) (id string, e *execution, err error) {
 	set.StringVar(&e.pidFile, "pid-file", "", "file to write the number of the process to")
 	set.StringVar(&e.consoleSocket, "console-socket", "", "socket that gets the terminal")
 	set.StringVar(&e.pidfdSocket, "pidfd-socket", "", "socket that gets a descriptor of the process")
-	set.StringVar(&e.cgroup, "cgroup", "", "cgroup of the process, below that of the container")
+	set.StringArrayVar(&e.cgroups, "cgroup", nil, "[CONTROLLER:]PATH of a cgroup for the process, below that of the container")
 	set.IntVar(&e.preserveFDs, "preserve-fds", 0, "how many descriptors, from 3 on, the command gets")
 	set.BoolVar(&e.ignorePaused, "ignore-paused", false, "wait where the container is paused, until it is resumed")
 	if err := parse(set, args, 1, -1); err != nil {
@@ -129,7 +130,7 @@ func (e *execution) join(c *container.Container, console *container.Console) (*c
 	if err != nil {
 		return nil, err
 	}
-	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Cgroup: e.cgroup}
+	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Cgroups: e.cgroups}
 	if request.Extra, err = preserved(e.preserveFDs); err != nil {
 		return nil, err
 	}

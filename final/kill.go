@@ -31,9 +31,10 @@ func kill(root string, args []string) (int, error) {
 	return 0, container.Kill(root, set.Arg(0), sig)
 }
 
-// parseSignal reads a name, with or without SIG, or a number from 1 to 64. signal(7)
+// parseSignal reads a name, with or without SIG, or a number from 1 to 64; or 0, which is no signal but asks for the process.
+// signal(7), kill(2)
 func parseSignal(text string) (unix.Signal, error) {
-	if n, err := strconv.Atoi(text); err == nil && n >= 1 && n <= 64 {
+	if n, err := strconv.Atoi(text); err == nil && n >= 0 && n <= 64 {
 		return unix.Signal(n), nil
 	}
 	name := strings.ToUpper(text)
@@ -43,5 +44,5 @@ func parseSignal(text string) (unix.Signal, error) {
 	if sig := unix.SignalNum(name); sig != 0 {
 		return sig, nil
 	}
-	return 0, fmt.Errorf("unknown signal %q (want a name such as TERM, or a number from 1 to 64)", text)
+	return 0, fmt.Errorf("unknown signal %q (want a name such as TERM, or a number from 0 to 64)", text)
 }

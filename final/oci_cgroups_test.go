@@ -119,7 +119,7 @@ func TestACgroupThatWasThereStays(t *testing.T) {
 	other := c.beside()
 	other.spec.Linux.CgroupsPath = c.spec.Linux.CgroupsPath
 	other.spec.Process.Args = []string{"true"}
-	refused(t, other.create(), 1, "is in use")
+	refused(t, other.create(), 1, "container's cgroup is not empty")
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	require.DirExists(t, parent)
 	c.spec.Linux.CgroupsPath += "/below"

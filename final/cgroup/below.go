@@ -3,25 +3,67 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
 )
 
-// Below returns a cgroup that the container has made below its own, for a process that is to be in that. The name is a path, which
-// starts at the cgroup of the container. Empty is that itself.
-func (c *Cgroup) Below(name string) (*Cgroup, error) {
-	if name == "" {
-		return c, nil
-	}
-	if slices.Contains(strings.Split(name, "/"), "..") {
-		return nil, fmt.Errorf("--cgroup %q: want a path without .., below the cgroup of the container", name)
-	}
+// Below returns the cgroups for a process that is to be in some that the container has made below its own. Each place is a path, which
+// starts at the cgroup of the container. A path is for all trees, and the only one then, or for the trees of some controllers of
+// version 1, which stand before a colon: "cpu,cpuacct:a/b". No place is the cgroup of the container itself.
+func (c *Cgroup) Below(places []string) (*Cgroup, error) {
 	below := *c
 	below.Dirs = slices.Clone(c.Dirs)
-	for i := range below.Dirs {
-		below.Dirs[i].Path = path.Join(below.Dirs[i].Path, name)
+	below.exact = len(places) > 0
+	for _, place := range places {
+		controllers, name, hasControllers := strings.Cut(place, ":")
+		var err error
+		switch {
+		case hasControllers:
+			err = below.moveDown(c, strings.Split(controllers, ","), name)
+		case len(places) > 1:
+			err = errors.New("want CONTROLLER:PATH, as there are several")
+		default:
+			err = below.moveDown(c, nil, place)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--cgroup %q: %w", place, err)
+		}
 	}
 	return &below, nil
+}
+
+// moveDown changes the directories of some controllers, nil for all, to others below them, which must be there.
+func (c *Cgroup) moveDown(from *Cgroup, controllers []string, name string) error {
+	if slices.Contains(strings.Split(name, "/"), "..") {
+		return errors.New("bad sub cgroup path: want one without .., below the cgroup of the container")
+	}
+	for _, controller := range controllers {
+		if !slices.ContainsFunc(c.Dirs, func(d Dir) bool { return d.hasController(controller) }) {
+			return fmt.Errorf("unknown controller %q: none of version 1 (on version 2 there is one tree: want a path alone)", controller)
+		}
+	}
+	for i := range c.Dirs {
+		d := &c.Dirs[i]
+		if controllers != nil && !slices.ContainsFunc(controllers, d.hasController) {
+			continue
+		}
+		below := path.Join(from.Dirs[i].Path, name)
+		if d.Path != from.Dirs[i].Path && d.Path != below {
+			return fmt.Errorf("a process has one cgroup in each tree: %s, or %s", d.Path, below)
+		}
+		if _, err := os.Lstat(below); err != nil {
+			return fmt.Errorf("adding pid of the command to a cgroup: %w (make the cgroup first)", err)
+		}
+		d.Path = below
+	}
+	return nil
+}
+
+// hasController reports whether a tree of version 1 has a controller, or the name.
+func (d Dir) hasController(controller string) bool {
+	return d.Version == 1 && (d.Name == controller || "name="+d.Name == controller || slices.Contains(d.Controllers, controller))
 }

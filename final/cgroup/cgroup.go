@@ -5,8 +5,8 @@
 //
 // Version 1 has a tree of cgroups for each controller, or for two that are mounted together. Version 2 has one tree, with the
 // controllers that the parent gives to its children. A hybrid host has both. A container has one cgroup in every tree, of the
-// same name, so that its view of each is its own; but on a hybrid host none in that of version 2, unless that limits it. What
-// the two versions call a limit is in two tables: limits_v1.go and limits_v2.go.
+// same name, so that its view of each is its own. What the two versions call a limit is in two tables: limits_v1.go and
+// limits_v2.go.
 //
 // The life of a cgroup, all of it in the runtime and none in the container:
 //
@@ -79,6 +79,8 @@ type Cgroup struct {
 	scope *scope
 	// told are the limits that systemd was told last.
 	told []property
+	// exact says that a process joins these cgroups or none. See Below.
+	exact bool
 	// needed are the controllers of version 2 that the limits given to New need.
 	needed []string
 }
@@ -131,11 +133,16 @@ func newIn(mode Mode, trees []tree, cgroupsPath string, resources *specs.LinuxRe
 		return nil, err
 	}
 	c.needed = controllersOf(settings)
+	return c, nil
+}
+
+// Lean leaves out the tree of version 2 of a hybrid host, unless a limit needs it: a process joins the others sooner, see Tasks. It
+// stays in the cgroup of the runtime there.
+func (c *Cgroup) Lean() *Cgroup {
 	if c.Mode == Hybrid && len(c.needed) == 0 {
-		// Nothing is limited by the tree of version 2.
 		c.Dirs = slices.DeleteFunc(c.Dirs, func(d Dir) bool { return d.Version == 2 })
 	}
-	return c, nil
+	return c
 }
 
 // checkPath refuses a path that is no cgroup of its own, or that leads out of the tree.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -16,34 +15,47 @@ import (
 
 // Create makes the directory of the cgroup in every tree, and those above it that are missing. If that fails in one tree, it
 // removes what it has made in the others. A directory that is there already is used as it is, and stays when the container
-// goes; but one with processes in it belongs to another container, and is refused.
+// goes. One with processes in it belongs to another container, and one that is frozen would stop the container before it starts:
+// both are refused.
 //
 // On version 2 it has the controllers enabled that the limits given to New need. On version 1 a new cgroup has no processors and
-// no memory nodes to run on, so it gets those of its parent. cgroups(7), cpuset(7)
+// no memory nodes to run on, so it gets those of its parent, and so does a parent that somebody made and left without.
+// cgroups(7), cpuset(7)
 func (c *Cgroup) Create() error {
 	if c.scope != nil {
 		return nil
 	}
+	err := c.createAll()
+	if err != nil {
+		err = errors.Join(err, c.Remove())
+	}
+	return err
+}
+
+func (c *Cgroup) createAll() error {
 	for i := range c.Dirs {
 		if err := c.Dirs[i].create(); err != nil {
-			return errors.Join(err, c.Remove())
+			return err
 		}
 	}
-	if err := c.enable(c.needed); err != nil {
-		return errors.Join(err, c.Remove())
+	if err := c.checkThawed(); err != nil {
+		return err
 	}
-	return nil
+	return c.enable(c.needed)
 }
 
 func (d *Dir) create() error {
 	err := d.make()
 	if errors.Is(err, unix.EEXIST) {
-		return d.checkEmpty()
+		err = d.checkEmpty()
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return d.fillCpuset()
 }
 
-// make makes the directory, which must not be there, and those above it.
+// make makes the directory and those above it. It returns EEXIST if the directory is there already.
 func (d *Dir) make() error {
 	// Most often only the last directory is missing.
 	err := unix.Mkdir(d.Path, 0o755)
@@ -56,9 +68,6 @@ func (d *Dir) make() error {
 	}
 	if err != nil {
 		return d.mkdirError(err)
-	}
-	if slices.Contains(d.Controllers, "cpuset") {
-		return d.inheritCpuset()
 	}
 	return nil
 }
@@ -97,37 +106,6 @@ func (d *Dir) mkdirError(err error) error {
 		advice = " (the directory above it is gone again)"
 	}
 	return fmt.Errorf("make cgroup: %w%s", &fs.PathError{Op: "mkdir", Path: d.Path, Err: err}, advice)
-}
-
-// checkEmpty refuses to share a cgroup with another container, whose limits would be ours, and whose end would be. OCI
-// config-linux.md, "Control groups".
-func (d *Dir) checkEmpty() error {
-	procs, err := readProcs(d.Path)
-	if err != nil {
-		return err
-	}
-	if len(procs) > 0 {
-		return fmt.Errorf("cgroup %s is in use: %d processes are in it", d.Path, len(procs))
-	}
-	return nil
-}
-
-// inheritCpuset goes down the tree, as one cgroup can only have what the one above it has.
-func (d *Dir) inheritCpuset() error {
-	dirs := d.lineage()
-	from := slices.Index(dirs, d.Made)
-	for i := from; i > 0 && i < len(dirs); i++ {
-		for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
-			value, err := os.ReadFile(path.Join(dirs[i-1], name))
-			if err != nil {
-				return err
-			}
-			if err := writeFile(path.Join(dirs[i], name), string(value)); err != nil {
-				return fmt.Errorf("give the new cgroup what its parent has: %w", err)
-			}
-		}
-	}
-	return nil
 }
 
 // counting are the controllers that are of use without a limit: for what they count.

@@ -43,6 +43,20 @@ func (c *Cgroup) Frozen() (bool, error) {
 	}
 }
 
+// Thaw lets processes go on that are to end, also those in cgroups below that the container has frozen itself: on version 1 what is
+// frozen does not end. What it cannot thaw is gone, or seen by who waits for the end.
+func (c *Cgroup) Thaw() {
+	d := c.freezer()
+	if d == nil {
+		return
+	}
+	file, value := d.freezeFile(false)
+	_ = walk(d.Path, func(dir string) error {
+		_ = writeFile(path.Join(dir, file), value)
+		return nil
+	})
+}
+
 // The words of version 1.
 const (
 	frozen  = "FROZEN"
@@ -55,10 +69,7 @@ func (c *Cgroup) freezer() *Dir { return c.dirOf("freezer") }
 
 func (d *Dir) freeze(freeze bool) error {
 	wanted := map[bool]string{true: frozen, false: thawed}[freeze]
-	file, value := "freezer.state", wanted
-	if d.Version == 2 {
-		file, value = "cgroup.freeze", map[bool]string{true: "1", false: "0"}[freeze]
-	}
+	file, value := d.freezeFile(freeze)
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		// Version 1 may stay halfway, when a process forks at that moment, until it is told again.
 		if err := writeFile(path.Join(d.Path, file), value); err != nil {
@@ -72,6 +83,14 @@ func (d *Dir) freeze(freeze bool) error {
 			return fmt.Errorf("%s: still not %s after %v", d.Path, wanted, patience)
 		}
 	}
+}
+
+// freezeFile returns the file that stops processes or lets them go on, and what to write to it.
+func (d *Dir) freezeFile(freeze bool) (name, value string) {
+	if d.Version == 2 {
+		return "cgroup.freeze", map[bool]string{true: "1", false: "0"}[freeze]
+	}
+	return "freezer.state", map[bool]string{true: frozen, false: thawed}[freeze]
 }
 
 // freezeState is frozen when the last process has been stopped, and thawed when the first goes on. Version 2 has nothing between.

@@ -55,7 +55,7 @@ func (c *Cgroup) Join(pid int) error {
 	memory := c.dirOf("memory")
 	for i := range c.Dirs {
 		if d := &c.Dirs[i]; d != memory {
-			if err := d.join(number); err != nil {
+			if err := c.join(d, number); err != nil {
 				return err
 			}
 		}
@@ -63,12 +63,12 @@ func (c *Cgroup) Join(pid int) error {
 	if memory == nil {
 		return nil
 	}
-	return memory.join(number)
+	return c.join(memory, number)
 }
 
-func (d *Dir) join(pid string) error {
+func (c *Cgroup) join(d *Dir, pid string) error {
 	err := writeFile(path.Join(d.Path, "cgroup.procs"), pid)
-	if errors.Is(err, unix.EBUSY) && d.Version == 2 {
+	if errors.Is(err, unix.EBUSY) && d.Version == 2 && !c.exact {
 		err = d.joinBelow(pid, err)
 	}
 	advice := ""
@@ -88,7 +88,7 @@ func (d *Dir) join(pid string) error {
 	case errors.Is(err, unix.EINVAL) && slices.Contains(d.Controllers, "cpu"):
 		advice = " (a realtime process needs linux.resources.cpu.realtimeRuntime)"
 	}
-	return fmt.Errorf("put process %s into its cgroup: %w%s", pid, err, advice)
+	return fmt.Errorf("adding pid %s to cgroups: %w%s", pid, err, advice)
 }
 
 // joinBelow is for a container that manages cgroups of its own, as one with systemd does: it has moved its processes to cgroups

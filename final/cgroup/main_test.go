@@ -40,27 +40,6 @@ func created(t testing.TB, r *specs.LinuxResources) *Cgroup {
 	return c
 }
 
-// createdEverywhere returns a cgroup in all trees: on a hybrid host New leaves out that of version 2 unless a limit needs it.
-func createdEverywhere(t testing.TB) *Cgroup {
-	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: make test")
-	}
-	mode, trees, err := findTrees(sysfs)
-	require.NoError(t, err)
-	all := &Cgroup{Mode: mode}
-	path := testPath()
-	for i := range trees {
-		version := map[int]Mode{1: V1, 2: V2}[trees[i].version]
-		c, err := newIn(version, trees[i:i+1], path, nil)
-		require.NoError(t, err)
-		all.Dirs = append(all.Dirs, c.Dirs...)
-	}
-	require.NoError(t, all.Create())
-	t.Cleanup(func() { require.NoError(t, all.Remove()) })
-	return all
-}
-
 // command is a shell that waits for a line, so that it can join a cgroup before it does anything.
 type command struct {
 	*exec.Cmd

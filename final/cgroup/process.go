@@ -22,9 +22,13 @@ func (c *Cgroup) Procs() ([]int, error) {
 	if len(c.Dirs) == 0 {
 		return nil, nil
 	}
-	d := c.watched()
+	return procsBelow(c.watched().Path)
+}
+
+// procsBelow is Procs for one tree.
+func procsBelow(dir string) ([]int, error) {
 	var pids []int
-	err := walk(d.Path, func(dir string) error {
+	err := walk(dir, func(dir string) error {
 		procs, err := readProcs(dir)
 		pids = append(pids, procs...)
 		return err
@@ -56,9 +60,7 @@ func (c *Cgroup) Kill(sig unix.Signal) error {
 				return err
 			}
 		}
-		if d := c.freezer(); d != nil && d.Version == 1 {
-			writeFile(path.Join(d.Path, "freezer.state"), thawed)
-		}
+		c.Thaw()
 		pids, err := c.Procs()
 		if err != nil || len(pids) == 0 {
 			return err

@@ -57,7 +57,7 @@ func TestPidsLimitStopsFork(t *testing.T) {
 
 // onlyVersion has the trees of one version, so that both ways of doing things are tried on a hybrid host.
 func onlyVersion(t *testing.T, version int) *Cgroup {
-	whole := createdEverywhere(t)
+	whole := created(t, nil)
 	c := &Cgroup{Mode: whole.Mode}
 	for _, d := range whole.Dirs {
 		if d.Version == version {

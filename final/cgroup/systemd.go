@@ -75,12 +75,6 @@ func (s *scope) in(mode Mode, trees []tree, dir string, resources *specs.LinuxRe
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range trees {
-		if mode == Hybrid && t.version == 2 && !slices.ContainsFunc(c.Dirs, func(d Dir) bool { return d.Version == 2 }) {
-			// systemd looks there for who belongs to the unit.
-			c.Dirs = append(c.Dirs, Dir{Name: t.name, Version: 2, Controllers: t.controllers, Mount: t.mount, Path: path.Join(t.mount, s.dir)})
-		}
-	}
 	for i := range c.Dirs {
 		if d := &c.Dirs[i]; slices.Contains(d.Controllers, "devices") {
 			// Each time it reads its units again, systemd allows all devices to a cgroup of version 1. Not to one below.
@@ -178,6 +172,12 @@ func (c *Cgroup) start(pid int) error {
 		if err := c.Dirs[i].make(); err != nil && !errors.Is(err, unix.EEXIST) {
 			return err
 		}
+		if err := c.Dirs[i].fillCpuset(); err != nil {
+			return err
+		}
+	}
+	if err := c.checkThawed(); err != nil {
+		return err
 	}
 	if err := c.enable(c.needed); err != nil {
 		return err

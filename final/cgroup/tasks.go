@@ -32,3 +32,13 @@ func (c *Cgroup) Tasks() []string {
 func (c *Cgroup) NeedsJoin() bool {
 	return c.Unit != "" || slices.ContainsFunc(c.Dirs, func(d Dir) bool { return d.Version == 2 })
 }
+
+// JoinRest is Join for the cgroups that Tasks does not join. There may be none.
+func (c *Cgroup) JoinRest(pid int) error {
+	if c.Unit != "" {
+		return c.Join(pid)
+	}
+	rest := *c
+	rest.Dirs = slices.DeleteFunc(slices.Clone(c.Dirs), func(d Dir) bool { return d.Version == 1 })
+	return rest.Join(pid)
+}

@@ -64,18 +64,15 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	if err := r.rename(root); err != nil {
 		return err
 	}
-	// What has been left under the ID is gone by now.
+	// What has been left under the ID is gone by now. Whose the rest is, we do not know, and who cleans up after us must not end it.
+	if err := groups.CheckFree(); err != nil {
+		return err
+	}
 	r.Cgroup = planned(groups)
 	if err := r.save(); err != nil {
 		return err
 	}
-	if err := r.takeOverlay(root); err != nil {
-		return err
-	}
-	if pids, err := groups.Procs(); err != nil || len(pids) > 0 {
-		return errors.Join(err, fmt.Errorf("the cgroup of a container %s is in use: %s (there may be one under another --root)", r.request.ID, groups.Dirs[0].Path))
-	}
-	return nil
+	return r.takeOverlay(root)
 }
 
 // takeOverlay refuses an overlay that belongs to a container of the same ID whose state is elsewhere.

@@ -172,14 +172,20 @@ func (r *Run) Remove() error {
 	return r.Container.remove(&r.List)
 }
 
-// Finish notes how the command has ended, in a container that is kept.
+// Finish notes how the command has ended, in a container that is kept. The cgroups of a bundle stay as well, until delete: callers
+// read there what the container has used.
 func (r *Run) Finish(status int) error {
 	if !r.reopen() {
 		return nil
 	}
 	defer r.Close()
-	err := r.empty()
-	r.Cgroup, r.Container.Pid, r.Exit = nil, 0, &status
+	err := r.endRest()
+	if err == nil && (r.request.Bundle == "" || r.Cgroup.Unit != "") {
+		if err = r.Cgroup.Remove(); err == nil {
+			r.Cgroup = nil
+		}
+	}
+	r.Container.Pid, r.Exit = 0, &status
 	return errors.Join(err, r.set(specs.StateStopped))
 }
 
@@ -224,15 +230,21 @@ func (c *Container) remove(list *stage.List) error {
 	return err
 }
 
-// empty removes the cgroups. Processes that are still in them are not in the PID namespace of process 1 any more, or were
-// never: they are killed.
+// empty removes the cgroups, when nothing is in them any more.
 func (c *Container) empty() error {
-	if left, err := c.Cgroup.Procs(); err != nil || len(left) > 0 {
-		if err := errors.Join(err, c.Cgroup.Kill(unix.SIGKILL)); err != nil {
-			return err
-		}
+	if err := c.endRest(); err != nil {
+		return err
 	}
 	return c.Cgroup.Remove()
+}
+
+// endRest ends processes that are still in the cgroups. They are not in the PID namespace of process 1 any more, or were never.
+func (c *Container) endRest() error {
+	left, err := c.Cgroup.Procs()
+	if err != nil || len(left) > 0 {
+		err = errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
+	}
+	return err
 }
 
 // OOM returns the limit on memory in bytes if the kernel has killed a process of the container for it, or 0.

@@ -55,7 +55,7 @@ func (r *Run) cloning(p *plan) []stage.Stage {
 func (r *Run) making(root string, p *plan) []stage.Stage {
 	list := []stage.Stage{
 		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(root, r.request.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(root, p.cgroup) }},
-		{Call: fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: p.cgroup.Create},
+		{Call: fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: func() error { return r.createCgroup(p.cgroup) }},
 		{Call: fmt.Sprintf("mkdir(%q)", r.Overlay), Man: "mkdir(2)", Do: r.makeOverlay},
 	}
 	if r.request.Bundle != "" {
@@ -104,7 +104,7 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 		return append(list, limits)
 	}
 	if p.cgroup.NeedsJoin() {
-		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return p.cgroup.Join(r.pid) }})
+		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return p.cgroup.JoinRest(r.pid) }})
 	}
 	return list
 }
@@ -118,6 +118,15 @@ func (r *Run) holding() []stage.Stage {
 		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.awaitHeld},
 		{Call: "write(state.json, created)", Man: "write(2)", Do: func() error { return r.set(specs.StateCreated) }},
 	}
+}
+
+// createCgroup makes the cgroups. If that fails nothing of ours is left of them, and what is in them is somebody else's.
+func (r *Run) createCgroup(groups *cgroup.Cgroup) error {
+	err := groups.Create()
+	if err != nil {
+		r.Cgroup = nil
+	}
+	return err
 }
 
 func (r *Run) awaitHeld() error {

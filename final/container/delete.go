@@ -64,10 +64,7 @@ func (c *Container) end() error {
 	if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill process %d: %w", c.Pid, err)
 	}
-	if err := c.thaw(); err != nil {
-		return err
-	}
-	return waitEnd(process)
+	return c.waitEnd(process)
 }
 
 // process returns a descriptor of process 1, or -1 if it has ended: another may have its number. pidfd_open(2)
@@ -86,14 +83,15 @@ func (c *Container) process() (int, error) {
 // endTimeout is how long the kernel may take to end what was killed.
 const endTimeout = 10 * time.Second
 
-func waitEnd(process int) error {
-	deadline := time.Now().Add(endTimeout)
-	for {
-		left := time.Until(deadline)
-		if left < 0 {
-			return errors.New("process 1 was killed and has not ended")
+// waitEnd waits for the end of process 1, which waits for the other processes of its PID namespace. As long as one of them runs, it may
+// freeze others in cgroups below that of the container: they are thawed again and again.
+func (c *Container) waitEnd(process int) error {
+	for deadline := time.Now().Add(endTimeout); ; {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d was killed, and has not ended after %v", c.Pid, endTimeout)
 		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
+		c.thaw()
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, 100)
 		if err == unix.EINTR {
 			continue
 		}

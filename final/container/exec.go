@@ -30,8 +30,8 @@ type ExecRequest struct {
 	Size  *unix.Winsize
 	// Detached says that the command is to outlive us.
 	Detached bool
-	// Cgroup is one below that of the container. Empty for that itself.
-	Cgroup string
+	// Cgroups are places below the cgroup of the container. Empty for that itself. See [cgroup.Cgroup.Below].
+	Cgroups []string
 }
 
 // Seal starts this program again: from a read-only mount of it, and with those variables of its environment alone that have one of
@@ -79,7 +79,7 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.justEnded())
 	}
-	groups, err := c.Cgroup.Below(request.Cgroup)
+	groups, err := c.Cgroup.Below(request.Cgroups)
 	if err != nil {
 		return nil, err
 	}
@@ -138,12 +138,7 @@ func (p *Process) join(joining *plan, request *ExecRequest) error {
 		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.send(&joining.config, joining.numbers()...) }},
 		{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: p.waitReady},
 	}, p.limiting(request.Process, joining.config.UserNamespace), []stage.Stage{
-		{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error {
-			if !joining.cgroup.NeedsJoin() {
-				return nil
-			}
-			return joining.cgroup.Join(p.pid)
-		}},
+		{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return joining.cgroup.JoinRest(p.pid) }},
 		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: p.goOn},
 	})...)
 }

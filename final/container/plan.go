@@ -75,7 +75,12 @@ func newCgroup(q *Request) (*cgroup.Cgroup, error) {
 	if path == "" {
 		path = "/" + q.ID
 	}
-	return cgroup.New(path, resources)
+	groups, err := cgroup.New(path, resources)
+	if err == nil && q.Bundle == "" {
+		return groups.Lean(), nil
+	}
+	// Who calls us with a bundle may look for the container in any tree, as systemd does in that of version 2.
+	return groups, err
 }
 
 // checkLabels refuses those of what this kernel has not.

@@ -33,12 +33,47 @@ func live(root, id string, wanted ...specs.ContainerState) (*Container, error) {
 // withProcesses are the statuses of a container that has some.
 var withProcesses = []specs.ContainerState{specs.StateCreated, specs.StateRunning, StatePaused}
 
-// Kill sends a signal to process 1.
+// Kill sends a signal to process 1. Signal 0 only asks whether it runs. SIGKILL is for all processes of a container without a PID
+// namespace of its own: with a namespace, the kernel ends them together with process 1. pid_namespaces(7)
 func Kill(root, id string, sig unix.Signal) error {
+	if sig == unix.SIGKILL {
+		if c, err := live(root, id, append(withProcesses, specs.StateStopped)...); err == nil && !c.ownsPIDs() {
+			return c.killEach()
+		}
+	}
 	c, err := live(root, id, withProcesses...)
 	if err != nil {
 		return err
 	}
+	return c.signal(sig)
+}
+
+// killEach ends all processes, also if the first has ended already. It is an error if there are none.
+func (c *Container) killEach() error {
+	pids, err := c.processes()
+	if err != nil {
+		return err
+	}
+	if c.Status == specs.StateStopped && len(pids) == 0 {
+		return fmt.Errorf("container not running: %s is %s", c.ID, c.Status)
+	}
+	if c.Status != specs.StateStopped {
+		// The first may have moved to a cgroup that is not ours.
+		err = c.signal(unix.SIGKILL)
+	}
+	return errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
+}
+
+// ownsPIDs reports whether the container has a PID namespace of its own.
+func (c *Container) ownsPIDs() bool {
+	spec, err := c.Spec()
+	return err == nil && slices.ContainsFunc(spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
+		return n.Type == specs.PIDNamespace && n.Path == ""
+	})
+}
+
+// signal sends a signal to process 1.
+func (c *Container) signal(sig unix.Signal) error {
 	process, err := c.process()
 	if err != nil {
 		return err
@@ -51,20 +86,16 @@ func Kill(root, id string, sig unix.Signal) error {
 		return fmt.Errorf("send signal %d: %w", sig, err)
 	}
 	if sig == unix.SIGKILL {
-		return c.thaw()
+		c.thaw()
 	}
 	return nil
 }
 
 // thaw lets processes go on that are to end: on version 1 what is frozen does not.
-func (c *Container) thaw() error {
-	if c.Cgroup == nil {
-		return nil
+func (c *Container) thaw() {
+	if c.Cgroup != nil {
+		c.Cgroup.Thaw()
 	}
-	if frozen, _ := c.Cgroup.Frozen(); !frozen {
-		return nil
-	}
-	return c.Cgroup.Freeze(false)
 }
 
 // KillAll sends a signal to all processes of a container. There may be some, or none, when process 1 has ended: where it has no PID
@@ -74,14 +105,25 @@ func KillAll(root, id string, sig unix.Signal) error {
 	if err != nil || c.Cgroup == nil {
 		return err
 	}
+	if sig == unix.SIGKILL && c.Status != specs.StateStopped {
+		return c.killEach()
+	}
 	return c.Cgroup.Kill(sig)
 }
 
-// Processes returns the host's numbers of the processes of a container.
+// Processes returns the host's numbers of the processes of a container. One that has ended has none, but for those that process 1
+// has left behind where it has no PID namespace of its own.
 func Processes(root, id string) ([]int, error) {
-	c, err := live(root, id, withProcesses...)
+	c, err := live(root, id, append(withProcesses, specs.StateStopped)...)
 	if err != nil {
 		return nil, err
+	}
+	return c.processes()
+}
+
+func (c *Container) processes() ([]int, error) {
+	if c.Cgroup == nil {
+		return nil, nil
 	}
 	return c.Cgroup.Procs()
 }

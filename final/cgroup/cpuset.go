@@ -1,0 +1,40 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// fillCpuset gives the cgroup the processors and memory nodes of the one above it, and so each one above that has none. On version 1
+// a cgroup that somebody makes has none, and can have no processes then. cpuset(7)
+func (d *Dir) fillCpuset() error {
+	if !slices.Contains(d.Controllers, "cpuset") {
+		return nil
+	}
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		if _, err := filled(d.lineage(), name); err != nil {
+			return fmt.Errorf("give a cgroup what its parent has: %w", err)
+		}
+	}
+	return nil
+}
+
+// filled returns what a file of the last directory holds. If it was empty, it holds now what the one above does. The directories
+// start at the root of the tree, which has all.
+func filled(dirs []string, name string) (string, error) {
+	last := path.Join(dirs[len(dirs)-1], name)
+	content, err := os.ReadFile(last)
+	value := strings.TrimSpace(string(content))
+	if err != nil || value != "" || len(dirs) == 1 {
+		return value, err
+	}
+	if value, err = filled(dirs[:len(dirs)-1], name); err != nil {
+		return "", err
+	}
+	return value, writeFile(last, value)
+}
