@@ -81,6 +81,18 @@ func TestFeaturesTellTheTruth(t *testing.T) {
 	assert.Equal(t, accepts(func(c *specs.Spec) { c.Linux.IntelRdt = &specs.LinuxIntelRdt{} }) == nil, *told.Linux.IntelRdt.Enabled)
 	netDevices := map[string]specs.LinuxNetDevice{"eth0": {}}
 	assert.Equal(t, accepts(func(c *specs.Spec) { c.Linux.NetDevices = netDevices }) == nil, *told.Linux.NetDevices.Enabled)
+	for _, mode := range told.Linux.MemoryPolicy.Modes {
+		err := accepts(func(c *specs.Spec) {
+			c.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MemoryPolicyModeType(mode), Nodes: "0"}
+		})
+		assert.Equal(t, err == nil, mode != "MPOL_DEFAULT" && mode != "MPOL_LOCAL", mode)
+	}
+	for _, flag := range told.Linux.MemoryPolicy.Flags {
+		assert.NoError(t, accepts(func(c *specs.Spec) {
+			c.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MpolDefault, Flags: []specs.MemoryPolicyFlagType{specs.MemoryPolicyFlagType(flag)}}
+		}))
+	}
+	assert.Equal(t, [2]int{7, 3}, [2]int{len(told.Linux.MemoryPolicy.Modes), len(told.Linux.MemoryPolicy.Flags)})
 	assert.Equal(t, accepts(func(c *specs.Spec) { c.Process.ApparmorProfile = "x" }) == nil, *told.Linux.Apparmor.Enabled)
 	assert.Equal(t, accepts(func(c *specs.Spec) { c.Process.SelinuxLabel = "x" }) == nil, *told.Linux.Selinux.Enabled)
 	assert.Subset(t, told.Linux.Seccomp.KnownFlags, told.Linux.Seccomp.SupportedFlags)

@@ -60,6 +60,7 @@ func allFeatures() *specsfeatures.Features {
 			Apparmor:        &specsfeatures.Apparmor{Enabled: new(true)},
 			Selinux:         &specsfeatures.Selinux{Enabled: new(true)},
 			IntelRdt:        &specsfeatures.IntelRdt{Enabled: new(false)},
+			MemoryPolicy:    &specsfeatures.MemoryPolicy{Modes: oci.MemoryPolicyModes(), Flags: oci.MemoryPolicyFlags()},
 			MountExtensions: &specsfeatures.MountExtensions{IDMap: &specsfeatures.IDMap{Enabled: new(true)}},
 			NetDevices:      &specsfeatures.NetDevices{Enabled: new(false)},
 		},

@@ -119,6 +119,7 @@ func (q *ExecRequest) config(spec *specs.Spec) inside.Config {
 	config := inside.Config{
 		Capabilities: caps, Filter: q.Filter, FilterFlags: q.FilterFlags, Joins: true, Tied: !q.Detached, Size: q.Size,
 		CPUAffinity: affinityOf(q.Process, spec.Process), Personality: spec.Linux.Personality,
+		MemoryPolicy: spec.Linux.MemoryPolicy,
 	}
 	config.SetProcess(q.Process)
 	if size := sizeOf(q.Process); size != nil {

@@ -45,6 +45,7 @@ type Config struct {
 	CPUAffinity                   *specs.CPUAffinity
 	ApparmorProfile, SelinuxLabel string
 	Personality                   *specs.LinuxPersonality
+	MemoryPolicy                  *specs.LinuxMemoryPolicy
 
 	// HostHooks says that the host side has hooks to run when all mounts are made. Those of this side get State.
 	HostHooks                       bool
@@ -95,6 +96,7 @@ func (c *Config) SetContainer(spec *specs.Spec) {
 	c.Hostname, c.Domainname = spec.Hostname, spec.Domainname
 	c.Devices, c.Sysctl, c.MaskedPaths, c.ReadonlyPaths = spec.Linux.Devices, spec.Linux.Sysctl, spec.Linux.MaskedPaths, spec.Linux.ReadonlyPaths
 	c.RootfsPropagation, c.MountLabel, c.Personality = spec.Linux.RootfsPropagation, spec.Linux.MountLabel, spec.Linux.Personality
+	c.MemoryPolicy = spec.Linux.MemoryPolicy
 	c.CgroupNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.CgroupNamespace)
 	c.NetworkNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.NetworkNamespace)
 	c.HostMounts = !namespace.Has(spec.Linux.Namespaces, specs.MountNamespace)

@@ -67,6 +67,9 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 	if err := l.priorities(c); err != nil {
 		return nil, err
 	}
+	if err := l.memoryPolicy(c); err != nil {
+		return nil, err
+	}
 	l.close(c.first)
 	if !c.NoNewPrivileges {
 		// The filter comes early, and may know none of the calls by which we wait.

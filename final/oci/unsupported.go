@@ -22,8 +22,6 @@ var unsupported = []Refusal{
 		func(s *specs.Spec) bool { return len(s.Linux.NetDevices) > 0 }},
 	{"linux.intelRdt", "sharing a processor's cache needs a resctrl file system, which no container engine asks for",
 		func(s *specs.Spec) bool { return s.Linux.IntelRdt != nil }},
-	{"linux.memoryPolicy", "a policy for memory nodes is not set for the command (numactl in the container sets one)",
-		func(s *specs.Spec) bool { return s.Linux.MemoryPolicy != nil }},
 	{"solaris", "this runtime is for Linux", func(s *specs.Spec) bool { return s.Solaris != nil }},
 	{"windows", "this runtime is for Linux", func(s *specs.Spec) bool { return s.Windows != nil }},
 	{"vm", "a container is no virtual machine here", func(s *specs.Spec) bool { return s.VM != nil }},

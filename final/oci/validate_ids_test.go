@@ -116,7 +116,7 @@ func TestUnsupported(t *testing.T) {
 		assert.NotEmpty(t, refusal.Reason)
 		fields = append(fields, refusal.Field)
 	}
-	assert.Equal(t, []string{"linux.netDevices", "linux.intelRdt", "linux.memoryPolicy", "solaris", "windows", "vm", "zos", "freebsd"}, fields)
+	assert.Equal(t, []string{"linux.netDevices", "linux.intelRdt", "solaris", "windows", "vm", "zos", "freebsd"}, fields)
 }
 
 func TestHookNames(t *testing.T) {

@@ -1,0 +1,44 @@
+//go:build linux
+
+package inside
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/oci"
+	"container-workshop/final/stage"
+)
+
+// memoryPolicy adds from which memory nodes the command gets its memory. The kernel keeps the policy for each thread, and hands it on at
+// fork and execve. The call comes when we are in the cgroups, as it chooses among the nodes of the cpuset. set_mempolicy(2)
+func (l *last) memoryPolicy(c *container) error {
+	p := c.MemoryPolicy
+	if p == nil {
+		return nil
+	}
+	mode, nodes, err := oci.MemoryPolicy(p)
+	if err != nil {
+		return fmt.Errorf("linux.memoryPolicy.%w", err)
+	}
+	l.keep = append(l.keep, nodes)
+	// The kernel looks at one bit less than it is told.
+	set := call{unix.SYS_SET_MEMPOLICY, [5]uintptr{uintptr(mode), uintptr(unsafe.Pointer(nodes)), unsafe.Sizeof(*nodes)*8 + 1}}
+	l.list = append(l.list, stage.Stage{Call: fmt.Sprintf("set_mempolicy(%s)", p.Mode), Man: "set_mempolicy(2)", Do: func() error {
+		err := set.make()
+		switch {
+		case errors.Is(err, unix.EINVAL):
+			err = fmt.Errorf("%w (want nodes that are in /sys/devices/system/node/has_memory and in the cpuset, and a mode and flags that this kernel knows)", err)
+		case errors.Is(err, unix.ENOSYS):
+			err = fmt.Errorf("%w (the kernel has no NUMA: leave the field out)", err)
+		}
+		if err != nil {
+			return fmt.Errorf("linux.memoryPolicy: set_mempolicy(%s, nodes %q, flags %q): %w", p.Mode, p.Nodes, p.Flags, err)
+		}
+		return nil
+	}})
+	return nil
+}
