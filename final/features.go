@@ -62,7 +62,7 @@ func allFeatures() *specsfeatures.Features {
 			IntelRdt:        &specsfeatures.IntelRdt{Enabled: new(false)},
 			MemoryPolicy:    &specsfeatures.MemoryPolicy{Modes: oci.MemoryPolicyModes(), Flags: oci.MemoryPolicyFlags()},
 			MountExtensions: &specsfeatures.MountExtensions{IDMap: &specsfeatures.IDMap{Enabled: new(true)}},
-			NetDevices:      &specsfeatures.NetDevices{Enabled: new(false)},
+			NetDevices:      &specsfeatures.NetDevices{Enabled: new(true)},
 		},
 		Annotations: map[string]string{"org.container-workshop.checkpoint.enabled": "false"},
 		// A configuration that others have written could name directories of the host with these.

@@ -8,7 +8,8 @@
 //	clone, with new namespaces ----------------------> execve of this program, from a read-only mount
 //	writes the state, makes cgroups, meanwhile
 //	Config, with mounts of what is the host's -------> makes the container around itself: mounts
-//	       <------------------------------------------ Report: all is mounted, if there are hooks to run then
+//	       <------------------------------------------ Report: all is mounted, if the host side has to do something then
+//	network devices, if there are some to move
 //	prestart and createRuntime hooks; go on ---------> createContainer hooks; root, terminal
 //	       <------------------------------------------ Report: ready, or why not; with the terminal, if there is one
 //	puts it into the cgroup, on version 2
@@ -87,6 +88,8 @@ type Run struct {
 	request *Request
 	// pin is a descriptor of the directory of the container. As long as it is open, no other directory has its inode.
 	pin int
+	// netDevices are the host's that have been moved to the container.
+	netDevices netDevices
 }
 
 // Create makes a container up to the point where its command has only to be started. If that fails nothing is left of it.
@@ -150,6 +153,9 @@ func (r *Run) Start() error {
 		stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
 		stage.Stage{Call: "write(state.json, running)", Man: "write(2)", Do: func() error { return r.set(specs.StateRunning) }},
 	)
+	if err == nil {
+		r.netDevices.close()
+	}
 	// Hooks may ask for what needs the lock.
 	r.Close()
 	if err == nil {
@@ -165,11 +171,12 @@ func (r *Run) set(status specs.ContainerState) error {
 
 // Remove ends the container and removes all that is left of it. It is no error if parts of it are gone, or were never there.
 func (r *Run) Remove() error {
+	err := r.netDevices.back()
 	r.abandon()
 	if r.dir == "" || r.lock == -1 && !r.reopen() {
-		return nil
+		return err
 	}
-	return r.Container.remove(&r.List)
+	return errors.Join(err, r.Container.remove(&r.List))
 }
 
 // Finish notes how the command has ended, in a container that is kept. The cgroups of a bundle stay as well, until delete: callers

@@ -91,11 +91,12 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 		list = append(list, limits)
 	}
 	if p.config.HostHooks {
-		list = append(list,
-			stage.Stage{Call: "recvmsg(mounted)", Man: "unix(7)", Waiting: true, Do: r.waitMounted},
-			stage.Stage{Call: "execve(prestart and createRuntime hooks)", Man: "execve(2)", Do: r.createRuntime},
-			stage.Stage{Call: "sendmsg(hooks have been run)", Man: "unix(7)", Do: func() error { return r.send(struct{}{}) }},
-		)
+		list = append(list, stage.Stage{Call: "recvmsg(mounted)", Man: "unix(7)", Waiting: true, Do: r.waitMounted})
+		list = append(list, r.moving()...)
+		if hasHostHooks(r.request.Spec.Hooks) {
+			list = append(list, stage.Stage{Call: "execve(prestart and createRuntime hooks)", Man: "execve(2)", Do: r.createRuntime})
+		}
+		list = append(list, stage.Stage{Call: "sendmsg(hooks have been run)", Man: "unix(7)", Do: func() error { return r.send(struct{}{}) }})
 	}
 	list = append(list, stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady})
 	list = append(list, r.limiting(r.request.Spec.Process, p.config.UserNamespace)...)

@@ -60,7 +60,7 @@ func newPlan(q *Request) (_ *plan, err error) {
 	c.Tied, c.Held, c.OwnLog = !q.Detached && !q.Held, q.Held, q.Detached
 	c.NoPivot, c.OldKeyring, c.Explain, c.Size = q.NoPivot, q.OldKeyring, q.Explain, q.Size
 	c.UserNamespace = p.namespaces.HasUser()
-	c.HostHooks = hasHostHooks(spec.Hooks)
+	c.HostHooks = hasHostHooks(spec.Hooks) || len(spec.Linux.NetDevices) > 0
 	if c.Size == nil {
 		c.Size = sizeOf(spec.Process)
 	}

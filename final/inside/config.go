@@ -47,7 +47,7 @@ type Config struct {
 	Personality                   *specs.LinuxPersonality
 	MemoryPolicy                  *specs.LinuxMemoryPolicy
 
-	// HostHooks says that the host side has hooks to run when all mounts are made. Those of this side get State.
+	// HostHooks says that the host side has devices to move or hooks to run when all mounts are made. The hooks of this side get State.
 	HostHooks                       bool
 	CreateContainer, StartContainer []specs.Hook
 	State                           []byte

@@ -18,8 +18,6 @@ type Refusal struct {
 
 // unsupported is the table. To ignore a field would be a promise not kept.
 var unsupported = []Refusal{
-	{"linux.netDevices", "moving a network device to the container is left to whoever makes its network namespace",
-		func(s *specs.Spec) bool { return len(s.Linux.NetDevices) > 0 }},
 	{"linux.intelRdt", "sharing a processor's cache needs a resctrl file system, which no container engine asks for",
 		func(s *specs.Spec) bool { return s.Linux.IntelRdt != nil }},
 	{"solaris", "this runtime is for Linux", func(s *specs.Spec) bool { return s.Solaris != nil }},

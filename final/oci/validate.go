@@ -22,7 +22,7 @@ import (
 func Validate(spec *specs.Spec) error {
 	for _, check := range []func(*specs.Spec) error{
 		checkPresent, checkSupported, checkProcessOf, checkHooks, checkNamespaces, checkNames, checkMappings, checkOffsets, checkMounts,
-		checkPaths, checkKernel, checkDevices, checkSysctls, checkMemoryPolicy,
+		checkPaths, checkKernel, checkDevices, checkSysctls, checkMemoryPolicy, checkNetDevices,
 	} {
 		if err := check(spec); err != nil {
 			return err

@@ -107,7 +107,7 @@ var invalid = [][3]string{
 	{"linux.personality", `{"domain": "LINUX", "flags": ["READ_IMPLIES_EXEC"]}`, "linux.personality.flags[0]: "},
 	{"linux.seccomp", `{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "x"}`, "linux.seccomp.listenerPath: "},
 	{"linux.seccomp", `{"defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x"}`, "linux.seccomp.listenerMetadata: "},
-	{"linux.netDevices", `{"eth0": {}}`, "linux.netDevices: not supported"},
+	{"linux.netDevices", `{"eth0": {}}`, "linux.netDevices: the network is the host's: want a network namespace in linux.namespaces"},
 	{"linux.intelRdt", `{}`, "linux.intelRdt: not supported"},
 	{"linux.memoryPolicy", `{}`, `linux.memoryPolicy.mode: "": invalid memory policy mode: want one of MPOL_DEFAULT, MPOL_BIND, `},
 	{"linux.memoryPolicy", `{"mode": "INTERLEAVE", "nodes": "0"}`, `linux.memoryPolicy.mode: "INTERLEAVE": invalid memory policy mode: `},

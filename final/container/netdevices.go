@@ -1,0 +1,81 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"container-workshop/final/netdevice"
+	"container-workshop/final/oci"
+	"container-workshop/final/stage"
+)
+
+// netDevices are the network devices of the host that have been moved to the container. If it never runs they go back, as if nothing
+// had happened: runtime.md, "Errors". Later they are no concern of ours any more: the kernel removes those that are virtual with the
+// network namespace, and moves the others to its first one. network_namespaces(7)
+type netDevices struct {
+	host, container *netdevice.Namespace
+	moved           []*netdevice.Device
+}
+
+// moving moves network devices of the host to the container. By now all is mounted, so not much is left that can fail; hooks, sysctls
+// and the command find them there.
+func (r *Run) moving() []stage.Stage {
+	var list []stage.Stage
+	devices := r.request.Spec.Linux.NetDevices
+	for _, name := range slices.Sorted(maps.Keys(devices)) {
+		newName := oci.NameInContainer(name, devices[name])
+		list = append(list, stage.Stage{Call: fmt.Sprintf("sendmsg(RTM_NEWLINK, %q, %q, IFLA_NET_NS_FD)", name, newName), Man: "rtnetlink(7)", Do: func() error {
+			if err := r.netDevices.move(r.pid, name, newName); err != nil {
+				return fmt.Errorf("linux.netDevices[%q]: %w", name, err)
+			}
+			return nil
+		}})
+	}
+	return list
+}
+
+func (d *netDevices) move(pid int, name, newName string) (err error) {
+	if d.host == nil {
+		if d.host, err = netdevice.Open("/proc/self/ns/net"); err != nil {
+			return err
+		}
+	}
+	if d.container == nil {
+		if d.container, err = netdevice.Open(fmt.Sprintf("/proc/%d/ns/net", pid)); err != nil {
+			return err
+		}
+	}
+	if d.host.Is(d.container) {
+		return errors.New("the network namespace in linux.namespaces is the one where the device is: want another")
+	}
+	device, err := netdevice.Move(d.host, d.container, name, newName)
+	if err == nil {
+		d.moved = append(d.moved, device)
+	}
+	return err
+}
+
+// back moves the devices back, if they are still ours to move.
+func (d *netDevices) back() (err error) {
+	defer d.close()
+	for _, device := range d.moved {
+		if back := device.Back(d.container, d.host); back != nil {
+			err = errors.Join(err, fmt.Errorf("linux.netDevices: %w", back))
+		}
+	}
+	return err
+}
+
+// close leaves the devices where they are.
+func (d *netDevices) close() {
+	for _, namespace := range []*netdevice.Namespace{d.host, d.container} {
+		if namespace != nil {
+			namespace.Close()
+		}
+	}
+	*d = netDevices{}
+}

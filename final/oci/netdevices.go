@@ -1,0 +1,51 @@
+//go:build linux
+
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// checkNetDevices is about the network devices of the host that go to the container. config-linux.md, "Network Devices"
+func checkNetDevices(spec *specs.Spec) error {
+	devices := spec.Linux.NetDevices
+	if len(devices) > 0 && !owned(spec.Linux.Namespaces)(specs.NetworkNamespace) {
+		return errors.New("linux.netDevices: the network is the host's: want a network namespace in linux.namespaces")
+	}
+	names := map[string]string{}
+	for _, device := range slices.Sorted(maps.Keys(devices)) {
+		name := NameInContainer(device, devices[device])
+		switch other := names[name]; {
+		case !isDeviceName(device) || strings.Contains(device, "%"):
+			return fmt.Errorf("linux.netDevices[%q]: %s", device, wantDeviceName)
+		case !isDeviceName(name) || strings.Contains(strings.TrimSuffix(name, "%d"), "%"):
+			return fmt.Errorf("linux.netDevices[%q].name: %q: %s, and perhaps %%d at the end for a number", device, name, wantDeviceName)
+		case other != "" && !strings.HasSuffix(name, "%d"):
+			return fmt.Errorf("linux.netDevices[%q].name: %q is the name of %q already", device, name, other)
+		}
+		names[name] = device
+	}
+	return nil
+}
+
+// NameInContainer is what a network device of the host is called in the container.
+func NameInContainer(name string, device specs.LinuxNetDevice) string {
+	if device.Name != "" {
+		return device.Name
+	}
+	return name
+}
+
+var wantDeviceName = fmt.Sprintf("want the name of a network device, of 1 to %d bytes without /, : and spaces", unix.IFNAMSIZ-1)
+
+// isDeviceName reports whether the kernel takes a name for that of a network device.
+func isDeviceName(name string) bool {
+	return name != "" && len(name) < unix.IFNAMSIZ && name != "." && name != ".." && !strings.ContainsAny(name, "/: \t\n\v\f\r\x00")
+}
