@@ -98,5 +98,6 @@ func TestFeaturesTellTheTruth(t *testing.T) {
 	assert.Subset(t, told.Linux.Seccomp.KnownFlags, told.Linux.Seccomp.SupportedFlags)
 	assert.Contains(t, told.Linux.Seccomp.Actions, "SCMP_ACT_NOTIFY")
 	assert.Contains(t, told.Linux.Capabilities, "CAP_CHECKPOINT_RESTORE")
-	assert.ElementsMatch(t, []string{oci.AnnotationInit, oci.AnnotationOverlay}, told.PotentiallyUnsafeConfigAnnotations)
+	// No annotation of a configuration has an effect.
+	assert.Empty(t, told.PotentiallyUnsafeConfigAnnotations)
 }

@@ -65,7 +65,5 @@ func allFeatures() *specsfeatures.Features {
 			NetDevices:      &specsfeatures.NetDevices{Enabled: new(true)},
 		},
 		Annotations: map[string]string{"org.container-workshop.checkpoint.enabled": "false"},
-		// A configuration that others have written could name directories of the host with these.
-		PotentiallyUnsafeConfigAnnotations: []string{oci.AnnotationInit, oci.AnnotationOverlay},
 	}
 }

@@ -162,12 +162,11 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	defer tree.Close()
 	host := oci.Host{
 		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
-		Open:    func(name string) (io.ReadCloser, error) { return os.Open(name) },
-		Stat:    func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
-		Passwd:  func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", maxUserFile) },
-		Group:   func() (io.ReadCloser, error) { return tree.Reader("/etc/group", maxUserFile) },
-		Etc:     filepath.Join(root, options.Name),
-		Overlay: filepath.Join(container.Storage, options.Name),
+		Open:   func(name string) (io.ReadCloser, error) { return os.Open(name) },
+		Stat:   func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
+		Passwd: func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", maxUserFile) },
+		Group:  func() (io.ReadCloser, error) { return tree.Reader("/etc/group", maxUserFile) },
+		Etc:    filepath.Join(root, options.Name),
 	}
 	if options.Privileged {
 		host.Devices = hostDevices()
@@ -186,7 +185,7 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 		// It names the unit.
 		spec.Linux.CgroupsPath = ""
 	}
-	request := &container.Request{ID: options.Name, Spec: spec, SystemdCgroup: global.systemdCgroup, Size: console.Size(), Explain: options.Explain, Files: etc(options)}
+	request := &container.Request{ID: options.Name, Spec: spec, Overlay: true, Init: options.Init, SystemdCgroup: global.systemdCgroup, Size: console.Size(), Explain: options.Explain, Files: etc(options)}
 	return request, complete(request)
 }
 

@@ -17,24 +17,21 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/cgroup"
+	"container-workshop/final/owned"
 	"container-workshop/final/stage"
 )
 
 // claim makes the directory of the container under a name of our own, and renames it when all is in it that others need to
 // clean up after us. Of two that want the same ID one fails. rename(2)
-func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
-	defer func() {
-		if err != nil {
-			// They are those of another container with the ID, if there is one.
-			r.Cgroup, r.Overlay = nil, ""
-		}
-	}()
+func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
 	}
-	sweep(root)
+	if err := sweep(root); err != nil {
+		return err
+	}
 	started, _ := startTime(os.Getpid())
-	r.dir = unnamed(root, os.Getpid(), started)
+	r.dir = filepath.Join(root, unnamed(os.Getpid(), started))
 	if err := os.Mkdir(r.dir, 0o700); err != nil {
 		return err
 	}
@@ -51,7 +48,7 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 			Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Pid: os.Getpid(), Bundle: r.request.Bundle,
 			Rootfs: r.request.Spec.Root.Path, Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Owner: owner(),
 		},
-		Started: started, Maker: os.Getpid(), Command: r.request.Spec.Process.Args, Held: r.request.Held, Overlay: r.Overlay, Log: r.Log,
+		Started: started, Maker: os.Getpid(), Command: r.request.Spec.Process.Args, Held: r.request.Held,
 	}
 	for name, content := range r.request.Files {
 		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o644); err != nil {
@@ -64,50 +61,63 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) (err error) {
 	if err := r.rename(root); err != nil {
 		return err
 	}
-	// What has been left under the ID is gone by now. Whose the rest is, we do not know, and who cleans up after us must not end it.
+	if err := r.takeStorage(root); err != nil {
+		return err
+	}
 	if err := groups.CheckFree(); err != nil {
 		return err
 	}
-	r.Cgroup = planned(groups)
-	if err := r.save(); err != nil {
-		return err
-	}
-	return r.takeOverlay(root)
-}
-
-// takeOverlay refuses an overlay that belongs to a container of the same ID whose state is elsewhere.
-func (r *Run) takeOverlay(root string) error {
-	if r.Overlay == "" {
-		return nil
-	}
-	other, err := os.ReadFile(filepath.Join(r.Overlay, "root"))
-	if err != nil || string(other) == root {
-		return nil
-	}
-	if _, err := os.Lstat(filepath.Join(string(other), r.request.ID)); err == nil {
-		return fmt.Errorf("there is a container %s already, under --root %s", r.request.ID, other)
-	}
-	return nil
+	// What has been left under the ID is gone by now, and nothing of it is another container's: what is there from now on is ours
+	// to remove.
+	r.Cgroup, r.Overlaid, r.Logged = planned(groups), r.request.Overlay, r.request.Overlay && r.request.Detached
+	return r.save()
 }
 
 // unnamed is the directory of a container that has no ID yet, and no other container can have: IDs do not start with a dot.
-func unnamed(root string, maker int, started string) string {
-	return filepath.Join(root, fmt.Sprintf(".%d.%s", maker, started))
-}
+func unnamed(maker int, started string) string { return fmt.Sprintf(".%d.%s", maker, started) }
 
 // sweep removes such directories of processes that were killed before they could give them an ID. There is nothing else of theirs.
-func sweep(root string) {
-	entries, _ := os.ReadDir(root)
-	for _, entry := range entries {
-		fields := strings.Split(entry.Name(), ".")
+func sweep(root string) error {
+	dir, err := openRoot(root)
+	if err != nil {
+		return err
+	}
+	file := os.NewFile(uintptr(dir), root)
+	defer file.Close()
+	names, _ := file.Readdirnames(-1)
+	for _, name := range names {
+		fields := strings.Split(name, ".")
 		if len(fields) != 3 || fields[0] != "" {
 			continue
 		}
 		maker, err := strconv.Atoi(fields[1])
 		if started, _ := startTime(maker); err == nil && started != fields[2] {
-			_ = os.RemoveAll(filepath.Join(root, entry.Name()))
+			_ = owned.Remove(dir, name)
 		}
 	}
+	return nil
+}
+
+// openRoot opens the root of all state. Whoever could write there could have hooks of theirs run as root.
+func openRoot(root string) (int, error) {
+	fd, err := owned.Open(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("--root %s is not safe: %w", root, err)
+	}
+	return fd, err
+}
+
+// removeDir removes a directory in the root of all state.
+func removeDir(root, name string) error {
+	dir, err := openRoot(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	return owned.Remove(dir, name)
 }
 
 // rename gives the directory its ID. One that was left by a run that was killed is removed before.
@@ -133,6 +143,9 @@ func removeStale(root, id string) error {
 		return err
 	}
 	defer c.Close()
+	if c.unfound != nil {
+		return c.unfound
+	}
 	if c.Status != specs.StateStopped || c.Keep || c.Bundle != "" {
 		return fmt.Errorf("there is a container %s already, which is %s (remove it: final delete --force %s)", id, c.Status, id)
 	}

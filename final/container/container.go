@@ -28,12 +28,12 @@ package container
 import (
 	"errors"
 	"os"
+	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside"
-	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
 
@@ -75,6 +75,10 @@ type Request struct {
 	NoPivot bool
 	// OldKeyring leaves the container the session keyring of the caller.
 	OldKeyring bool
+	// Overlay says that the root file system stays as it was: what is written goes into the storage of the container.
+	Overlay bool
+	// Init says that process 1 waits for orphans, and starts the command.
+	Init bool
 	// Keep says that the container stays when its command ends.
 	Keep bool
 	// Explain asks for records of what is done.
@@ -139,7 +143,7 @@ func (r *Run) streams() ([3]*os.File, error) {
 
 // OpenLog opens the log of a detached container to write to.
 func (r *Run) OpenLog() (*os.File, error) {
-	return os.OpenFile(r.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	return os.OpenFile(r.logPath(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
 // Start lets the container become its command. It returns when that has happened.
@@ -223,18 +227,21 @@ func (c *Container) remove(list *stage.List) error {
 			}
 			return c.empty()
 		}},
-		stage.Stage{Call: "rmdir(overlay)", Man: "rmdir(2)", Do: func() error {
-			if c.Overlay == "" {
-				return nil
-			}
-			return rootfs.RemoveOverlayDir(c.Overlay)
-		}},
-		stage.Stage{Call: "rmdir(state)", Man: "rmdir(2)", Do: func() error { return os.RemoveAll(c.dir) }},
+		stage.Stage{Call: "rmdir(overlay)", Man: "rmdir(2)", Do: c.removeOverlay},
+		stage.Stage{Call: "rmdir(state)", Man: "rmdir(2)", Do: c.removeState},
 	)
 	if err == nil {
 		poststop()
 	}
 	return err
+}
+
+// removeState removes the directory. The configuration comes first: alone it would name a cgroup that may be another's by then.
+func (c *Container) removeState() error {
+	if err := os.Remove(filepath.Join(c.dir, "config.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return removeDir(filepath.Dir(c.dir), filepath.Base(c.dir))
 }
 
 // empty removes the cgroups, when nothing is in them any more.

@@ -14,7 +14,6 @@ import (
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/namespace"
-	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
 
@@ -25,10 +24,8 @@ func (r *Run) create(root string) error {
 		return err
 	}
 	defer p.close()
-	r.Overlay, r.agent = p.overlay, p.agent
-	if r.request.Detached && r.Overlay != "" {
-		r.Log = filepath.Join(r.Overlay, "log")
-	}
+	// The state has it when the directory of the container is claimed.
+	r.ID, r.agent = r.request.ID, p.agent
 	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.
 	first := slices.Concat(r.cloning(p), r.making(root, p))
 	if r.logs() {
@@ -53,10 +50,14 @@ func (r *Run) cloning(p *plan) []stage.Stage {
 
 // making makes what is left to remove when the container ends.
 func (r *Run) making(root string, p *plan) []stage.Stage {
+	overlay := ""
+	if r.request.Overlay {
+		overlay = r.storage()
+	}
 	list := []stage.Stage{
 		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(root, r.request.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(root, p.cgroup) }},
 		{Call: fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: func() error { return r.createCgroup(p.cgroup) }},
-		{Call: fmt.Sprintf("mkdir(%q)", r.Overlay), Man: "mkdir(2)", Do: r.makeOverlay},
+		{Call: fmt.Sprintf("mkdir(%q)", overlay), Man: "mkdir(2)", Do: r.makeOverlay},
 	}
 	if r.request.Bundle != "" {
 		// What is in the bundle from now on has no effect. runtime.md, "Lifecycle"
@@ -136,17 +137,6 @@ func (r *Run) awaitHeld() error {
 		return errGone
 	}
 	return err
-}
-
-func (r *Run) makeOverlay() error {
-	if r.Overlay == "" {
-		return nil
-	}
-	if err := rootfs.MakeOverlayDir(r.request.Spec.Root.Path, r.Overlay); err != nil {
-		return err
-	}
-	// Where the state is, for who comes with the same ID and another --root.
-	return os.WriteFile(filepath.Join(r.Overlay, "root"), []byte(filepath.Dir(r.dir)), 0o600)
 }
 
 // sendConfig notes who process 1 is, before that can do anything.

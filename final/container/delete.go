@@ -5,8 +5,7 @@ package container
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -18,7 +17,9 @@ import (
 // Delete removes a container that has ended, or was never started; with force any, which is killed then. With force it is no error
 // that there is none: callers make sure by that.
 func Delete(root, id string, force bool) error {
-	sweep(root)
+	if err := sweep(root); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	c, err := Open(root, id)
 	if force && errors.Is(err, errNotThere) {
 		return nil
@@ -27,6 +28,9 @@ func Delete(root, id string, force bool) error {
 		return err
 	}
 	defer c.Close()
+	if c.unfound != nil {
+		return c.unfound
+	}
 	if c.Status != specs.StateStopped && c.Status != specs.StateCreated && !force {
 		return fmt.Errorf("container %s is %s (end it first: final kill %s KILL; or final delete --force %s)", id, c.Status, id, id)
 	}
@@ -38,7 +42,7 @@ func Delete(root, id string, force bool) error {
 
 // CleanUp removes what a process that was killed has left of the container that it made, and nothing of another with that ID.
 func CleanUp(root, id string, maker int, started string) error {
-	err := os.RemoveAll(unnamed(root, maker, started))
+	err := removeDir(root, unnamed(maker, started))
 	c, openErr := Open(root, id)
 	if openErr != nil {
 		// It has left nothing.
@@ -69,6 +73,9 @@ func (c *Container) end() error {
 
 // process returns a descriptor of process 1, or -1 if it has ended: another may have its number. pidfd_open(2)
 func (c *Container) process() (int, error) {
+	if c.lost != nil {
+		return -1, c.lost
+	}
 	fd, err := unix.PidfdOpen(c.Pid, 0)
 	if errors.Is(err, unix.ESRCH) || err == nil && !c.alive() {
 		unix.Close(fd)
@@ -99,18 +106,4 @@ func (c *Container) waitEnd(process int) error {
 			return err
 		}
 	}
-}
-
-// LogFile returns the file with the output of a detached container.
-func LogFile(root, id string) (*os.File, error) {
-	c, err := Open(root, id)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	if c.Log == "" {
-		return nil, fmt.Errorf("container %s has no log: its output is where it was started", id)
-	}
-	// The container has it open too, and can hold a lease on it, for which we do not wait. fcntl(2)
-	return os.OpenFile(filepath.Clean(c.Log), os.O_RDONLY|unix.O_NONBLOCK, 0)
 }

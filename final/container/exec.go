@@ -171,6 +171,9 @@ func (c *Container) root() ([]*os.File, error) {
 
 // Tree opens the root directory of a running container.
 func (c *Container) Tree() (rootfs.Root, error) {
+	if c.lost != nil {
+		return -1, c.lost
+	}
 	tree, err := rootfs.OpenRoot(fmt.Sprintf("/proc/%d/root", c.Pid))
 	switch {
 	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH):

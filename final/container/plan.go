@@ -12,7 +12,6 @@ import (
 	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/namespace"
-	"container-workshop/final/oci"
 	"container-workshop/final/rootfs"
 )
 
@@ -21,7 +20,6 @@ type plan struct {
 	namespaces *namespace.Set
 	cgroup     *cgroup.Cgroup
 	agent      *agent
-	overlay    string
 	// config is what the container side is told, and files are what goes with it.
 	config inside.Config
 	files  []*os.File
@@ -45,7 +43,7 @@ func newPlan(q *Request) (_ *plan, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{cgroup: groups, overlay: spec.Annotations[oci.AnnotationOverlay], agent: newAgent(q)}
+	p := &plan{cgroup: groups, agent: newAgent(q)}
 	if p.namespaces, err = namespace.Open(spec.Linux); err != nil {
 		return nil, err
 	}
@@ -56,7 +54,7 @@ func newPlan(q *Request) (_ *plan, err error) {
 		c.MountLabel = ""
 	}
 	c.Capabilities, c.Filter, c.FilterFlags = capabilities, q.Filter, q.FilterFlags
-	c.Init = spec.Annotations[oci.AnnotationInit] == "true"
+	c.Init = q.Init
 	c.Tied, c.Held, c.OwnLog = !q.Detached && !q.Held, q.Held, q.Detached
 	c.NoPivot, c.OldKeyring, c.Explain, c.Size = q.NoPivot, q.OldKeyring, q.Explain, q.Size
 	c.UserNamespace = p.namespaces.HasUser()

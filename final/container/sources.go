@@ -31,8 +31,8 @@ func (p *plan) add(fd int, name string) {
 func (r *Run) openRoot(p *plan) error {
 	root := -1
 	var err error
-	if p.overlay != "" {
-		root, err = rootfs.Overlay(p.config.Root, p.overlay)
+	if r.request.Overlay {
+		root, err = rootfs.Overlay(p.config.Root, r.storage())
 	} else {
 		root, err = rootfs.Clone(p.config.Root, true)
 	}

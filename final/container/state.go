@@ -20,13 +20,11 @@ import (
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/oci"
+	"container-workshop/final/owned"
 )
 
 // DefaultRoot is where the state of containers is. It is gone after a restart of the host, as they are.
 const DefaultRoot = "/run/container-workshop"
-
-// Storage is where what containers write is: their overlays and logs.
-const Storage = "/var/lib/container-workshop/containers"
 
 // Public is what others are told of a container, in the order that they know. runtime.md, "State"
 type Public struct {
@@ -62,10 +60,10 @@ type State struct {
 	Held bool `json:"held,omitempty"`
 	// Cgroup is where its processes are.
 	Cgroup *cgroup.Cgroup `json:"cgroup,omitempty"`
-	// Overlay is where what it writes is.
-	Overlay string `json:"overlay,omitempty"`
-	// Log has the output of a detached container.
-	Log string `json:"log,omitempty"`
+	// Overlaid says that what it writes is in its storage.
+	Overlaid bool `json:"overlaid,omitempty"`
+	// Logged says that its output is there, too.
+	Logged bool `json:"logged,omitempty"`
 }
 
 // A Container is one that has a directory below the root of all state. It is locked as long as it is not closed, so that no
@@ -74,13 +72,17 @@ type Container struct {
 	State
 	dir  string
 	lock int
+	// lost says why nothing is known of the state. It is nil if the state is known.
+	lost error
+	// unfound says why it is not known, either, whether the container has processes.
+	unfound error
 }
 
-// glance reads the state without the lock, as somebody may have it for long. What is just being written is read again.
+// glance reads the state without the lock, as somebody may have it for long. What is just being removed is read again.
 func (c *Container) glance() error {
-	fd, err := unix.Open(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	fd, err := c.open()
 	if err != nil {
-		return fmt.Errorf("open %s: %w", c.dir, err)
+		return err
 	}
 	defer unix.Close(fd)
 	for range 20 {
@@ -89,9 +91,8 @@ func (c *Container) glance() error {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	// It is written in moments, whoever has the lock.
 	for range 20 {
-		if err := c.load(); err != nil || c.Version != "" {
+		if err := c.load(fd); err != nil || c.Version != "" {
 			return err
 		}
 		time.Sleep(time.Millisecond)
@@ -106,6 +107,11 @@ func unlocked(root, id string) (*Container, error) {
 	if err := oci.ValidateID(id); err != nil {
 		return nil, err
 	}
+	fd, err := openRoot(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	unix.Close(fd)
 	return &Container{dir: filepath.Join(root, id), lock: -1}, nil
 }
 
@@ -118,23 +124,36 @@ func Open(root, id string) (*Container, error) {
 	if err := c.acquire(); err != nil {
 		return nil, err
 	}
-	if err := c.load(); err != nil {
+	if err := c.load(c.lock); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
+// open opens the directory, in which nobody else can have written anything.
+func (c *Container) open() (int, error) {
+	fd, err := unix.Open(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open %s: %w", c.dir, err)
+	}
+	if err := owned.Check(fd, c.dir); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
 // acquire waits for the lock. The directory may have been removed and made again meanwhile: what is locked is to be what is
 // there.
 func (c *Container) acquire() error {
 	for {
-		fd, err := unix.Open(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		fd, err := c.open()
 		if errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("container %s %w (those that do: final list)", filepath.Base(c.dir), errNotThere)
 		}
 		if err != nil {
-			return fmt.Errorf("open %s: %w", c.dir, err)
+			return err
 		}
 		if err := lock(fd); err != nil {
 			unix.Close(fd)
@@ -165,19 +184,16 @@ func (c *Container) Close() {
 	}
 }
 
-func (c *Container) load() error {
-	content, err := os.ReadFile(filepath.Join(c.dir, "state.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		// Whoever made the directory has died before it could say more.
-		c.State = State{Public: Public{ID: filepath.Base(c.dir), Status: specs.StateStopped}}
-		return nil
-	}
-	if err != nil {
+func (c *Container) load(dir int) error {
+	content, err := owned.ReadFile(dir, "state.json")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// What comes after it was longer before, and whoever wrote the new one was killed.
-	if err := json.NewDecoder(bytes.NewReader(content)).Decode(&c.State); err != nil || c.ID != filepath.Base(c.dir) {
-		c.State = State{Public: Public{ID: filepath.Base(c.dir), Status: specs.StateStopped}}
+	if err == nil {
+		err = c.decode(content)
+	}
+	if err != nil {
+		c.lose(err)
 		return nil
 	}
 	c.Status = c.statusNow()
@@ -185,6 +201,20 @@ func (c *Container) load() error {
 		c.Pid = 0
 	}
 	return nil
+}
+
+// decode refuses what this program cannot have written.
+func (c *Container) decode(content []byte) error {
+	if err := json.Unmarshal(content, &c.State); err != nil {
+		return fmt.Errorf("state.json: %w", err)
+	}
+	if c.ID != filepath.Base(c.dir) {
+		return fmt.Errorf("state.json is of a container %q", c.ID)
+	}
+	if c.Cgroup == nil {
+		return nil
+	}
+	return c.Cgroup.Check()
 }
 
 // StatePaused is that of a container whose processes do not run for a while. It is none of the specification's, but a word that
@@ -212,19 +242,18 @@ func (c *Container) statusNow() specs.ContainerState {
 	return status
 }
 
-// save writes the state. Who reads it holds the lock, or reads it again if it is none (glance), so it is written in place: a new
-// file each time would have to reach the disk before it takes the place of the old one.
+// save writes the state to a new file, which takes the place of the old one: whenever we are killed, or there is no room, one of
+// them is there whole. Nothing has to reach the disk, as a container does not outlive the host's kernel. rename(2)
 func (c *Container) save() error {
 	content, err := json.Marshal(&c.State)
 	if err != nil {
 		return fmt.Errorf("encode the state: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(c.dir, "state.json"), os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
+	partial := filepath.Join(c.dir, "state.json.new")
+	if err := os.WriteFile(partial, content, 0o600); err != nil {
 		return err
 	}
-	_, err = file.WriteAt(content, 0)
-	return errors.Join(err, file.Truncate(int64(len(content))), file.Close())
+	return os.Rename(partial, filepath.Join(c.dir, "state.json"))
 }
 
 // alive reports whether process 1 is there, is the one that was started, and has not ended.
@@ -246,12 +275,16 @@ func startTime(pid int) (started, state string) {
 
 // Spec returns the configuration of the container.
 func (c *Container) Spec() (*specs.Spec, error) {
-	file, err := os.Open(filepath.Join(c.dir, "config.json"))
+	dir, err := c.open()
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	return oci.Load(file)
+	defer unix.Close(dir)
+	content, err := owned.ReadFile(dir, "config.json")
+	if err != nil {
+		return nil, err
+	}
+	return oci.Load(bytes.NewReader(content))
 }
 
 // owner is the name of the user that we are, or the number of one without a name.
@@ -264,8 +297,16 @@ func owner() string {
 
 // List returns the state of all containers, by name. Those that go meanwhile are left out.
 func List(root string) ([]State, error) {
+	fd, err := openRoot(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	unix.Close(fd)
 	entries, err := os.ReadDir(root)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return nil, err
 	}
 	var all []State

@@ -44,8 +44,6 @@ var fields = map[string]struct {
 	"--rootfs /r/":    {"/r", func(s *specs.Spec) any { return s.Root.Path }},
 	"--rootfs r":      {"/home/me/r", func(s *specs.Spec) any { return s.Root.Path }},
 	"--read-only":     {true, func(s *specs.Spec) any { return s.Root.Readonly }},
-	"--init":          {"true", func(s *specs.Spec) any { return s.Annotations[AnnotationInit] }},
-	"--init=false":    {"", func(s *specs.Spec) any { return s.Annotations[AnnotationInit] }},
 	"-w /a/../b":      {"/b", func(s *specs.Spec) any { return s.Process.Cwd }},
 	"--workdir /b":    {"/b", func(s *specs.Spec) any { return s.Process.Cwd }},
 	"-t":              {true, func(s *specs.Spec) any { return s.Process.Terminal }},

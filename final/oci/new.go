@@ -14,14 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Annotations by which run asks for what the specification has no words for.
-const (
-	// AnnotationOverlay is the directory, on the host, for what is written to the root file system: it stays as it was.
-	AnnotationOverlay = "org.container-workshop.overlay"
-	// AnnotationInit is "true" if process 1 is to wait for orphans, and start the command.
-	AnnotationInit = "org.container-workshop.init"
-)
-
 // A Host is what flags can refer to: the caller, the host's files and the container's own. All functions are needed, but
 // Passwd and Group may be nil.
 type Host struct {
@@ -43,8 +35,6 @@ type Host struct {
 	Devices []specs.LinuxDevice
 	// Etc is the directory, on the host, with the container's hostname, hosts and resolv.conf. "" leaves the image's.
 	Etc string
-	// Overlay is the value of AnnotationOverlay. "" writes to the root file system itself.
-	Overlay string
 }
 
 // New returns the configuration of a container that runs args, as the options say. Its ID must be in o.Name.
@@ -70,22 +60,14 @@ func New(o Options, args []string, host Host) (*specs.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := &specs.Spec{
+	return &specs.Spec{
 		Version:  specs.Version,
 		Root:     &specs.Root{Path: absolute(o.Rootfs, &host), Readonly: o.ReadOnly},
 		Hostname: o.Hostname,
 		Process:  process,
 		Mounts:   mounts,
 		Linux:    linux,
-	}
-	spec.Annotations = map[string]string{}
-	if host.Overlay != "" {
-		spec.Annotations[AnnotationOverlay] = host.Overlay
-	}
-	if o.Init {
-		spec.Annotations[AnnotationInit] = "true"
-	}
-	return spec, nil
+	}, nil
 }
 
 // absolute returns the clean path of a file of the host.
@@ -151,7 +133,7 @@ func newLinux(o *Options, host *Host) (*specs.Linux, error) {
 		Sysctl:      sysctls,
 		Devices:     devices,
 		Resources:   resources,
-		CgroupsPath: cgroupsPath(o.Name),
+		CgroupsPath: CgroupsPath(o.Name),
 	}
 	if !o.Privileged {
 		linux.MaskedPaths, linux.ReadonlyPaths = maskedPaths(host), readonlyPaths()
@@ -201,8 +183,8 @@ func newResources(o *Options) (*specs.LinuxResources, error) {
 	return resources, nil
 }
 
-// cgroupsPath names the cgroup so that it is known for ours, if there is room for that: a name has 255 bytes at most.
-func cgroupsPath(id string) string {
+// CgroupsPath names the cgroup so that it is known for ours, if there is room for that: a name has 255 bytes at most.
+func CgroupsPath(id string) string {
 	const prefix, nameMax = "container-workshop-", 255
 	if len(prefix)+len(id) > nameMax {
 		return "/" + id

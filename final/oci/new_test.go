@@ -146,11 +146,11 @@ func TestMaskedPathsOfProcessors(t *testing.T) {
 	assert.Len(t, maskedPaths(&host), 12)
 }
 
-func TestOverlayAndEtc(t *testing.T) {
+func TestWithoutEtcTheImageKeepsItsOwn(t *testing.T) {
 	host := testHost()
-	host.Overlay, host.Etc = "/run/x/overlay", ""
-	spec, err := configure(host)
+	host.Etc = ""
+	spec, err := configure(host, "--init")
 	require.NoError(t, err)
-	assert.Equal(t, map[string]string{AnnotationOverlay: "/run/x/overlay"}, spec.Annotations)
+	assert.Empty(t, spec.Annotations)
 	assert.NotContains(t, destinations(spec), "/etc/hosts")
 }

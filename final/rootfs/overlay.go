@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/owned"
 )
 
 // Overlay makes a mount that shows a root file system, and takes what is written into the directory upper of dir. Dir has to
@@ -32,44 +34,60 @@ func Overlay(lower, dir string) (int, error) {
 	return mount, err
 }
 
-// MakeOverlayDir makes the directories for an overlay, on the host side.
-func MakeOverlayDir(lower, dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+// MakeOverlayDir makes the directories for an overlay, on the host side, below a directory that is open.
+func MakeOverlayDir(lower string, storage int, name string) error {
+	err := unix.Mkdirat(storage, name, 0o700)
+	if err == unix.EEXIST {
+		// A container that was there before a restart of the host has left it.
+		if err = RemoveOverlayDir(storage, name); err == nil {
+			err = unix.Mkdirat(storage, name, 0o700)
+		}
+	}
+	if err != nil {
+		return &os.PathError{Op: "mkdir", Path: name, Err: err}
+	}
+	dir, err := owned.Below(storage, name)
+	if err != nil {
 		return err
 	}
-	for _, d := range []string{dir, filepath.Join(dir, "upper"), filepath.Join(dir, "work")} {
-		mode := os.FileMode(0o755)
-		if d == dir {
-			mode = 0o700
-		}
-		err := os.Mkdir(d, mode)
-		if d == dir && errors.Is(err, os.ErrExist) {
-			// A container that was there before a restart of the host has left it.
-			err = errors.Join(os.RemoveAll(dir), os.Mkdir(dir, mode))
-		}
-		if err != nil {
-			return err
+	defer unix.Close(dir)
+	for _, below := range []string{"upper", "work"} {
+		if err := unix.Mkdirat(dir, below, 0o755); err != nil {
+			return &os.PathError{Op: "mkdir", Path: below, Err: err}
 		}
 	}
-	return likeRoot(lower, filepath.Join(dir, "upper"))
+	return likeRoot(lower, dir)
 }
 
 // likeRoot gives the upper directory the owner and the mode of the lower one: it is the root directory that is seen.
-func likeRoot(lower, upper string) error {
+func likeRoot(lower string, dir int) error {
 	var stat unix.Stat_t
 	if err := unix.Stat(lower, &stat); err != nil {
 		return fmt.Errorf("stat %s: %w", lower, err)
 	}
-	return errors.Join(os.Chown(upper, int(stat.Uid), int(stat.Gid)), unix.Chmod(upper, stat.Mode&0o7777))
+	upper, err := unix.Openat(dir, "upper", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open the upper directory: %w", err)
+	}
+	defer unix.Close(upper)
+	return errors.Join(unix.Fchown(upper, int(stat.Uid), int(stat.Gid)), unix.Fchmod(upper, stat.Mode&0o7777))
 }
 
-// RemoveOverlayDir removes what MakeOverlayDir and the container have made. Most containers have written nothing: what the
-// kernel makes for itself is known, and quickly removed.
-func RemoveOverlayDir(dir string) error {
-	for _, below := range []string{"work/work/incompat/volatile/dirty", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work", "upper", "root", ""} {
-		if err := unix.Rmdir(filepath.Join(dir, below)); err == unix.ENOTDIR {
-			_ = unix.Unlink(filepath.Join(dir, below))
+// RemoveOverlayDir removes what MakeOverlayDir and the container have made, if it is ours. Most containers have written nothing:
+// what the kernel makes for itself is known, and quickly removed.
+func RemoveOverlayDir(storage int, name string) error {
+	dir, err := owned.Below(storage, name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	for _, below := range []string{"work/work/incompat/volatile/dirty", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work", "upper", "root"} {
+		if err := unix.Unlinkat(dir, below, unix.AT_REMOVEDIR); err == unix.ENOTDIR {
+			_ = unix.Unlinkat(dir, below, 0)
 		}
 	}
-	return os.RemoveAll(dir)
+	return owned.Remove(storage, name)
 }

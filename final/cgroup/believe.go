@@ -1,0 +1,90 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Check refuses a Cgroup out of a state file that is none of this host's: files in it would be written to, processes that it names
+// killed, and directories removed.
+func (c *Cgroup) Check() error {
+	for i := range c.Dirs {
+		if err := c.Dirs[i].check(); err != nil {
+			return err
+		}
+		if c.Unit != "" && c.Unit != path.Base(c.Dirs[i].Path) && c.Unit != path.Base(path.Dir(c.Dirs[i].Path)) {
+			return fmt.Errorf("the cgroup %s is not of the unit %q", c.Dirs[i].Path, c.Unit)
+		}
+	}
+	if c.Unit != "" && (len(c.Dirs) == 0 || !strings.HasSuffix(c.Unit, ".scope")) {
+		return fmt.Errorf("the unit %q is no scope", c.Unit)
+	}
+	return nil
+}
+
+// check looks at the file system: in one of cgroups there are no symbolic links.
+func (d *Dir) check() error {
+	wanted := map[int]int64{1: unix.CGROUP_SUPER_MAGIC, 2: unix.CGROUP2_SUPER_MAGIC}[d.Version]
+	if d.Mount != sysfs && !isBelow(d.Mount, sysfs) || wanted == 0 || magic(d.Mount) != wanted {
+		return fmt.Errorf("%q is no tree of cgroups of version %d", d.Mount, d.Version)
+	}
+	if found := magic(d.Path); !isBelow(d.Path, d.Mount) || found != 0 && found != wanted {
+		return fmt.Errorf("%q is no cgroup below %s", d.Path, d.Mount)
+	}
+	if d.Made != "" && (!isBelow(d.Made, d.Mount) || d.Made != d.Path && !isBelow(d.Path, d.Made)) {
+		return fmt.Errorf("%q is not above the cgroup %s", d.Made, d.Path)
+	}
+	return nil
+}
+
+func isBelow(name, dir string) bool {
+	return path.Clean(name) == name && strings.HasPrefix(name, dir+"/")
+}
+
+// Find returns what there is of the cgroup of a container of which nothing is known but its linux.cgroupsPath, nil if there is
+// nothing. Whether systemd has made it is not known either, so it is looked for where it would have.
+func Find(cgroupsPath, id string) (*Cgroup, error) {
+	c, err := New(cgroupsPath, nil)
+	if err != nil {
+		return nil, err
+	}
+	if found := c.existing(); found != nil {
+		return found, nil
+	}
+	if strings.Count(cgroupsPath, ":") == 2 {
+		if c, err := NewSystemd(cgroupsPath, id, nil); err == nil {
+			c.scope = nil
+			if found := c.existing(); found != nil {
+				return found, nil
+			}
+		}
+	}
+	if !path.IsAbs(cgroupsPath) {
+		return nil, fmt.Errorf("there is no cgroup %s here, and that depends on where the container was created", cgroupsPath)
+	}
+	return nil, nil
+}
+
+// existing leaves out the directories that are not there. The others are ours to remove.
+func (c *Cgroup) existing() *Cgroup {
+	found := *c
+	found.Dirs = nil
+	for _, d := range c.Dirs {
+		if _, err := os.Stat(d.Path); errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		d.Made = d.Path
+		found.Dirs = append(found.Dirs, d)
+	}
+	if len(found.Dirs) == 0 {
+		return nil
+	}
+	return &found
+}

@@ -1,0 +1,67 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/cgroup"
+	"container-workshop/final/oci"
+	"container-workshop/final/owned"
+)
+
+// lose is for a state that is not there, or broken. What the configuration and the ID name may still be there: the cgroup, with
+// processes in it, and the storage. Then it can be removed.
+func (c *Container) lose(why error) {
+	id := filepath.Base(c.dir)
+	c.State = State{Public: Public{ID: id, Status: specs.StateStopped}}
+	c.lost = fmt.Errorf("the state of the container %s is lost: %w (remove it: final delete --force %s)", id, why, id)
+	c.Overlaid = c.hasStorage()
+	if c.Cgroup, c.unfound = c.findCgroup(); c.unfound != nil {
+		c.unfound = fmt.Errorf("the state of the container %s is lost, and its processes are not found: %w (end them, and remove %s)", id, c.unfound, c.dir)
+		return
+	}
+	if c.Cgroup == nil {
+		return
+	}
+	if pids, err := c.Cgroup.Procs(); err != nil || len(pids) > 0 {
+		c.Status = specs.StateRunning
+	}
+}
+
+// findCgroup returns nil if there is none.
+func (c *Container) findCgroup() (*cgroup.Cgroup, error) {
+	spec, err := c.Spec()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		// That is written before a bundle has a process. Run writes it later, but the name of its cgroup is known.
+		return cgroup.Find(oci.CgroupsPath(c.ID), c.ID)
+	case err != nil:
+		return nil, fmt.Errorf("config.json: %w", err)
+	case spec.Linux == nil || spec.Linux.CgroupsPath == "":
+		return cgroup.Find("/"+c.ID, c.ID)
+	}
+	return cgroup.Find(spec.Linux.CgroupsPath, c.ID)
+}
+
+// hasStorage reports whether the storage with this ID is that of the container, and not of one whose state is elsewhere.
+func (c *Container) hasStorage() bool {
+	storage, err := openStorage()
+	if err != nil {
+		return false
+	}
+	defer unix.Close(storage)
+	dir, err := owned.Below(storage, c.ID)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(dir)
+	root, err := owned.ReadFile(dir, "root")
+	return err == nil && string(root) == filepath.Dir(c.dir)
+}

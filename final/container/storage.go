@@ -1,0 +1,127 @@
+//go:build linux
+
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/owned"
+	"container-workshop/final/rootfs"
+)
+
+// Storage is where what containers write is: their overlays and logs, in a directory with the ID of each.
+const Storage = "/var/lib/container-workshop/containers"
+
+// storage is the directory of the container there. It is not in the state: what is removed must not depend on what a file says.
+func (c *Container) storage() string { return filepath.Join(Storage, c.ID) }
+
+// logPath is where the output of a detached container is.
+func (c *Container) logPath() string { return filepath.Join(c.storage(), "log") }
+
+// openStorage opens the directory of all, and makes it if it is not there.
+func openStorage() (int, error) {
+	fd, err := owned.OpenShared(Storage)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(Storage, 0o711); err != nil {
+			return -1, err
+		}
+		fd, err = owned.OpenShared(Storage)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("the storage of containers is not safe: %w", err)
+	}
+	return fd, nil
+}
+
+// takeStorage refuses the storage of a container of the same ID whose state is elsewhere.
+func (r *Run) takeStorage(root string) error {
+	if !r.request.Overlay {
+		return nil
+	}
+	storage, err := openStorage()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(storage)
+	dir, err := owned.Below(storage, r.request.ID)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	other, err := owned.ReadFile(dir, "root")
+	if err != nil || string(other) == root {
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(string(other), r.request.ID)); err == nil {
+		return fmt.Errorf("there is a container %s already, under --root %s", r.request.ID, other)
+	}
+	return nil
+}
+
+func (r *Run) makeOverlay() error {
+	if !r.request.Overlay {
+		return nil
+	}
+	storage, err := openStorage()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(storage)
+	if err := rootfs.MakeOverlayDir(r.request.Spec.Root.Path, storage, r.ID); err != nil {
+		return fmt.Errorf("make the overlay in %s: %w", Storage, err)
+	}
+	// Where the state is, for who comes with the same ID and another --root.
+	return os.WriteFile(filepath.Join(r.storage(), "root"), []byte(filepath.Dir(r.dir)), 0o600)
+}
+
+// removeOverlay removes what the container has written.
+func (c *Container) removeOverlay() error {
+	if !c.Overlaid {
+		return nil
+	}
+	storage, err := openStorage()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(storage)
+	if err := rootfs.RemoveOverlayDir(storage, c.ID); err != nil {
+		return fmt.Errorf("remove what the container has written, in %s: %w", Storage, err)
+	}
+	return nil
+}
+
+// LogFile returns the file with the output of a detached container.
+func LogFile(root, id string) (*os.File, error) {
+	c, err := Open(root, id)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if !c.Logged {
+		return nil, fmt.Errorf("container %s has no log: its output is where it was started", id)
+	}
+	storage, err := openStorage()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(storage)
+	dir, err := owned.Below(storage, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(dir)
+	// The container has it open too, and can hold a lease on it, for which we do not wait. fcntl(2)
+	fd, err := unix.Openat(dir, "log", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: c.logPath(), Err: err}
+	}
+	return os.NewFile(uintptr(fd), c.logPath()), nil
+}
