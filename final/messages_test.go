@@ -174,8 +174,8 @@ func TestWhatCannotBeMadeInTheContainerIsToldInOneLine(t *testing.T) {
 	}{
 		{[]string{"--volume", dir + ":/etc/passwd"}, []string{"/etc/passwd", "directory"}},
 		{[]string{"--tmpfs", "/etc/passwd"}, []string{"/etc/passwd", "directory"}},
-		{[]string{"--workdir", "/etc/passwd"}, []string{"working directory /etc/passwd", "not a directory"}},
-		{[]string{"--workdir", "/etc/passwd/below"}, []string{"working directory /etc/passwd/below", "not a directory"}},
+		{[]string{"--workdir", "/etc/passwd"}, []string{`working directory: chdir to cwd ("/etc/passwd")`, "not a directory"}},
+		{[]string{"--workdir", "/etc/passwd/below"}, []string{`working directory: chdir to cwd ("/etc/passwd/below")`, "not a directory"}},
 		{[]string{"--sysctl", "net.ipv4.no_such_thing=1"}, []string{"/proc/sys/net/ipv4/no_such_thing"}},
 		{[]string{"--sysctl", "net.ipv4.ip_forward=many"}, []string{`"many"`, "ip_forward"}},
 		{[]string{"--cpuset-cpus", "4000"}, []string{"cpuset"}},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -140,7 +141,6 @@ func TestTheFlagsOfExecChangeTheProcess(t *testing.T) {
 	for _, m := range []struct{ flags, want string }{
 		{"", "/ 0:0 0\n0000000000000001\n0\n"},
 		{"--cwd /tmp", "/tmp 0:0 0\n0000000000000001\n0\n"},
-		{"--cwd=/new/directory", "/new/directory 0:0 0\n0000000000000001\n0\n"},
 		{"--user 1:2", "/ 1:2 2\n0000000000000000\n0\n"},
 		{"-u 40", "/ 40:41 41\n0000000000000000\n0\n"},
 		{"-u user --additional-gids 9 --additional-gids=10", "/ 40:41 41 9 10\n0000000000000000\n0\n"},
@@ -157,6 +157,61 @@ func TestTheFlagsOfExecChangeTheProcess(t *testing.T) {
 		{"--cgroup", "../x"}, {"--cgroup", "none"}} {
 		refused(t, c.final(append(append([]string{"exec"}, m...), show...)...), 125, m[1])
 	}
+}
+
+func TestExecMakesNoWorkingDirectory(t *testing.T) {
+	c := newBundle(t, "sleep", "1000")
+	// It is made for the first process.
+	c.spec.Process.Cwd = "/made"
+	c.started()
+	require.DirExists(t, c.in("made"))
+	file := c.asFile(&specs.Process{Args: []string{"true"}, Cwd: "/missing/below"})
+	for _, args := range [][]string{{"--cwd", "/missing", c.id, "true"}, {"-w", "/missing/below", c.id, "true"}, {"--process", file, c.id}} {
+		refused(t, c.final(append([]string{"exec"}, args...)...), 125, `chdir to cwd ("/missing`, "no such file or directory")
+		require.NoDirExists(t, c.in("missing"))
+	}
+	require.NoError(t, os.Remove(c.in("made")))
+	refused(t, c.final("exec", c.id, "true"), 125, "chdir to cwd", "no such file or directory")
+	require.Equal(t, result{}, c.final("exec", "--cwd", "/", c.id, "true"))
+}
+
+// getenv(3) takes the first of a name.
+func TestAVariableThatIsThereTwiceComesOnceAsTheLastSaid(t *testing.T) {
+	c := newBundle(t)
+	twice := []string{"A=1", "PATH=/nowhere", "B=1", "A=2", c.mark, "PATH=/bin", "A=3", "B=", "HOME=/", "NONE", "=", "="}
+	c.spec.Process.Env = twice
+	want := []string{c.mark, "PATH=/bin", "A=3", "B=", "HOME=/"}
+	script := "/bin/busybox tr '\\0' '\\n' </proc/self/environ; :"
+	seen := func(text string) []string {
+		return slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool { return line == "NONE" || line == "=" })
+	}
+	c.spec.Process.Args = []string{"sh", "-c", script}
+	r := c.run()
+	require.Equal(t, want, seen(r.stdout), r.stderr)
+	c.stays()
+	require.Equal(t, want, seen(c.exec(script)))
+	require.Equal(t, append(want[:2:2], "A=4", "B=", "HOME=/"), seen(c.exec(script, "--env", "A=0", "--env", "A=4")))
+	require.Equal(t, want, seen(c.execAs(func(p *specs.Process) { p.Env = twice }, script)))
+}
+
+// CVE-2022-29162
+func TestExecAddsInheritableCapabilitiesOnlyToOthers(t *testing.T) {
+	c := newBundle(t, "sleep", "1000")
+	c.spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN"}}
+	sets := func() string {
+		return c.exec("grep -E '^Cap' /proc/self/status | busybox sed 's/.*\\(..\\)$/\\1/' | busybox tr '\\n' ' '", "--cap", "CAP_KILL")
+	}
+	c.started()
+	require.Equal(t, "00 20 20 21 00 ", sets())
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	chown := []string{"CAP_CHOWN"}
+	c.spec.Process.Capabilities.Inheritable = chown
+	c.started()
+	require.Equal(t, "21 20 20 21 00 ", sets())
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: chown, Permitted: chown, Inheritable: chown, Ambient: chown}
+	c.started()
+	require.Equal(t, "21 21 21 21 21 ", sets())
 }
 
 func TestExecJoinsACgroupBelowThatOfTheContainer(t *testing.T) {

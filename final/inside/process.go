@@ -111,12 +111,13 @@ func (c *container) giveStreams() error {
 	return nil
 }
 
-// changeDirectory goes to the working directory, which is made if it is not there. A directory of the host, to which a
-// descriptor of it may lead, is no part of the tree below our root, and the kernel says so. CVE-2024-21626, getcwd(2)
+// changeDirectory goes to the working directory. It is made if it is not there, but not in a container that runs: that has its files
+// as they are. A directory of the host, to which a descriptor of it may lead, is no part of the tree below our root, and the kernel
+// says so. CVE-2024-21626, getcwd(2)
 func (c *container) changeDirectory() error {
 	cwd := c.Cwd
 	err := unix.Chdir(cwd)
-	if errors.Is(err, unix.ENOENT) && c.tree >= 0 {
+	if errors.Is(err, unix.ENOENT) && !c.Joins {
 		dir, makeErr := c.tree.Directory(cwd, 0o755)
 		if makeErr != nil {
 			return fmt.Errorf("working directory %s: %w", cwd, makeErr)
@@ -125,7 +126,8 @@ func (c *container) changeDirectory() error {
 		err = unix.Chdir(cwd)
 	}
 	if err != nil {
-		return fmt.Errorf("working directory %s: %w", cwd, err)
+		// Callers look for these words.
+		return fmt.Errorf("working directory: chdir to cwd (%q): %w", cwd, err)
 	}
 	seen := make([]byte, unix.PathMax)
 	n, err := unix.Getcwd(seen)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -69,6 +70,21 @@ func setVariable(env []string, variable string, host *Host) []string {
 		}
 	}
 	return append(env, variable)
+}
+
+// lastOfEach leaves out variables that come again later: the C library takes the first of a name, and a shell the last. getenv(3)
+func lastOfEach(env []string) []string {
+	seen := map[string]bool{}
+	var kept []string
+	for _, variable := range slices.Backward(env) {
+		name, _, isVariable := strings.Cut(variable, "=")
+		if !isVariable || !seen[name] {
+			kept = append(kept, variable)
+		}
+		seen[name] = seen[name] || isVariable
+	}
+	slices.Reverse(kept)
+	return kept
 }
 
 // readEnvFile returns the variables in a file: one in each line, as it is, without quotes. Empty lines and lines that start

@@ -83,6 +83,7 @@ func LoadProcess(r io.Reader) (*specs.Process, error) {
 	if err := checkProcess(process); err != nil {
 		return nil, err
 	}
+	process.Env = lastOfEach(process.Env)
 	return process, nil
 }
 
@@ -142,7 +143,14 @@ func setRights(process *specs.Process, o *ExecOptions) {
 		if process.Capabilities != nil {
 			caps = *process.Capabilities
 		}
-		for _, set := range []*[]string{&caps.Bounding, &caps.Effective, &caps.Permitted} {
+		sets := []*[]string{&caps.Bounding, &caps.Effective, &caps.Permitted}
+		// What is for programs that the command executes is so only where the container has such capabilities. CVE-2022-29162
+		for _, set := range []*[]string{&caps.Inheritable, &caps.Ambient} {
+			if len(*set) > 0 {
+				sets = append(sets, set)
+			}
+		}
+		for _, set := range sets {
 			*set = append(slices.Clone(*set), o.Capabilities...)
 		}
 		process.Capabilities = &caps

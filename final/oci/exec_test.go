@@ -60,7 +60,7 @@ func TestExecFlags(t *testing.T) {
 	assert.False(t, process.NoNewPrivileges)
 	assert.Equal(t, specs.User{UID: 5, GID: 6, Umask: new(uint32(0o27)), AdditionalGids: []uint32{7, 8, 9}}, process.User)
 	more := []string{"CAP_KILL", "CAP_NET_RAW", "CAP_CHOWN"}
-	assert.Equal(t, &specs.LinuxCapabilities{Bounding: more, Effective: more, Permitted: more, Inheritable: more[:1], Ambient: more[:1]}, process.Capabilities)
+	assert.Equal(t, &specs.LinuxCapabilities{Bounding: more, Effective: more, Permitted: more, Inheritable: more, Ambient: more}, process.Capabilities)
 	assert.Equal(t, "p", process.ApparmorProfile)
 	assert.Equal(t, "l", process.SelinuxLabel)
 	// The container's own is as it was.

@@ -18,7 +18,8 @@ import (
 const maxConfig = 16 << 20
 
 // Load reads a configuration, the config.json of a bundle. Keys that it does not know are ignored, as the specification asks;
-// the version must be 1.x. An error is one line that names the place. OCI runtime specification, config.md
+// the version must be 1.x. Of environment variables with one name the last counts. An error is one line that names the place. OCI
+// runtime specification, config.md
 //
 // What the configuration says is not judged: see [Validate].
 func Load(r io.Reader) (*specs.Spec, error) {
@@ -28,6 +29,9 @@ func Load(r io.Reader) (*specs.Spec, error) {
 	}
 	if err := checkVersion(spec.Version); err != nil {
 		return nil, err
+	}
+	if spec.Process != nil {
+		spec.Process.Env = lastOfEach(spec.Process.Env)
 	}
 	return spec, nil
 }

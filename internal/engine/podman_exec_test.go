@@ -95,6 +95,8 @@ func TestPodmanExec(t *testing.T) {
 			p.refused(p.try("exec", id, "no-such-command"), 127, "no-such-command", "not found in $path")
 			p.refused(p.try("exec", id, "/no/such/command"), 127, "no such file or directory")
 			p.refused(p.try("exec", id, "/etc/not-executable"), 126, "permission denied")
+			p.refused(p.try("exec", "--workdir", "/missing", id, "true"), 127, "no such file or directory")
+			p.refused(p.try("exec", id, "ls", "/missing"), 1, "no such file or directory")
 			p.ok("stop", id)
 			p.refused(p.try("exec", id, "true"), 255, "running")
 		},
