@@ -3,7 +3,6 @@
 package main
 
 import (
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -115,24 +114,73 @@ func TestTheIOPriorityOfAProcess(t *testing.T) {
 	}
 }
 
+// processors returns those of this thread, the first and the last of them, as lists.
+func processors(t *testing.T) (all, first, last string) {
+	t.Helper()
+	var own unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &own))
+	for cpu := range 1024 {
+		if own.IsSet(cpu) {
+			last = strconv.Itoa(cpu)
+			if first == "" {
+				first = last
+			}
+		}
+	}
+	return inStatus(t, unix.Gettid(), "Cpus_allowed_list"), first, last
+}
+
+// bind binds this thread to a processor until the test ends, and so what it starts.
+func bind(t *testing.T, cpu string) {
+	t.Helper()
+	number, err := strconv.Atoi(cpu)
+	require.NoError(t, err)
+	var before, one unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &before))
+	one.Set(number)
+	require.NoError(t, unix.SchedSetaffinity(0, &one))
+	t.Cleanup(func() { require.NoError(t, unix.SchedSetaffinity(0, &before)) })
+}
+
+const showProcessors = "grep Cpus_allowed_list /proc/self/status | cut -f 2"
+
 // sched_setaffinity(2)
 func TestTheProcessorsOfAProcessThatJoins(t *testing.T) {
 	c := newBundle(t)
-	var all unix.CPUSet
-	require.NoError(t, unix.SchedGetaffinity(0, &all))
-	last := ""
-	for cpu := range 1024 {
-		if all.IsSet(cpu) {
-			last = strconv.Itoa(cpu)
-		}
-	}
-	own := inStatus(t, os.Getpid(), "Cpus_allowed_list")
-	c.spec.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: last, Final: last}
+	own, first, last := processors(t)
+	c.spec.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: first, Final: last}
 	// It is for those that join, and not for the first.
 	require.Equal(t, own, inStatus(t, c.stays(), "Cpus_allowed_list"))
-	show := "grep Cpus_allowed_list /proc/self/status | cut -f 2"
-	require.Equal(t, last, c.exec(show))
-	require.Equal(t, own, c.execAs(func(p *specs.Process) { p.ExecCPUAffinity = &specs.CPUAffinity{Initial: last, Final: own} }, show))
+	require.Equal(t, last, c.exec(showProcessors))
+	as := func(initial, final string) string {
+		return c.execAs(func(p *specs.Process) { p.ExecCPUAffinity = &specs.CPUAffinity{Initial: initial, Final: final} }, showProcessors)
+	}
+	require.Equal(t, own, as(last, own))
+	// Without the second it stays as the kernel has left it.
+	require.Equal(t, last, as(last, ""))
+	require.Equal(t, first, as("", first))
+	name := c.joiner(func(p *specs.Process) { p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "8191"} })
+	refused(t, c.final("exec", "--process", name, c.id), 125, "process.execCPUAffinity.initial", "8191", "invalid argument")
+}
+
+// The kernel keeps what a process was bound to when it comes into a cgroup that allows more.
+func TestAContainerIsNotBoundToTheProcessorsOfItsCaller(t *testing.T) {
+	c := newBundle(t)
+	own, first, last := processors(t)
+	other := c.beside()
+	bind(t, first)
+	require.Equal(t, own, c.says(showProcessors))
+	c.stays()
+	require.Equal(t, own, c.exec(showProcessors))
+	require.Equal(t, own, c.execAs(func(*specs.Process) {}, showProcessors))
+	other.spec.Linux.Resources.CPU = &specs.LinuxCPU{Cpus: last, Mems: "0"}
+	require.Equal(t, last, other.says(showProcessors))
+	other.stays()
+	require.Equal(t, last, other.exec(showProcessors))
+	for flag, want := range map[string]string{own: own, last: last, first: first} {
+		require.Equal(t, result{want + "\n", "", 0}, run(t, showProcessors, "--cpuset-cpus", flag))
+	}
+	require.Equal(t, result{own + "\n", "", 0}, run(t, showProcessors))
 }
 
 // personality(2)

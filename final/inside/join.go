@@ -27,7 +27,7 @@ func (c *container) join() error {
 	if err := c.list.Run(stages...); err != nil {
 		return err
 	}
-	for _, stages := range []func() ([]stage.Stage, error){c.security, c.openTerminal, c.process} {
+	for _, stages := range []func() ([]stage.Stage, error){c.initialAffinity, c.security, c.openTerminal, c.process} {
 		list, err := stages()
 		if err != nil {
 			return err

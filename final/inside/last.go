@@ -175,15 +175,12 @@ func (l *last) filter(c *container) {
 
 // place adds where we are to be counted and to run.
 func (l *last) place(c *container) error {
-	if err := l.affinity(c.CPUAffinity, initial); err != nil {
-		return err
-	}
 	l.join(c.tasks)
 	if c.CgroupNamespace {
 		// The cgroups that we are in now become the root of what we see of them. cgroup_namespaces(7)
 		l.add("unshare(CLONE_NEWCGROUP)", "cgroup_namespaces(7)", call{unix.SYS_UNSHARE, [5]uintptr{unix.CLONE_NEWCGROUP}})
 	}
-	return l.affinity(c.CPUAffinity, final)
+	return l.affinity(c.CPUAffinity)
 }
 
 // join puts us into the cgroups of version 1. What comes next is all that we do in them.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/stage"
 )
 
 // priorities adds what the command has against others, and for what kind of machine it is. Only the last of these needs no
@@ -74,31 +76,82 @@ func schedulerOf(s *specs.Scheduler) (*unix.SchedAttr, error) {
 	return attr, nil
 }
 
-// When a process that joins a container gets its processors: before it is in the cgroups, or after.
-func initial(a *specs.CPUAffinity) string { return a.Initial }
-func final(a *specs.CPUAffinity) string   { return a.Final }
+// A cpuMask has a bit for each processor. The kernel ignores those that it has not. sched_setaffinity(2)
+type cpuMask [maxCPUs / 64]uint64
 
-// affinity adds on which processors the command is to run. sched_setaffinity(2)
-func (l *last) affinity(a *specs.CPUAffinity, when func(*specs.CPUAffinity) string) error {
-	if a == nil || when(a) == "" {
-		return nil
+// maxCPUs is how many processors Linux can be built for.
+const maxCPUs = 8192
+
+func (m *cpuMask) set() call {
+	return call{unix.SYS_SCHED_SETAFFINITY, [5]uintptr{0, unsafe.Sizeof(*m), uintptr(unsafe.Pointer(m))}}
+}
+
+// allCPUs makes a mask of all processors.
+func allCPUs() *cpuMask {
+	m := new(cpuMask)
+	for i := range m {
+		m[i] = ^uint64(0)
 	}
-	set := new(unix.CPUSet)
-	for part := range strings.SplitSeq(when(a), ",") {
+	return m
+}
+
+// parseCPUs reads a list of processors. cpuset(7), "List format"
+func parseCPUs(list string) (*cpuMask, error) {
+	m := new(cpuMask)
+	for part := range strings.SplitSeq(list, ",") {
 		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
 		if !isRange {
 			last = first
 		}
-		from, err1 := strconv.ParseUint(first, 10, 12)
-		to, err2 := strconv.ParseUint(last, 10, 12)
-		if err1 != nil || err2 != nil || from > to {
-			return fmt.Errorf("process.execCPUAffinity: %q: want numbers and ranges, such as 0-3,5", part)
+		from, err1 := strconv.ParseUint(first, 10, 32)
+		to, err2 := strconv.ParseUint(last, 10, 32)
+		if err1 != nil || err2 != nil || from > to || to >= maxCPUs {
+			return nil, fmt.Errorf("process.execCPUAffinity: %q: want numbers and ranges below %d, such as 0-3,5", part, maxCPUs)
 		}
 		for cpu := from; cpu <= to; cpu++ {
-			set.Set(int(cpu))
+			m[cpu/64] |= 1 << (cpu % 64)
 		}
 	}
-	l.keep = append(l.keep, set)
-	l.add(fmt.Sprintf("sched_setaffinity(%s)", when(a)), "sched_setaffinity(2)", call{unix.SYS_SCHED_SETAFFINITY, [5]uintptr{0, unsafe.Sizeof(*set), uintptr(unsafe.Pointer(set))}})
+	return m, nil
+}
+
+// affinity adds on which processors the command is to run, now that it is in its cgroups. What the caller was bound to would stay
+// even where the cgroup allows more. config.md, execCPUAffinity: with initial alone nothing changes here.
+func (l *last) affinity(a *specs.CPUAffinity) error {
+	switch {
+	case a == nil || a.Initial == "" && a.Final == "":
+		all := allCPUs()
+		l.keep = append(l.keep, all)
+		l.list = append(l.list, stage.Stage{Call: "sched_setaffinity(all)", Man: "sched_setaffinity(2)", Do: func() error {
+			// Who may not change it has those of the caller.
+			_ = all.set().make()
+			return nil
+		}})
+	case a.Final != "":
+		some, err := parseCPUs(a.Final)
+		if err != nil {
+			return err
+		}
+		l.keep = append(l.keep, some)
+		l.add(fmt.Sprintf("sched_setaffinity(%s)", a.Final), "sched_setaffinity(2)", some.set())
+	}
 	return nil
+}
+
+// initialAffinity returns what binds a process that joins a container to processors, before it is in the cgroups.
+func (c *container) initialAffinity() ([]stage.Stage, error) {
+	if c.CPUAffinity == nil || c.CPUAffinity.Initial == "" {
+		return nil, nil
+	}
+	list := c.CPUAffinity.Initial
+	some, err := parseCPUs(list)
+	if err != nil {
+		return nil, err
+	}
+	return []stage.Stage{{Call: fmt.Sprintf("sched_setaffinity(%s)", list), Man: "sched_setaffinity(2)", Do: func() error {
+		if err := some.set().make(); err != nil {
+			return fmt.Errorf("process.execCPUAffinity.initial: sched_setaffinity(%s): %w", list, err)
+		}
+		return nil
+	}}}, nil
 }
