@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"container-workshop/final/cgroup"
+	"container-workshop/final/hook"
 	"container-workshop/final/namespace"
 	"container-workshop/final/stage"
 )
@@ -157,7 +158,11 @@ func (r *Run) sendConfig(p *plan) error {
 
 // writeConfig leaves the configuration to those who join the container.
 func (r *Run) writeConfig() error {
-	content, err := json.Marshal(r.request.Spec)
+	spec := r.request.Spec
+	content, err := json.Marshal(struct {
+		*specs.Spec
+		Hooks map[string]hook.List `json:"hooks,omitempty"`
+	}{spec, hook.Lists(spec.Hooks)})
 	if err != nil {
 		return fmt.Errorf("encode the configuration: %w", err)
 	}

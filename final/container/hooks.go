@@ -4,6 +4,7 @@ package container
 
 import (
 	"encoding/json"
+	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -25,15 +26,25 @@ func (c *Container) hookState(status specs.ContainerState) []byte {
 	return state
 }
 
+// place is where the hooks of the host side run: in the bundle, with our environment, in which they find programs by PATH.
+func (c *Container) place() hook.Place {
+	dir := c.Bundle
+	if _, err := os.Stat(dir); err != nil {
+		// What hooks have made is to be undone even when the bundle is gone.
+		dir = "/"
+	}
+	return hook.Place{Dir: dir, Env: os.Environ()}
+}
+
 // createRuntime runs the hooks of the host side when all is mounted. What they are told is that the container is created: it has
 // all of its namespaces.
 func (r *Run) createRuntime() error {
 	hooks, state := r.request.Spec.Hooks, r.hookState(specs.StateCreated)
 	//lint:ignore SA1019 engines still ask for it
-	if err := hook.Run("prestart", hooks.Prestart, state); err != nil {
+	if err := hook.Run("prestart", hooks.Prestart, state, r.place()); err != nil {
 		return err
 	}
-	return hook.Run("createRuntime", hooks.CreateRuntime, state)
+	return hook.Run("createRuntime", hooks.CreateRuntime, state, r.place())
 }
 
 // poststart runs the hooks for when the command runs. That one fails is no failure of the container.
@@ -42,7 +53,7 @@ func (c *Container) poststart(hooks *specs.Hooks) {
 		return
 	}
 	for i := range hooks.Poststart {
-		if err := hook.Run("poststart", hooks.Poststart[i:i+1], c.hookState(specs.StateRunning)); err != nil {
+		if err := hook.Run("poststart", hooks.Poststart[i:i+1], c.hookState(specs.StateRunning), c.place()); err != nil {
 			Warn(err.Error())
 		}
 	}
@@ -62,7 +73,7 @@ func (c *Container) poststop() func() {
 	state := stopped.hookState(specs.StateStopped)
 	return func() {
 		for i := range spec.Hooks.Poststop {
-			if err := hook.Run("poststop", spec.Hooks.Poststop[i:i+1], state); err != nil {
+			if err := hook.Run("poststop", spec.Hooks.Poststop[i:i+1], state, stopped.place()); err != nil {
 				Warn(err.Error())
 			}
 		}

@@ -17,11 +17,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A Place is where hooks run: a directory, "" for the current one, and the environment of those that name none.
+type Place struct {
+	Dir string
+	Env []string
+}
+
 // Run runs hooks in their order, each to its end, with the state of the container on standard input. The first that fails ends
 // the list: which one, and what it has printed at last, is in the error. Point is its name in the configuration, for that. A hook
 // that does not read its input is no failure. config.md, "POSIX-platform Hooks"
-func Run(point string, hooks []specs.Hook, state []byte) error {
-	run, err := Prepare(point, hooks, state)
+func Run(point string, hooks []specs.Hook, state []byte, place Place) error {
+	run, err := Prepare(point, hooks, state, place)
 	if err != nil {
 		return err
 	}
@@ -29,7 +35,7 @@ func Run(point string, hooks []specs.Hook, state []byte) error {
 }
 
 // Prepare is Run for later: what it returns opens no file of ours any more.
-func Prepare(point string, hooks []specs.Hook, state []byte) (run func() error, err error) {
+func Prepare(point string, hooks []specs.Hook, state []byte, place Place) (run func() error, err error) {
 	// Files, not pipes: nobody has to write or to read them while a hook runs. memfd_create(2)
 	input, err := memory("state", state)
 	if err != nil {
@@ -44,7 +50,7 @@ func Prepare(point string, hooks []specs.Hook, state []byte) (run func() error, 
 		defer input.Close()
 		defer output.Close()
 		for i := range hooks {
-			if err := runOne(&hooks[i], input, output); err != nil {
+			if err := runOne(&hooks[i], input, output, place); err != nil {
 				return fmt.Errorf("hooks.%s[%d]: %s: %w", point, i, hooks[i].Path, err)
 			}
 		}
@@ -52,7 +58,7 @@ func Prepare(point string, hooks []specs.Hook, state []byte) (run func() error, 
 	}, nil
 }
 
-func runOne(h *specs.Hook, input, output *os.File) error {
+func runOne(h *specs.Hook, input, output *os.File, place Place) error {
 	ctx := context.Background()
 	if h.Timeout != nil {
 		var cancel context.CancelFunc
@@ -67,8 +73,12 @@ func runOne(h *specs.Hook, input, output *os.File) error {
 	if len(h.Args) == 0 {
 		cmd.Args = []string{h.Path}
 	}
+	env := h.Env
+	if env == nil {
+		env = place.Env
+	}
 	// Nil would be our own.
-	cmd.Env = append([]string{}, h.Env...)
+	cmd.Dir, cmd.Env = place.Dir, append([]string{}, env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, output, output
 	err := cmd.Run()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -3,10 +3,14 @@
 package inside
 
 import (
+	"os"
+	"slices"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
+	"container-workshop/final/hook"
 	"container-workshop/final/namespace"
 	"container-workshop/final/stage"
 )
@@ -49,8 +53,11 @@ type Config struct {
 
 	// HostHooks says that the host side has devices to move or hooks to run when all mounts are made. The hooks of this side get State.
 	HostHooks                       bool
-	CreateContainer, StartContainer []specs.Hook
+	CreateContainer, StartContainer hook.List
 	State                           []byte
+	// HookEnv is the environment of the host side, if there are createContainer hooks that name none: it is theirs then. The others
+	// of this side have that of the process.
+	HookEnv [][]byte
 
 	// HostMounts says that the container has no mount namespace: what is mounted for it must not be seen by others. JoinedMounts says
 	// that it has one that was there.
@@ -103,6 +110,9 @@ func (c *Config) SetContainer(spec *specs.Spec) {
 	c.JoinedMounts = !c.HostMounts && !namespace.IsNew(spec.Linux.Namespaces, specs.MountNamespace)
 	if hooks := spec.Hooks; hooks != nil {
 		c.CreateContainer, c.StartContainer = hooks.CreateContainer, hooks.StartContainer
+	}
+	if slices.ContainsFunc(c.CreateContainer, func(h specs.Hook) bool { return h.Env == nil }) {
+		c.HookEnv = encode(os.Environ())
 	}
 }
 

@@ -143,7 +143,7 @@ func (l *last) hooks(c *container) error {
 	if len(c.StartContainer) == 0 {
 		return nil
 	}
-	run, err := hook.Prepare("startContainer", c.StartContainer, c.State)
+	run, err := hook.Prepare("startContainer", c.StartContainer, c.State, hook.Place{Env: c.command.env})
 	if err != nil {
 		return err
 	}
