@@ -6,16 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
+	"container-workshop/final/logs"
+	"container-workshop/final/oci"
 )
+
+// An order is what a monitor is told to run. It comes by a pipe: every user of the host can read the arguments of a process, and
+// there may be a password among them. proc_pid_cmdline(5)
+type order struct {
+	// Args are those of run, and Env is what --env-file and --env say. They are bytes, as JSON replaces what is not UTF-8.
+	Args, Env [][]byte
+}
 
 // A started is what a monitor tells of the container that it has started, or has not.
 type started struct {
@@ -25,19 +32,27 @@ type started struct {
 }
 
 // detach starts a monitor, which runs the container, and prints the ID of that when it runs.
-func detach(root string, args []string) (int, error) {
-	read, write, err := os.Pipe()
+func detach(root string, args []string, options *oci.Options) (int, error) {
+	read, report, err := os.Pipe()
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	defer read.Close()
+	orders, write, err := os.Pipe()
+	if err != nil {
+		return container.StatusFailed, err
+	}
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = append([]string{os.Args[0], "--root", root, "monitor"}, args...)
-	cmd.ExtraFiles = []*os.File{write}
+	cmd.Args = []string{os.Args[0], "--root", root, "monitor"}
+	cmd.ExtraFiles = []*os.File{report, orders}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return container.StatusFailed, err
 	}
+	report.Close()
+	orders.Close()
+	// If it has died, the next to read says so.
+	_ = json.NewEncoder(write).Encode(order{byteSlices(args), byteSlices(options.Env)})
 	write.Close()
 	var s started
 	if err := json.NewDecoder(read).Decode(&s); err != nil {
@@ -50,14 +65,39 @@ func detach(root string, args []string) (int, error) {
 	return 0, err
 }
 
-// monitor stays with a detached container: it is the parent of its process 1, and so learns how that ends. Who starts it: run,
-// in a session of its own. How it ends: with the container. The container does not end with it.
-func monitor(root string, args []string) (int, error) {
-	report := os.NewFile(3, "report")
-	unix.CloseOnExec(3)
-	// We do not end with the session of the caller. Nobody reads them: were they ignored, the command would ignore them too.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM)
-	r, err := startDetached(root, args)
+func byteSlices(list []string) [][]byte {
+	all := make([][]byte, len(list))
+	for i, s := range list {
+		all[i] = []byte(s)
+	}
+	return all
+}
+
+func texts(list [][]byte) []string {
+	all := make([]string, len(list))
+	for i, b := range list {
+		all[i] = string(b)
+	}
+	return all
+}
+
+// monitor stays with a detached container: it is the parent of its process 1, and so learns how that ends. It also keeps the log. Who
+// starts it: run, in a session of its own. How it ends: with the container. The container does not end with it, unless it prints:
+// see [logs.Keeper.CopyPipe].
+func monitor(root string) (int, error) {
+	report, orders := os.NewFile(3, "report"), os.NewFile(4, "order")
+	if report == nil || orders == nil {
+		return container.StatusFailed, errors.New("monitor has to be started by run --detach")
+	}
+	// We do not end with the session of the caller, nor by its limit for files. Nobody reads the signals: were they ignored, the
+	// command would ignore them too.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGXFSZ)
+	var o order
+	if err := json.NewDecoder(orders).Decode(&o); err != nil {
+		return container.StatusFailed, fmt.Errorf("read what to run: %w", err)
+	}
+	orders.Close()
+	r, keeper, err := startDetached(root, &o)
 	answer := started{Status: container.StatusFailed}
 	if err != nil {
 		answer.Error = err.Error()
@@ -73,78 +113,104 @@ func monitor(root string, args []string) (int, error) {
 	if err != nil {
 		return container.StatusFailed, nil
 	}
-	return watch(r)
+	return watch(r, keeper)
 }
 
-func startDetached(root string, args []string) (*container.Run, error) {
-	options, command, err := parseRun(args)
+func startDetached(root string, o *order) (*container.Run, *logs.Keeper, error) {
+	options, command, err := parseRun(texts(o.Args))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	options.Env, options.EnvFiles = texts(o.Env), nil
 	console := container.NewConsole(os.Stdin, os.Stdout)
 	request, err := newRequest(root, options, command, console)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	request.Detached, request.Keep = true, !options.Remove
 	if options.Interactive {
 		// What we have of it stays open, and silent, as long as we are there.
-		var pipe [2]int
-		if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-			return nil, os.NewSyscallError("pipe", err)
+		read, _, err := pipe()
+		if err != nil {
+			return nil, nil, err
 		}
-		request.Streams[0] = os.NewFile(uintptr(pipe[0]), "input")
+		request.Streams[0] = os.NewFile(uintptr(read), "input")
+	}
+	var output []int
+	if !request.Spec.Process.Terminal {
+		for stream := 1; stream <= 2; stream++ {
+			read, write, err := pipe()
+			if err != nil {
+				return nil, nil, err
+			}
+			output, request.Streams[stream] = append(output, read), os.NewFile(uintptr(write), "output")
+			// Only the command keeps it open.
+			defer request.Streams[stream].Close()
+		}
 	}
 	guard, err := container.StartGuard(console)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// From when it runs it is to go on without us.
 	defer guard.Dismiss()
 	if err := guard.Watch(root, request.ID, console); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r, err := container.Create(root, request)
 	if err != nil {
+		return nil, nil, err
+	}
+	keeper, err := keepLog(r, options, output)
+	if err == nil {
+		err = r.Start()
+	}
+	if err != nil {
+		return nil, nil, joined(err, r.Remove())
+	}
+	return r, keeper, nil
+}
+
+// pipe returns both ends of a pipe. Unlike those of os.Pipe they block, as the command expects. pipe(2)
+func pipe() (read, write int, err error) {
+	var ends [2]int
+	err = unix.Pipe2(ends[:], unix.O_CLOEXEC)
+	return ends[0], ends[1], os.NewSyscallError("pipe", err)
+}
+
+// keepLog keeps what the command prints, from its first word on: standard output and error, or its terminal.
+func keepLog(r *container.Run, options *oci.Options, output []int) (*logs.Keeper, error) {
+	dir, err := r.MakeLog()
+	if err != nil {
 		return nil, err
 	}
-	if err := r.Start(); err != nil {
-		return nil, joined(err, r.Remove())
+	keeper, err := logs.Keep(dir, logs.Limits{Size: options.LogSize, Files: options.LogFiles})
+	if err != nil {
+		return nil, err
 	}
-	return r, nil
-}
-
-// watch waits for the end of a detached container.
-func watch(r *container.Run) (int, error) {
-	logged := make(chan struct{})
-	if r.Terminal == nil {
-		close(logged)
-	} else {
-		log, err := r.OpenLog()
-		if err != nil {
-			return container.StatusFailed, err
+	if r.Terminal != nil {
+		// It knows itself when the command has ended.
+		keeper.Copy("stdout", r.Terminal)
+	}
+	for i, pipe := range output {
+		if err := keeper.CopyPipe([]string{"stdout", "stderr"}[i], pipe); err != nil {
+			return nil, err
 		}
-		defer log.Close()
-		go func() {
-			_, _ = io.Copy(log, r.Terminal)
-			close(logged)
-		}()
 	}
-	status := r.WaitDetached()
-	<-logged
-	if err := tooMuchMemory(r, status); err != nil {
-		noteInLog(r, err)
-	}
-	if !r.Keep {
-		return 0, r.Remove()
-	}
-	return 0, r.Finish(status)
+	return keeper, nil
 }
 
-// noteInLog adds a line of ours to what a container has printed.
-func noteInLog(r *container.Run, err error) {
-	if log, openErr := r.OpenLog(); openErr == nil {
-		fmt.Fprintf(log, "%s: %v\n", filepath.Base(os.Args[0]), err)
-		log.Close()
+// watch waits for the end of a detached container, and ends its log.
+func watch(r *container.Run, keeper *logs.Keeper) (int, error) {
+	status := r.WaitDetached()
+	keeper.Finish()
+	if err := tooMuchMemory(r, status); err != nil {
+		keeper.Note(fmt.Sprintf("%s: %v", name(), err))
 	}
+	// From here on the log is complete, for who waits for that.
+	err := keeper.Close()
+	if !r.Keep {
+		return 0, joined(r.Remove(), err)
+	}
+	return 0, joined(r.Finish(status), err)
 }

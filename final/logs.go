@@ -3,22 +3,41 @@
 package main
 
 import (
-	"io"
+	"fmt"
 	"os"
+	"strconv"
+	"time"
 
 	"container-workshop/final/container"
+	"container-workshop/final/logs"
 )
 
-func logs(root string, args []string) (int, error) {
-	set := flags("logs", "ID", "print the output of a detached container")
+// showLogs prints what a detached container has printed.
+func showLogs(root string, args []string) (int, error) {
+	set := flags("logs", "[flags] ID", "print the output of a detached container")
+	o := logs.Options{Tail: -1}
+	set.BoolVarP(&o.Follow, "follow", "f", false, "go on until the container ends")
+	set.BoolVarP(&o.Timestamps, "timestamps", "t", false, "show when each line was printed")
+	tail := set.StringP("tail", "n", "all", "how many lines to show, from the end of what is there")
+	since := set.String("since", "", "leave out what is older: a time such as 2026-11-28T18:00:00Z,\nseconds since 1970, or a duration such as 10m")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}
-	file, err := container.LogFile(root, set.Arg(0))
-	if err != nil {
+	var err error
+	if *tail != "all" {
+		if o.Tail, err = strconv.Atoi(*tail); err != nil || o.Tail < 0 {
+			return container.StatusFailed, fmt.Errorf("--tail %q: want a number of lines, or all", *tail)
+		}
+	}
+	if *since != "" {
+		if o.Since, err = logs.ParseSince(*since, time.Now()); err != nil {
+			return container.StatusFailed, fmt.Errorf("--since %w", err)
+		}
+	}
+	var dir *os.File
+	if dir, o.Ended, err = container.OpenLog(root, set.Arg(0)); err != nil {
 		return container.StatusFailed, err
 	}
-	defer file.Close()
-	_, err = io.Copy(os.Stdout, file)
-	return 0, err
+	defer dir.Close()
+	return 0, logs.Read(dir, o, os.Stdout, os.Stderr)
 }

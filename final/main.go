@@ -43,7 +43,7 @@ var verbs = []verb{
 	{"list", "[flags]", "list the containers", list, 1, false},
 	{"state", "ID", "print the state of a container, as JSON", state, 1, false},
 	{"ps", "[flags] ID [OPTION ...]", "list the processes of a container", ps, 1, false},
-	{"logs", "ID", "print the output of a detached container", logs, 1, false},
+	{"logs", "[flags] ID", "print the output of a detached container", showLogs, 1, false},
 	{"kill", "[--all] ID [SIGNAL]", "send a signal, TERM by default", kill, 1, false},
 	{"delete", "[--force] ID", "remove a container that has ended", remove, 1, false},
 	{"pause", "ID", "stop the processes of a container, until resume", pause, 1, false},
@@ -138,7 +138,7 @@ func dispatch(root string, args []string) (int, error) {
 		return status, err
 	}
 	if args[0] == "monitor" {
-		return monitor(root, args[1:])
+		return monitor(root)
 	}
 	return container.StatusFailed, fmt.Errorf("unknown command %q: want %s run [flags] COMMAND [ARG ...] (or see --help)", args[0], os.Args[0])
 }

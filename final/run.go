@@ -34,8 +34,12 @@ func runCommand(root string, args []string) (int, error) {
 	if err != nil {
 		return container.StatusFailed, err
 	}
+	// Until here a signal ends us: who is to write to a pipe that is named may never do so.
+	if err := options.ReadEnvFiles(openInput); err != nil {
+		return container.StatusFailed, err
+	}
 	if options.Detach {
-		return detach(root, args)
+		return detach(root, args, options)
 	}
 	console := container.NewConsole(os.Stdin, os.Stdout)
 	standing := standBy(console)
@@ -162,7 +166,7 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	defer tree.Close()
 	host := oci.Host{
 		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
-		Open:   func(name string) (io.ReadCloser, error) { return os.Open(name) },
+		Open:   openInput,
 		Stat:   func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
 		Passwd: func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", maxUserFile) },
 		Group:  func() (io.ReadCloser, error) { return tree.Reader("/etc/group", maxUserFile) },

@@ -65,7 +65,7 @@ type Request struct {
 	Size *unix.Winsize
 	// Extra are descriptors that the command gets from 3 on.
 	Extra []*os.File
-	// Detached says that the container is to outlive us. Without a terminal its output goes to its log.
+	// Detached says that the container is to outlive us. What it prints is kept in a log.
 	Detached bool
 	// Held says that it is to outlive us, too, and to wait for Start. Its standard streams are Streams.
 	Held bool
@@ -108,42 +108,15 @@ func Create(root string, request *Request) (*Run, error) {
 
 // clone starts process 1.
 func (r *Run) clone(p *plan) error {
-	streams, err := r.streams()
-	if err != nil {
-		return err
-	}
-	if r.logs() && streams[1] != nil {
-		defer streams[1].Close()
+	streams := r.request.Streams
+	if r.request.Spec.Process.Terminal {
+		streams = [3]*os.File{}
 	}
 	attr := unix.SysProcAttr{}
 	if p.config.Tied {
 		attr.Pdeathsig = unix.SIGKILL
 	}
 	return r.start(p.namespaces, streams, r.request.Extra, &attr)
-}
-
-// logs reports whether the output of the container goes to a log.
-func (r *Run) logs() bool { return r.request.Detached && !r.request.Spec.Process.Terminal }
-
-// streams are the standard streams. A log is written to by the command itself, so that it does not depend on us.
-func (r *Run) streams() ([3]*os.File, error) {
-	streams := r.request.Streams
-	if r.request.Spec.Process.Terminal {
-		return [3]*os.File{}, nil
-	}
-	if r.logs() {
-		log, err := r.OpenLog()
-		if err != nil {
-			return streams, err
-		}
-		streams[1], streams[2] = log, log
-	}
-	return streams, nil
-}
-
-// OpenLog opens the log of a detached container to write to.
-func (r *Run) OpenLog() (*os.File, error) {
-	return os.OpenFile(r.logPath(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
 // Start lets the container become its command. It returns when that has happened.

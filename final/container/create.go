@@ -28,12 +28,7 @@ func (r *Run) create(root string) error {
 	// The state has it when the directory of the container is claimed.
 	r.ID, r.agent = r.request.ID, p.agent
 	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.
-	first := slices.Concat(r.cloning(p), r.making(root, p))
-	if r.logs() {
-		// But it is born with its log open.
-		first = slices.Concat(r.making(root, p), r.cloning(p))
-	}
-	return r.List.Run(slices.Concat(first, r.connecting(p), r.holding())...)
+	return r.List.Run(slices.Concat(r.cloning(p), r.making(root, p), r.connecting(p), r.holding())...)
 }
 
 // cloning starts the container side.

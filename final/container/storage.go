@@ -20,9 +20,6 @@ const Storage = "/var/lib/container-workshop/containers"
 // storage is the directory of the container there. It is not in the state: what is removed must not depend on what a file says.
 func (c *Container) storage() string { return filepath.Join(Storage, c.ID) }
 
-// logPath is where the output of a detached container is.
-func (c *Container) logPath() string { return filepath.Join(c.storage(), "log") }
-
 // openStorage opens the directory of all, and makes it if it is not there.
 func openStorage() (int, error) {
 	fd, err := owned.OpenShared(Storage)
@@ -36,6 +33,16 @@ func openStorage() (int, error) {
 		return -1, fmt.Errorf("the storage of containers is not safe: %w", err)
 	}
 	return fd, nil
+}
+
+// openOwn opens the directory of the container there.
+func (c *Container) openOwn() (int, error) {
+	storage, err := openStorage()
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(storage)
+	return owned.Below(storage, c.ID)
 }
 
 // takeStorage refuses the storage of a container of the same ID whose state is elsewhere.
@@ -96,32 +103,4 @@ func (c *Container) removeOverlay() error {
 		return fmt.Errorf("remove what the container has written, in %s: %w", Storage, err)
 	}
 	return nil
-}
-
-// LogFile returns the file with the output of a detached container.
-func LogFile(root, id string) (*os.File, error) {
-	c, err := Open(root, id)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	if !c.Logged {
-		return nil, fmt.Errorf("container %s has no log: its output is where it was started", id)
-	}
-	storage, err := openStorage()
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(storage)
-	dir, err := owned.Below(storage, c.ID)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(dir)
-	// The container has it open too, and can hold a lease on it, for which we do not wait. fcntl(2)
-	fd, err := unix.Openat(dir, "log", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: c.logPath(), Err: err}
-	}
-	return os.NewFile(uintptr(fd), c.logPath()), nil
 }

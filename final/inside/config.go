@@ -89,8 +89,6 @@ type Config struct {
 	Tied bool
 	// Held says that the command waits for a later process of the host side, which connects to a socket.
 	Held bool
-	// OwnLog says that the standard streams that are files are the container's own.
-	OwnLog bool
 	// Size is that of the terminal.
 	Size *unix.Winsize
 	// Explain asks for records of the stages.

@@ -88,15 +88,11 @@ func (c *container) process() ([]stage.Stage, error) {
 }
 
 // giveStreams gives the pipes that are standard streams to the user of the command, who could not open /dev/stdout otherwise.
-// Files are the caller's, but for the log of a detached container.
+// Files are the caller's.
 func (c *container) giveStreams() error {
 	for stream := range 3 {
 		var stat unix.Stat_t
-		if c.User.UID == 0 || unix.Fstat(stream, &stat) != nil {
-			continue
-		}
-		kind := stat.Mode & unix.S_IFMT
-		if kind != unix.S_IFIFO && (kind != unix.S_IFREG || !c.OwnLog) {
+		if c.User.UID == 0 || unix.Fstat(stream, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
 			continue
 		}
 		err := unix.Fchown(stream, int(c.User.UID), -1)

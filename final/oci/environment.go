@@ -38,19 +38,27 @@ func newEnv(o *Options, host *Host, home string, terminal bool) ([]string, error
 		}
 		env = append(env, "TERM="+term)
 	}
-	for _, name := range o.EnvFiles {
-		variables, err := readEnvFile(name, host)
-		if err != nil {
-			return nil, fmt.Errorf("--env-file %s: %w", name, err)
-		}
-		for _, variable := range variables {
-			env = setVariable(env, variable, host)
-		}
+	if err := o.ReadEnvFiles(host.Open); err != nil {
+		return nil, err
 	}
 	for _, variable := range o.Env {
 		env = setVariable(env, variable, host)
 	}
 	return env, nil
+}
+
+// ReadEnvFiles reads the files of --env-file now. What they say comes before Env, and no file is left to read later.
+func (o *Options) ReadEnvFiles(open func(name string) (io.ReadCloser, error)) error {
+	var all []string
+	for _, name := range o.EnvFiles {
+		variables, err := readEnvFile(name, open)
+		if err != nil {
+			return fmt.Errorf("--env-file %s: %w", name, err)
+		}
+		all = append(all, variables...)
+	}
+	o.Env, o.EnvFiles = append(all, o.Env...), nil
+	return nil
 }
 
 // setVariable sets KEY=VALUE, or KEY to what the caller has. A variable that the caller does not have is left alone.
@@ -89,8 +97,8 @@ func lastOfEach(env []string) []string {
 
 // readEnvFile returns the variables in a file: one in each line, as it is, without quotes. Empty lines and lines that start
 // with # say nothing.
-func readEnvFile(name string, host *Host) ([]string, error) {
-	file, err := host.Open(name)
+func readEnvFile(name string, open func(name string) (io.ReadCloser, error)) ([]string, error) {
+	file, err := open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("there is no such file")
 	}

@@ -72,6 +72,7 @@ func flags(o *Options) []*flag {
 		{group: "Isolation", name: "sysctl", arg: "KEY=VALUE", about: "kernel parameter, of the container's namespaces", set: each(&o.Sysctls, checkedSysctl)},
 		{group: "Isolation", name: "privileged", about: "all capabilities and devices, no seccomp filter:\nno protection from COMMAND", set: one(&o.Privileged, parseBool)},
 
+		{group: "Output", name: "log-opt", arg: "NAME=VALUE", about: "log of a detached container: max-size=10m (-1 is\nno limit), max-file=3", set: o.setLog},
 		{group: "Output", name: "explain", about: "tell what is done, step by step", set: one(&o.Explain, parseBool)},
 	}
 }

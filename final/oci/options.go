@@ -77,6 +77,10 @@ type Options struct {
 	Sysctls []string
 	// Explain tells what is done, step by step.
 	Explain bool
+	// LogSize is how many bytes a file of the log of a detached container may have, -1 for any number. LogFiles is how many files
+	// there are at most.
+	LogSize  int64
+	LogFiles int
 }
 
 // Defaults are the options of a run without flags.
@@ -89,6 +93,8 @@ func Defaults() Options {
 		Pids:     64,
 		CPUs:     1,
 		Network:  "none",
+		LogSize:  10 << 20,
+		LogFiles: 3,
 	}
 }
 
