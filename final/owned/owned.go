@@ -142,8 +142,7 @@ func checkAbove(fd int, name string) error {
 		return &os.PathError{Op: "open", Path: name, Err: unix.ENOTDIR}
 	case !ours(&stat):
 		return fmt.Errorf("%s belongs to user %d, who can replace what is in it (choose a directory that only root can replace)", name, stat.Uid)
-	case stat.Mode&writable != 0 && stat.Mode&unix.S_ISVTX == 0 && name != "/tmp":
-		// Many an image of a machine has a /tmp that is not sticky. Its owner trusts all who are there.
+	case stat.Mode&writable != 0 && stat.Mode&unix.S_ISVTX == 0:
 		return fmt.Errorf("others can write to %s, and replace what is in it (chmod go-w %[1]s, or chmod +t %[1]s)", name)
 	}
 	return nil
