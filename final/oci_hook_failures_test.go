@@ -106,7 +106,7 @@ func TestAHookOfAContainerWithUsersOfItsOwn(t *testing.T) {
 	c.userNamespace()
 	dir := c.notes()
 	for place := dir; place != "/"; place = filepath.Dir(place) {
-		require.NoError(t, os.Chmod(place, 0o777))
+		require.NoError(t, os.Chmod(place, 0o777|os.ModeSticky))
 	}
 	for _, point := range hookPoints {
 		c.hook(point, "cut -c 1-21 /proc/self/uid_map >"+dir+"/$POINT")
