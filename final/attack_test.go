@@ -41,6 +41,7 @@ var attacks = map[string]func(args []string) error{
 	"spoil":     spoilProgram,
 	"hunt":      huntProgram,
 	"sockets":   fillSockets,
+	"uncover":   uncoverRoot,
 }
 
 // attack tries one, and prints what came of it: "done", or the name of the error.

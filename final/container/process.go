@@ -31,6 +31,8 @@ type Process struct {
 	ended *unix.WaitStatus
 	// agent is who is to get the listener of a seccomp filter, nil if there is none.
 	agent *agent
+	// mapMount maps the IDs of a mount that the process has made, by the index of the mount. Nil if the process makes none.
+	mapMount func(i, mount int) error
 }
 
 func newProcess(explained bool) Process {
@@ -115,6 +117,18 @@ func (p *Process) answer() (report inside.Report, descriptors []int, err error) 
 	descriptors, err = p.socket.Receive(&report)
 	if err != nil {
 		return report, nil, err
+	}
+	if report.Map != 0 && p.mapMount != nil && len(descriptors) == 1 {
+		err := p.mapMount(report.Map-1, descriptors[0])
+		unix.Close(descriptors[0])
+		if err == nil {
+			err = p.send(struct{}{})
+		}
+		if err != nil {
+			return report, nil, err
+		}
+		p.List.Records = append(p.List.Records, report.Records...)
+		return p.answer()
 	}
 	p.List.Records = append(p.List.Records, report.Records...)
 	for _, warning := range report.Warnings {

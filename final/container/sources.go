@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -47,15 +49,30 @@ func (r *Run) openRoot(p *plan) error {
 // openMounts clones what is to be bound from the host, where the container side cannot do so: in a user namespace, in a mount
 // namespace that is there, and where IDs are mapped.
 func (r *Run) openMounts(p *plan) error {
+	// The configuration that is kept has the paths as they were given.
+	p.config.Mounts = slices.Clone(p.config.Mounts)
 	for i := range p.config.Mounts {
 		m := &p.config.Mounts[i]
 		options, err := rootfs.ParseOptions(m.Options)
-		if err != nil || !options.Binds(m.Type) {
+		if err != nil {
+			continue
+		}
+		if inner, ok := innerPath(p, m.Destination, sameName); ok && inner != "/" {
+			// Some callers name a place in the container by its path on the host, as runc lets them.
+			m.Destination = inner
+		}
+		if !options.Binds(m.Type) {
 			continue
 		}
 		// A relative source is one of the bundle. config.md, mounts
 		if !filepath.IsAbs(m.Source) {
 			m.Source = filepath.Join(r.request.Bundle, m.Source)
+		}
+		if inner, ok := innerPath(p, m.Source, sameDirectory); ok {
+			// It may come to be there only by a mount before it, and the container side sees those.
+			m.Source = inner
+			p.config.Inner = append(p.config.Inner, i)
+			continue
 		}
 		mapped := options.IDMap || len(m.UIDMappings) > 0
 		if !p.config.UserNamespace && !p.namespaces.Mount && !mapped {
@@ -74,7 +91,49 @@ func (r *Run) openMounts(p *plan) error {
 			return fmt.Errorf("mounts[%d]: %w", i, err)
 		}
 	}
+	r.mapMount = func(i, mount int) error { return r.mapInner(p, i, mount) }
 	return nil
+}
+
+// mapInner maps the IDs of a mount that the container side has cloned in its own tree.
+func (r *Run) mapInner(p *plan, i, mount int) error {
+	if !slices.Contains(p.config.Inner, i) {
+		return fmt.Errorf("mounts[%d]: there is nothing to map", i)
+	}
+	m := &p.config.Mounts[i]
+	options, err := rootfs.ParseOptions(m.Options)
+	if err == nil {
+		err = r.mapIDs(mount, m, options.IDMapAll)
+	}
+	if err != nil {
+		err = fmt.Errorf("mounts[%d]: %w", i, err)
+	}
+	return err
+}
+
+// innerPath returns where a path of the host is in the container, if it is below the directory that becomes its root directory. With an
+// overlay it is not: then what the container has there is not what the host has. Nor is it if the host's own root directory is the
+// container's.
+func innerPath(p *plan, name string, same func(a, b string) bool) (string, bool) {
+	root := filepath.Clean(p.config.Root)
+	if p.overlay != "" || root == "/" || !filepath.IsAbs(name) {
+		return "", false
+	}
+	name = filepath.Clean(name)
+	for above := name; above != "/"; above = filepath.Dir(above) {
+		if same(above, root) {
+			return "/" + strings.TrimPrefix(name[len(above):], "/"), true
+		}
+	}
+	return "", false
+}
+
+func sameName(a, b string) bool { return a == b }
+
+// sameDirectory reports whether two paths lead to the same directory, by whatever links.
+func sameDirectory(a, b string) bool {
+	var one, other unix.Stat_t
+	return a == b || unix.Stat(a, &one) == nil && unix.Stat(b, &other) == nil && one.Dev == other.Dev && one.Ino == other.Ino
 }
 
 // openCgroups opens the files by which to join the cgroups of version 1. If they are to be seen, it clones what the container sees

@@ -66,6 +66,8 @@ type Config struct {
 	UserNamespace bool
 	// Bound are the mounts, by index, that the host side has cloned, as we have no right to.
 	Bound []int
+	// Inner are the bind mounts, by index, whose source is in the container's own tree: a path below its root directory.
+	Inner []int
 	// Cgroups are the container's, by their names below /sys/fs/cgroup. That of version 2 has none.
 	Cgroups []string
 	// Tasks is how many files there are by which to join cgroups. None if the host side does that.
@@ -151,6 +153,8 @@ type Report struct {
 	Warnings []string
 	// Mounted says that all mounts are made, and the root directory is still the host's: hooks are to be run.
 	Mounted bool
+	// Map is one more than the index of a mount whose IDs are to be mapped: a descriptor of it comes with this. It is attached nowhere yet.
+	Map int
 	// Hooked says that the startContainer hooks have been run.
 	Hooked bool
 	// Listener is the number of the descriptor for an agent that is about to be there. 0 if there is none.

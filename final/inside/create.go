@@ -24,7 +24,7 @@ func (c *container) create() error {
 		// What is mounted goes into the tree of the container, by descriptors; a path is one of the host's until pivot.
 		c.attachRoot, c.names, c.mounts, c.devices, c.hooks, c.pivot,
 		// From here on every path is one of the container.
-		c.kernel, c.restrict, c.propagate, c.openTerminal, c.process,
+		c.kernel, c.openTerminal, c.restrict, c.propagate, c.process,
 	} {
 		list, err := stages()
 		if err != nil {
@@ -42,22 +42,19 @@ func (c *container) attachRoot() ([]stage.Stage, error) {
 	list := c.sources()
 	if c.HostMounts {
 		return append(list, stage.Stage{Call: "fchdir(rootfs)", Man: "chdir(2)", Step: 4, Do: func() error {
-			c.tree = rootfs.Root(c.root)
-			return rootfs.EnterDetached(c.root)
+			return c.enter(rootfs.EnterDetached)
 		}}), nil
 	}
 	if c.JoinedMounts {
 		// Those who are there already have their root directory below it. It stays there as long as the namespace does.
 		return append(list, stage.Stage{Call: `move_mount(rootfs, "/")`, Man: "move_mount(2)", Step: 4, Do: func() error {
-			c.tree = rootfs.Root(c.root)
-			return rootfs.Enter(c.root, "/")
+			return c.enter(func(root int) error { return rootfs.Enter(root, "/") })
 		}}), nil
 	}
 	list = append(list,
 		stage.Stage{Call: `mount("/", MS_SLAVE)`, Man: "mount_namespaces(7)", Step: 5, Do: rootfs.ForgetHost},
 		stage.Stage{Call: fmt.Sprintf("move_mount(rootfs, %q)", c.Root), Man: "move_mount(2)", Step: 4, Do: func() error {
-			c.tree = rootfs.Root(c.root)
-			return rootfs.Enter(c.root, c.Root)
+			return c.enter(func(root int) error { return rootfs.Enter(root, c.Root) })
 		}},
 	)
 	if c.Init {
@@ -67,6 +64,15 @@ func (c *container) attachRoot() ([]stage.Stage, error) {
 		}})
 	}
 	return list, nil
+}
+
+// enter makes the mount for the root directory our tree.
+func (c *container) enter(how func(root int) error) (err error) {
+	c.tree = rootfs.Root(c.root)
+	if c.own, err = rootfs.NewOwn(c.tree); err != nil {
+		return err
+	}
+	return how(c.root)
 }
 
 // hooks are run when all is there to look at, by the host side and by us, and the host's programs are in sight. config.md, Hooks
@@ -94,7 +100,7 @@ func (c *container) pivot() ([]stage.Stage, error) {
 		// The root directory of others is not ours to change.
 		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: rootfs.ChangeRoot}}
 	} else if c.NoPivot {
-		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: func() error { return rootfs.MoveRoot(c.root) }}}
+		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: func() error { return rootfs.MoveRoot(c.root, c.proc) }}}
 	}
 	return list, nil
 }
@@ -136,18 +142,17 @@ func (c *container) names() ([]stage.Stage, error) {
 	return list, nil
 }
 
-// devices are made in the container's /dev, which is a tmpfs as a rule. Of a /dev that is the host's nothing is changed. mknod(2)
+// devices are made in the container's /dev, which is a tmpfs as a rule. In a /dev that is a volume, by its place or by a link of the
+// image, nothing is made: it is for who has mounted it to have devices there. mknod(2)
 func (c *container) devices() ([]stage.Stage, error) {
-	make, call := c.tree.MakeDevice, "mknod"
+	make, call := c.own.MakeDevice, "mknod"
 	if c.UserNamespace {
 		// Nobody but the host's root makes devices. user_namespaces(7)
-		make, call = c.tree.BindDevice, "move_mount"
+		make, call = c.own.BindDevice, "move_mount"
 	}
 	list := []stage.Stage{}
-	for i, m := range c.Mounts {
-		if _, bound := c.clones[i]; bound && path.Clean(m.Destination) == "/dev" {
-			return list, nil
-		}
+	if own, err := c.own.Has("/dev"); err != nil || !own {
+		return list, err
 	}
 	list = append(list, stage.Stage{Call: call + "(null, zero, full, random, urandom, tty)", Man: "mknod(2)", Do: func() error {
 		for _, d := range rootfs.Devices {
@@ -160,7 +165,7 @@ func (c *container) devices() ([]stage.Stage, error) {
 			}
 		}
 		for _, l := range rootfs.Links {
-			if err := c.tree.MakeLink(l[0], l[1]); err != nil {
+			if err := c.own.MakeLink(l[0], l[1]); err != nil {
 				return err
 			}
 		}
@@ -190,8 +195,9 @@ func (c *container) restrict() ([]stage.Stage, error) {
 			return nil
 		}})
 	}
+	seal := rootfs.NewSeal(c.tree)
 	for _, name := range c.ReadonlyPaths {
-		list = append(list, stage.Stage{Call: fmt.Sprintf("mount_setattr(%q, MOUNT_ATTR_RDONLY)", name), Man: "mount_setattr(2)", Do: func() error { return c.tree.MakeReadOnly(name) }})
+		list = append(list, stage.Stage{Call: fmt.Sprintf("mount_setattr(%q, MOUNT_ATTR_RDONLY)", name), Man: "mount_setattr(2)", Do: func() error { return seal.MakeReadOnly(name) }})
 	}
 	if len(c.MaskedPaths) > 0 {
 		list = append(list, stage.Stage{Call: fmt.Sprintf("move_mount(empty, %s, ...)", c.MaskedPaths[0]), Man: "move_mount(2)", Do: c.hide})

@@ -34,6 +34,8 @@ type container struct {
 	list  stage.List
 	// tree is the root directory of the container, from when it is mounted on.
 	tree rootfs.Root
+	// own are the mounts in it that nobody else has.
+	own rootfs.Own
 	// proc is a file system of the container's processes that no image can have its hand in. -1 until there is one.
 	proc int
 	// root is the mount for the root directory.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
 
@@ -19,7 +20,7 @@ func (c *container) openTerminal() ([]stage.Stage, error) {
 	slave := -1
 	list := []stage.Stage{
 		{Call: `open("/dev/pts/ptmx")`, Man: "pts(4)", Do: func() (err error) {
-			c.terminal, slave, err = openPair(c.Size, func() (int, error) { return c.tree.Open("/dev/pts/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0) })
+			c.terminal, slave, err = openPair(c.Size, c.openMaster)
 			return err
 		}},
 		{Call: "ioctl(TIOCSCTTY)", Man: "TIOCSCTTY(2const)", Do: func() error { return c.useTerminal(slave) }},
@@ -28,8 +29,31 @@ func (c *container) openTerminal() ([]stage.Stage, error) {
 		return list, nil
 	}
 	return append(list, stage.Stage{Call: `move_mount(terminal, "/dev/console")`, Man: "move_mount(2)", Do: func() error {
-		return c.tree.BindFile(0, "/dev/console")
+		err := c.own.BindFile(0, "/dev/console")
+		if errors.Is(err, rootfs.ErrForeign) {
+			// In a /dev that is a volume nothing is made.
+			return nil
+		}
+		return err
 	}}), nil
+}
+
+// openMaster looks before it opens: to open another device can do something already.
+func (c *container) openMaster() (int, error) {
+	place, err := c.tree.Open("/dev/pts/ptmx", unix.O_PATH, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(place)
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(place, &fs); err != nil || fs.Type != unix.DEVPTS_SUPER_MAGIC {
+		return -1, errors.New("/dev/pts/ptmx of the container is no terminal of its own")
+	}
+	master, err := unix.Openat(c.proc, fmt.Sprintf("self/fd/%d", place), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open /dev/pts/ptmx: %w", err)
+	}
+	return master, nil
 }
 
 // openPair opens both ends of a terminal: a number and a name in a directory of the image are not to be trusted. CVE-2025-52565
@@ -37,10 +61,6 @@ func openPair(size *unix.Winsize, open func() (int, error)) (master, slave int, 
 	master, err = open()
 	if err != nil {
 		return -1, -1, err
-	}
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(master, &fs); err != nil || fs.Type != unix.DEVPTS_SUPER_MAGIC {
-		return -1, -1, errors.New("/dev/pts/ptmx of the container is no terminal of its own")
 	}
 	if err := unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0); err != nil {
 		return -1, -1, fmt.Errorf("unlock a terminal: %w", err)

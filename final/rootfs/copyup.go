@@ -16,22 +16,20 @@ import (
 // maxCopyDepth bounds how many directories below each other are copied. Each costs two descriptors while what is in it is copied.
 const maxCopyDepth = 256
 
-// CopyUp copies what is in a directory below the root to a new file system, whose root directory is the descriptor to, and
-// gives that the owner and the mode of the directory, unless it is to keep its own. So a tmpfs can be mounted over the directory and starts with what the
-// image has there. It need not be attached yet, but writable. A directory that does not exist has nothing to be copied.
+// CopyUp copies what is in a directory, of which place is a descriptor, to a new file system, whose root directory is the descriptor to,
+// and gives that the owner and the mode of the directory, unless it is to keep its own. So a tmpfs can be mounted over the directory
+// and starts with what the image has there. It need not be attached yet, but writable. name is for messages.
 //
 // No symbolic link in it is followed, nothing but a regular file is opened, and a mount in it is left out: it is not the
 // image's. The host's /proc must be in sight. config.md, tmpcopyup
-func CopyUp(r Root, name string, to int, keep bool) error {
-	from, err := r.Open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if errors.Is(err, unix.ENOENT) {
-		return nil
-	}
+func CopyUp(place int, name string, to int, keep bool) error {
+	from, err := Root(place).Open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("copy %s: %w", name, err)
 	}
 	var own unix.Stat_t
 	if err := unix.Fstat(to, &own); err != nil {
+		unix.Close(from)
 		return fmt.Errorf("stat the copy of %s: %w", name, err)
 	}
 	if err := copyDirectory(from, to, name, maxCopyDepth); err != nil || !keep {
@@ -39,26 +37,6 @@ func CopyUp(r Root, name string, to int, keep bool) error {
 	}
 	if err := errors.Join(unix.Chown(procPath(to), int(own.Uid), int(own.Gid)), unix.Chmod(procPath(to), own.Mode&0o7777)); err != nil {
 		return fmt.Errorf("keep the mode of what is mounted on %s: %w", name, err)
-	}
-	return nil
-}
-
-// CopyMode gives the root directory of a new file system the mode of the directory below the root that it is for, if there is one.
-func CopyMode(r Root, name string, to int) error {
-	from, err := r.Open(name, unix.O_PATH|unix.O_DIRECTORY, 0)
-	if errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(from)
-	var stat unix.Stat_t
-	if err := unix.Fstat(from, &stat); err != nil {
-		return fmt.Errorf("stat %s: %w", name, err)
-	}
-	if err := unix.Chmod(procPath(to), stat.Mode&0o7777); err != nil {
-		return fmt.Errorf("set the mode of what is mounted on %s: %w", name, err)
 	}
 	return nil
 }

@@ -35,7 +35,17 @@ func copied(t *testing.T, inside string) (string, error) {
 	require.NoError(t, err)
 	defer root.Close()
 	mount, dir := empty(t)
-	return dir, CopyUp(root, "/data", mount, false)
+	return dir, copyTo(root, "/data", mount)
+}
+
+// copyTo copies a directory below the root, which is made if it is not there, as for a mount.
+func copyTo(root Root, name string, mount int) error {
+	place, _, err := root.Place(name, true)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(place)
+	return CopyUp(place, name, mount, false)
 }
 
 // known has what a copy has in common with the file.
@@ -159,22 +169,22 @@ func TestCopyUpDoesNotLeaveTheRoot(t *testing.T) {
 	root, inside, outside := hostile(t)
 	mount, dir := empty(t)
 	for _, name := range []string{"absolute", "up", "../../../.." + outside, "nowhere", "missing/deep"} {
-		assert.NoError(t, CopyUp(root, name, mount, false), name)
+		assert.NoError(t, copyTo(root, name, mount), name)
 	}
-	assert.ErrorIs(t, CopyUp(root, "loop", mount, false), unix.ELOOP)
+	assert.ErrorIs(t, copyTo(root, "loop", mount), unix.ELOOP)
 	assert.Equal(t, []string{"."}, namesIn(t, dir))
 
 	require.NoError(t, os.MkdirAll(filepath.Join(inside, outside), 0o755))
 	newFile(t, filepath.Join(inside, outside), "inside")
-	assert.NoError(t, CopyUp(root, "absolute", mount, false))
-	assert.Equal(t, []string{".", "inside"}, namesIn(t, dir))
+	assert.NoError(t, copyTo(root, "absolute", mount))
+	assert.Equal(t, []string{".", "inside", "new"}, namesIn(t, dir), "new is what nowhere leads to")
 }
 
 func TestCopyUpOfWhatIsNoDirectory(t *testing.T) {
 	root, inside, _ := hostile(t)
 	newFile(t, inside, "file")
 	mount, _ := empty(t)
-	err := CopyUp(root, "file", mount, false)
+	err := copyTo(root, "file", mount)
 	assert.ErrorIs(t, err, unix.ENOTDIR)
 	assert.ErrorContains(t, err, "file")
 }
@@ -233,13 +243,13 @@ func TestCopyUpNamesTheFile(t *testing.T) {
 	small, err := Filesystem("tmpfs", "tmpfs", []string{"size=1m"}, 0)
 	require.NoError(t, err)
 	defer unix.Close(small)
-	err = CopyUp(root, "data", small, false)
+	err = copyTo(root, "data", small)
 	assert.ErrorIs(t, err, unix.ENOSPC)
 	assert.ErrorContains(t, err, "data/a/b/big")
 	readOnly, err := Filesystem("tmpfs", "tmpfs", nil, unix.MOUNT_ATTR_RDONLY)
 	require.NoError(t, err)
 	defer unix.Close(readOnly)
-	assert.ErrorIs(t, CopyUp(root, "data", readOnly, false), unix.EROFS)
+	assert.ErrorIs(t, copyTo(root, "data", readOnly), unix.EROFS)
 }
 
 // The test starts itself again in a user namespace, where it copies what the variable says.

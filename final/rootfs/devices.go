@@ -3,6 +3,7 @@
 package rootfs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -38,8 +39,9 @@ func IsOwn(name string) bool {
 // deviceTypes are the bits of a mode for the letters of the specification. mknod(1)
 var deviceTypes = map[string]uint32{"b": unix.S_IFBLK, "c": unix.S_IFCHR, "u": unix.S_IFCHR, "p": unix.S_IFIFO}
 
-// MakeDevice makes a device node below the root. One that is there already has to be the same device.
-func (r Root) MakeDevice(d specs.LinuxDevice) error {
+// MakeDevice makes a device node below the root, in a mount of the container's own. In any mount, a node that is there already has to
+// be the same device.
+func (o Own) MakeDevice(d specs.LinuxDevice) error {
 	mode, owner, group := uint32(0o666), 0, 0
 	if d.FileMode != nil {
 		mode = uint32(*d.FileMode)
@@ -50,68 +52,79 @@ func (r Root) MakeDevice(d specs.LinuxDevice) error {
 	if d.GID != nil {
 		group = int(*d.GID)
 	}
-	dir, base := path.Split(path.Clean("/" + d.Path))
-	parent, err := r.Directory(dir, 0o755)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(parent)
-	number := unix.Mkdev(uint32(d.Major), uint32(d.Minor))
-	err = unix.Mknodat(parent, base, deviceTypes[d.Type]|mode, int(number))
-	if errors.Is(err, unix.EEXIST) {
-		return sameDevice(parent, base, deviceTypes[d.Type], number)
-	}
+	parent, base, err := o.parent(d.Path)
 	if err != nil {
 		return fmt.Errorf("make the device %s: %w", d.Path, err)
 	}
-	if owner == 0 && group == 0 {
+	defer unix.Close(parent)
+	failed := o.may(parent)
+	if failed == nil {
+		failed = unix.Mknodat(parent, base, deviceTypes[d.Type]|mode, int(number(d)))
+	}
+	node, err := unix.Openat(parent, base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("make the device %s: %w", d.Path, cmp.Or(failed, err))
+	}
+	defer unix.Close(node)
+	if !isDevice(node, d) {
+		return fmt.Errorf("the device %s is another file already", base)
+	}
+	if failed != nil || owner == 0 && group == 0 {
 		return nil
 	}
-	if err := unix.Fchownat(parent, base, owner, group, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.Fchownat(node, "", owner, group, unix.AT_EMPTY_PATH); err != nil {
 		return fmt.Errorf("give the device %s to %d:%d: %w", d.Path, owner, group, err)
 	}
 	return nil
 }
 
-func sameDevice(parent int, base string, mode uint32, number uint64) error {
+// parent opens the directory of a path below the root, and makes it if it is not there.
+func (o Own) parent(name string) (dir int, base string, err error) {
+	above, base := path.Split(path.Clean("/" + name))
+	dir, err = maker{root: o.root, may: o.may}.make(above, unix.S_IFDIR|0o755, maxDepth)
+	return dir, base, err
+}
+
+func number(d specs.LinuxDevice) uint64 { return unix.Mkdev(uint32(d.Major), uint32(d.Minor)) }
+
+// isDevice reports whether an open file is a node of the device.
+func isDevice(node int, d specs.LinuxDevice) bool {
 	var stat unix.Stat_t
-	if err := unix.Fstatat(parent, base, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fmt.Errorf("stat the device %s: %w", base, err)
-	}
-	if stat.Mode&unix.S_IFMT != mode || mode != unix.S_IFIFO && stat.Rdev != number {
-		return fmt.Errorf("the device %s is another file already", base)
+	kind := deviceTypes[d.Type]
+	return unix.Fstat(node, &stat) == nil && stat.Mode&unix.S_IFMT == kind && (kind == unix.S_IFIFO || stat.Rdev == number(d))
+}
+
+// MakeLink makes a symbolic link in the root directory. One that is there already is left alone.
+func (r Root) MakeLink(target, base string) error {
+	if err := unix.Symlinkat(target, int(r), base); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("make the link %s: %w", base, err)
 	}
 	return nil
 }
 
-// MakeLink makes a symbolic link below the root. One that is there already is left alone.
-func (r Root) MakeLink(target, name string) error {
-	dir, base := path.Split(name)
-	parent, err := r.Directory(dir, 0o755)
+// MakeLink makes a symbolic link below the root, in a mount of the container's own. One that is there already is left alone.
+func (o Own) MakeLink(target, name string) error {
+	parent, base, err := o.parent(name)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(parent)
-	if err := unix.Symlinkat(target, parent, base); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := o.may(parent); err != nil {
 		return fmt.Errorf("make the link %s: %w", name, err)
 	}
-	return nil
+	return Root(parent).MakeLink(target, base)
 }
 
 // BindDevice shows the host's node of a device below the root, for who may not make one. It must be where it is in the container,
 // and the host's tree in sight. user_namespaces(7)
-func (r Root) BindDevice(d specs.LinuxDevice) error {
-	var stat unix.Stat_t
-	if err := unix.Stat(d.Path, &stat); err != nil {
+func (o Own) BindDevice(d specs.LinuxDevice) error {
+	node, err := unix.Open(d.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
 		return fmt.Errorf("the device %s of the host: %w", d.Path, err)
 	}
-	if stat.Mode&unix.S_IFMT != deviceTypes[d.Type] || stat.Rdev != unix.Mkdev(uint32(d.Major), uint32(d.Minor)) {
+	defer unix.Close(node)
+	if !isDevice(node, d) {
 		return fmt.Errorf("the device %s of the host is another one: want %s %d:%d (in a user namespace devices cannot be made)", d.Path, d.Type, d.Major, d.Minor)
 	}
-	mount, err := Clone(d.Path, false)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(mount)
-	return r.AttachAt(mount, d.Path)
+	return o.BindFile(node, d.Path)
 }

@@ -20,6 +20,9 @@ type Mask struct {
 // the image chose. CVE-2025-31133
 func NewMask(root Root) (*Mask, error) {
 	null, err := root.Open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if absent(err) {
+		err = fmt.Errorf("%w (masked paths are hidden behind it: if the container's /dev is a volume, by a link of the image too, mount that elsewhere)", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +41,7 @@ func (m *Mask) Close() {
 	unix.Close(m.empty)
 }
 
-// Hide hides a path. One that does not exist is none to hide. config-linux.md, masked paths
+// Hide hides a path. One that does not exist is none to hide, and one that is hidden already stays as it is. config-linux.md, masked paths
 func (m *Mask) Hide(name string) error {
 	target, err := m.root.Open(name, unix.O_PATH, 0)
 	if absent(err) {
@@ -48,6 +51,9 @@ func (m *Mask) Hide(name string) error {
 		return err
 	}
 	defer unix.Close(target)
+	if sameFile(target, m.null) || m.empty != -1 && sameFile(target, m.empty) {
+		return nil
+	}
 	cover, err := m.cover(target)
 	if err != nil {
 		return fmt.Errorf("mask %s: %w", name, err)
@@ -56,16 +62,22 @@ func (m *Mask) Hide(name string) error {
 	return Attach(cover, target)
 }
 
+// sameFile reports whether two descriptors are of the same file.
+func sameFile(a, b int) bool {
+	var one, other unix.Stat_t
+	return unix.Fstat(a, &one) == nil && unix.Fstat(b, &other) == nil && one.Dev == other.Dev && one.Ino == other.Ino
+}
+
 func (m *Mask) cover(target int) (int, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(target, &stat); err != nil {
 		return -1, err
 	}
 	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return cloneOf(m.null)
+		return cloneOf(m.null, false)
 	}
 	if m.empty != -1 {
-		return cloneOf(m.empty)
+		return cloneOf(m.empty, false)
 	}
 	fd, err := Filesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	if err != nil {
@@ -76,9 +88,20 @@ func (m *Mask) cover(target int) (int, error) {
 	return fd, err
 }
 
-// MakeReadOnly makes a path read-only, by a mount of its own. One that does not exist is none. config-linux.md, readonly paths
-func (r Root) MakeReadOnly(name string) error {
-	target, err := r.Open(name, unix.O_PATH, 0)
+// A Seal makes paths read-only, each by a mount of its own.
+type Seal struct {
+	root Root
+	// made are the mounts.
+	made map[uint64]bool
+}
+
+// NewSeal returns a seal that has made nothing read-only yet.
+func NewSeal(root Root) *Seal { return &Seal{root, map[uint64]bool{}} }
+
+// MakeReadOnly makes a path read-only. One that does not exist is none, and one in a mount of the seal is read-only already.
+// config-linux.md, readonly paths
+func (s *Seal) MakeReadOnly(name string) error {
+	target, err := s.root.Open(name, unix.O_PATH, 0)
 	if absent(err) {
 		return nil
 	}
@@ -86,14 +109,22 @@ func (r Root) MakeReadOnly(name string) error {
 		return err
 	}
 	defer unix.Close(target)
-	mount, err := unix.OpenTree(target, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE)
+	if id, err := mountID(target); err != nil || s.made[id] {
+		return err
+	}
+	mount, err := cloneOf(target, true)
 	if err != nil {
-		return fmt.Errorf("clone the mount of %s: %w", name, err)
+		return fmt.Errorf("make %s read-only: %w", name, err)
 	}
 	defer unix.Close(mount)
+	id, err := mountID(mount)
+	if err != nil {
+		return err
+	}
 	if err := Change(mount, unix.MOUNT_ATTR_RDONLY, 0, 0, true); err != nil {
 		return err
 	}
+	s.made[id] = true
 	return Attach(mount, target)
 }
 

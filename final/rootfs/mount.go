@@ -30,7 +30,7 @@ func Filesystem(fstype, source string, data []string, flags int) (int, error) {
 	for _, option := range data {
 		key, value, ok := strings.Cut(option, "=")
 		if ok {
-			err = unix.FsconfigSetString(fs, key, value)
+			err = unix.FsconfigSetString(fs, key, unquoted(value))
 		} else {
 			err = unix.FsconfigSetFlag(fs, key)
 		}
@@ -46,6 +46,14 @@ func Filesystem(fstype, source string, data []string, flags int) (int, error) {
 		return -1, explained(fs, fmt.Errorf("mount file system %s: %w", fstype, err))
 	}
 	return mount, nil
+}
+
+// unquoted returns a value without the quotes that keep its commas in one word. They are no part of it. mount(8), context=
+func unquoted(value string) string {
+	if inner, ok := strings.CutPrefix(value, `"`); ok && strings.HasSuffix(inner, `"`) {
+		return strings.TrimSuffix(inner, `"`)
+	}
+	return value
 }
 
 func unknownType(err error) error {
@@ -77,9 +85,23 @@ func Clone(source string, recursive bool) (int, error) {
 	return fd, nil
 }
 
-// cloneOf makes a bind mount of what a descriptor stands for.
-func cloneOf(fd int) (int, error) {
-	clone, err := unix.OpenTree(fd, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+// Clone makes a bind mount of a file or directory below the root, with the mounts below it if recursive.
+func (r Root) Clone(name string, recursive bool) (int, error) {
+	fd, err := r.Open(name, unix.O_PATH, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fd)
+	return cloneOf(fd, recursive)
+}
+
+// cloneOf makes a bind mount of what a descriptor stands for, with the mounts below it if recursive.
+func cloneOf(fd int, recursive bool) (int, error) {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	clone, err := unix.OpenTree(fd, "", flags)
 	if err != nil {
 		return -1, fmt.Errorf("clone a mount: %w", err)
 	}
@@ -89,11 +111,7 @@ func cloneOf(fd int) (int, error) {
 // Again returns a clone of a mount that is attached nowhere in place of it, which is closed: the kernel shows mounts in the order in
 // which they were made, and this one was made before its turn. Where that cannot be done, before Linux 6.15, it is the mount itself.
 func Again(mount int, recursive bool) int {
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
-	if recursive {
-		flags |= unix.AT_RECURSIVE
-	}
-	clone, err := unix.OpenTree(mount, "", flags)
+	clone, err := cloneOf(mount, recursive)
 	if err != nil {
 		return mount
 	}
@@ -133,25 +151,6 @@ func Attach(mount, target int) error {
 func isDirectory(fd int) bool {
 	var stat unix.Stat_t
 	return unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFDIR
-}
-
-// AttachAt attaches a mount to a path below the root, which is made if it is not there: as a directory or as a file, as the
-// mount is.
-func (r Root) AttachAt(mount int, target string) error {
-	var stat unix.Stat_t
-	if err := unix.Fstat(mount, &stat); err != nil {
-		return fmt.Errorf("stat a mount: %w", err)
-	}
-	make := r.File
-	if stat.Mode&unix.S_IFMT == unix.S_IFDIR {
-		make = func(name string) (int, error) { return r.Directory(name, 0o755) }
-	}
-	place, err := make(target)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(place)
-	return Attach(mount, place)
 }
 
 // SealedSelf returns an open file that is this program, which nobody can write to by way of it, not even when the program
@@ -215,14 +214,4 @@ func HiddenSelf() (*os.File, error) {
 func Sealed() bool {
 	var fs unix.Statfs_t
 	return unix.Statfs("/proc/self/exe", &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
-}
-
-// BindFile attaches a mount of an open file to a path below the root, which is made if it is not there.
-func (r Root) BindFile(fd int, target string) error {
-	mount, err := cloneOf(fd)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(mount)
-	return r.AttachAt(mount, target)
 }

@@ -28,6 +28,9 @@ type Options struct {
 	CopyUp bool
 	// Data are the options of the file system itself.
 	Data []string
+
+	// named are the attributes that words without an r before them are about.
+	named uint64
 }
 
 // A word sets attributes and clears others. With an r before it, it is for the mounts below too. The times of access are one
@@ -71,7 +74,7 @@ var silences = []string{"defaults", "iversion", "loud", "noiversion", "silent"}
 func ParseOptions(words []string) (Options, error) {
 	var o Options
 	var general []string
-	for _, word := range words {
+	for _, word := range split(words) {
 		if opposite, ok := filesystemFlags[word]; ok {
 			general = append(slices.DeleteFunc(general, func(w string) bool { return w == word || w == opposite }), word)
 		} else if !o.take(word) {
@@ -91,6 +94,28 @@ func ParseOptions(words []string) (Options, error) {
 	return o, nil
 }
 
+// split takes apart what holds several words: for mount(2) all of them are one string. A comma in quotes, as in a label of SELinux,
+// or behind a backslash, as in the name of a layer of an overlay, is none between words. mount(8)
+func split(options []string) []string {
+	var words []string
+	for _, option := range options {
+		start, quoted := 0, false
+		for i := 0; i < len(option); i++ {
+			switch {
+			case option[i] == '\\':
+				i++
+			case option[i] == '"':
+				quoted = !quoted
+			case option[i] == ',' && !quoted:
+				words = append(words, option[start:i])
+				start = i + 1
+			}
+		}
+		words = append(words, option[start:])
+	}
+	return words
+}
+
 func (o *Options) take(word string) bool {
 	if word == "" || slices.Contains(silences, word) {
 		return true
@@ -98,7 +123,9 @@ func (o *Options) take(word string) bool {
 	for _, a := range attributes {
 		if word == a.word || word == "r"+a.word {
 			o.Set, o.Clear = o.Set&^a.clear|a.set, o.Clear&^a.set|a.clear
-			if word != a.word {
+			if word == a.word {
+				o.named |= a.set | a.clear
+			} else {
 				o.SetAll, o.ClearAll = o.SetAll&^a.clear|a.set, o.ClearAll&^a.set|a.clear
 			}
 			return true

@@ -57,6 +57,7 @@ func TestOptions(t *testing.T) {
 	} {
 		options, err := ParseOptions(strings.Fields(test.words))
 		assert.NoError(t, err)
+		options.named = 0
 		assert.Equal(t, test.expected, options, test.words)
 	}
 	_, err := ParseOptions([]string{"bind", "sync", "size=1m", "sise"})
@@ -64,6 +65,80 @@ func TestOptions(t *testing.T) {
 	options, err := ParseOptions([]string{"bind", "mode=755"})
 	assert.NoError(t, err)
 	assert.Empty(t, options.Data)
+}
+
+func TestSeveralWordsInOneOption(t *testing.T) {
+	for option, expected := range map[string][]string{
+		"size=1m,mode=700":                {"size=1m", "mode=700"},
+		",size=1m,,":                      {"size=1m"},
+		`context="a:b:s0:c1,c2",size=1m`:  {`context="a:b:s0:c1,c2"`, "size=1m"},
+		`lowerdir=/a\,b:/c,upperdir=/u`:   {`lowerdir=/a\,b:/c`, "upperdir=/u"},
+		`size=1m,context="never closed,x`: {"size=1m", `context="never closed,x`},
+		`ends=with\`:                      {`ends=with\`},
+	} {
+		options, err := ParseOptions([]string{option})
+		assert.NoError(t, err)
+		assert.Equal(t, expected, options.Data, option)
+	}
+	options, err := ParseOptions([]string{"ro,nosuid", "rw"})
+	assert.NoError(t, err)
+	assert.Equal(t, uint64(unix.MOUNT_ATTR_NOSUID), options.Set)
+	for text, value := range map[string]string{`"a,b"`: "a,b", `a"b"`: `a"b"`, `"`: `"`, `""`: "", "": ""} {
+		assert.Equal(t, value, unquoted(text))
+	}
+}
+
+func TestAttributesOfABindMount(t *testing.T) {
+	const (
+		ro, nosuid, nodev, noexec = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID, unix.MOUNT_ATTR_NODEV, unix.MOUNT_ATTR_NOEXEC
+		nofollow                  = unix.MOUNT_ATTR_NOSYMFOLLOW
+		noatime, strict, nodir    = unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR_STRICTATIME, unix.MOUNT_ATTR_NODIRATIME
+	)
+	const failed = ^uint64(0)
+	for _, test := range []struct {
+		words string
+		has   uint64
+		// free and locked are what the mount has in the end, without and with a user namespace.
+		free, locked uint64
+	}{
+		{"bind", ro | noexec | nofollow | nodir, ro | noexec | nofollow | nodir, ro | noexec | nofollow | nodir},
+		{"rbind rprivate", ro, ro, ro},
+		{"bind dev", ro | noexec | nofollow | nodir, nodir, ro | noexec | nodir},
+		{"bind nosuid nodev", ro, nosuid | nodev, ro | nosuid | nodev},
+		{"bind rw nosuid", ro, nosuid, failed},
+		{"bind rw", 0, 0, 0},
+		{"bind dev suid exec atime", nosuid | nodev | noexec | noatime, noatime, failed},
+		{"bind ro", nosuid | nodev | noexec | noatime, ro | noatime, ro | nosuid | nodev | noexec | noatime},
+		{"bind ro symfollow", nodev | nofollow, ro, ro | nodev},
+		{"bind atime", noatime, noatime, noatime},
+		{"bind diratime", nodir, nodir, nodir},
+		{"bind nostrictatime", strict, strict, strict},
+		{"bind relatime", noatime, 0, failed},
+		{"bind relatime", 0, 0, 0},
+		{"bind nodiratime", noatime, nodir, failed},
+		{"bind nodiratime", nodir, nodir, nodir},
+		{"bind strictatime", nodir, strict, failed},
+		{"bind noatime", strict, noatime, failed},
+		{"bind nodiratime strictatime", noatime, nodir | strict, failed},
+		{"rbind rro", nosuid, ro | nosuid, ro | nosuid},
+		{"rbind rsuid", nosuid | ro, ro, failed},
+		{"rbind rro rw", nosuid, 0, nosuid},
+	} {
+		options, err := ParseOptions(strings.Fields(test.words))
+		require.NoError(t, err)
+		for i, want := range []uint64{test.free, test.locked} {
+			set, clear, err := options.OfBind(test.has, i == 1)
+			if want == failed {
+				assert.ErrorIs(t, err, unix.EPERM, "%s of %x", test.words, test.has)
+				continue
+			}
+			require.NoError(t, err, test.words)
+			if (set|clear)&unix.MOUNT_ATTR__ATIME != 0 {
+				clear |= unix.MOUNT_ATTR__ATIME
+			}
+			assert.Equal(t, want, test.has&^clear|set, "%s of %x, locked: %v", test.words, test.has, i == 1)
+		}
+	}
 }
 
 // The table of config.md, Linux mount options, and rnodev, which it forgets.

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Enter attaches a mount to a directory of the host's tree and goes there. Where that is out of our sight, as can be for who is
-// another user than the host's root or in a mount namespace that was there, it is attached on top of the root directory: what is below is still the old root, out of
-// sight of paths but not of .., until Pivot.
+// Enter attaches a mount to a directory of the host's tree, to which a symbolic link may lead, and goes there. Where that is out of our
+// sight, as can be for who is another user than the host's root or in a mount namespace that was there, it is attached on top of the
+// root directory: what is below is still the old root, out of sight of paths but not of .., until Pivot.
 func Enter(mount int, dir string) error {
-	err := unix.MoveMount(mount, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH)
+	err := unix.MoveMount(mount, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_SYMLINKS)
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOENT) {
 		// A path does not see what is mounted on the root directory itself: it is the process's root, not a name in a tree.
 		err = unix.MoveMount(mount, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
@@ -25,18 +25,6 @@ func Enter(mount int, dir string) error {
 		return fmt.Errorf("change to the root file system: %w", err)
 	}
 	return nil
-}
-
-// MoveRoot is for who cannot Pivot, on an initramfs: it covers the root directory with the mount that Enter has attached, and
-// makes that the root directory of this process. The host's tree is still below it, and chroot(2) a way there. mount(2), MS_MOVE
-func MoveRoot(mount int) error {
-	if err := unix.MoveMount(mount, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("move the root file system: %w", err)
-	}
-	if err := unix.Fchdir(mount); err != nil {
-		return fmt.Errorf("change to the root file system: %w", err)
-	}
-	return ChangeRoot()
 }
 
 // EnterDetached goes to a mount that is attached nowhere, for a container in the host's own mount namespace: nobody there sees what

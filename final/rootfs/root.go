@@ -87,16 +87,88 @@ const maxDepth = 1000
 
 // Directory opens a directory, and makes it and those above it if they are not there. It may be another file already.
 func (r Root) Directory(name string, mode uint32) (int, error) {
-	return r.make(name, unix.S_IFDIR|mode, maxDepth)
+	return maker{root: r}.make(name, unix.S_IFDIR|mode, maxDepth)
 }
 
 // File opens a file, and makes an empty one, and the directories above it, if it is not there.
 func (r Root) File(name string) (int, error) {
-	return r.make(name, unix.S_IFREG|0o644, maxDepth)
+	return maker{root: r}.make(name, unix.S_IFREG|0o644, maxDepth)
 }
 
-func (r Root) make(name string, mode uint32, depth int) (int, error) {
-	fd, err := r.Open(name, unix.O_PATH, 0)
+// Place opens the file or directory that something is mounted on, and makes it if it is not there. It reports whether it has made it.
+// Look at the descriptor, and mount on the descriptor: the path can lead elsewhere a moment later.
+func (r Root) Place(name string, directory bool) (fd int, made bool, err error) {
+	fd, err = r.Open(name, unix.O_PATH, 0)
+	if !errors.Is(err, unix.ENOENT) {
+		return fd, false, err
+	}
+	if directory {
+		fd, err = r.Directory(name, 0o755)
+	} else {
+		fd, err = r.File(name)
+	}
+	return fd, true, err
+}
+
+// PlainDirectory opens a directory to which no symbolic link leads, and makes it if it is not there.
+func (r Root) PlainDirectory(name string) (int, error) {
+	fd, err := maker{root: r, resolve: unix.RESOLVE_NO_SYMLINKS}.make(name, unix.S_IFDIR|0o755, maxDepth)
+	if err == nil && !isDirectory(fd) {
+		unix.Close(fd)
+		err = unix.ENOTDIR
+	}
+	if err != nil {
+		// These are runc's words: callers look for them.
+		return -1, fmt.Errorf("%s of the root file system: proc and sysfs must be mounted on ordinary directory, not a symbolic link: %w", name, err)
+	}
+	return fd, nil
+}
+
+// IsInProc reports whether an open file is the one with a name in a directory below the root, and that is the root directory of a proc.
+func (r Root) IsInProc(file int, dir, base string) bool {
+	parent, err := r.Open(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(parent)
+	var fs unix.Statfs_t
+	var stat unix.Stat_t
+	// The number is PROC_ROOT_INO of the kernel.
+	if unix.Fstatfs(parent, &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC || unix.Fstat(parent, &stat) != nil || stat.Ino != 1 {
+		return false
+	}
+	other, err := unix.Openat(parent, base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(other)
+	return sameFile(file, other)
+}
+
+// Mode returns the mode of an open file, without its type.
+func Mode(fd int) (uint32, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		return 0, fmt.Errorf("stat: %w", err)
+	}
+	return stat.Mode & 0o7777, nil
+}
+
+// A maker makes what is missing of a path below a root.
+type maker struct {
+	root Root
+	// resolve restricts how a path is resolved. openat2(2)
+	resolve uint64
+	// may refuses directories in which nothing is to be made. Nil refuses none.
+	may func(dir int) error
+}
+
+func (m maker) open(name string, flags int) (int, error) {
+	return m.root.resolve(name, flags, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS|m.resolve)
+}
+
+func (m maker) make(name string, mode uint32, depth int) (int, error) {
+	fd, err := m.open(name, unix.O_PATH)
 	if !errors.Is(err, unix.ENOENT) {
 		return fd, err
 	}
@@ -104,26 +176,36 @@ func (r Root) make(name string, mode uint32, depth int) (int, error) {
 	if depth == 0 || base == "" {
 		return -1, fmt.Errorf("make %s: %w", name, unix.ELOOP)
 	}
-	parent, err := r.make(dir, unix.S_IFDIR|0o755, depth-1)
+	parent, err := m.make(dir, unix.S_IFDIR|0o755, depth-1)
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(parent)
+	if m.may != nil {
+		if err := m.may(parent); err != nil {
+			return -1, fmt.Errorf("make %s: %w", name, err)
+		}
+	}
 	if mode&unix.S_IFMT == unix.S_IFDIR {
 		err = unix.Mkdirat(parent, base, mode)
 	} else {
 		err = unix.Mknodat(parent, base, mode, 0)
 	}
-	if errors.Is(err, unix.EEXIST) {
+	if errors.Is(err, unix.EEXIST) && m.resolve&unix.RESOLVE_NO_SYMLINKS == 0 {
 		// A symbolic link to nowhere. What it leads to is made, below the root as well.
 		link := make([]byte, unix.PathMax)
 		if n, err := unix.Readlinkat(parent, base, link); err == nil {
-			return r.make(absolute(dir, string(link[:n])), mode, depth-1)
+			return m.make(absolute(dir, string(link[:n])), mode, depth-1)
 		}
-	} else if err != nil {
+	} else if err != nil && !errors.Is(err, unix.EEXIST) {
 		return -1, fmt.Errorf("make %s: %w", name, err)
 	}
-	return r.Open(name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	// What has been made is opened where it has been made: the path to it may lead elsewhere by now.
+	fd, err = Root(parent).resolve(base, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_BENEATH)
+	if err != nil {
+		return -1, fmt.Errorf("open %s: %w", name, err)
+	}
+	return fd, nil
 }
 
 // absolute returns where a symbolic link in a directory leads.
@@ -132,18 +214,6 @@ func absolute(dir, link string) string {
 		return link
 	}
 	return path.Join(dir, link)
-}
-
-// IsDirectory returns an error unless a path is a directory, and not by way of a symbolic link, or does not exist.
-func (r Root) IsDirectory(name string) error {
-	fd, err := r.resolve(name, unix.O_PATH|unix.O_DIRECTORY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
-	if errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%s of the root file system has to be a directory, not a symbolic link: %w", name, err)
-	}
-	return unix.Close(fd)
 }
 
 // Reader opens a regular file below the root, of which at most limit bytes are there to read.

@@ -1,0 +1,83 @@
+//go:build linux
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Own knows which mounts below a root are the container's own: the root itself, and new file systems. What is made in one of them
+// ends with the container, or is in the root file system, where it belongs. A volume is neither: devices and links that are made
+// there are on the host, and stay there. A link in an image can make /dev a volume, so this goes by the mount that a
+// descriptor is on and not by a path.
+type Own struct {
+	root   Root
+	mounts map[uint64]bool
+}
+
+// NewOwn returns what knows no other mount than the root yet.
+func NewOwn(root Root) (Own, error) {
+	o := Own{root, map[uint64]bool{}}
+	return o, o.Add(int(root))
+}
+
+// Add adds a mount, which has to stay.
+func (o Own) Add(mount int) error {
+	id, err := mountID(mount)
+	if err == nil {
+		o.mounts[id] = true
+	}
+	return err
+}
+
+// ErrForeign says that a directory is in a mount that is not the container's own.
+var ErrForeign = errors.New("it is in a volume, in which the container makes no files of its own (mount the volume elsewhere; a link in the image may lead there)")
+
+// may returns ErrForeign for a directory in a mount of somebody else.
+func (o Own) may(dir int) error {
+	id, err := mountID(dir)
+	if err == nil && !o.mounts[id] {
+		err = ErrForeign
+	}
+	return err
+}
+
+// Has reports whether a directory below the root, which is made if it is not there, is in one of the mounts.
+func (o Own) Has(name string) (bool, error) {
+	fd, err := maker{root: o.root, may: o.may}.make(name, unix.S_IFDIR|0o755, maxDepth)
+	if err == nil {
+		err = o.may(fd)
+		unix.Close(fd)
+	}
+	if errors.Is(err, ErrForeign) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// BindFile shows an open file at a path below the root. If the file is not there, it is made in a mount of the container's own only.
+func (o Own) BindFile(fd int, name string) error {
+	mount, err := cloneOf(fd, false)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(mount)
+	place, err := maker{root: o.root, may: o.may}.make(name, unix.S_IFREG|0o644, maxDepth)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(place)
+	return Attach(mount, place)
+}
+
+// mountID returns the number of the mount that a descriptor is on. No other mount has it as long as this one is there. statx(2)
+func mountID(fd int) (uint64, error) {
+	var stat unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &stat); err != nil {
+		return 0, fmt.Errorf("statx: %w", err)
+	}
+	return stat.Mnt_id, nil
+}
