@@ -57,7 +57,7 @@ func (r *Run) openMounts(p *plan) error {
 		if err != nil {
 			continue
 		}
-		if inner, ok := innerPath(p, m.Destination, sameName); ok && inner != "/" {
+		if inner, ok := r.innerPath(m.Destination, sameName); ok && inner != "/" {
 			// Some callers name a place in the container by its path on the host, as runc lets them.
 			m.Destination = inner
 		}
@@ -68,7 +68,7 @@ func (r *Run) openMounts(p *plan) error {
 		if !filepath.IsAbs(m.Source) {
 			m.Source = filepath.Join(r.request.Bundle, m.Source)
 		}
-		if inner, ok := innerPath(p, m.Source, sameDirectory); ok {
+		if inner, ok := r.innerPath(m.Source, sameDirectory); ok {
 			// It may come to be there only by a mount before it, and the container side sees those.
 			m.Source = inner
 			p.config.Inner = append(p.config.Inner, i)
@@ -114,9 +114,9 @@ func (r *Run) mapInner(p *plan, i, mount int) error {
 // innerPath returns where a path of the host is in the container, if it is below the directory that becomes its root directory. With an
 // overlay it is not: then what the container has there is not what the host has. Nor is it if the host's own root directory is the
 // container's.
-func innerPath(p *plan, name string, same func(a, b string) bool) (string, bool) {
-	root := filepath.Clean(p.config.Root)
-	if p.overlay != "" || root == "/" || !filepath.IsAbs(name) {
+func (r *Run) innerPath(name string, same func(a, b string) bool) (string, bool) {
+	root := filepath.Clean(r.request.Spec.Root.Path)
+	if r.request.Overlay || root == "/" || !filepath.IsAbs(name) {
 		return "", false
 	}
 	name = filepath.Clean(name)
