@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/container"
@@ -43,7 +45,8 @@ func (b *bundle) request(id string) (*container.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(filepath.Join(dir, "config.json"))
+	name := filepath.Join(dir, "config.json")
+	file, err := openInput(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w (a bundle has a config.json: make one with final spec)", err)
 	}
@@ -53,13 +56,13 @@ func (b *bundle) request(id string) (*container.Request, error) {
 	defer file.Close()
 	spec, err := oci.Load(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	request := &container.Request{
 		ID: id, Spec: spec, Bundle: dir, NoPivot: b.noPivot, OldKeyring: b.noNewKeyring, SystemdCgroup: global.systemdCgroup, Explain: global.debug,
 	}
 	if err := complete(request); err != nil {
-		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if !filepath.IsAbs(spec.Root.Path) {
 		spec.Root.Path = filepath.Join(dir, spec.Root.Path)
@@ -116,14 +119,28 @@ func (b *bundle) handOver(p *container.Process) error {
 	return nil
 }
 
-// writePid writes decimal digits and no newline, all at once: somebody may be waiting for the file. rename(2)
+// writePid writes decimal digits and no newline, all at once: somebody may be waiting for the file. Others may write to its
+// directory. The name of what becomes the file is a new one that they cannot guess, and of links that they have made none is
+// followed. rename(2)
 func writePid(name string, pid int) error {
-	partial := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d", filepath.Base(name), os.Getpid()))
-	if err := os.WriteFile(partial, fmt.Append(nil, pid), 0o644); err != nil {
+	dir, err := os.OpenFile(filepath.Dir(name), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(partial, name); err != nil {
-		return errors.Join(err, os.Remove(partial))
+	defer dir.Close()
+	fd, partial := int(dir.Fd()), "."+rand.Text()
+	file, err := unix.Openat(fd, partial, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return fmt.Errorf("make a file in %s: %w", dir.Name(), err)
+	}
+	_, err = unix.Write(file, fmt.Append(nil, pid))
+	unix.Close(file)
+	if err == nil {
+		err = unix.Renameat(fd, partial, fd, filepath.Base(name))
+	}
+	if err != nil {
+		_ = unix.Unlinkat(fd, partial, 0)
+		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
 }

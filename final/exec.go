@@ -26,6 +26,8 @@ type execution struct {
 	detach, interactive, ignorePaused bool
 	ttySaid                           bool
 	command                           []string
+	// loaded is what the file of --process says.
+	loaded *specs.Process
 }
 
 func parseExec(args []string) (id string, e *execution, err error) {
@@ -64,6 +66,10 @@ func execute(root string, args []string) (int, error) {
 	}
 	// Of the environment we need what --env names without a value.
 	if err := container.Seal(min(e.preserveFDs, inherited), e.options.Env); err != nil {
+		return container.StatusFailed, err
+	}
+	// This may wait, too: not with the lock of the container.
+	if err := e.load(); err != nil {
 		return container.StatusFailed, err
 	}
 	console := container.NewConsole(os.Stdin, os.Stdout)
@@ -156,20 +162,27 @@ func (e *execution) join(c *container.Container, console *container.Console) (*c
 	return c.Exec(request)
 }
 
+// load reads the file of --process.
+func (e *execution) load() error {
+	if e.process == "" {
+		return nil
+	}
+	file, err := openInput(e.process)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if e.loaded, err = oci.LoadProcess(file); err != nil {
+		return fmt.Errorf("%s: %w", e.process, err)
+	}
+	e.loaded.Terminal = e.loaded.Terminal || e.options.Terminal
+	return nil
+}
+
 // newProcess is what the file says, or else the first process with what the flags say.
 func (e *execution) newProcess(c *container.Container, spec *specs.Spec) (*specs.Process, error) {
-	if e.process != "" {
-		file, err := os.Open(e.process)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		process, err := oci.LoadProcess(file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", e.process, err)
-		}
-		process.Terminal = process.Terminal || e.options.Terminal
-		return process, nil
+	if e.loaded != nil {
+		return e.loaded, nil
 	}
 	tree, err := c.Tree()
 	if err != nil {

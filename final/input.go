@@ -7,33 +7,45 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// openInput opens a file of the caller's to read. A FIFO in its place would keep us waiting for somebody to open the other end, and
-// reading from a device may do something. What the caller has open already may be anything, named - or by its number.
+// openInput opens a file of the caller's to read. A FIFO in its place would keep us waiting until somebody opens the other end, and to
+// open a device can do something. What the caller has open already may be anything, named - or by its number.
 func openInput(name string) (io.ReadCloser, error) {
-	// No path of a descriptor waits.
-	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	// This opens nothing yet. open(2), O_PATH
+	place, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	info, err := file.Stat()
-	if err != nil {
-		file.Close()
-		return nil, err
+	defer unix.Close(place)
+	var stat unix.Stat_t
+	if err := unix.Fstat(place, &stat); err != nil {
+		return nil, &os.PathError{Op: "stat", Path: name, Err: err}
 	}
-	if !info.Mode().IsRegular() && !isDescriptor(name) {
-		file.Close()
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG && descriptorOf(name) == -1 {
 		return nil, fmt.Errorf("%s: want a regular file (or the number of a descriptor, such as /dev/fd/3)", name)
 	}
-	return file, nil
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", place), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
-// isDescriptor reports whether a path is one by which a process names what it has open. proc_pid_fd(5)
-func isDescriptor(name string) bool {
+// descriptorOf returns the number of a descriptor that a path stands for, and -1 if it is none of those paths. proc_pid_fd(5)
+func descriptorOf(name string) int {
 	name = filepath.Clean(name)
-	return name == "/dev/stdin" || strings.HasPrefix(name, "/dev/fd/") || strings.HasPrefix(name, "/proc/self/fd/")
+	if fd := slices.Index([]string{"/dev/stdin", "/dev/stdout", "/dev/stderr"}, name); fd >= 0 {
+		return fd
+	}
+	dir, base := filepath.Split(name)
+	fd, err := strconv.ParseUint(base, 10, 31)
+	if err != nil || dir != "/dev/fd/" && dir != "/proc/self/fd/" {
+		return -1
+	}
+	return int(fd)
 }

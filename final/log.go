@@ -4,10 +4,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/stage"
 )
@@ -27,11 +30,31 @@ func checkLog() error {
 	if global.log == "" {
 		return nil
 	}
-	file, err := os.OpenFile(global.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	file, err := openLog(global.log)
 	if err != nil {
 		return fmt.Errorf("--log: %w", err)
 	}
 	return file.Close()
+}
+
+// openLog opens the log to add to it. Others may write to its directory: no link that they have made there leads us to another
+// file, and no FIFO keeps us waiting. Links of the kernel to what the caller has open, such as /dev/stderr, stand for just that.
+func openLog(name string) (*os.File, error) {
+	if fd := descriptorOf(name); fd >= 0 && fd < 3+inherited {
+		log, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, &os.PathError{Op: "open", Path: name, Err: err}
+		}
+		return os.NewFile(uintptr(log), name), nil
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0o644)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return nil, fmt.Errorf("%s is a symbolic link (name the file that it leads to)", name)
+	case errors.Is(err, unix.ENXIO):
+		return nil, fmt.Errorf("%s is a FIFO that nobody reads (want a file)", name)
+	}
+	return file, err
 }
 
 // note writes a line to the log. Callers read the last error from there. It goes to standard error if there is no log, but for
@@ -48,7 +71,7 @@ func note(level, message string) {
 	}
 	file := os.Stderr
 	if global.log != "" {
-		log, err := os.OpenFile(global.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		log, err := openLog(global.log)
 		if err != nil {
 			return
 		}

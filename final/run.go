@@ -63,6 +63,7 @@ func runCommand(root string, args []string) (int, error) {
 
 // runToEnd runs a container to its end, and removes it. ready is called when it has only to be started.
 func runToEnd(root string, request *container.Request, by *standby, console *container.Console, ready func(*container.Process) error) (int, error) {
+	commandIsThere := by.early()
 	r, err := container.Create(root, request)
 	if err != nil {
 		return container.StatusFailed, err
@@ -70,6 +71,7 @@ func runToEnd(root string, request *container.Request, by *standby, console *con
 	if err := ready(&r.Process); err != nil {
 		return container.StatusFailed, joined(err, r.Remove())
 	}
+	commandIsThere()
 	if err := r.Start(); err != nil {
 		return container.StatusFailed, joined(err, r.Remove())
 	}

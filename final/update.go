@@ -38,7 +38,7 @@ func readResources(name string) (*specs.LinuxResources, error) {
 	if name == "-" {
 		return oci.LoadResources(os.Stdin)
 	}
-	file, err := os.Open(name)
+	file, err := openInput(name)
 	if err != nil {
 		return nil, err
 	}

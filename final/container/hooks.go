@@ -39,12 +39,13 @@ func (c *Container) place() hook.Place {
 // createRuntime runs the hooks of the host side when all is mounted. What they are told is that the container is created: it has
 // all of its namespaces.
 func (r *Run) createRuntime() error {
-	hooks, state := r.request.Spec.Hooks, r.hookState(specs.StateCreated)
+	hooks, state, place := r.request.Spec.Hooks, r.hookState(specs.StateCreated), r.place()
+	place.Tied = true
 	//lint:ignore SA1019 engines still ask for it
-	if err := hook.Run("prestart", hooks.Prestart, state, r.place()); err != nil {
+	if err := hook.Run("prestart", hooks.Prestart, state, place); err != nil {
 		return err
 	}
-	return hook.Run("createRuntime", hooks.CreateRuntime, state, r.place())
+	return hook.Run("createRuntime", hooks.CreateRuntime, state, place)
 }
 
 // poststart runs the hooks for when the command runs. That one fails is no failure of the container.

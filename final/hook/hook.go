@@ -21,6 +21,8 @@ import (
 type Place struct {
 	Dir string
 	Env []string
+	// Tied hooks end with us: without a container there is nothing for them to do.
+	Tied bool
 }
 
 // Run runs hooks in their order, each to its end, with the state of the container on standard input. The first that fails ends
@@ -80,6 +82,10 @@ func runOne(h *specs.Hook, input, output *os.File, place Place) error {
 	// Nil would be our own.
 	cmd.Dir, cmd.Env = place.Dir, append([]string{}, env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, output, output
+	if place.Tied {
+		// It ends with the thread that starts it, to which we are locked. PR_SET_PDEATHSIG(2const)
+		cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	}
 	err := cmd.Run()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("killed, as it has taken longer than %d s", *h.Timeout)

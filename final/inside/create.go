@@ -84,7 +84,7 @@ func (c *container) hooks() ([]stage.Stage, error) {
 	if len(c.CreateContainer) > 0 {
 		list = append(list, stage.Stage{Call: "execve(createContainer hooks)", Man: "execve(2)", Do: func() error {
 			// They start in the root directory of the container to be, where we are.
-			return hook.Run("createContainer", c.CreateContainer, c.State, hook.Place{Env: decode(c.HookEnv)})
+			return hook.Run("createContainer", c.CreateContainer, c.State, hook.Place{Env: decode(c.HookEnv), Tied: true})
 		}})
 	}
 	return list, nil
