@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/container"
 )
 
 func init() { attacks["traced"] = askToBeTraced }
@@ -88,10 +90,32 @@ func TestNobodyOnTheHostCanExecuteWhatAContainerPutsIntoItsEtc(t *testing.T) {
 	}
 	assert.NotEqual(t, 0, c.final("exec", c.id, "/etc/hosts").status)
 	var stat unix.Stat_t
-	require.NoError(t, unix.Stat(filepath.Join(c.root, c.id, "hosts"), &stat))
+	require.NoError(t, unix.Stat(filepath.Join(container.FilesDir(c.id), "hosts"), &stat))
 	assert.EqualValues(t, 0o4755, stat.Mode&0o7777, "the control: the file is there, and is setuid root")
-	require.NoError(t, unix.Stat(filepath.Join(c.root, c.id), &stat))
+	require.NoError(t, unix.Stat(filepath.Join(container.Storage, c.id), &stat))
 	assert.EqualValues(t, 0o700, stat.Mode&0o7777, "no other user gets there")
+}
+
+func TestWhatAContainerPutsIntoItsEtcIsWhereAllIsThatItWrites(t *testing.T) {
+	c := newTrial(t)
+	const size = 2 << 20
+	c.detached("for f in hostname hosts resolv.conf; do head -c 2097152 /dev/zero >/etc/$f; done; echo ready; exec sleep 1000", "--memory", "128m")
+	c.logged("ready")
+	// On a host the state is in /run, which is memory that does not count as the container's.
+	left := int64(0)
+	require.NoError(t, filepath.WalkDir(c.root, func(name string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		left += info.Size()
+		return err
+	}))
+	assert.Less(t, left, int64(100_000))
+	assert.Greater(t, c.logSize(), int64(3*size), "the control: it is in its storage")
+	// Nothing of it is left either.
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
 }
 
 func TestAContainerCannotWriteToTheTerminalOfWhoListsIt(t *testing.T) {

@@ -146,4 +146,10 @@ func TestNoSecretOfADetachedContainerIsInTheArgumentsOfAProcess(t *testing.T) {
 	for _, word := range []string{"secret", "in-a-file", "changed", "token"} {
 		require.NotContains(t, seen, word)
 	}
+	// Nor can another user read them in files.
+	for _, dir := range []string{filepath.Join(c.root, c.id), filepath.Join(container.Storage, c.id)} {
+		info, err := os.Stat(dir)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o700), info.Mode().Perm(), dir)
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
@@ -172,7 +171,7 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 		Stat:   func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
 		Passwd: func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", maxUserFile) },
 		Group:  func() (io.ReadCloser, error) { return tree.Reader("/etc/group", maxUserFile) },
-		Etc:    filepath.Join(root, options.Name),
+		Etc:    container.FilesDir(options.Name),
 	}
 	if options.Privileged {
 		host.Devices = hostDevices()

@@ -50,11 +50,6 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
 		},
 		Started: started, Maker: os.Getpid(), Command: r.request.Spec.Process.Args, Held: r.request.Held,
 	}
-	for name, content := range r.request.Files {
-		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o644); err != nil {
-			return err
-		}
-	}
 	if err := r.save(); err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ type Request struct {
 	FilterFlags uint
 	// Bundle is the directory of the configuration, if there is one.
 	Bundle string
-	// Files are what to write into the directory of the container, by name.
+	// Files are what to write into FilesDir of the container, by name.
 	Files map[string]string
 	// Streams are the standard streams of the command, unless it has a terminal. Nil is /dev/null. Without a terminal the output
 	// of a detached container goes to its log.

@@ -86,7 +86,30 @@ func (r *Run) makeOverlay() error {
 		return fmt.Errorf("make the overlay in %s: %w", Storage, err)
 	}
 	// Where the state is, for who comes with the same ID and another --root.
-	return os.WriteFile(filepath.Join(r.storage(), "root"), []byte(filepath.Dir(r.dir)), 0o600)
+	if err := os.WriteFile(filepath.Join(r.storage(), "root"), []byte(filepath.Dir(r.dir)), 0o600); err != nil {
+		return err
+	}
+	return r.writeFiles()
+}
+
+// FilesDir is where the files of a request are, for bind mounts. The container may write to them, so they are where all is that it
+// writes, and not with its state: that is in memory, which the host needs.
+func FilesDir(id string) string { return filepath.Join(Storage, id, "files") }
+
+func (r *Run) writeFiles() error {
+	if len(r.request.Files) == 0 {
+		return nil
+	}
+	dir := FilesDir(r.ID)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	for name, content := range r.request.Files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeOverlay removes what the container has written.
