@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/require"
@@ -129,6 +130,33 @@ func TestAContainerThatFreezesItsProcessesIsEnded(t *testing.T) {
 			}
 			c.nothingLeft()
 		}
+	}
+}
+
+// What run waits for is ended, although the container has frozen a process of its own or is paused.
+func TestSIGTERMEndsRunOfAContainerThatIsFrozen(t *testing.T) {
+	for _, pause := range []bool{false, true} {
+		c := newBundle(t)
+		script := "echo ready >/ready; exec sleep 1000"
+		if !pause {
+			script = c.freezes() + script
+		}
+		c.spec.Process.Args = []string{"sh", "-c", script}
+		c.thawBelow()
+		c.thaw()
+		c.write()
+		cmd := c.call("run", "--bundle", c.dir, c.id)
+		require.NoError(t, cmd.Start())
+		c.wrote("ready", "ready\n")
+		if pause {
+			require.Equal(t, result{}, c.final("pause", c.id))
+		}
+		require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+		late := time.AfterFunc(soon, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait()
+		require.True(t, late.Stop(), "run has not ended after %v", soon)
+		require.Equal(t, 128+int(unix.SIGTERM), cmd.ProcessState.ExitCode())
+		c.nothingLeft()
 	}
 }
 

@@ -99,7 +99,7 @@ type Run struct {
 // Create makes a container up to the point where its command has only to be started. If that fails nothing is left of it.
 func Create(root string, request *Request) (*Run, error) {
 	r := &Run{request: request, Process: newProcess(request.Explain)}
-	r.lock = -1
+	r.lock, r.unfreeze = -1, r.thaw
 	if err := r.create(root); err != nil {
 		return nil, errors.Join(err, r.Remove())
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
+	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/namespace"
 	"container-workshop/final/rootfs"
@@ -136,7 +137,12 @@ func (p *Process) join(joining *plan, request *ExecRequest) error {
 		{Call: "fork(), setns(pidfd), clone()", Man: "setns(2)", Step: 3, Do: func() error {
 			return p.start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
 		}},
-		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return p.send(&joining.config, joining.numbers()...) }},
+		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error {
+			if joining.cgroup.NeedsJoin() {
+				go cgroup.Warm()
+			}
+			return p.send(&joining.config, joining.numbers()...)
+		}},
 		{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: p.waitReady},
 	}, p.limiting(request.Process, joining.config.UserNamespace), []stage.Stage{
 		{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return joining.cgroup.JoinRest(p.pid) }},

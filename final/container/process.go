@@ -29,6 +29,8 @@ type Process struct {
 	pid, pidfd int
 	// ended is how it has ended, once it has been waited for.
 	ended *unix.WaitStatus
+	// unfreeze lets the processes of a container go on, nil for one that has joined it. See sigkill.
+	unfreeze func()
 	// agent is who is to get the listener of a seccomp filter, nil if there is none.
 	agent *agent
 	// mapMount maps the IDs of a mount that the process has made, by the index of the mount. Nil if the process makes none.
@@ -207,7 +209,7 @@ func (p *Process) follow() (hooked bool, err error) {
 func (p *Process) abandon() {
 	// Before it can see that the socket is closed, and say so.
 	if p.pid != 0 && p.ended == nil {
-		p.signal(unix.SIGKILL)
+		p.sigkill()
 		p.wait()
 	}
 	p.hangUp()
@@ -224,6 +226,14 @@ func (p *Process) hangUp() {
 // signal sends a signal to the process. If it has ended nothing happens.
 func (p *Process) signal(sig unix.Signal) {
 	_ = unix.PidfdSendSignal(p.pidfd, sig, nil, 0)
+}
+
+// sigkill ends the process. A container that is paused, or has frozen what process 1 waits for at its end, cannot hold us up by that.
+func (p *Process) sigkill() {
+	p.signal(unix.SIGKILL)
+	if p.unfreeze != nil {
+		p.unfreeze()
+	}
 }
 
 // wait waits for the end of the process. Its descriptor tells of nothing else, whereas wait(2) would tell of each stop of one

@@ -117,7 +117,7 @@ func (k *keeper) kill(reason unix.Signal) {
 	if k.reason == 0 {
 		k.reason = reason
 	}
-	k.signal(unix.SIGKILL)
+	k.sigkill()
 }
 
 // stop stops the container and us, until somebody continues us. In the first process group of a session that would be nobody.
