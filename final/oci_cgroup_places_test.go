@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,6 +70,31 @@ func TestAFrozenCgroupIsRefused(t *testing.T) {
 	dir := c.frozenCgroup("container-workshop-" + c.id)
 	refused(t, inTime(t, c.call(c.runArgs(nil, "true")...)), 125, why)
 	require.Equal(t, []string{dir}, c.left())
+}
+
+// The directories above a cgroup go with it if they were made for it, also when final ends half-way.
+func TestNothingIsLeftOfADeepCgroup(t *testing.T) {
+	// Up to where the container side is told what to do.
+	for index := range 12 {
+		for _, action := range []string{"fail", filepath.Join(t.TempDir(), "never")} {
+			c := newBundle(t, "true")
+			name := "workshop-deep-" + c.id
+			c.spec.Linux.CgroupsPath = "/" + name + "/a/b"
+			c.write()
+			cmd := c.interruptedBundle("host", index, action)
+			require.NoError(t, cmd.Start())
+			if action != "fail" {
+				c.atStage()
+				require.NoError(t, cmd.Process.Kill())
+			}
+			require.Error(t, cmd.Wait())
+			c.until(func() bool {
+				left, err := filepath.Glob("/sys/fs/cgroup/*/" + name)
+				require.NoError(t, err)
+				return len(left) == 0 && !exists("/sys/fs/cgroup/"+name)
+			}, func() string { return fmt.Sprintf("there are cgroups after stage %d, %s", index, action) })
+		}
+	}
 }
 
 func TestACgroupWithProcessesIsRefusedAndTheseLiveOn(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -70,6 +71,22 @@ func (d *Dir) make() error {
 		return d.mkdirError(err)
 	}
 	return nil
+}
+
+// Planned returns c as Create is going to leave it, for who finds the state if we are killed before we can say what has been made.
+func (c *Cgroup) Planned() *Cgroup {
+	plan := *c
+	plan.Dirs = slices.Clone(c.Dirs)
+	for i := range plan.Dirs {
+		d := &plan.Dirs[i]
+		for _, dir := range d.lineage()[1:] {
+			if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+				d.Made = dir
+				break
+			}
+		}
+	}
+	return &plan
 }
 
 // createAll makes the directory and those above it.

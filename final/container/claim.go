@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,7 +63,7 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
 	}
 	// What has been left under the ID is gone by now, and nothing of it is another container's: what is there from now on is ours
 	// to remove.
-	r.Cgroup, r.Overlaid, r.Logged = planned(groups), r.request.Overlay, r.request.Overlay && r.request.Detached
+	r.Cgroup, r.Overlaid, r.Logged = groups.Planned(), r.request.Overlay, r.request.Overlay && r.request.Detached
 	return r.save()
 }
 
@@ -145,16 +144,4 @@ func removeStale(root, id string) error {
 		return fmt.Errorf("there is a container %s already, which is %s (remove it: final delete --force %s)", id, c.Status, id)
 	}
 	return c.remove(new(stage.List))
-}
-
-// planned is what will have been made, for who finds the state if we are killed before we can say what has been.
-func planned(groups *cgroup.Cgroup) *cgroup.Cgroup {
-	plan := *groups
-	plan.Dirs = slices.Clone(groups.Dirs)
-	for i, dir := range plan.Dirs {
-		if _, err := os.Lstat(dir.Path); errors.Is(err, fs.ErrNotExist) {
-			plan.Dirs[i].Made = dir.Path
-		}
-	}
-	return &plan
 }
