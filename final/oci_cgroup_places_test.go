@@ -175,6 +175,33 @@ func TestKeepLeavesTheCgroupUntilDelete(t *testing.T) {
 	}
 }
 
+// A container that has ended has no processes any more. Those in its cgroup are of whoever has got the cgroup since.
+func TestWhoComesIntoTheCgroupOfAStoppedContainerLivesOn(t *testing.T) {
+	c := newBundle(t, "true")
+	require.Equal(t, result{}, c.run("--keep"))
+	other := c.beside()
+	other.spec.Linux.CgroupsPath = c.spec.Linux.CgroupsPath
+	pid := other.stays()
+	require.Equal(t, result{}, c.final("kill", "--all", c.id, "KILL"))
+	refused(t, c.final("kill", c.id, "KILL"), 1, "container not running")
+	require.Equal(t, result{"[]\n", "", 0}, c.final("ps", "--format", "json", c.id))
+	r := c.final("delete", "--force", c.id)
+	require.Equal(t, 0, r.status, r.stderr)
+	require.Contains(t, r.stderr, "stays")
+	require.Equal(t, []int{pid}, c.processes())
+	require.Equal(t, result{}, other.final("delete", "--force", other.id))
+	require.Empty(t, c.processes())
+	// It was there before the second one, and is nobody's now.
+	for _, pattern := range []string{"/sys/fs/cgroup/*", "/sys/fs/cgroup"} {
+		dirs, err := filepath.Glob(pattern + c.spec.Linux.CgroupsPath)
+		require.NoError(t, err)
+		for _, dir := range dirs {
+			_ = os.Remove(dir)
+		}
+	}
+	c.nothingLeft()
+}
+
 // No process means that the first can have no child. The kernel lets it in nevertheless.
 func TestNoProcessesIsALimit(t *testing.T) {
 	c := newBundle(t, "sh", "-c", "(:) 2>/dev/null && echo forked || echo alone")

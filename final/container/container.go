@@ -27,6 +27,7 @@ package container
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -163,8 +164,8 @@ func (r *Run) Finish(status int) error {
 		return nil
 	}
 	defer r.Close()
-	err := r.endRest()
-	if err == nil && (r.request.Bundle == "" || r.Cgroup.Unit != "") {
+	taken, err := r.endRest()
+	if err == nil && !taken && (r.request.Bundle == "" || r.Cgroup.Unit != "") {
 		if err = r.Cgroup.Remove(); err == nil {
 			r.Cgroup = nil
 		}
@@ -219,19 +220,24 @@ func (c *Container) removeState() error {
 
 // empty removes the cgroups, when nothing is in them any more.
 func (c *Container) empty() error {
-	if err := c.endRest(); err != nil {
+	taken, err := c.endRest()
+	if taken {
+		Warn(fmt.Sprintf("%s stays: there are processes in it that are not the container's", c.Cgroup.Dirs[0].Path))
+	}
+	if err != nil || taken {
 		return err
 	}
 	return c.Cgroup.Remove()
 }
 
-// endRest ends processes that are still in the cgroups. They are not in the PID namespace of process 1 any more, or were never.
-func (c *Container) endRest() error {
+// endRest ends processes that are still in the cgroups, now that process 1 has ended. With a PID namespace of its own there are none:
+// then somebody else has taken the cgroups since, and keeps them.
+func (c *Container) endRest() (taken bool, err error) {
 	left, err := c.Cgroup.Procs()
-	if err != nil || len(left) > 0 {
-		err = errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
+	if err == nil && (len(left) == 0 || c.Cgroup.Unit == "" && c.ownsPIDs()) {
+		return len(left) > 0, nil
 	}
-	return err
+	return false, errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
 }
 
 // OOM returns the limit on memory in bytes if the kernel has killed a process of the container for it, or 0.

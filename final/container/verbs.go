@@ -105,11 +105,14 @@ func (c *Container) thaw() {
 // namespace of its own.
 func KillAll(root, id string, sig unix.Signal) error {
 	c, err := live(root, id, append(withProcesses, specs.StateStopped)...)
-	if err != nil || c.Cgroup == nil {
+	if err != nil {
 		return err
 	}
 	if sig == unix.SIGKILL && c.Status != specs.StateStopped {
 		return c.killEach()
+	}
+	if pids, err := c.processes(); err != nil || len(pids) == 0 {
+		return err
 	}
 	return c.Cgroup.Kill(sig)
 }
@@ -125,7 +128,8 @@ func Processes(root, id string) ([]int, error) {
 }
 
 func (c *Container) processes() ([]int, error) {
-	if c.Cgroup == nil {
+	if c.Cgroup == nil || c.Status == specs.StateStopped && c.ownsPIDs() {
+		// What is in its cgroup now is somebody else's.
 		return nil, nil
 	}
 	return c.Cgroup.Procs()
