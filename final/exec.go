@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -65,7 +67,7 @@ func execute(root string, args []string) (int, error) {
 		container.Warn = remark
 	}
 	// Of the environment we need what --env names without a value.
-	if err := container.Seal(min(e.preserveFDs, inherited), e.options.Env); err != nil {
+	if err := container.Seal(e.keep(), e.options.Env); err != nil {
 		return container.StatusFailed, err
 	}
 	// This may wait, too: not with the lock of the container.
@@ -99,7 +101,24 @@ func execute(root string, args []string) (int, error) {
 		return container.StatusFailed, err
 	}
 	signals := container.Signals()
+	debug(p.List.Records)
 	return p.Wait(signals, console), nil
+}
+
+// keep returns the descriptors that we need when this program has been started again: those for the command, and that of the process,
+// if it is one of ours. A shell gives `--process <(COMMAND)` the name /dev/fd/63. proc_pid_fd(5)
+func (e *execution) keep() []int {
+	var keep []int
+	for fd := 3; fd < 3+min(e.preserveFDs, inherited); fd++ {
+		keep = append(keep, fd)
+	}
+	for _, dir := range []string{"/dev/fd/", "/proc/self/fd/"} {
+		number, found := strings.CutPrefix(e.process, dir)
+		if fd, err := strconv.Atoi(number); found && err == nil {
+			keep = append(keep, fd)
+		}
+	}
+	return keep
 }
 
 // leave starts the command for who waits for it: with detach that is not us.
@@ -113,6 +132,7 @@ func (e *execution) leave(c *container.Container) (int, error) {
 		p.Kill()
 		return container.StatusFailed, err
 	}
+	debug(p.List.Records)
 	if e.detach {
 		return 0, nil
 	}
@@ -136,7 +156,7 @@ func (e *execution) join(c *container.Container, console *container.Console) (*c
 	if err != nil {
 		return nil, err
 	}
-	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Cgroups: e.cgroups}
+	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Cgroups: e.cgroups, Explain: global.debug}
 	if request.Extra, err = preserved(e.preserveFDs); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 
 	"container-workshop/final/container"
@@ -19,6 +20,10 @@ func list(root string, args []string) (int, error) {
 	quiet := set.BoolP("quiet", "q", false, "print IDs only")
 	if err := parse(set, args, 0, 0); err != nil {
 		return container.StatusFailed, err
+	}
+	// There is none before the first container. One that is named is there, or the name is wrong.
+	if _, err := os.Stat(root); err != nil && global.rootSaid {
+		return container.StatusFailed, fmt.Errorf("--root: %w", err)
 	}
 	all, err := container.List(root)
 	if err != nil {
@@ -39,23 +44,29 @@ func list(root string, args []string) (int, error) {
 	case *format != "table":
 		return container.StatusFailed, fmt.Errorf("--format %q: want table or json", *format)
 	}
+	// The columns are runc's, whose callers may read them, with the command behind.
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tPID\tSTATUS\tCREATED\tCOMMAND")
+	fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\tCOMMAND")
 	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Created.Format("2006-01-02 15:04:05"), shown(s.Command))
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, printable(s.Bundle), s.Created.Format(time.RFC3339), s.Owner,
+			shortened(printable(strings.Join(s.Command, " "))))
 	}
 	return 0, w.Flush()
 }
 
-// shown returns a command as it can be shown in a table: the container may have chosen it.
-func shown(command []string) string {
-	const width = 60
-	line := []rune(strings.Map(func(r rune) rune {
+// printable returns text as it can be shown in a table: the container may have chosen it.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return '?'
-	}, strings.Join(command, " ")))
+	}, text)
+}
+
+func shortened(text string) string {
+	const width = 60
+	line := []rune(text)
 	if len(line) > width {
 		line = append(line[:width-1], '…')
 	}

@@ -20,6 +20,10 @@ var global struct {
 	log, logFormat, rootless string
 	debug, systemdCgroup     bool
 	version                  bool
+	// cgroupManager is another word for systemdCgroup.
+	cgroupManager string
+	// rootSaid says that the caller has named the directory of all state.
+	rootSaid bool
 }
 
 // checkLog refuses a log that cannot be written to, before anything is done.
@@ -79,7 +83,7 @@ func note(level, message string) {
 		file = log
 	} else if level == "error" {
 		return
-	} else if global.logFormat != "json" {
+	} else if global.logFormat != "json" && level != "debug" {
 		line = fmt.Appendf(nil, "%s: %s: %s", filepath.Base(os.Args[0]), level, message)
 	}
 	_, _ = file.Write(append(line, '\n'))

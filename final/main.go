@@ -33,30 +33,35 @@ type verb struct {
 	do                func(root string, args []string) (int, error)
 	// failed is the status for a failure of ours. run and exec have one that no command is likely to have.
 	failed int
+	// runs says that its status is otherwise that of a command.
+	runs bool
 	// anyone says that it does not need root.
 	anyone bool
 }
 
 var verbs = []verb{
-	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand, container.StatusFailed, false},
-	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute, container.StatusFailed, false},
-	{"list", "[flags]", "list the containers", list, 1, false},
-	{"state", "ID", "print the state of a container, as JSON", state, 1, false},
-	{"ps", "[flags] ID [OPTION ...]", "list the processes of a container", ps, 1, false},
-	{"logs", "[flags] ID", "print the output of a detached container", showLogs, 1, false},
-	{"kill", "[--all] ID [SIGNAL]", "send a signal, TERM by default", kill, 1, false},
-	{"delete", "[--force] ID", "remove a container that has ended", remove, 1, false},
-	{"pause", "ID", "stop the processes of a container, until resume", pause, 1, false},
-	{"resume", "ID", "let them go on", resume, 1, false},
-	{"update", "[flags] ID", "change the limits of a container", update, 1, false},
-	{"events", "[flags] ID", "print what a container takes", events, 1, false},
-	{"spec", "[flags]", "write a config.json to begin with", spec, 1, true},
-	{"create", "[flags] ID", "make a container from a bundle", create, 1, false},
-	{"start", "ID", "let a created container run", startHeld, 1, false},
-	{"features", "", "print what this runtime can do, as JSON", features, 1, true},
-	{"checkpoint", "ID", "not supported", checkpoint, 1, true},
-	{"restore", "ID", "not supported", checkpoint, 1, true},
+	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand, container.StatusFailed, true, false},
+	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute, 255, true, false},
+	{"list", "[flags]", "list the containers", list, 1, false, false},
+	{"state", "ID", "print the state of a container, as JSON", state, 1, false, false},
+	{"ps", "[flags] ID [OPTION ...]", "list the processes of a container", ps, 1, false, false},
+	{"logs", "[flags] ID", "print the output of a detached container", showLogs, 1, false, false},
+	{"kill", "[--all] ID [SIGNAL]", "send a signal, TERM by default", kill, 1, false, false},
+	{"delete", "[--force] ID", "remove a container that has ended", remove, 1, false, false},
+	{"pause", "ID", "stop the processes of a container, until resume", pause, 1, false, false},
+	{"resume", "ID", "let them go on", resume, 1, false, false},
+	{"update", "[flags] ID", "change the limits of a container", update, 1, false, false},
+	{"events", "[flags] ID", "print what a container takes", events, 1, false, false},
+	{"spec", "[flags]", "write a config.json to begin with", spec, 1, false, true},
+	{"create", "[flags] ID", "make a container from a bundle", create, 1, false, false},
+	{"start", "ID", "let a created container run", startHeld, 1, false, false},
+	{"features", "", "print what this runtime can do, as JSON", features, 1, false, true},
+	{"checkpoint", "ID", "not supported", checkpoint, 1, false, true},
+	{"restore", "ID", "not supported", checkpoint, 1, false, true},
 }
+
+// bundleRun is run for a bundle.
+var bundleRun = verb{"run", "[flags] ID", "run a container from a bundle", runBundle, 1, true, false}
 
 func main() {
 	os.Exit(Main(os.Args[1:]))
@@ -85,18 +90,32 @@ func Main(args []string) int {
 	root := container.DefaultRoot
 	set := globalFlags(&root)
 	err := set.Parse(args)
+	global.rootSaid, global.log = set.Changed("root"), logFile(global.log)
+	failed := container.StatusFailed
+	if standsIn() {
+		failed = 1
+	}
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		return 0
 	case err != nil:
-		return report(container.StatusFailed, fmt.Errorf("%w (see --help)", err))
+		return report(failed, fmt.Errorf("%w (see --help)", err))
 	case global.version:
 		fmt.Printf("%s version %s\ncommit: %s\nspec: %s\n", name(), version(), commit(), specs.Version)
 		return 0
 	case set.NArg() == 0:
-		return report(container.StatusFailed, fmt.Errorf("no command: want %s run [flags] COMMAND [ARG ...] (or see --help)", os.Args[0]))
+		return report(failed, fmt.Errorf("no command: want %s run %s (or see --help)", os.Args[0], verbOf("run", nil).args))
 	}
-	return report(dispatch(root, set.Args()))
+	v := verbOf(set.Arg(0), set.Args()[1:])
+	switch {
+	case v != nil:
+		return report(v.call(root, set.Args()[1:]))
+	case set.Arg(0) == "monitor":
+		return report(monitor(root))
+	case standsIn():
+		return report(failed, fmt.Errorf("unknown command: No help topic for '%s' (see --help)", set.Arg(0)))
+	}
+	return report(failed, fmt.Errorf("unknown command %q: want %s run [flags] COMMAND [ARG ...] (or see --help)", set.Arg(0), os.Args[0]))
 }
 
 // inherited is how many descriptors the caller has left open for us, from 3 on.
@@ -123,33 +142,48 @@ func globalFlags(root *string) *pflag.FlagSet {
 	set.BoolVar(&global.systemdCgroup, "systemd-cgroup", false, "have systemd make the cgroups: SLICE:PREFIX:NAME")
 	set.StringVar(&global.rootless, "rootless", "auto", "true, false or auto; it changes nothing: root is needed")
 	set.BoolVarP(&global.version, "version", "v", false, "print the version")
+	addOthersFlags(set)
 	return set
 }
 
-func dispatch(root string, args []string) (int, error) {
-	for _, v := range verbs {
-		if v.name != args[0] {
-			continue
-		}
-		status, err := v.call(root, args[1:])
-		if err != nil && status == container.StatusFailed {
-			status = v.failed
-		}
-		return status, err
+// verbOf returns the verb of a name, nil if there is none.
+func verbOf(name string, args []string) *verb {
+	if name == "run" && (standsIn() || namesBundle(args)) {
+		return &bundleRun
 	}
-	if args[0] == "monitor" {
-		return monitor(root)
+	for i := range verbs {
+		if verbs[i].name == name {
+			return &verbs[i]
+		}
 	}
-	return container.StatusFailed, fmt.Errorf("unknown command %q: want %s run [flags] COMMAND [ARG ...] (or see --help)", args[0], os.Args[0])
+	return nil
 }
 
+// call calls a verb. A failure of ours has the verb's status, but for run and exec of a command that cannot be executed, or is not
+// there: 126 and 127. runc and crun do not tell these apart.
 func (v *verb) call(root string, args []string) (int, error) {
+	status, err := v.try(root, args)
+	var failure *container.Failure
+	switch {
+	case err == nil:
+	case v.runs && errors.As(err, &failure) && failure.Status != container.StatusFailed && !(standsIn() && failure.Status < 128):
+		status = failure.Status
+	case status == 0 || status == container.StatusFailed:
+		status = v.failed
+	}
+	return status, err
+}
+
+func (v *verb) try(root string, args []string) (int, error) {
 	// Help is for all.
 	if os.Geteuid() != 0 && !v.anyone && !(len(args) > 0 && slices.Contains([]string{"--help", "-h"}, args[0])) {
 		return container.StatusFailed, errors.New("a container needs root: use sudo")
 	}
 	if !slices.Contains([]string{"true", "false", "auto"}, global.rootless) {
 		return container.StatusFailed, fmt.Errorf("--rootless %q: want true, false or auto", global.rootless)
+	}
+	if err := checkManager(); err != nil {
+		return container.StatusFailed, err
 	}
 	if err := checkLog(); err != nil {
 		return container.StatusFailed, err
@@ -158,14 +192,7 @@ func (v *verb) call(root string, args []string) (int, error) {
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	status, err := v.do(root, args)
-	var failure *container.Failure
-	if errors.As(err, &failure) && v.failed == container.StatusFailed {
-		status = failure.Status
-	} else if err != nil && status == 0 {
-		status = container.StatusFailed
-	}
-	return status, err
+	return v.do(root, args)
 }
 
 // commit is what has been built, if the build knows.
@@ -179,9 +206,6 @@ func commit() string {
 	}
 	return "unknown"
 }
-
-// name is what we are called by.
-func name() string { return filepath.Base(os.Args[0]) }
 
 // version is that of the module, which a build from a working copy does not have.
 func version() string {
@@ -209,21 +233,20 @@ func report(status int, err error) int {
 }
 
 func usage(global *pflag.FlagSet) {
-	fmt.Printf("Usage: %s [flags] COMMAND ...\n\nCommands:\n", os.Args[0])
+	fmt.Printf("NAME:\n   %s - Open Container Initiative runtime\n\nUSAGE:\n   %[1]s [flags] COMMAND ...\n\nCOMMANDS:\n", name())
 	for _, v := range verbs {
-		fmt.Printf("  %-10s %-29s %s\n", v.name, v.args, v.about)
+		fmt.Printf("   %-10s %-29s %s\n", v.name, verbOf(v.name, nil).args, verbOf(v.name, nil).about)
 	}
-	fmt.Printf("\nFlags:\n%s\nEach command has --help.\n", global.FlagUsages())
+	fmt.Printf("\nFLAGS:\n%s\nEach command has --help.\n", global.FlagUsages())
 }
 
-// flags makes the set of flags of a verb.
-func flags(name, args, about string) *pflag.FlagSet {
-	set := pflag.NewFlagSet(name, pflag.ContinueOnError)
-	set.SetInterspersed(false)
+// flags makes the set of flags of a verb. They may stand behind the ID.
+func flags(verb, args, about string) *pflag.FlagSet {
+	set := pflag.NewFlagSet(verb, pflag.ContinueOnError)
 	set.Usage = func() {
-		fmt.Printf("Usage: %s %s %s\n\n%s.\n", os.Args[0], name, args, strings.ToUpper(about[:1])+about[1:])
+		fmt.Printf("NAME:\n   %s %s - %s\n\nUSAGE:\n   %[1]s %[2]s %[4]s\n", name(), verb, about, args)
 		if set.HasFlags() {
-			fmt.Printf("\nFlags:\n%s", set.FlagUsages())
+			fmt.Printf("\nFLAGS:\n%s", set.FlagUsages())
 		}
 	}
 	return set

@@ -17,17 +17,8 @@ import (
 	"container-workshop/final/seccomp"
 )
 
-// runCommand runs a command in a new container, or what a bundle says, to its end, or detached.
+// runCommand runs a command in a new container to its end, or detached.
 func runCommand(root string, args []string) (int, error) {
-	if b, set, detach, keep, err := bundleFlags(args); set.Changed("bundle") {
-		switch {
-		case err != nil:
-			return container.StatusFailed, err
-		case detach:
-			return detachBundle(root, set.Arg(0), b)
-		}
-		return runBundle(root, set.Arg(0), b, keep)
-	}
 	container.Warn = remark
 	options, command, err := parseRun(args)
 	if err != nil {

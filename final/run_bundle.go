@@ -10,25 +10,45 @@ import (
 	"container-workshop/final/container"
 )
 
-// bundleFlags reads the flags of run --bundle. Without that flag in the set the arguments are those of run COMMAND.
-func bundleFlags(args []string) (b *bundle, set *pflag.FlagSet, detach, keep bool, err error) {
-	b = new(bundle)
-	set = flags("run", "--bundle DIR [flags] ID", "run a container from a bundle")
-	usage := set.Usage
-	set.Usage = func() {
-		if set.Changed("bundle") {
-			usage()
-		}
-	}
+// A bundleRunning is what run is told of a bundle.
+type bundleRunning struct {
+	bundle
+	detach, keep bool
+}
+
+func (b *bundleRunning) flags() *pflag.FlagSet {
+	set := flags("run", "[flags] ID", "run a container from a bundle")
 	b.addFlags(set)
-	set.BoolVarP(&detach, "detach", "d", false, "leave the container running")
-	set.BoolVar(&keep, "keep", false, "keep the state when the container has ended")
-	err = parse(set, args, 1, 1)
-	return b, set, detach, keep, err
+	set.BoolVarP(&b.detach, "detach", "d", false, "leave the container running")
+	set.BoolVar(&b.keep, "keep", false, "keep the state when the container has ended")
+	set.Bool("no-subreaper", false, "ignored: nobody becomes a child of ours")
+	return set
+}
+
+// namesBundle reports whether the arguments of run are those for a bundle: --bundle is there, before the ID. Without it they are
+// those of run COMMAND.
+func namesBundle(args []string) bool {
+	set := new(bundleRunning).flags()
+	set.SetInterspersed(false)
+	set.Usage = func() {}
+	_ = set.Parse(args)
+	return set.Changed("bundle")
 }
 
 // runBundle is create and start, and what run is to a command: it waits for the end, and removes the container.
-func runBundle(root, id string, b *bundle, keep bool) (int, error) {
+func runBundle(root string, args []string) (int, error) {
+	var b bundleRunning
+	set := b.flags()
+	if err := parse(set, args, 1, 1); err != nil {
+		return container.StatusFailed, err
+	}
+	if b.detach {
+		return detachBundle(root, set.Arg(0), &b.bundle)
+	}
+	return b.run(root, set.Arg(0))
+}
+
+func (b *bundleRunning) run(root, id string) (int, error) {
 	request, err := b.request(id)
 	if err != nil {
 		return container.StatusFailed, err
@@ -39,7 +59,7 @@ func runBundle(root, id string, b *bundle, keep bool) (int, error) {
 		}
 	}
 	console := container.NewConsole(os.Stdin, os.Stdout)
-	request.Keep, request.Size = keep, console.Size()
+	request.Keep, request.Size = b.keep, console.Size()
 	request.Streams = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	by := <-standBy(console)
 	if by.err != nil {

@@ -33,18 +33,20 @@ type ExecRequest struct {
 	Detached bool
 	// Cgroups are places below the cgroup of the container. Empty for that itself. See [cgroup.Cgroup.Below].
 	Cgroups []string
+	// Explain asks for records of what is done.
+	Explain bool
 }
 
 // Seal starts this program again: from a read-only mount of it, and with those variables of its environment alone that have one of
 // the names. Between clone and execve our child is a process that the container sees, and still this program, with all of its
 // memory. With CAP_SYS_PTRACE the container could open the program there, and write to it as soon as nobody executes it; and it
-// could read the environment of the caller. It keeps so many descriptors from 3 on. CVE-2019-5736
-func Seal(descriptors int, names []string) error {
+// could read the environment of the caller. It keeps some descriptors. CVE-2019-5736
+func Seal(keep []int, names []string) error {
 	env := only(slices.Concat(names, Passed))
 	if rootfs.Sealed() && len(env) == len(os.Environ()) {
 		return nil
 	}
-	for fd := 3; fd < 3+descriptors; fd++ {
+	for _, fd := range keep {
 		// One that is not open is told of later.
 		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
 	}
@@ -84,7 +86,7 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := newProcess(false)
+	p := newProcess(request.Explain)
 	if request.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
 		if p.agent, err = c.agentOf(spec); err != nil {
 			return nil, err

@@ -1,0 +1,48 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// name is what we are called by.
+func name() string { return filepath.Base(os.Args[0]) }
+
+// standsIn reports whether a link has put us in the place of another runtime. Then we are called as it is: `run ID` runs the
+// bundle in the working directory, and a failure of ours has its exit status.
+func standsIn() bool { return slices.Contains([]string{"runc", "crun"}, name()) }
+
+// addOthersFlags adds global flags that only crun has. cgroupManager is for [checkManager].
+func addOthersFlags(set *pflag.FlagSet) {
+	set.StringVar(&global.cgroupManager, "cgroup-manager", "", "cgroupfs or systemd: the same as --systemd-cgroup")
+	_ = set.MarkHidden("cgroup-manager")
+}
+
+// checkManager takes --cgroup-manager for --systemd-cgroup.
+func checkManager() error {
+	switch global.cgroupManager {
+	case "", "cgroupfs":
+	case "systemd":
+		global.systemdCgroup = true
+	case "disabled":
+		return fmt.Errorf("--cgroup-manager disabled: every container has a cgroup here, which ends its processes: want cgroupfs or systemd")
+	default:
+		return fmt.Errorf("--cgroup-manager %q: want cgroupfs or systemd", global.cgroupManager)
+	}
+	return nil
+}
+
+// logFile is where --log says that the log is. For crun the name may begin with its kind.
+func logFile(text string) string {
+	if name() == "crun" {
+		return strings.TrimPrefix(text, "file:")
+	}
+	return text
+}
