@@ -86,7 +86,7 @@ func TestTheUsersOfAHostileContainerAreAFileOfTheContainer(t *testing.T) {
 		script := "[ -e /inside ] && rm -r /etc/passwd && busybox " + change + " /etc/passwd"
 		r := final(t, "exec", id, "/bin/sh", "-c", script)
 		require.Equal(t, 0, r.status, "%s: %s", change, r.stderr)
-		refused(t, inTime(t, command(t, "exec", "--user", "intruder", id, "/bin/id")), 125, "intruder", "/etc/passwd")
+		refused(t, inTime(t, command(t, "exec", "--user", "intruder", id, "/bin/id")), 255, "intruder", "/etc/passwd")
 	}
 	unchanged(t, host, account)
 }

@@ -41,7 +41,7 @@ func TestAUserIsWhoWasNamedOrNobody(t *testing.T) {
 		"nobody-here", "1:nobody-here", "1:wraps", "1:negative", "honest:-0", "root:x", "/", "1e0",
 	} {
 		refused(t, final(t, "run", "--rootfs", dir, "--user", user, "/bin/id"), 125, "--user")
-		refused(t, final(t, "exec", "--user", user, id, "/bin/id"), 125, "--user")
+		refused(t, final(t, "exec", "--user", user, id, "/bin/id"), 255, "--user")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/capability"
 	"container-workshop/final/oci"
 )
 
@@ -28,6 +29,8 @@ func newBundle(t *testing.T, args ...string) *bundled {
 	c := &bundled{trial: newTrial(t), dir: t.TempDir(), spec: oci.Template(false, 0, 0)}
 	c.spec.Root.Path, c.spec.Root.Readonly = rootfsOf(t, nil), false
 	c.spec.Process.Terminal, c.spec.Process.Args = false, args
+	rights := capability.Default
+	c.spec.Process.Capabilities = capability.Sets{Bounding: rights, Effective: rights, Permitted: rights}.Spec()
 	c.spec.Process.Env = append(c.spec.Process.Env, c.mark)
 	c.spec.Linux.CgroupsPath = "/container-workshop-" + c.id
 	return c

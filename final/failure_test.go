@@ -222,7 +222,7 @@ func TestExecThatFailsAtAnyStageLeavesTheContainerAlone(t *testing.T) {
 			if r.status == 0 {
 				break
 			}
-			refused(t, r, 125, errInterrupted.Error())
+			refused(t, r, 255, errInterrupted.Error())
 			seen++
 
 			cmd := exec(filepath.Join(t.TempDir(), "never"))

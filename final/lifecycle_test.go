@@ -63,7 +63,7 @@ func TestStateAndListShowADetachedContainer(t *testing.T) {
 	require.IsIncreasing(t, keys)
 
 	lines := strings.Split(c.final("list").stdout, "\n")
-	require.Equal(t, []string{"ID", "PID", "STATUS", "CREATED", "COMMAND"}, strings.Fields(lines[0]))
+	require.Equal(t, []string{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER", "COMMAND"}, strings.Fields(lines[0]))
 	require.Equal(t, []string{c.id, strconv.Itoa(c.first()), "running"}, strings.Fields(lines[1])[:3])
 	require.Contains(t, lines[1], "/bin/sh -c "+kept)
 	var list []map[string]any
@@ -87,7 +87,7 @@ func TestExecRunsACommandInTheContainer(t *testing.T) {
 	require.Equal(t, result{"1 2 /usr 0 0\n", "", 0}, exec("-e", "TWO=2", c.id, "/bin/sh", "-c", "echo $ONE $TWO $PWD $(id -u) $(id -G)"))
 	require.Equal(t, result{"/tmp 1 7\n", "", 0}, exec("-w", "/tmp", "-u", "1:7", c.id, "/bin/sh", "-c", "echo $PWD $(id -u) $(id -G)"))
 	require.Equal(t, result{"daemon\n", "", 0}, exec("-u", "daemon", c.id, "id", "-un"))
-	refused(t, exec("-u", "no-such-user", c.id, "id"), 125, "no-such-user", "/etc/passwd")
+	refused(t, exec("-u", "no-such-user", c.id, "id"), 255, "no-such-user", "/etc/passwd")
 	refused(t, exec(c.id, "no-such-command"), 127, "no-such-command")
 	refused(t, exec(c.id, "/etc"), 126, "/etc")
 
@@ -147,7 +147,7 @@ func TestKillSendsTheSignalThatIsNamed(t *testing.T) {
 	}, func() string { return "no exit status is noted" })
 	require.Equal(t, 3, *state.Exit)
 	refused(t, c.final("kill", c.id), 1, "container not running", "stopped")
-	refused(t, c.final("exec", c.id, "true"), 125, "container not running", "stopped")
+	refused(t, c.final("exec", c.id, "true"), 255, "container not running", "stopped")
 	require.Equal(t, result{"[]\n", "", 0}, c.final("ps", "--format", "json", c.id))
 }
 
@@ -162,7 +162,7 @@ func TestDeleteWantsTheContainerToHaveEnded(t *testing.T) {
 	for _, verb := range []string{"state", "ps", "logs", "delete", "kill"} {
 		refused(t, c.final(verb, c.id), 1, c.id, "does not exist", "final list")
 	}
-	refused(t, c.final("exec", c.id, "true"), 125, c.id, "does not exist")
+	refused(t, c.final("exec", c.id, "true"), 255, c.id, "does not exist")
 	refused(t, c.final("state", "../"+c.id), 1, "container ID")
 }
 
@@ -220,7 +220,7 @@ func TestTheEndOfTheMonitorIsNotTheEndOfTheContainer(t *testing.T) {
 	// Nobody is there to note its end, but it is seen.
 	require.NoError(t, unix.Kill(first, unix.SIGKILL))
 	c.stopped()
-	refused(t, c.final("exec", c.id, "true"), 125, "container not running")
+	refused(t, c.final("exec", c.id, "true"), 255, "container not running")
 	require.Equal(t, result{}, c.final("delete", c.id))
 	c.nothingLeft()
 }

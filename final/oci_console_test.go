@@ -188,11 +188,11 @@ func TestATerminalIsNotWithoutASocketNorASocketWithoutATerminal(t *testing.T) {
 	}
 	c.started()
 	p := c.joining("true")
-	refused(t, c.final("exec", "--detach", "--console-socket", s.path, "--process", c.asFile(p), c.id), 125, "--console-socket")
+	refused(t, c.final("exec", "--detach", "--console-socket", s.path, "--process", c.asFile(p), c.id), 255, "--console-socket")
 	p.Terminal = true
-	refused(t, c.final("exec", "--detach", "--process", c.asFile(p), c.id), 125, "--console-socket")
-	refused(t, c.final("exec", "--detach", "--tty", c.id, "true"), 125, "--console-socket")
-	refused(t, c.final("exec", "--detach", "--tty", "--console-socket", c.dir+"/none", c.id, "sleep", "1000"), 125,
+	refused(t, c.final("exec", "--detach", "--process", c.asFile(p), c.id), 255, "--console-socket")
+	refused(t, c.final("exec", "--detach", "--tty", c.id, "true"), 255, "--console-socket")
+	refused(t, c.final("exec", "--detach", "--tty", "--console-socket", c.dir+"/none", c.id, "sleep", "1000"), 255,
 		"--console-socket", "no such file")
 	require.Len(t, c.processes(), 1)
 	require.NoError(t, s.listener.SetDeadline(time.Now()))

@@ -84,13 +84,13 @@ func TestExecTakesAProcessFromAFile(t *testing.T) {
 	cmd.Stdin = strings.NewReader("typed\n")
 	require.Equal(t, result{"typed\n", "", 9}, outcome(t, cmd))
 
-	refused(t, c.final("exec", "--process", c.asFile(p), c.id, "true"), 125, "--process")
-	refused(t, c.final("exec", "--process", c.dir+"/none", c.id), 125, c.dir+"/none", "no such file")
-	refused(t, c.final("exec", c.id), 125, "no command")
+	refused(t, c.final("exec", "--process", c.asFile(p), c.id, "true"), 255, "--process")
+	refused(t, c.final("exec", "--process", c.dir+"/none", c.id), 255, c.dir+"/none", "no such file")
+	refused(t, c.final("exec", c.id), 255, "no command")
 	p.Args = nil
-	refused(t, c.final("exec", "--process", c.asFile(p), c.id), 125, "process.args")
+	refused(t, c.final("exec", "--process", c.asFile(p), c.id), 255, "process.args")
 	require.NoError(t, os.WriteFile(c.dir+"/bad", []byte("{"), 0o600))
-	refused(t, c.final("exec", "--process", c.dir+"/bad", c.id), 125, c.dir+"/bad", "line 1")
+	refused(t, c.final("exec", "--process", c.dir+"/bad", c.id), 255, c.dir+"/bad", "line 1")
 }
 
 func TestADetachedExecOutlivesItsCaller(t *testing.T) {
@@ -155,7 +155,7 @@ func TestTheFlagsOfExecChangeTheProcess(t *testing.T) {
 	}
 	for _, m := range [][]string{{"--user", "no-such"}, {"--cwd", "tmp"}, {"--cap", "NO_SUCH"}, {"--additional-gids", "x"},
 		{"--cgroup", "../x"}, {"--cgroup", "none"}} {
-		refused(t, c.final(append(append([]string{"exec"}, m...), show...)...), 125, m[1])
+		refused(t, c.final(append(append([]string{"exec"}, m...), show...)...), 255, m[1])
 	}
 }
 
@@ -258,10 +258,10 @@ func TestTheStatusOfExecIsThatOfTheCommand(t *testing.T) {
 		require.Equal(t, result{"", "", status}, c.final("exec", c.id, "sh", "-c", script), script)
 		require.Equal(t, result{"", "", status}, c.final("exec", "--process", c.asFile(c.joining("sh", "-c", script)), c.id), script)
 	}
-	refused(t, c.final("exec", "no-such-id", "true"), 125, "no-such-id", "does not exist")
+	refused(t, c.final("exec", "no-such-id", "true"), 255, "no-such-id", "does not exist")
 	require.Equal(t, result{}, c.final("kill", c.id, "KILL"))
 	c.stopped()
-	refused(t, c.final("exec", c.id, "true"), 125, "container not running")
+	refused(t, c.final("exec", c.id, "true"), 255, "container not running")
 }
 
 func TestExecIntoACreatedContainer(t *testing.T) {

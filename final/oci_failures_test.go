@@ -81,7 +81,7 @@ func TestWhatIsWrongWithABundleIsAFailureOfCreate(t *testing.T) {
 		r := c.create("--pid-file", pid)
 		require.Equal(t, 1, r.status, m.name)
 		refused(t, r, 1, m.words...)
-		refused(t, c.run("--pid-file", pid), 125, m.words...)
+		refused(t, c.run("--pid-file", pid), 1, m.words...)
 		require.NoFileExists(t, pid, m.name)
 		c.nothingLeft()
 	}

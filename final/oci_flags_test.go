@@ -143,7 +143,7 @@ func TestDescriptorsAreTheCommandsIfTheCallerSaysSo(t *testing.T) {
 	// What is open without being named stays with us.
 	r := passed(c, "exec", c.id, "sh", "-c", "for n in 3 4 5; do [ -e /proc/self/fd/$n ] && echo $n; done; true")
 	require.Equal(t, result{}, r)
-	refused(t, passed(c, "exec", "--preserve-fds", "20", c.id, "true"), 125, "--preserve-fds 20", "not open")
+	refused(t, passed(c, "exec", "--preserve-fds", "20", c.id, "true"), 255, "--preserve-fds 20", "not open")
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	refused(t, passed(c, "create", "--preserve-fds", "20", "--bundle", c.dir, c.id), 1, "--preserve-fds 20", "not open")
 	c.nothingLeft()

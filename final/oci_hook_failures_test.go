@@ -26,7 +26,7 @@ func TestAHookThatFailsBeforeTheContainerIsCreatedEndsIt(t *testing.T) {
 		c.nothingLeft()
 		// What the first hooks have made is for the last to undo. runtime.md, "Lifecycle"
 		assert.FileExists(t, filepath.Join(dir, "poststop"), point)
-		refused(t, c.run(), 125, "hooks."+point+"[0]", "why it failed")
+		refused(t, c.run(), 1, "hooks."+point+"[0]", "why it failed")
 		c.nothingLeft()
 	}
 }
@@ -47,7 +47,7 @@ func TestAHookOfTheContainerThatFailsEndsIt(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(dir, "poststart"))
 	assert.FileExists(t, filepath.Join(dir, "poststop"))
 	c.nothingLeft()
-	refused(t, c.run(), 125, "hooks.startContainer[0]")
+	refused(t, c.run(), 1, "hooks.startContainer[0]")
 	c.nothingLeft()
 }
 
@@ -97,7 +97,7 @@ func TestAHookThatIsNotThere(t *testing.T) {
 	c.spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/not/there"}}}
 	refused(t, c.create(), 1, "hooks.createRuntime[0]: /not/there", "no such file or directory")
 	c.spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/not/there"}}}
-	refused(t, c.run(), 125, "hooks.startContainer[0]: /not/there", "no such file or directory")
+	refused(t, c.run(), 1, "hooks.startContainer[0]: /not/there", "no such file or directory")
 	c.nothingLeft()
 }
 

@@ -211,7 +211,7 @@ func TestAnIDThatIsInUseIsRefusedAndTheFirstIsUnharmed(t *testing.T) {
 		pid := filepath.Join(t.TempDir(), "pid")
 		refused(t, other.create("--pid-file", pid), 1, c.id, status)
 		require.NoFileExists(t, pid)
-		refused(t, other.run(), 125, c.id, status)
+		refused(t, other.run(), 1, c.id, status)
 		// Its cgroup is the first's, too.
 		elsewhere := *other
 		elsewhere.trial = &trial{T: t, root: t.TempDir(), id: c.id, mark: other.mark, mounts: other.mounts}

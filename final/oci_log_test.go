@@ -54,7 +54,7 @@ func TestAnErrorIsInTheLogAndOnStandardError(t *testing.T) {
 		{[]string{"kill", c.id, "9"}, 1, "does not exist"},
 		{[]string{"kill", c.id, "NO\"SUCH\n"}, 1, "unknown signal"},
 		{[]string{"delete", c.id}, 1, "does not exist"},
-		{[]string{"exec", c.id, "true"}, 125, "does not exist"},
+		{[]string{"exec", c.id, "true"}, 255, "does not exist"},
 		{[]string{"ps", c.id}, 1, "does not exist"},
 		{[]string{"pause", c.id}, 1, "does not exist"},
 		{[]string{"resume", c.id}, 1, "does not exist"},

@@ -31,7 +31,7 @@ func TestRootOfAUserNamespaceIsNobodyOnTheHost(t *testing.T) {
 		require.Equal(t, namespacesOf(t, c.first()), namespacesOf(t, number))
 	}
 	require.NotEqual(t, namespacesOf(t, os.Getpid())["user"], namespacesOf(t, c.first())["user"])
-	refused(t, c.final("exec", "--user", "65536", c.id, "true"), 125, "65536")
+	refused(t, c.final("exec", "--user", "65536", c.id, "true"), 255, "65536")
 
 	// With a terminal, which is that user's there.
 	x := c.atTerminal("exec", "-t", c.id, "sh", "-c", "id -u; stat -c '%n %u' $(readlink /proc/self/fd/0); exit 4")

@@ -93,7 +93,7 @@ func TestTheWorkingDirectoryOfABundle(t *testing.T) {
 	c.spec.Process.Cwd, c.spec.Root.Readonly = "/not/there", true
 	require.Equal(t, "/not/there", c.says("pwd"))
 	c.spec.Process.Cwd = "/bin/busybox"
-	refused(t, c.run(), 125, "/bin/busybox", "not a directory")
+	refused(t, c.run(), 1, "/bin/busybox", "not a directory")
 	c.nothingLeft()
 }
 

@@ -46,7 +46,7 @@ func TestKeepLeavesTheState(t *testing.T) {
 	status, pid := c.status()
 	require.Equal(t, []any{"stopped", 0}, []any{status, pid})
 	require.Contains(t, c.final("state", c.id).stdout, `"exit": 6`)
-	refused(t, c.run(), 125, c.id, "stopped")
+	refused(t, c.run(), 1, c.id, "stopped")
 	require.Equal(t, result{}, c.final("delete", c.id))
 	c.nothingLeft()
 }

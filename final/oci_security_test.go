@@ -128,7 +128,7 @@ func TestLabelsThatTheKernelLacks(t *testing.T) {
 	if !exists("/sys/fs/selinux/enforce") {
 		name := c.joiner(func(p *specs.Process) { p.SelinuxLabel = "a:b:c:d" })
 		r := c.final("exec", "--process", name, c.id)
-		refused(t, r, 125, "process.selinuxLabel")
+		refused(t, r, 255, "process.selinuxLabel")
 	}
 }
 

@@ -159,7 +159,7 @@ func TestSystemdHasTheCgroupOfAContainer(t *testing.T) {
 		assert.Equal(t, []string{"33554432", "40", "12500", "0"}, c.limits())
 
 		require.Equal(t, result{}, c.final("pause", c.id))
-		refused(t, c.final("exec", c.id, "true"), 125, "paused")
+		refused(t, c.final("exec", c.id, "true"), 255, "paused")
 		require.Equal(t, result{}, c.final("resume", c.id))
 		require.Equal(t, result{"well\n", "", 0}, c.final("exec", c.id, "echo", "well"))
 
@@ -302,7 +302,7 @@ func TestSystemdThatDoesNotRun(t *testing.T) {
 		c.spec.Linux.CgroupsPath = path
 		c.write()
 		refused(t, c.final("--systemd-cgroup", "create", "--bundle", c.dir, c.id), 1, "systemd does not run here", "--systemd-cgroup")
-		refused(t, c.final("--systemd-cgroup", "run", "--bundle", c.dir, c.id), 125, "systemd does not run here")
+		refused(t, c.final("--systemd-cgroup", "run", "--bundle", c.dir, c.id), 1, "systemd does not run here")
 		c.nothingLeft()
 	}
 }

@@ -38,6 +38,14 @@ func TestListHasEachContainerInAllFormats(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(c.final("list", "-f", "json").stdout), &all))
 	require.Len(t, all, 1)
 	require.Equal(t, specs.StateCreated, all[0].Status)
+	// The columns are runc's, and one more. A --root that is not there is a mistake; the default one is there when it is needed.
+	require.Equal(t, []string{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER", "COMMAND"}, strings.Fields(lines[0]))
+	fields := strings.Fields(lines[1])
+	require.Equal(t, c.dir, fields[3])
+	_, err := time.Parse(time.RFC3339, fields[4])
+	require.NoError(t, err)
+	require.Equal(t, []string{"root", "sleep", "1000"}, fields[5:])
+	refused(t, final(t, "--root", filepath.Join(c.root, "none"), "list"), 1, "--root", "none", "no such file or directory")
 	r = c.final("list", "--format", "xml")
 	refused(t, r, 1, "--format", "xml", "table or json")
 }
@@ -201,7 +209,7 @@ func TestPauseStopsAllUntilResume(t *testing.T) {
 	require.Equal(t, []any{"paused", c.first()}, []any{status, pid})
 	require.Contains(t, c.final("list").stdout, " paused ")
 	from := count()
-	refused(t, c.final("exec", c.id, "true"), 125, "paused", "resume")
+	refused(t, c.final("exec", c.id, "true"), 255, "paused", "resume")
 	refused(t, c.final("pause", c.id), 1, "paused")
 	refused(t, c.final("delete", c.id), 1, "paused")
 	// These calls have taken longer than it would have slept.

@@ -9,7 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"container-workshop/final/cgroup"
 	"container-workshop/final/container"
 	"container-workshop/final/oci"
 )
@@ -23,6 +27,10 @@ func spec(_ string, args []string) (int, error) {
 		return container.StatusFailed, err
 	}
 	template := oci.Template(*rootless, uint32(os.Geteuid()), uint32(os.Getegid()))
+	// On version 1 a configuration has none of its own, as with runc: whoever wants one adds it.
+	if mode, _ := cgroup.Detect(); mode != cgroup.V2 {
+		template.Linux.Namespaces = slices.DeleteFunc(template.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.CgroupNamespace })
+	}
 	text, err := json.MarshalIndent(template, "", "  ")
 	if err != nil {
 		return container.StatusFailed, err

@@ -49,7 +49,9 @@ func TestTemplate(t *testing.T) {
 	assert.True(t, spec.Process.Terminal)
 	assert.True(t, spec.Process.NoNewPrivileges)
 	assert.Empty(t, spec.Process.Rlimits)
-	assert.NotContains(t, spec.Process.Capabilities.Bounding, "CAP_SYS_ADMIN")
+	for _, set := range [][]string{spec.Process.Capabilities.Bounding, spec.Process.Capabilities.Permitted, spec.Process.Capabilities.Effective} {
+		assert.ElementsMatch(t, []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}, set)
+	}
 	assert.Empty(t, spec.Process.Capabilities.Ambient)
 	assert.Equal(t, []specs.LinuxNamespaceType{"cgroup", "ipc", "mount", "network", "pid", "uts"}, kinds(spec))
 	assert.Nil(t, spec.Linux.Seccomp)
