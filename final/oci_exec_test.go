@@ -167,11 +167,11 @@ func TestExecMakesNoWorkingDirectory(t *testing.T) {
 	require.DirExists(t, c.in("made"))
 	file := c.asFile(&specs.Process{Args: []string{"true"}, Cwd: "/missing/below"})
 	for _, args := range [][]string{{"--cwd", "/missing", c.id, "true"}, {"-w", "/missing/below", c.id, "true"}, {"--process", file, c.id}} {
-		refused(t, c.final(append([]string{"exec"}, args...)...), 125, `chdir to cwd ("/missing`, "no such file or directory")
+		refused(t, c.final(append([]string{"exec"}, args...)...), 255, `chdir to cwd ("/missing`, "no such file or directory")
 		require.NoDirExists(t, c.in("missing"))
 	}
 	require.NoError(t, os.Remove(c.in("made")))
-	refused(t, c.final("exec", c.id, "true"), 125, "chdir to cwd", "no such file or directory")
+	refused(t, c.final("exec", c.id, "true"), 255, "chdir to cwd", "no such file or directory")
 	require.Equal(t, result{}, c.final("exec", "--cwd", "/", c.id, "true"))
 }
 

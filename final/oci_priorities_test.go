@@ -160,7 +160,7 @@ func TestTheProcessorsOfAProcessThatJoins(t *testing.T) {
 	require.Equal(t, last, as(last, ""))
 	require.Equal(t, first, as("", first))
 	name := c.joiner(func(p *specs.Process) { p.ExecCPUAffinity = &specs.CPUAffinity{Initial: "8191"} })
-	refused(t, c.final("exec", "--process", name, c.id), 125, "process.execCPUAffinity.initial", "8191", "invalid argument")
+	refused(t, c.final("exec", "--process", name, c.id), 255, "process.execCPUAffinity.initial", "8191", "invalid argument")
 }
 
 // The kernel keeps what a process was bound to when it comes into a cgroup that allows more.

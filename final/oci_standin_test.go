@@ -123,9 +123,8 @@ func TestFlagsMayStandBehindTheID(t *testing.T) {
 	require.Equal(t, result{}, c.final("update", c.id, "--pids-limit", "50", "--memory", "-1"))
 	require.Equal(t, "50", c.limit("pids.max", "pids.max"))
 	require.Equal(t, 0, c.final("events", c.id, "--stats").status)
-	// What is behind the ID of exec and ps is another program's.
-	require.Equal(t, result{"-d --env x\n", "", 0}, c.final("exec", c.id, "echo", "-d", "--env", "x"))
-	require.Equal(t, result{}, c.final("kill", c.id, "KILL", "--all"))
+	refused(t, c.final("list", c.id), 1, "wrong number of arguments")
+	require.Equal(t, result{}, c.final("kill", "--all", c.id, "KILL"))
 	require.Equal(t, result{}, c.final("delete", c.id, "--force"))
 	c.nothingLeft()
 	// And what is behind the command of run is the command's, be it --bundle.
