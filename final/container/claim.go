@@ -23,6 +23,12 @@ import (
 // claim makes the directory of the container under a name of our own, and renames it when all is in it that others need to
 // clean up after us. Of two that want the same ID one fails. rename(2)
 func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
+	// Of a path that somebody else can change, nothing is made.
+	fd, err := openRoot(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	unix.Close(fd)
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
 	}
