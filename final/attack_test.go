@@ -40,6 +40,7 @@ var attacks = map[string]func(args []string) error{
 	"hold":      holdProgram,
 	"spoil":     spoilProgram,
 	"hunt":      huntProgram,
+	"dig":       digDown,
 	"sockets":   fillSockets,
 	"uncover":   uncoverRoot,
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
@@ -68,9 +69,9 @@ func runToEnd(root string, request *container.Request, by *standby, console *con
 	status := r.Wait(by.signals, console)
 	err = tooMuchMemory(r, status)
 	if request.Keep {
-		err = joined(err, r.Finish(status))
+		warnLeft(r.ID, r.Finish(status))
 	} else {
-		err = joined(err, r.Remove())
+		warnLeft(r.ID, r.Remove())
 	}
 	debug(r.List.Records)
 	if request.Explain && !global.debug {
@@ -78,6 +79,18 @@ func runToEnd(root string, request *container.Request, by *standby, console *con
 		explain(os.Stderr, r.List.Records)
 	}
 	return status, err
+}
+
+// warnLeft tells of what cannot be cleaned up. That is no failure of the command, which has run: its status stays.
+func warnLeft(id string, err error) {
+	if err == nil {
+		return
+	}
+	message := strings.ReplaceAll(fmt.Sprintf("the command has ended, and the container %s is not cleaned up: %v (then: %s delete --force %s)", id, err, name(), id), "\n", "; ")
+	fmt.Fprintf(os.Stderr, "%s: warning: %s\n", name(), message)
+	if global.log != "" {
+		note("warning", message)
+	}
 }
 
 // A standby is what has to be there before a container is made.

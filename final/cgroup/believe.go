@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -48,10 +49,10 @@ func isBelow(name, dir string) bool {
 	return path.Clean(name) == name && strings.HasPrefix(name, dir+"/")
 }
 
-// Find returns what there is of the cgroup of a container of which nothing is known but its linux.cgroupsPath, nil if there is
+// Find returns what there is of the cgroup of a container of which nothing is known but its configuration, nil if there is
 // nothing. Whether systemd has made it is not known either, so it is looked for where it would have.
-func Find(cgroupsPath, id string) (*Cgroup, error) {
-	c, err := New(cgroupsPath, nil)
+func Find(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, error) {
+	c, err := New(cgroupsPath, resources)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func Find(cgroupsPath, id string) (*Cgroup, error) {
 		return found, nil
 	}
 	if strings.Count(cgroupsPath, ":") == 2 {
-		if c, err := NewSystemd(cgroupsPath, id, nil); err == nil {
+		if c, err := NewSystemd(cgroupsPath, id, resources); err == nil {
 			c.scope = nil
 			if found := c.existing(); found != nil {
 				return found, nil

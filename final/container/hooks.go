@@ -4,6 +4,9 @@ package container
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -66,6 +69,9 @@ func (c *Container) poststop() func() {
 		return func() {}
 	}
 	spec, err := c.Spec()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		Warn(fmt.Sprintf("no poststop hooks are run: %v", err))
+	}
 	if err != nil || spec.Hooks == nil {
 		return func() {}
 	}

@@ -41,13 +41,15 @@ func (c *Container) findCgroup() (*cgroup.Cgroup, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		// That is written before a bundle has a process. Run writes it later, but the name of its cgroup is known.
-		return cgroup.Find(oci.CgroupsPath(c.ID), c.ID)
+		return cgroup.Find(oci.CgroupsPath(c.ID), c.ID, nil)
 	case err != nil:
 		return nil, fmt.Errorf("config.json: %w", err)
-	case spec.Linux == nil || spec.Linux.CgroupsPath == "":
-		return cgroup.Find("/"+c.ID, c.ID)
+	case spec.Linux == nil:
+		return nil, errors.New("config.json has no linux")
+	case spec.Linux.CgroupsPath == "":
+		return cgroup.Find("/"+c.ID, c.ID, spec.Linux.Resources)
 	}
-	return cgroup.Find(spec.Linux.CgroupsPath, c.ID)
+	return cgroup.Find(spec.Linux.CgroupsPath, c.ID, spec.Linux.Resources)
 }
 
 // hasStorage reports whether the storage with this ID is that of the container, and not of one whose state is elsewhere.

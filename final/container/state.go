@@ -139,9 +139,14 @@ func (c *Container) open() (int, error) {
 	}
 	if err := owned.Check(fd, c.dir); err != nil {
 		unix.Close(fd)
-		return -1, err
+		return -1, c.disbelieved(err)
 	}
 	return fd, nil
+}
+
+// disbelieved says what to do about what somebody else can have written.
+func (c *Container) disbelieved(err error) error {
+	return fmt.Errorf("what is in %s is not believed: %w (remove it, if no container of yours is there)", c.dir, err)
 }
 
 // acquire waits for the lock. The directory may have been removed and made again meanwhile: what is locked is to be what is
@@ -187,7 +192,7 @@ func (c *Container) Close() {
 func (c *Container) load(dir int) error {
 	content, err := owned.ReadFile(dir, "state.json")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return c.disbelieved(err)
 	}
 	if err == nil {
 		err = c.decode(content)
@@ -282,7 +287,7 @@ func (c *Container) Spec() (*specs.Spec, error) {
 	defer unix.Close(dir)
 	content, err := owned.ReadFile(dir, "config.json")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the configuration in %s: %w", c.dir, err)
 	}
 	return oci.Load(bytes.NewReader(content))
 }

@@ -28,7 +28,7 @@ func Open(name string) (int, error) {
 	}
 	if err := Check(dir, name); err != nil {
 		unix.Close(dir)
-		return -1, err
+		return -1, fmt.Errorf("%w (choose a directory that only root can write to)", err)
 	}
 	return dir, nil
 }
@@ -156,9 +156,9 @@ func Check(fd int, name string) error {
 	}
 	switch {
 	case !ours(&stat):
-		return fmt.Errorf("%s belongs to user %d (choose a directory of root's)", name, stat.Uid)
+		return fmt.Errorf("%s belongs to user %d", name, stat.Uid)
 	case stat.Mode&writable != 0:
-		return fmt.Errorf("others can write to %s, so what is in it is not believed (choose a directory that only root can write to)", name)
+		return fmt.Errorf("others can write to %s", name)
 	}
 	return nil
 }

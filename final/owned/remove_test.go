@@ -175,6 +175,8 @@ func TestADirectoryOfOthersIsRefused(t *testing.T) {
 		"not there, below another user's": {func(dir string) error { return errs(os.Remove(dir+"/a/b"), os.Chown(dir+"/a", 1000, 0)) }, "belongs to user 1000"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			// In some containers /tmp is not sticky.
+			t.Setenv("TMPDIR", "/var/tmp")
 			dir := t.TempDir()
 			require.NoError(t, os.MkdirAll(dir+"/a/b", 0o755))
 			require.NoError(t, os.Mkdir(dir+"/a/c", 0o755))

@@ -1,0 +1,84 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/container"
+)
+
+// digDown makes so many directories, each in the one before.
+func digDown(args []string) error {
+	levels, err := strconv.Atoi(args[0])
+	for ; err == nil && levels > 0; levels-- {
+		if err = unix.Mkdir("d", 0o700); err == nil {
+			err = unix.Chdir("d")
+		}
+	}
+	return err
+}
+
+// inMemory has what containers write in memory, so that tests with many files are quick.
+func (c *trial) inMemory() {
+	c.Helper()
+	require.NoError(c, os.MkdirAll(container.Storage, 0o711))
+	require.NoError(c, unix.Mount("tmpfs", container.Storage, "tmpfs", 0, "mode=711,size=256m"))
+	c.mounts = c.mountTable()
+}
+
+// A container can make more levels than a process may have descriptors, and no path is long enough for them.
+func TestAContainerCannotMakeItselfUndeletable(t *testing.T) {
+	const levels = "25000"
+	self, err := os.Executable()
+	require.NoError(t, err)
+	volume := []string{"--volume", self + ":/attack:ro"}
+	c := newTrial(t)
+	c.inMemory()
+	require.Equal(t, result{"done\n", "", 0}, c.final(c.runArgs(volume, "/attack", "attack", "dig", levels)...))
+	c.nothingLeft()
+	require.Equal(t, result{c.id + "\n", "", 0}, c.final(c.runArgs(append(volume, "--detach"), "/attack", "attack", "dig", levels)...))
+	c.stopped()
+	require.Equal(t, result{}, c.final("delete", c.id))
+	c.nothingLeft()
+}
+
+// What cannot be removed is no failure of the command.
+func TestTheStatusIsTheCommandsWhateverIsLeft(t *testing.T) {
+	outside := outsider(t, 0)
+	before := tree(t, outside)
+	for _, status := range []int{0, 7} {
+		c := newTrial(t)
+		c.inMemory()
+		volume := t.TempDir()
+		cmd := c.call(c.runArgs([]string{"--volume", volume + ":/volume"}, "/bin/sh", "-c", fmt.Sprintf("mkdir /busy; echo >/volume/ready; while [ ! -e /volume/go ]; do sleep .01; done; exit %d", status))...)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		require.NoError(t, cmd.Start())
+		c.until(func() bool { _, err := os.Stat(filepath.Join(volume, "ready")); return err == nil }, func() string { return "it does not run" })
+		busy := filepath.Join(container.Storage, c.id, "upper/busy")
+		require.NoError(t, unix.Mount(outside, busy, "", unix.MS_BIND, ""))
+		require.NoError(t, os.WriteFile(filepath.Join(volume, "go"), nil, 0o600))
+		_ = cmd.Wait()
+		assert.Equal(t, status, cmd.ProcessState.ExitCode())
+		assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+		for _, word := range []string{"warning", "upper/busy", "umount", "delete --force " + c.id} {
+			assert.Contains(t, stderr.String(), word)
+		}
+		refused(t, c.final("delete", "--force", c.id), 1, "upper/busy", "umount")
+		// What is mounted there is not what the container has written.
+		assert.Equal(t, before, tree(t, outside))
+		require.NoError(t, unix.Unmount(busy, 0))
+		require.Equal(t, result{}, c.final("delete", c.id))
+		c.nothingLeft()
+	}
+}
