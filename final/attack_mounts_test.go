@@ -66,6 +66,19 @@ func TestThePlaceOfProcIsResolvedOnce(t *testing.T) {
 	}
 }
 
+// The root file system that is looked at is the one that is run.
+func TestTheRootFileSystemIsResolvedOnce(t *testing.T) {
+	user := func(number string) string {
+		return rootfsOf(t, map[string]string{"etc/passwd": "somebody:x:" + number + ":" + number + "::/:/bin/sh\n", "number": number + "\n"})
+	}
+	one, other := user("1"), user("2")
+	exchange(t, one, other)
+	for range 40 {
+		r := final(t, "run", "--rootfs", one, "--user", "somebody", "/bin/sh", "-c", "id -u; cat /number")
+		assert.Contains(t, []result{{"1\n1\n", "", 0}, {"2\n2\n", "", 0}}, r)
+	}
+}
+
 // A link in the image makes a volume the container's /dev, or the container's /dev the place of a volume.
 func TestNoDeviceIsMadeInAVolume(t *testing.T) {
 	for name, target := range map[string]string{"data": "/dev", "dev": "/data"} {

@@ -67,7 +67,7 @@ func (b *bundle) request(id string) (*container.Request, error) {
 	if !filepath.IsAbs(spec.Root.Path) {
 		spec.Root.Path = filepath.Join(dir, spec.Root.Path)
 	}
-	if err := checkRootfs(spec.Root.Path); err != nil {
+	if request.Root, err = openRootfs(spec.Root.Path); err != nil {
 		return nil, err
 	}
 	spec.Linux.Resources = cgroup.WithDefaultDevices(spec.Linux.Resources)

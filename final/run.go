@@ -156,7 +156,8 @@ func parseRun(args []string) (*oci.Options, []string, error) {
 
 // newRequest makes a configuration from flags, and refuses what is wrong with it before anything is made.
 func newRequest(root string, options *oci.Options, command []string, console *container.Console) (*container.Request, error) {
-	if err := checkRootfs(options.Rootfs); err != nil {
+	tree, err := openRootfs(options.Rootfs)
+	if err != nil {
 		return nil, err
 	}
 	dir, err := os.Getwd()
@@ -164,11 +165,6 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 		// It has been removed. No path below it leads anywhere.
 		dir = "/removed working directory"
 	}
-	tree, err := rootfs.OpenRoot(options.Rootfs)
-	if err != nil {
-		return nil, err
-	}
-	defer tree.Close()
 	host := oci.Host{
 		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
 		Open:   openInput,
@@ -194,7 +190,7 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 		// It names the unit.
 		spec.Linux.CgroupsPath = ""
 	}
-	request := &container.Request{ID: options.Name, Spec: spec, Overlay: true, Init: options.Init, SystemdCgroup: global.systemdCgroup, Size: console.Size(), Explain: options.Explain, Files: etc(options)}
+	request := &container.Request{ID: options.Name, Spec: spec, Root: tree, Overlay: true, Init: options.Init, SystemdCgroup: global.systemdCgroup, Size: console.Size(), Explain: options.Explain, Files: etc(options)}
 	return request, complete(request)
 }
 
@@ -240,16 +236,18 @@ func complete(request *container.Request) (err error) {
 	return err
 }
 
-// checkRootfs tells a missing root file system from a missing command.
-func checkRootfs(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err == nil && len(entries) == 0 {
+// openRootfs opens the root file system, once for all that is done with it: its path may lead elsewhere a moment later. It tells a
+// missing root file system from a missing command.
+func openRootfs(dir string) (rootfs.Root, error) {
+	root, err := rootfs.OpenRoot(dir)
+	if err == nil && root.IsEmpty() {
+		root.Close()
 		err = fmt.Errorf("%s is empty", dir)
 	}
 	if err != nil {
-		return fmt.Errorf("no root file system: %w (make one: make rootfs)", err)
+		return -1, fmt.Errorf("no root file system: %w (make one: make rootfs)", err)
 	}
-	return nil
+	return root, nil
 }
 
 // etc are the container's own files in /etc. Its resolv.conf is the host's if it has the host's network.

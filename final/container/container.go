@@ -35,6 +35,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside"
+	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
 
@@ -52,6 +53,8 @@ func (f *Failure) Unwrap() error { return f.Err }
 type Request struct {
 	ID   string
 	Spec *specs.Spec
+	// Root is the root file system of Spec, open. Create closes it.
+	Root rootfs.Root
 	// Filter is the compiled seccomp profile of Spec, and FilterFlags go with it.
 	Filter      []unix.SockFilter
 	FilterFlags uint

@@ -25,6 +25,7 @@ func (r *Run) create(root string) error {
 		return err
 	}
 	defer p.close()
+	defer r.request.Root.Close()
 	// The state has it when the directory of the container is claimed.
 	r.ID, r.agent = r.request.ID, p.agent
 	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.

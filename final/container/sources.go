@@ -34,9 +34,9 @@ func (r *Run) openRoot(p *plan) error {
 	root := -1
 	var err error
 	if r.request.Overlay {
-		root, err = rootfs.Overlay(p.config.Root, r.storage())
+		root, err = rootfs.Overlay(r.request.Root, r.storage())
 	} else {
-		root, err = rootfs.Clone(p.config.Root, true)
+		root, err = r.request.Root.Clone(".", true)
 	}
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (r *Run) openMounts(p *plan) error {
 		if err != nil {
 			continue
 		}
-		if inner, ok := r.innerPath(m.Destination, sameName); ok && inner != "/" {
+		if inner, ok := r.innerPath(m.Destination, r.isNameOfRoot); ok && inner != "/" {
 			// Some callers name a place in the container by its path on the host, as runc lets them.
 			m.Destination = inner
 		}
@@ -68,7 +68,7 @@ func (r *Run) openMounts(p *plan) error {
 		if !filepath.IsAbs(m.Source) {
 			m.Source = filepath.Join(r.request.Bundle, m.Source)
 		}
-		if inner, ok := r.innerPath(m.Source, sameDirectory); ok {
+		if inner, ok := r.innerPath(m.Source, r.isRoot); ok {
 			// It may come to be there only by a mount before it, and the container side sees those.
 			m.Source = inner
 			p.config.Inner = append(p.config.Inner, i)
@@ -114,26 +114,25 @@ func (r *Run) mapInner(p *plan, i, mount int) error {
 // innerPath returns where a path of the host is in the container, if it is below the directory that becomes its root directory. With an
 // overlay it is not: then what the container has there is not what the host has. Nor is it if the host's own root directory is the
 // container's.
-func (r *Run) innerPath(name string, same func(a, b string) bool) (string, bool) {
-	root := filepath.Clean(r.request.Spec.Root.Path)
-	if r.request.Overlay || root == "/" || !filepath.IsAbs(name) {
+func (r *Run) innerPath(name string, isRoot func(string) bool) (string, bool) {
+	if r.request.Overlay || r.isRoot("/") || !filepath.IsAbs(name) {
 		return "", false
 	}
 	name = filepath.Clean(name)
 	for above := name; above != "/"; above = filepath.Dir(above) {
-		if same(above, root) {
+		if isRoot(above) {
 			return "/" + strings.TrimPrefix(name[len(above):], "/"), true
 		}
 	}
 	return "", false
 }
 
-func sameName(a, b string) bool { return a == b }
+func (r *Run) isNameOfRoot(name string) bool { return name == filepath.Clean(r.request.Spec.Root.Path) }
 
-// sameDirectory reports whether two paths lead to the same directory, by whatever links.
-func sameDirectory(a, b string) bool {
-	var one, other unix.Stat_t
-	return a == b || unix.Stat(a, &one) == nil && unix.Stat(b, &other) == nil && one.Dev == other.Dev && one.Ino == other.Ino
+// isRoot reports whether a path leads to the root directory of the container, by whatever links.
+func (r *Run) isRoot(name string) bool {
+	var there, root unix.Stat_t
+	return unix.Stat(name, &there) == nil && unix.Fstat(int(r.request.Root), &root) == nil && there.Dev == root.Dev && there.Ino == root.Ino
 }
 
 // openCgroups opens the files by which to join the cgroups of version 1. If they are to be seen, it clones what the container sees

@@ -82,7 +82,7 @@ func (r *Run) makeOverlay() error {
 		return err
 	}
 	defer unix.Close(storage)
-	if err := rootfs.MakeOverlayDir(r.request.Spec.Root.Path, storage, r.ID); err != nil {
+	if err := rootfs.MakeOverlayDir(r.request.Root, storage, r.ID); err != nil {
 		return fmt.Errorf("make the overlay in %s: %w", Storage, err)
 	}
 	// Where the state is, for who comes with the same ID and another --root.

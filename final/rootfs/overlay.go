@@ -16,9 +16,9 @@ import (
 // Overlay makes a mount that shows a root file system, and takes what is written into the directory upper of dir. Dir has to
 // have been made with MakeOverlayDir. The host's /proc must be in sight: layers are named by descriptor, so that no path is
 // looked up twice, none is too long, and none shows up in the container's list of mounts. overlayfs.rst of the kernel
-func Overlay(lower, dir string) (int, error) {
-	var data []string
-	for _, layer := range [][2]string{{"lowerdir", lower}, {"upperdir", filepath.Join(dir, "upper")}, {"workdir", filepath.Join(dir, "work")}} {
+func Overlay(lower Root, dir string) (int, error) {
+	data := []string{fmt.Sprintf("lowerdir=/proc/self/fd/%d", lower)}
+	for _, layer := range [][2]string{{"upperdir", filepath.Join(dir, "upper")}, {"workdir", filepath.Join(dir, "work")}} {
 		fd, err := unix.Open(layer[1], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return -1, fmt.Errorf("open %s: %w", layer[1], err)
@@ -35,7 +35,7 @@ func Overlay(lower, dir string) (int, error) {
 }
 
 // MakeOverlayDir makes the directories for an overlay, on the host side, below a directory that is open.
-func MakeOverlayDir(lower string, storage int, name string) error {
+func MakeOverlayDir(lower Root, storage int, name string) error {
 	err := unix.Mkdirat(storage, name, 0o700)
 	if err == unix.EEXIST {
 		// A container that was there before a restart of the host has left it.
@@ -60,10 +60,10 @@ func MakeOverlayDir(lower string, storage int, name string) error {
 }
 
 // likeRoot gives the upper directory the owner and the mode of the lower one: it is the root directory that is seen.
-func likeRoot(lower string, dir int) error {
+func likeRoot(lower Root, dir int) error {
 	var stat unix.Stat_t
-	if err := unix.Stat(lower, &stat); err != nil {
-		return fmt.Errorf("stat %s: %w", lower, err)
+	if err := unix.Fstat(int(lower), &stat); err != nil {
+		return fmt.Errorf("stat the root file system: %w", err)
 	}
 	upper, err := unix.Openat(dir, "upper", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,18 @@ func OpenRoot(dir string) (Root, error) {
 
 // Close closes the descriptor.
 func (r Root) Close() { unix.Close(int(r)) }
+
+// IsEmpty reports whether there is nothing in the root directory.
+func (r Root) IsEmpty() bool {
+	fd, err := r.Open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return false
+	}
+	dir := os.NewFile(uintptr(fd), ".")
+	defer dir.Close()
+	names, err := dir.Readdirnames(1)
+	return len(names) == 0 && errors.Is(err, io.EOF)
+}
 
 // Open opens a file as if the root were the root directory: neither .. nor a symbolic link leads out of it. flags are those
 // of open(2); close-on-exec is added. With more than one process at work in the tree the kernel may have to try again.
