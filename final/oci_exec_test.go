@@ -194,6 +194,16 @@ func TestAVariableThatIsThereTwiceComesOnceAsTheLastSaid(t *testing.T) {
 	require.Equal(t, want, seen(c.execAs(func(p *specs.Process) { p.Env = twice }, script)))
 }
 
+func TestAnEmptyHomeIsNone(t *testing.T) {
+	c := newBundle(t)
+	require.NoError(t, os.WriteFile(c.in("etc/passwd"), []byte("root:x:0:0::/of/root:/bin/sh\n"), 0o644))
+	c.spec.Process.Env = append(c.spec.Process.Env, "HOME=/other", "HOME=")
+	require.Equal(t, "/of/root", c.says("echo $HOME"))
+	c.stays()
+	require.Equal(t, "/of/root", c.exec("echo $HOME"))
+	require.Equal(t, "/said", c.exec("echo $HOME", "--env", "HOME=/said"))
+}
+
 // CVE-2022-29162
 func TestExecAddsInheritableCapabilitiesOnlyToOthers(t *testing.T) {
 	c := newBundle(t, "sleep", "1000")

@@ -5,7 +5,9 @@ package inside
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,23 +15,23 @@ import (
 // maxPasswd is how much of the container's /etc/passwd is read, in bytes.
 const maxPasswd = 1 << 20
 
-// setHome sets HOME to that of the user, if the configuration does not say: callers count on it. It is / for one that the
-// container's /etc/passwd does not have. passwd(5)
+// setHome sets HOME to that of the user, if the configuration does not say, or says nothing: callers count on it. It is / for one that
+// the container's /etc/passwd does not have. passwd(5)
 func (c *container) setHome() error {
-	for _, variable := range c.command.env {
-		if len(variable) >= 5 && variable[:5] == "HOME=" {
-			return nil
-		}
+	const home = "HOME="
+	c.command.env = slices.DeleteFunc(c.command.env, func(variable string) bool { return variable == home })
+	if slices.ContainsFunc(c.command.env, func(variable string) bool { return strings.HasPrefix(variable, home) }) {
+		return nil
 	}
-	home := "/"
+	dir := "/"
 	for line := range bytes.Lines(c.readSmall("/etc/passwd", maxPasswd)) {
 		fields := bytes.Split(line, []byte(":"))
 		if len(fields) > 5 && string(fields[2]) == strconv.FormatUint(uint64(c.User.UID), 10) && len(fields[5]) > 0 {
-			home = string(bytes.ReplaceAll(fields[5], []byte{0}, nil))
+			dir = string(bytes.ReplaceAll(fields[5], []byte{0}, nil))
 			break
 		}
 	}
-	c.command.env = append(c.command.env, "HOME="+home)
+	c.command.env = append(c.command.env, home+dir)
 	return nil
 }
 
