@@ -42,6 +42,7 @@ func (k *Keeper) copy(stream string, from io.Reader) {
 	for {
 		n, err := from.Read(buffer)
 		k.write(stream, buffer[:n])
+		k.slowDown()
 		if pipe, ok := from.(*os.File); ok && errors.Is(err, os.ErrDeadlineExceeded) {
 			k.drain(stream, pipe, buffer)
 		}
@@ -54,6 +55,7 @@ func (k *Keeper) copy(stream string, from io.Reader) {
 // Finish is called when the container has ended. All that its processes have printed is in the pipes by then, and is read. But a
 // process elsewhere may have been sent the other end, and print for ever: more than a pipe can hold is not read. unix(7), SCM_RIGHTS
 func (k *Keeper) Finish() {
+	close(k.ended)
 	for _, pipe := range k.pipes {
 		// It wakes who reads.
 		_ = pipe.SetReadDeadline(time.Unix(1, 0))

@@ -156,6 +156,48 @@ func TestFinishEndsWhileSomebodyGoesOnPrinting(t *testing.T) {
 	<-stopped
 }
 
+func TestWhoPrintsWithoutEndIsSlowedDown(t *testing.T) {
+	k, _ := newKeeper(t, Limits{10_000, 2})
+	k.pace.burst, k.pace.rate = 1<<20, 1<<20
+	stdout := pipe(t, k, "stdout")
+	printed := int64(0)
+	go func() {
+		lines := strings.Repeat("y\n", 1000)
+		for {
+			if _, err := stdout.WriteString(lines); err != nil {
+				return
+			}
+		}
+	}()
+	begin := time.Now()
+	written := func() int64 {
+		k.mutex.Lock()
+		defer k.mutex.Unlock()
+		return k.pace.written
+	}
+	soon(t, func() bool { printed = max(printed, written()); return time.Since(begin) > 2*time.Second }, "")
+	// A buffer of short lines comes to most of a megabyte of records.
+	require.Greater(t, printed, k.pace.burst)
+	require.Less(t, printed, 3*k.pace.burst)
+	begin = time.Now()
+	k.Finish()
+	require.Less(t, time.Since(begin), patience)
+}
+
+func TestPace(t *testing.T) {
+	now := time.Now()
+	p := pace{burst: 1000, rate: 100, since: now}
+	p.written += 1000
+	require.Zero(t, p.wait(now))
+	p.written += 50
+	require.Equal(t, time.Second/2, p.wait(now))
+	require.Zero(t, p.wait(now.Add(time.Second/2)))
+	// An hour of silence is no more than a burst.
+	require.Zero(t, p.wait(now.Add(time.Hour)))
+	p.written += 1100
+	require.Equal(t, time.Second, p.wait(now.Add(time.Hour)))
+}
+
 func TestNoFileOfALogIsALink(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(dir, "log")))

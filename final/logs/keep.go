@@ -49,6 +49,8 @@ type Keeper struct {
 	dir     *os.File
 	copying sync.WaitGroup
 	pipes   []*os.File
+	ended   chan struct{}
+	pace    pace
 
 	// mutex is for all below: each stream has a goroutine that writes.
 	mutex sync.Mutex
@@ -64,7 +66,7 @@ type Keeper struct {
 
 // Keep starts a log in an empty directory, which is the keeper's then.
 func Keep(dir *os.File, limits Limits) (*Keeper, error) {
-	k := &Keeper{limits: limits, dir: dir}
+	k := &Keeper{limits: limits, dir: dir, ended: make(chan struct{}), pace: pace{burst: burst, rate: rate, since: time.Now()}}
 	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		err = fmt.Errorf("lock %s: %w", dir.Name(), err)
 		return nil, errors.Join(err, dir.Close())
@@ -143,6 +145,7 @@ func (k *Keeper) flush() {
 	if len(k.batch) == 0 {
 		return
 	}
+	k.pace.written += int64(len(k.batch)) + perWrite
 	err := k.tellLost()
 	if err == nil {
 		err = k.put(k.batch)
