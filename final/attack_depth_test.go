@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,12 +18,13 @@ import (
 	"container-workshop/final/container"
 )
 
-// digDown makes so many directories, each in the one before.
+// digDown makes so many directories of a name, each in the one before, from a directory on.
 func digDown(args []string) error {
 	levels, err := strconv.Atoi(args[0])
-	for ; err == nil && levels > 0; levels-- {
-		if err = unix.Mkdir("d", 0o700); err == nil {
-			err = unix.Chdir("d")
+	err = errors.Join(err, unix.Chdir(args[1]))
+	for name := args[2]; err == nil && levels > 0; levels-- {
+		if err = unix.Mkdir(name, 0o700); err == nil {
+			err = unix.Chdir(name)
 		}
 	}
 	return err
@@ -44,11 +46,32 @@ func TestAContainerCannotMakeItselfUndeletable(t *testing.T) {
 	volume := []string{"--volume", self + ":/attack:ro"}
 	c := newTrial(t)
 	c.inMemory()
-	require.Equal(t, result{"done\n", "", 0}, c.final(c.runArgs(volume, "/attack", "attack", "dig", levels)...))
+	require.Equal(t, result{"done\n", "", 0}, c.final(c.runArgs(volume, "/attack", "attack", "dig", levels, "/", "d")...))
 	c.nothingLeft()
-	require.Equal(t, result{c.id + "\n", "", 0}, c.final(c.runArgs(append(volume, "--detach"), "/attack", "attack", "dig", levels)...))
+	require.Equal(t, result{c.id + "\n", "", 0}, c.final(c.runArgs(append(volume, "--detach"), "/attack", "attack", "dig", levels, "/", "d")...))
 	c.stopped()
 	require.Equal(t, result{}, c.final("delete", c.id))
+	c.nothingLeft()
+}
+
+// Nor can it by cgroups of its own.
+func TestCgroupsAtAnyDepthAreRemoved(t *testing.T) {
+	const levels = "40"
+	place := "/sys/fs/cgroup"
+	if _, err := os.Stat(place + "/freezer"); err == nil {
+		place += "/freezer"
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := newTrial(t)
+	dig := []string{"/attack", "attack", "dig", levels, place, strings.Repeat("c", 200)}
+	flags := []string{"--privileged", "--volume", self + ":/attack:ro"}
+	require.Equal(t, result{"done\n", "", 0}, c.final(c.runArgs(flags, dig...)...))
+	c.nothingLeft()
+	c.detached(kept, flags...)
+	c.logged("ready")
+	require.Equal(t, result{"done\n", "", 0}, c.final(append([]string{"exec", c.id}, dig...)...))
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()
 }
 

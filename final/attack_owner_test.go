@@ -70,7 +70,7 @@ func TestAStateThatSomebodyElseCouldHavePlantedIsNotBelieved(t *testing.T) {
 				require.NoFileExists(t, proof)
 			}
 			for _, verb := range verbs {
-				refused(t, c.final(verb...), failure(verb[0]), m.words...)
+				refused(t, c.final(verb...), failureOf(verb), m.words...)
 				require.NoFileExists(t, proof)
 				require.Equal(t, before, tree(t, c.root), "%v", verb)
 			}

@@ -94,16 +94,16 @@ func (c *Cgroup) join(d *Dir, pid string) error {
 // joinBelow is for a container that manages cgroups of its own, as one with systemd does: it has moved its processes to cgroups
 // below. What joins it goes to the first of these that has any. cgroup-v2.rst, "No Internal Process Constraint"
 func (d *Dir) joinBelow(pid string, busy error) error {
-	populated := ""
+	joined, tried := busy, false
 	err := walk(d.Path, func(dir string) error {
 		procs, err := readProcs(dir)
-		if populated == "" && len(procs) > 0 {
-			populated = dir
+		if !tried && len(procs) > 0 {
+			tried, joined = true, writeFile(path.Join(dir, "cgroup.procs"), pid)
 		}
 		return err
 	})
-	if err != nil || populated == "" {
+	if err != nil && !tried {
 		return busy
 	}
-	return writeFile(path.Join(populated, "cgroup.procs"), pid)
+	return joined
 }

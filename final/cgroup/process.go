@@ -98,7 +98,11 @@ func (c *Cgroup) watched() *Dir {
 	return &c.Dirs[0]
 }
 
-// walk visits a cgroup and those below it, children first. That one of them goes meanwhile is no error.
+// maxPath is how long the path of a cgroup may become, with the name of a file still to come. path_resolution(7)
+const maxPath = 3500
+
+// walk visits a cgroup and those below it, children first. That one of them goes meanwhile is no error. A container can make cgroups
+// at any depth: where a path becomes too long, those below are reached from a descriptor. Their paths are good during the visit only.
 func walk(dir string, visit func(string) error) error {
 	entries, err := os.ReadDir(dir)
 	if isGone(err) {
@@ -107,11 +111,22 @@ func walk(dir string, visit func(string) error) error {
 	if err != nil {
 		return err
 	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() })
+	below := dir
+	if len(entries) > 0 && len(dir) > maxPath {
+		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if isGone(err) {
+			return nil
+		}
+		if err != nil {
+			return &fs.PathError{Op: "open", Path: dir, Err: err}
+		}
+		defer unix.Close(fd)
+		below = fmt.Sprintf("/proc/self/fd/%d", fd)
+	}
 	for _, e := range entries {
-		if e.IsDir() {
-			if err := walk(path.Join(dir, e.Name()), visit); err != nil {
-				return err
-			}
+		if err := walk(path.Join(below, e.Name()), visit); err != nil {
+			return err
 		}
 	}
 	return visit(dir)

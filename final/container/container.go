@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -234,10 +235,15 @@ func (c *Container) empty() error {
 }
 
 // endRest ends processes that are still in the cgroups, now that process 1 has ended. With a PID namespace of its own there are none:
-// then somebody else has taken the cgroups since, and keeps them.
+// then somebody else has taken the cgroups since, and keeps them. A container whose state is lost may be running.
 func (c *Container) endRest() (taken bool, err error) {
 	left, err := c.Cgroup.Procs()
-	if err == nil && (len(left) == 0 || c.Cgroup.Unit == "" && c.ownsPIDs()) {
+	// One that is just ending is listed a moment longer.
+	left = slices.DeleteFunc(left, func(pid int) bool {
+		started, state := startTime(pid)
+		return started == "" || state == "Z" || state == "X"
+	})
+	if err == nil && (len(left) == 0 || c.lost == nil && c.Cgroup.Unit == "" && c.ownsPIDs()) {
 		return len(left) > 0, nil
 	}
 	return false, errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
