@@ -30,6 +30,8 @@ type execution struct {
 	command                           []string
 	// loaded is what the file of --process says.
 	loaded *specs.Process
+	// signals are for a command that is not detached.
+	signals *container.Signals
 }
 
 func parseExec(args []string) (id string, e *execution, err error) {
@@ -78,31 +80,27 @@ func execute(root string, args []string) (int, error) {
 	if !e.ttySaid && !e.detach && e.process == "" {
 		e.options.Terminal = console.IsTerminal()
 	}
-	// This may wait for another command, or for the container. Until the command runs a signal ends us, and it with us.
+	if e.detach {
+		return e.leave(root, id, console)
+	}
+	// What comes next may wait for another command, or for the container. Until ours runs a signal ends us, and it with us.
+	e.signals = container.CatchSignals()
 	c, err := container.Open(root, id)
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	defer c.Close()
-	if e.detach || e.consoleSocket != "" {
-		return e.leave(c)
-	}
 	guard, err := container.StartGuard(console)
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	defer guard.Dismiss()
 	defer console.Restore()
-	p, err := e.join(c, console)
+	p, err := e.start(c, console)
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	if err := e.handOver(p); err != nil {
-		return container.StatusFailed, err
-	}
-	signals := container.Signals()
-	debug(p.List.Records)
-	return p.Wait(signals, console), nil
+	return p.Wait(e.signals, console), nil
 }
 
 // keep returns the descriptors that we need when this program has been started again: those for the command, and that of the process,
@@ -121,22 +119,31 @@ func (e *execution) keep() []int {
 	return keep
 }
 
-// leave starts the command for who waits for it: with detach that is not us.
-func (e *execution) leave(c *container.Container) (int, error) {
-	console := container.NewConsole(os.Stdin, os.Stdout)
-	p, err := e.join(c, console)
+// leave starts the command and leaves it to whoever becomes its parent.
+func (e *execution) leave(root, id string, console *container.Console) (int, error) {
+	c, err := container.Open(root, id)
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	if err := e.handOver(p); err != nil {
-		p.Kill()
+	defer c.Close()
+	if _, err := e.start(c, console); err != nil {
 		return container.StatusFailed, err
 	}
-	debug(p.List.Records)
-	if e.detach {
-		return 0, nil
+	return 0, nil
+}
+
+// start starts the command, and gives the caller what it has asked for of it.
+func (e *execution) start(c *container.Container, console *container.Console) (*container.Process, error) {
+	p, err := e.join(c, console)
+	if err != nil {
+		return nil, err
 	}
-	return p.WaitDetached(), nil
+	if err := e.handOver(p); err != nil {
+		p.Kill()
+		return nil, err
+	}
+	debug(p.List.Records)
+	return p, nil
 }
 
 // join starts the command. The container is locked until it is on its way.
@@ -156,7 +163,7 @@ func (e *execution) join(c *container.Container, console *container.Console) (*c
 	if err != nil {
 		return nil, err
 	}
-	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Cgroups: e.cgroups, Explain: global.debug}
+	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Signals: e.signals, Cgroups: e.cgroups, Explain: global.debug}
 	if request.Extra, err = preserved(e.preserveFDs); err != nil {
 		return nil, err
 	}

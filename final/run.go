@@ -43,7 +43,7 @@ func runCommand(root string, args []string) (int, error) {
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	request.Streams = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	request.Streams, request.Signals = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, by.signals
 	if err := by.guard.Watch(root, request.ID, console); err != nil {
 		return container.StatusFailed, err
 	}
@@ -54,7 +54,6 @@ func runCommand(root string, args []string) (int, error) {
 
 // runToEnd runs a container to its end, and removes it. ready is called when it has only to be started.
 func runToEnd(root string, request *container.Request, by *standby, console *container.Console, ready func(*container.Process) error) (int, error) {
-	commandIsThere := by.early()
 	r, err := container.Create(root, request)
 	if err != nil {
 		return container.StatusFailed, err
@@ -62,7 +61,6 @@ func runToEnd(root string, request *container.Request, by *standby, console *con
 	if err := ready(&r.Process); err != nil {
 		return container.StatusFailed, joined(err, r.Remove())
 	}
-	commandIsThere()
 	if err := r.Start(); err != nil {
 		return container.StatusFailed, joined(err, r.Remove())
 	}
@@ -95,17 +93,17 @@ func warnLeft(id string, err error) {
 
 // A standby is what has to be there before a container is made.
 type standby struct {
-	signals chan os.Signal
+	signals *container.Signals
 	guard   *container.Guard
 	err     error
 }
 
-// standBy gets signals and a guard while others think about the configuration. Signals come first: as soon as there is another
-// process, somebody could take it for the command, and send us one.
+// standBy catches signals and gets a guard while others think about the configuration. Signals come first: as soon as there is
+// another process, somebody could take it for the command, and send us one.
 func standBy(console *container.Console) <-chan standby {
 	done := make(chan standby, 1)
 	go func() {
-		by := standby{signals: container.Signals()}
+		by := standby{signals: container.CatchSignals()}
 		by.guard, by.err = container.StartGuard(console)
 		done <- by
 	}()

@@ -66,6 +66,7 @@ func (b *bundleRunning) run(root, id string) (int, error) {
 		return container.StatusFailed, by.err
 	}
 	defer by.guard.Dismiss()
+	request.Signals = by.signals
 	if err := by.guard.Watch(root, id, console); err != nil {
 		return container.StatusFailed, err
 	}

@@ -176,13 +176,16 @@ func (c *console) release() {
 	}
 }
 
-func (c *console) resize() {
+// resize gives the command's terminal the size of the caller's. It reports whether that has one.
+func (c *console) resize() bool {
 	if c == nil {
-		return
+		return false
 	}
-	if size := c.Size(); size != nil {
+	size := c.Size()
+	if size != nil {
 		_ = unix.IoctlSetWinsize(int(c.terminal.master.Fd()), unix.TIOCSWINSZ, size)
 	}
+	return size != nil
 }
 
 // read passes on what is typed, until there is no more.

@@ -88,6 +88,8 @@ type Request struct {
 	Keep bool
 	// Explain asks for records of what is done.
 	Explain bool
+	// Signals are passed on to the command by Wait. Nil if nobody calls that.
+	Signals *Signals
 }
 
 // A Run is a container that this process has made, and whose process 1 is its child.
@@ -105,6 +107,7 @@ type Run struct {
 func Create(root string, request *Request) (*Run, error) {
 	r := &Run{request: request, Process: newProcess(request.Explain)}
 	r.lock, r.unfreeze = -1, r.thaw
+	r.signals = request.Signals
 	if err := r.create(root); err != nil {
 		return nil, errors.Join(err, r.Remove())
 	}

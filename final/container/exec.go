@@ -31,6 +31,8 @@ type ExecRequest struct {
 	Size  *unix.Winsize
 	// Detached says that the command is to outlive us.
 	Detached bool
+	// Signals are passed on to the command by Wait. Nil if nobody calls that.
+	Signals *Signals
 	// Cgroups are places below the cgroup of the container. Empty for that itself. See [cgroup.Cgroup.Below].
 	Cgroups []string
 	// Explain asks for records of what is done.
@@ -87,6 +89,7 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 		return nil, err
 	}
 	p := newProcess(request.Explain)
+	p.signals = request.Signals
 	if request.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
 		if p.agent, err = c.agentOf(spec); err != nil {
 			return nil, err

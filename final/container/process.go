@@ -35,6 +35,8 @@ type Process struct {
 	agent *agent
 	// mapMount maps the IDs of a mount that the process has made, by the index of the mount. Nil if the process makes none.
 	mapMount func(i, mount int) error
+	// signals are told when the command begins to run.
+	signals *Signals
 }
 
 func newProcess(explained bool) Process {
@@ -177,6 +179,7 @@ func (p *Process) waitReady() error {
 
 // goOn gives the word. It returns when the process has become its command, or waits for Start.
 func (p *Process) goOn() error {
+	p.signals.comes(p.socket)
 	if err := p.send(struct{}{}); err != nil {
 		return err
 	}
@@ -192,6 +195,7 @@ func (p *Process) follow() (hooked bool, err error) {
 		report, _, err := p.answer()
 		if err == io.EOF {
 			p.List.Over()
+			p.signals.begins()
 			p.hangUp()
 			return hooked, nil
 		}
@@ -218,6 +222,7 @@ func (p *Process) abandon() {
 // hangUp closes the socket, if that has not happened.
 func (p *Process) hangUp() {
 	if p.socket != -1 {
+		p.signals.comes(-1)
 		unix.Close(int(p.socket))
 		p.socket = -1
 	}

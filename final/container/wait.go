@@ -5,7 +5,6 @@ package container
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"time"
 
@@ -15,24 +14,6 @@ import (
 // gracePeriod is how long a command may take to end after SIGTERM.
 const gracePeriod = 3 * time.Second
 
-// Signals are those that are meant for the command. Those that it is to ignore, as under nohup, stay ignored.
-func Signals() chan os.Signal {
-	var wanted []os.Signal
-	if tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
-		// Without a terminal there is no foreground to be in. Each signal takes the scheduler of Go a tenth of a millisecond.
-		unix.Close(tty)
-		wanted = []os.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGWINCH}
-	}
-	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2} {
-		if !signal.Ignored(sig) {
-			wanted = append(wanted, sig)
-		}
-	}
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, wanted...)
-	return signals
-}
-
 // A keeper stays with a process as long as it runs.
 type keeper struct {
 	*Process
@@ -40,12 +21,14 @@ type keeper struct {
 	// reason is the signal for which we have killed the command.
 	reason  unix.Signal
 	expired <-chan time.Time
+	// job says that we are a job of a shell, and continued that this has continued us, of which its signal is still to come.
+	job, continued bool
 }
 
 // Wait passes signals on to the command, and what is typed at the terminal, until it ends. It returns the exit status, which
 // is 128+n if signal n has ended it.
-func (p *Process) Wait(signals chan os.Signal, terminal *Console) int {
-	k := &keeper{Process: p}
+func (p *Process) Wait(signals *Signals, terminal *Console) int {
+	k := &keeper{Process: p, job: signals.job}
 	if p.Terminal != nil {
 		k.console = newConsole(p.Terminal, terminal)
 		k.console.start()
@@ -58,8 +41,8 @@ func (p *Process) Wait(signals chan os.Signal, terminal *Console) int {
 	}()
 	for {
 		select {
-		case sig := <-signals:
-			k.pass(sig.(unix.Signal))
+		case sig := <-signals.passed:
+			k.pass(sig)
 		case key := <-k.console.keys():
 			// A job of a shell in the container is none of ours.
 			if k.console.foreground() == k.pid {
@@ -80,12 +63,11 @@ func (p *Process) Wait(signals chan os.Signal, terminal *Console) int {
 // pass passes a signal on to the command. Its session is not ours, so the terminal sends it nothing that is meant for us.
 func (k *keeper) pass(sig unix.Signal) {
 	switch {
-	case sig == unix.SIGWINCH:
-		k.console.resize()
-		return
-	case sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU:
+	case sig == unix.SIGWINCH && k.console.resize():
+	case sig == unix.SIGCONT && k.continued:
+		k.continued = false
+	case k.job && (sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU):
 		k.stop()
-		return
 	case (sig == unix.SIGINT || sig == unix.SIGQUIT) && inForeground():
 		// What is typed is for all processes of the job. termios(3)
 		k.emulate(sig)
@@ -94,7 +76,7 @@ func (k *keeper) pass(sig unix.Signal) {
 		unhandled := !handles(k.pid, sig)
 		k.signal(sig)
 		if unhandled {
-			k.kill(sig)
+			k.byDefault(sig)
 		}
 	}
 	if sig == unix.SIGTERM && k.expired == nil {
@@ -104,9 +86,17 @@ func (k *keeper) pass(sig unix.Signal) {
 
 // emulate does to process 1 what the kernel does to all others for a signal that it does not handle. pid_namespaces(7)
 func (k *keeper) emulate(sig unix.Signal) {
-	switch {
-	case handles(k.pid, sig):
-	case sig == unix.SIGTSTP:
+	if !handles(k.pid, sig) {
+		k.byDefault(sig)
+	}
+}
+
+// byDefault does what the kernel does for a signal that nobody handles. SIGCONT has continued the process before it comes to that.
+// signal(7)
+func (k *keeper) byDefault(sig unix.Signal) {
+	switch sig {
+	case unix.SIGCHLD, unix.SIGCONT, unix.SIGURG, unix.SIGWINCH:
+	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
 		k.stop()
 	default:
 		k.kill(sig)
@@ -120,17 +110,17 @@ func (k *keeper) kill(reason unix.Signal) {
 	k.sigkill()
 }
 
-// stop stops the container and us, until somebody continues us. In the first process group of a session that would be nobody.
-// setsid(2)
+// stop stops the container and us, until somebody continues us.
 func (k *keeper) stop() {
-	if session, _ := unix.Getsid(0); session == unix.Getpgrp() {
+	if !isJob() {
 		return
 	}
 	k.signal(unix.SIGSTOP)
 	_ = unix.Kill(-k.pid, unix.SIGTSTP)
 	k.console.drain()
 	k.console.release()
-	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
+	stopUs()
+	k.continued = true
 	k.console.take()
 	_ = unix.Kill(-k.pid, unix.SIGCONT)
 }
