@@ -177,6 +177,8 @@ func TestDeviceOfTheHost(t *testing.T) {
 	script := answer("(: </dev/mine)") + "; " + answer("(: >>/dev/mine)")
 	require.Equal(t, "yes\nyes\n", run(t, script, "--device", device+":/dev/mine").stdout)
 	require.Equal(t, "yes\nno\n", run(t, script, "--device", device+":/dev/mine:r").stdout)
+	require.Equal(t, "yes\nno\n", run(t, script, "--device", device+":/dev/mine:mr").stdout)
+	require.Equal(t, "yes\nyes\n", run(t, script, "--device", device+":/dev/mine:wmr").stdout)
 	// Without the flag it can be made, and not be opened.
 	var stat unix.Stat_t
 	require.NoError(t, unix.Stat(device, &stat))

@@ -193,6 +193,23 @@ func TestTheDevicesThatACgroupAllows(t *testing.T) {
 	c.nothingLeft()
 }
 
+func TestTheLettersOfDeviceAccessComeInAnyOrder(t *testing.T) {
+	script := answer("true </dev/mine") + ";" + answer("true >/dev/mine")
+	for access, want := range map[string]string{"mrw": "yes\nyes", "wrm": "yes\nyes", "wr": "yes\nyes", "mr": "yes\nno", "wm": "no\nyes"} {
+		c := newBundle(t)
+		mode := os.FileMode(0o666)
+		// The log of the kernel is none of the default devices.
+		c.spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/mine", Type: "c", Major: 1, Minor: 11, FileMode: &mode}}
+		for _, set := range []*[]string{&c.spec.Process.Capabilities.Bounding, &c.spec.Process.Capabilities.Effective, &c.spec.Process.Capabilities.Permitted} {
+			*set = append(*set, "CAP_SYSLOG")
+		}
+		c.spec.Linux.Resources.Devices = append(c.spec.Linux.Resources.Devices,
+			specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: pointTo(int64(1)), Minor: pointTo(int64(11)), Access: access})
+		assert.Equal(t, want, c.says(script), access)
+		c.nothingLeft()
+	}
+}
+
 func TestTheCgroupsThatABundleMounts(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		for _, access := range []string{"ro", "rw"} {
