@@ -78,7 +78,8 @@ func TestTheMemoryOfSocketsIsLimited(t *testing.T) {
 		return mib
 	}
 	assert.Less(t, held(attackArgs(t, []string{"--memory", "64m"}, "sockets", "200")...), 100)
-	assert.Equal(t, 200, held(attackArgs(t, []string{"--memory", "1g"}, "sockets", "200")...), "control")
+	// How much it is depends on the memory of the host, too.
+	assert.Greater(t, held(attackArgs(t, []string{"--memory", "1g"}, "sockets", "200")...), 100, "control")
 
 	c := newBundle(t, "/attack", "attack", "sockets", "200")
 	self, err := os.Executable()
