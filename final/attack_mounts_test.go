@@ -131,6 +131,20 @@ func TestADeviceInAVolumeIsNotMade(t *testing.T) {
 	require.Equal(t, "character special file 600", c.says("stat -c '%F %a' /dev/sub/full"))
 }
 
+// A new file system need not be the container's own.
+func TestNoDeviceIsMadeInAFileSystemOfTheHost(t *testing.T) {
+	c := newBundle(t)
+	layers := c.hostMount(filepath.Join(t.TempDir(), "layers"), 0)
+	for _, name := range []string{"lower", "upper", "work"} {
+		require.NoError(t, os.Mkdir(filepath.Join(layers, name), 0o755))
+	}
+	c.spec.Linux.MaskedPaths = nil
+	c.mount("overlay", "overlay", "/dev", "lowerdir="+layers+"/lower", "upperdir="+layers+"/upper", "workdir="+layers+"/work")
+	require.Equal(t, "no", c.says("if [ -e /dev/null ]; then echo yes; else echo no; fi"))
+	empty(t, filepath.Join(layers, "upper"))
+	c.nothingLeft()
+}
+
 // Nor is what a terminal needs.
 func TestNoConsoleIsMadeInAVolume(t *testing.T) {
 	c := newBundle(t, "sh", "-c", "ls /dev/; busybox tty")

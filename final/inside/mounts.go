@@ -163,6 +163,12 @@ func (c *container) mountNew(m specs.Mount, source string, options *rootfs.Optio
 			return err
 		}
 	}
+	if m.Type == "tmpfs" || m.Type == "ramfs" {
+		// It ends with the container. What is in another one may be on a disk, or as with devtmpfs the host's.
+		if err := c.own.Add(mount); err != nil {
+			return err
+		}
+	}
 	return c.attach(mount, place, options)
 }
 
@@ -179,15 +185,11 @@ func (c *container) labelled(kind string, data []string) []string {
 	return append(slices.Clone(data), fmt.Sprintf("context=%q", c.MountLabel))
 }
 
-// attach attaches a new file system, which is the container's own from then on.
 func (c *container) attach(mount, place int, options *rootfs.Options) error {
 	if options.Propagation != 0 {
 		if err := rootfs.Change(mount, 0, 0, options.Propagation, options.PropagationAll); err != nil {
 			return err
 		}
-	}
-	if err := c.own.Add(mount); err != nil {
-		return err
 	}
 	return rootfs.Attach(mount, place)
 }

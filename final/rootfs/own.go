@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Own knows which mounts below a root are the container's own: the root itself, and new file systems. What is made in one of them
-// ends with the container, or is in the root file system, where it belongs. A volume is neither: devices and links that are made
-// there are on the host, and stay there. A link in an image can make /dev a volume, so this goes by the mount that a
-// descriptor is on and not by a path.
+// Own knows which mounts below a root are the container's own: the root itself, and new file systems in memory. What is made in one of
+// them ends with the container, or is in the root file system, where it belongs. A volume is neither: devices and links that are made
+// there are on the host, and stay there. A link in an image can make /dev a volume, so this goes by the mount that a descriptor is
+// on and not by a path.
 type Own struct {
 	root   Root
 	mounts map[uint64]bool
