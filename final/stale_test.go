@@ -110,6 +110,7 @@ func TestStaleStateIsNoObstacle(t *testing.T) {
 			c.killTogether()
 			_ = cmd.Wait()
 			require.NotEmpty(c, c.left())
+			c.stopped()
 		},
 		"with garbage":          func(c *trial) { c.leaveState("\x00garbage{") },
 		"with an empty file":    func(c *trial) { c.leaveState("") },

@@ -24,15 +24,13 @@ import (
 // clean up after us. Of two that want the same ID one fails. rename(2)
 func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
 	// Of a path that somebody else can change, nothing is made.
-	fd, err := openRoot(root)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	err := sweep(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(root, 0o700); err == nil {
+			err = sweep(root)
+		}
 	}
-	unix.Close(fd)
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return err
-	}
-	if err := sweep(root); err != nil {
+	if err != nil {
 		return err
 	}
 	started, _ := startTime(os.Getpid())
