@@ -62,8 +62,9 @@ func rename(name string) {
 
 // stageOf returns the stage that has failed in a message, without what is different in each container.
 func stageOf(message, root, name string) string {
-	message = strings.TrimSuffix(strings.TrimSpace(message), ": "+errInterrupted.Error())
+	message, _, _ = strings.Cut(message, ": "+errInterrupted.Error())
 	_, call, _ := strings.Cut(message, ": ")
+	call = strings.TrimPrefix(call, "warning: ")
 	call = strings.ReplaceAll(strings.ReplaceAll(call, root, "ROOT"), name, "ID")
 	return strings.Join(strings.Fields(call), " ")
 }

@@ -84,7 +84,7 @@ func warnLeft(id string, err error) {
 	if err == nil {
 		return
 	}
-	message := strings.ReplaceAll(fmt.Sprintf("the command has ended, and the container %s is not cleaned up: %v (then: %s delete --force %s)", id, err, name(), id), "\n", "; ")
+	message := strings.ReplaceAll(fmt.Sprintf("%v (the command has ended, and this is left of its container: remove it by %s delete --force %s)", err, name(), id), "\n", "; ")
 	fmt.Fprintf(os.Stderr, "%s: warning: %s\n", name(), message)
 	if global.log != "" {
 		note("warning", message)
