@@ -20,7 +20,7 @@ import (
 
 // A bundle is what create, and run with --bundle, are told about one. Its config.json is somebody else's. bundle.md
 type bundle struct {
-	dir                                 string
+	dir, config                         string
 	pidFile, consoleSocket, pidfdSocket string
 	noPivot, noNewKeyring               bool
 	preserveFDs                         int
@@ -28,6 +28,7 @@ type bundle struct {
 
 func (b *bundle) addFlags(set *pflag.FlagSet) {
 	set.StringVarP(&b.dir, "bundle", "b", "", "directory with config.json (default: the working directory)")
+	set.StringVarP(&b.config, "config", "f", "config.json", "file with the configuration, if it has another name")
 	set.StringVar(&b.pidFile, "pid-file", "", "file to write the number of process 1 to")
 	set.StringVar(&b.consoleSocket, "console-socket", "", "socket that gets the terminal")
 	set.StringVar(&b.pidfdSocket, "pidfd-socket", "", "socket that gets a descriptor of process 1")
@@ -45,7 +46,10 @@ func (b *bundle) request(id string) (*container.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := filepath.Join(dir, "config.json")
+	name := b.config
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(dir, name)
+	}
 	file, err := openInput(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w (a bundle has a config.json: make one with final spec)", err)

@@ -107,6 +107,14 @@ func TestTheFlagsOfCrun(t *testing.T) {
 	text, err := os.ReadFile(log)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "level=debug")
+	for _, config := range []string{"other.json", c.dir + "/other.json"} {
+		_ = os.Rename(filepath.Join(c.dir, "config.json"), filepath.Join(c.dir, "other.json"))
+		require.Equal(t, result{}, outcome(t, c.as("crun", "run", "--config", config, c.id)))
+		require.Equal(t, result{}, c.toFiles(c.as("crun", "create", c.id, "-f", config)))
+		require.Equal(t, result{}, c.final("delete", c.id))
+		refused(t, outcome(t, c.as("crun", "run", c.id)), 1, "config.json")
+	}
+	c.write()
 	refused(t, outcome(t, c.as("crun", "--cgroup-manager=disabled", "run", c.id)), 1, "--cgroup-manager", "want cgroupfs or systemd")
 	refused(t, outcome(t, c.as("crun", "--cgroup-manager=x", "run", c.id)), 1, "--cgroup-manager", "want cgroupfs or systemd")
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
