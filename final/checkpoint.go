@@ -4,11 +4,18 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"container-workshop/final/container"
 )
 
-// checkpoint is what callers may ask for, and restore is the same.
-func checkpoint(string, []string) (int, error) {
-	return container.StatusFailed, errors.New("checkpoint and restore are not supported: they need CRIU, which this runtime does not use (stop the container, and run it anew)")
+// unsupported is a verb that callers may ask for: checkpoint, or restore.
+func unsupported(verb string) func(string, []string) (int, error) {
+	return func(_ string, args []string) (int, error) {
+		if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+			flags(verb, "ID", "not supported").Usage()
+			return 0, nil
+		}
+		return container.StatusFailed, errors.New("checkpoint and restore are not supported: they need CRIU, which this runtime does not use (stop the container, and run it anew)")
+	}
 }

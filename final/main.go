@@ -56,8 +56,8 @@ var verbs = []verb{
 	{"create", "[flags] ID", "make a container from a bundle", create, 1, false, false},
 	{"start", "ID", "let a created container run", startHeld, 1, false, false},
 	{"features", "", "print what this runtime can do, as JSON", features, 1, false, true},
-	{"checkpoint", "ID", "not supported", checkpoint, 1, false, true},
-	{"restore", "ID", "not supported", checkpoint, 1, false, true},
+	{"checkpoint", "ID", "not supported", unsupported("checkpoint"), 1, false, true},
+	{"restore", "ID", "not supported", unsupported("restore"), 1, false, true},
 }
 
 // bundleRun is run for a bundle.

@@ -49,6 +49,14 @@ func TestALinkStandsInForAnotherRuntime(t *testing.T) {
 		require.Contains(t, help.stdout, "   "+name+" run [flags] ID\n")
 		require.Contains(t, help.stdout, "--bundle")
 		require.NotContains(t, help.stdout, "--memory")
+		for _, v := range verbs {
+			for _, flag := range []string{"-h", "--help"} {
+				r := outcome(t, c.as(name, v.name, flag))
+				require.Equal(t, []any{0, ""}, []any{r.status, r.stderr}, v.name)
+				require.True(t, strings.HasPrefix(r.stdout, "NAME:\n   "+name+" "+v.name+" - "), r.stdout)
+			}
+		}
+		refused(t, outcome(t, c.as(name, "foo", "-h")), 1, "No help topic for 'foo'")
 	}
 	// By its own name it is the workshop's.
 	require.Contains(t, final(t, "run", "--help").stdout, "--memory")
