@@ -168,6 +168,6 @@ func TestAnAgentThatIsNotThere(t *testing.T) {
 	a := newAgent(t)
 	c.notified(a)
 	a.socket.Close()
-	refused(t, c.run(), 1, "listenerPath", "connect to "+a.socket.Addr().String())
+	refused(t, c.run(), 1, "linux.seccomp.listenerPath: failed to connect with seccomp agent: connect to "+a.socket.Addr().String())
 	c.nothingLeft()
 }

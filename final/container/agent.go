@@ -46,7 +46,7 @@ func (p *Process) handOver(number int) error {
 	}
 	defer unix.Close(listener)
 	if err := p.agent.send(listener, p.pid); err != nil {
-		return fmt.Errorf("linux.seccomp.listenerPath: %w", err)
+		return fmt.Errorf("linux.seccomp.listenerPath: failed to connect with seccomp agent: %w", err)
 	}
 	return p.send(struct{}{})
 }

@@ -57,7 +57,7 @@ func (c *Container) poststart(hooks *specs.Hooks) {
 		return
 	}
 	for i := range hooks.Poststart {
-		if err := hook.Run("poststart", hooks.Poststart[i:i+1], c.hookState(specs.StateRunning), c.place()); err != nil {
+		if err := hook.RunOne("poststart", hooks.Poststart, i, c.hookState(specs.StateRunning), c.place()); err != nil {
 			Warn(err.Error())
 		}
 	}
@@ -80,7 +80,7 @@ func (c *Container) poststop() func() {
 	state := stopped.hookState(specs.StateStopped)
 	return func() {
 		for i := range spec.Hooks.Poststop {
-			if err := hook.Run("poststop", spec.Hooks.Poststop[i:i+1], state, stopped.place()); err != nil {
+			if err := hook.RunOne("poststop", spec.Hooks.Poststop, i, state, stopped.place()); err != nil {
 				Warn(err.Error())
 			}
 		}

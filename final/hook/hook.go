@@ -36,8 +36,21 @@ func Run(point string, hooks []specs.Hook, state []byte, place Place) error {
 	return run()
 }
 
+// RunOne runs one hook of a list, which is at that index.
+func RunOne(point string, hooks []specs.Hook, index int, state []byte, place Place) error {
+	run, err := prepare(point, hooks[index:index+1], index, state, place)
+	if err != nil {
+		return err
+	}
+	return run()
+}
+
 // Prepare is Run for later: what it returns opens no file of ours any more.
 func Prepare(point string, hooks []specs.Hook, state []byte, place Place) (run func() error, err error) {
+	return prepare(point, hooks, 0, state, place)
+}
+
+func prepare(point string, hooks []specs.Hook, first int, state []byte, place Place) (run func() error, err error) {
 	// Files, not pipes: nobody has to write or to read them while a hook runs. memfd_create(2)
 	input, err := memory("state", state)
 	if err != nil {
@@ -53,7 +66,8 @@ func Prepare(point string, hooks []specs.Hook, state []byte, place Place) (run f
 		defer output.Close()
 		for i := range hooks {
 			if err := runOne(&hooks[i], input, output, place); err != nil {
-				return fmt.Errorf("hooks.%s[%d]: %s: %w", point, i, hooks[i].Path, err)
+				// Users of engines know these words from runc.
+				return fmt.Errorf("error running %s hook #%d: %s: %w", point, first+i, hooks[i].Path, err)
 			}
 		}
 		return nil
