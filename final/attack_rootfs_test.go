@@ -228,7 +228,7 @@ func TestATerminalIsNotWhereAnImageSaysItIs(t *testing.T) {
 	script := "stat -c %t:%T /dev/console; echo to the console >/dev/console; ls -1 /dev/pts; ls " + outside
 	r := final(t, "run", "--rootfs", dir, "--tty", "/bin/sh", "-c", script)
 	assert.Equal(t, 1, r.status, "the host's directory is not to be there: %s", r.stdout)
-	assert.Contains(t, r.stdout, "88:0\r\nto the console\r\n0\r\nptmx\r\n", r.stderr)
+	assert.Contains(t, r.stdout, "88:0\nto the console\n0\nptmx\n", r.stderr)
 	// The container's own file at that place is no mount either.
 	r = final(t, "run", "--rootfs", dir, "--tty", "--volume", outside+":/dev/console", "/bin/true")
 	assert.NotEqual(t, 0, r.status)

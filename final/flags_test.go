@@ -66,7 +66,7 @@ var flagCases = []flagCase{
 	{"--memory-reservation", []string{"--memory-reservation", "8m"}, either("memory/memory.soft_limit_in_bytes", "memory.low"), "8388608\n", ""},
 	{"--pids-limit", []string{"--pids-limit", "7"}, either("pids/pids.max", "pids.max"), "7\n", "64\n"},
 	{"--hostname", []string{"--hostname", "web"}, "hostname; cat /etc/hostname; grep web /etc/hosts; echo $HOSTNAME", "web\nweb\n127.0.1.1\tweb\nweb\n", "container\ncontainer\ncontainer\n"},
-	{"--tty", []string{"--tty"}, "tty; ls /dev/console; echo $TERM", "/dev/pts/0\r\n/dev/console\r\nxterm\r\n", "not a tty\n\n"},
+	{"--tty", []string{"--tty"}, "tty; ls /dev/console; echo $TERM", "/dev/pts/0\n/dev/console\nxterm\n", "not a tty\n\n"},
 	{"--tty=false", []string{"--tty=false"}, "tty", "not a tty\n", "not a tty\n"},
 	{"--rm", []string{"--rm"}, "echo here", "here\n", "here\n"},
 }

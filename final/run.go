@@ -44,6 +44,7 @@ func runCommand(root string, args []string) (int, error) {
 		return container.StatusFailed, err
 	}
 	request.Streams, request.Signals = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, by.signals
+	request.Plain = !console.IsTerminal()
 	if err := by.guard.Watch(root, request.ID, console); err != nil {
 		return container.StatusFailed, err
 	}

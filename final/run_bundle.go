@@ -60,6 +60,8 @@ func (b *bundleRunning) run(root, id string) (int, error) {
 	}
 	console := container.NewConsole(os.Stdin, os.Stdout)
 	request.Keep, request.Size = b.keep, console.Size()
+	// A terminal that goes to a socket is left to who gets it.
+	request.Plain = b.consoleSocket == "" && !console.IsTerminal()
 	request.Streams = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	by := <-standBy(console)
 	if by.err != nil {

@@ -226,7 +226,7 @@ func TestExecHasATerminalToo(t *testing.T) {
 	_, _ = x.master.WriteString("this\n")
 	x.shows("got this\r\nstatus 0.")
 	x.restored()
-	require.Equal(t, result{"/dev/pts/1\r\n", "", 0}, c.final("exec", "-t", c.id, "tty"))
+	require.Equal(t, result{"/dev/pts/1\n", "", 0}, c.final("exec", "-t", c.id, "tty"))
 	require.Equal(t, result{"not a tty\n", "", 1}, c.final("exec", c.id, "tty"))
 }
 
@@ -237,8 +237,29 @@ func TestATerminalWithoutOneOutside(t *testing.T) {
 	r := outcome(t, cmd)
 	require.Equal(t, 0, r.status)
 	require.Empty(t, r.stderr)
-	require.Contains(t, r.stdout, "/dev/pts/0\r\n")
-	require.Contains(t, r.stdout, "got this\r\n")
-	require.Contains(t, r.stdout, "end\r\n")
+	require.Contains(t, r.stdout, "/dev/pts/0\n")
+	require.Contains(t, r.stdout, "got this\n")
+	require.Contains(t, r.stdout, "end\n")
 	c.nothingLeft()
+}
+
+// What is printed at a terminal whose output no terminal shows is what the command prints.
+func TestLinesThatGoToAPipeEndWithLF(t *testing.T) {
+	const script = "echo one; echo two"
+	want := result{"one\ntwo\n", "", 0}
+	c := newTrial(t)
+	require.Equal(t, want, c.final(c.runArgs([]string{"-t"}, "/bin/sh", "-c", script)...), "run")
+	c.detached(kept)
+	require.Equal(t, want, c.final("exec", "-t", c.id, "/bin/sh", "-c", script), "exec")
+	b := newBundle(t, "sh", "-c", script)
+	b.spec.Process.Terminal = true
+	require.Equal(t, want, b.run(), "run --bundle")
+	// The other way round: what is typed is of a terminal, what is shown is not.
+	cmd := c.call("exec", "-t", c.id, "/bin/sh", "-c", script)
+	master, slave, err := pty.Open()
+	require.NoError(t, err)
+	defer master.Close()
+	defer slave.Close()
+	cmd.Stdin = slave
+	require.Equal(t, want, outcome(t, cmd), "exec with a terminal for its input")
 }

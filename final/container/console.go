@@ -31,7 +31,8 @@ func NewConsole(in, out *os.File) *Console {
 	return &Console{In: in, Out: out, settings: settings}
 }
 
-// IsTerminal reports whether what is typed and what is shown are of a terminal.
+// IsTerminal reports whether what is typed and what is shown are of a terminal. Such a terminal shows all as it comes, so that a new
+// line needs CR LF. See start.
 func (c *Console) IsTerminal() bool {
 	return c.settings != nil && term.IsTerminal(int(c.Out.Fd()))
 }

@@ -68,6 +68,8 @@ type Request struct {
 	Streams [3]*os.File
 	// Size is that of the terminal.
 	Size *unix.Winsize
+	// Plain says that what is printed there goes to a file or a pipe, where lines end with LF.
+	Plain bool
 	// Extra are descriptors that the command gets from 3 on.
 	Extra []*os.File
 	// Detached says that the container is to outlive us. What it prints is kept in a log.

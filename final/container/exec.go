@@ -29,6 +29,8 @@ type ExecRequest struct {
 	// Extra are descriptors that the command gets from 3 on.
 	Extra []*os.File
 	Size  *unix.Winsize
+	// Plain says that what is printed at the terminal goes to a file or a pipe, where lines end with LF.
+	Plain bool
 	// Detached says that the command is to outlive us.
 	Detached bool
 	// Signals are passed on to the command by Wait. Nil if nobody calls that.
@@ -123,7 +125,7 @@ func (q *ExecRequest) config(spec *specs.Spec) inside.Config {
 		Warn(err.Error())
 	}
 	config := inside.Config{
-		Capabilities: caps, Filter: q.Filter, FilterFlags: q.FilterFlags, Joins: true, Tied: !q.Detached, Size: q.Size,
+		Capabilities: caps, Filter: q.Filter, FilterFlags: q.FilterFlags, Joins: true, Tied: !q.Detached, Size: q.Size, Plain: q.Plain,
 		CPUAffinity: affinityOf(q.Process, spec.Process), Personality: spec.Linux.Personality,
 		MemoryPolicy: spec.Linux.MemoryPolicy,
 	}

@@ -56,7 +56,7 @@ func newPlan(q *Request) (_ *plan, err error) {
 	c.Capabilities, c.Filter, c.FilterFlags = capabilities, q.Filter, q.FilterFlags
 	c.Init = q.Init
 	c.Tied, c.Held = !q.Detached && !q.Held, q.Held
-	c.NoPivot, c.OldKeyring, c.Explain, c.Size = q.NoPivot, q.OldKeyring, q.Explain, q.Size
+	c.NoPivot, c.OldKeyring, c.Explain, c.Size, c.Plain = q.NoPivot, q.OldKeyring, q.Explain, q.Size, q.Plain
 	c.UserNamespace = p.namespaces.HasUser()
 	c.HostHooks = hasHostHooks(spec.Hooks) || len(spec.Linux.NetDevices) > 0
 	if c.Size == nil {

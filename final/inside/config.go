@@ -93,6 +93,8 @@ type Config struct {
 	Held bool
 	// Size is that of the terminal.
 	Size *unix.Winsize
+	// Plain says that lines printed there end with LF, not with CR LF: no terminal shows them.
+	Plain bool
 	// Explain asks for records of the stages.
 	Explain bool
 }

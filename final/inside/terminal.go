@@ -21,6 +21,9 @@ func (c *container) openTerminal() ([]stage.Stage, error) {
 	list := []stage.Stage{
 		{Call: `open("/dev/pts/ptmx")`, Man: "pts(4)", Do: func() (err error) {
 			c.terminal, slave, err = openPair(c.Size, c.openMaster)
+			if err == nil && c.Plain {
+				err = makePlain(slave)
+			}
 			return err
 		}},
 		{Call: "ioctl(TIOCSCTTY)", Man: "TIOCSCTTY(2const)", Do: func() error { return c.useTerminal(slave) }},
@@ -75,6 +78,19 @@ func openPair(size *unix.Winsize, open func() (int, error)) (master, slave int, 
 		}
 	}
 	return master, slave, nil
+}
+
+// makePlain lets a terminal print LF as it is. termios(3), ONLCR
+func makePlain(slave int) error {
+	settings, err := unix.IoctlGetTermios(slave, unix.TCGETS)
+	if err == nil {
+		settings.Oflag &^= unix.ONLCR
+		err = unix.IoctlSetTermios(slave, unix.TCSETS, settings)
+	}
+	if err != nil {
+		return fmt.Errorf("set up a terminal: %w", err)
+	}
+	return nil
 }
 
 // Peer opens the other end of a terminal. TIOCGPTPEER(2const)
