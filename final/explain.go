@@ -33,7 +33,7 @@ func explain(w io.Writer, records []stage.Record) {
 		if r.Took >= 0 {
 			micros = fmt.Sprint(r.Took.Microseconds())
 		}
-		fmt.Fprintf(w, "%7.2f %7s  %-9s %-5s %-58s %s\n", (r.Start-first).Seconds()*1000, micros, r.Side, step, r.Call, r.Man)
+		fmt.Fprintf(w, "%7.2f %7s  %-9s %-5s %-58s %s\n", (r.Start-first).Seconds()*1000, micros, r.Side, step, printable(r.Call), r.Man)
 		if !r.Waiting {
 			took[r.Step] += max(r.Took, 0)
 		}

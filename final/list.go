@@ -3,13 +3,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"container-workshop/final/container"
 )
@@ -40,7 +38,7 @@ func list(root string, args []string) (int, error) {
 		for _, s := range all {
 			public = append(public, s.Public)
 		}
-		return 0, json.NewEncoder(os.Stdout).Encode(public)
+		return 0, writeJSON(os.Stdout, public, "")
 	case *format != "table":
 		return container.StatusFailed, fmt.Errorf("--format %q: want table or json", *format)
 	}
@@ -52,16 +50,6 @@ func list(root string, args []string) (int, error) {
 			shortened(printable(strings.Join(s.Command, " "))))
 	}
 	return 0, w.Flush()
-}
-
-// printable returns text as it can be shown in a table: the container may have chosen it.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
 }
 
 func shortened(text string) string {

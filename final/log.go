@@ -64,6 +64,7 @@ func openLog(name string) (*os.File, error) {
 // note writes a line to the log. Callers read the last error from there. It goes to standard error if there is no log, but for
 // errors, which are there anyway.
 func note(level, message string) {
+	message = oneLine(message)
 	now := time.Now().Format(time.RFC3339)
 	line := fmt.Appendf(nil, "time=%q level=%s msg=%q", now, level, message)
 	if global.logFormat == "json" {

@@ -226,7 +226,7 @@ func report(status int, err error) int {
 	if status == 0 {
 		status = container.StatusFailed
 	}
-	message := strings.ReplaceAll(err.Error(), "\n", "; ")
+	message := oneLine(err.Error())
 	fmt.Fprintf(os.Stderr, "%s: %s\n", name(), message)
 	note("error", message)
 	return status

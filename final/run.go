@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
@@ -85,7 +84,7 @@ func warnLeft(id string, err error) {
 	if err == nil {
 		return
 	}
-	message := strings.ReplaceAll(fmt.Sprintf("%v (the command has ended, and this is left of its container: remove it by %s delete --force %s)", err, name(), id), "\n", "; ")
+	message := oneLine(fmt.Sprintf("%v (the command has ended, and this is left of its container: remove it by %s delete --force %s)", err, name(), id))
 	fmt.Fprintf(os.Stderr, "%s: warning: %s\n", name(), message)
 	if global.log != "" {
 		note("warning", message)

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 
 	"container-workshop/final/container"
@@ -19,7 +18,5 @@ func state(root string, args []string) (int, error) {
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	encoder := json.NewEncoder(os.Stdout)
-	encoder.SetIndent("", "  ")
-	return 0, encoder.Encode(&c.Public)
+	return 0, writeJSON(os.Stdout, &c.Public, "  ")
 }
