@@ -174,6 +174,23 @@ func TestWhatABindMountKeepsOfItsSource(t *testing.T) {
 	}
 }
 
+func TestAVolumeKeepsWhatItsSourceForbids(t *testing.T) {
+	c := newBundle(t)
+	dir := c.hostMount(filepath.Join(t.TempDir(), "source"), 0)
+	require.NoError(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""))
+	c.mounts = c.mountTable()
+	for _, flag := range []string{dir + ":/data", dir + ":/data:rw", dir + ":/data:ro"} {
+		r := c.final(c.runArgs([]string{"--volume", flag}, "cat", "/proc/self/mountinfo")...)
+		require.Equal(t, 0, r.status, r.stderr)
+		for _, m := range mountsIn(t, r.stdout) {
+			if m.at == "/data" {
+				assert.Subset(t, m.options, []string{"ro", "nosuid", "nodev", "noexec"}, flag)
+			}
+		}
+	}
+	c.nothingLeft()
+}
+
 func TestAPathIsMaskedOnce(t *testing.T) {
 	c := newBundle(t)
 	require.NoError(t, os.WriteFile(c.in("secret"), []byte("secret"), 0o644))

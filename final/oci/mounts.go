@@ -76,12 +76,13 @@ func askedMounts(o *Options, host *Host) ([]specs.Mount, error) {
 		if err := exists(host, source); err != nil {
 			return nil, fmt.Errorf("--volume %s: %w", volume.Source, err)
 		}
-		// Read-only is meant for what is mounted below, too.
-		access := "rw"
+		// Without a word about access the volume keeps what its source has: ro, nosuid, nodev and noexec.
+		options := []string{"rbind", "rprivate"}
 		if volume.ReadOnly {
-			access = "rro"
+			// Read-only is meant for what is mounted below, too.
+			options = append(options, "rro")
 		}
-		mounts = append(mounts, specs.Mount{Destination: volume.Target, Type: "bind", Source: source, Options: []string{"rbind", "rprivate", access}})
+		mounts = append(mounts, specs.Mount{Destination: volume.Target, Type: "bind", Source: source, Options: options})
 	}
 	tmpfs := o.Tmpfs
 	if standard := defaultTmpfs(); tmpfs == nil && !slices.ContainsFunc(mounts, at(standard.Target)) {
