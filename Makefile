@@ -30,7 +30,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff hint check stretch doctor test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker packages bench diffs casts lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start diff hint check stretch doctor test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-go need-step need-rootfs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -105,6 +105,10 @@ test-podman test-containerd test-docker: test-%: need-go need-rootfs
 	@go build -o build/final ./final
 	@RUNTIME="$(or $(RUNTIME),$(CURDIR)/build/final)"; export RUNTIME; \
 	go test -tags engines -count=1 -run '^Test(Session|Terminal|$($*_tests))' $(if $(SUDO),-exec "sudo env PATH=$$PATH:/usr/sbin:/sbin HOME=$$HOME ROOTFS=$$ROOTFS RUNTIME=$$RUNTIME") ./internal/engine
+
+test-runc: need-go need-rootfs ## Run the integration tests of runc on final, as root; with FILES='exec.bats tty.bats' some of them
+	@go build -o build/final ./final
+	@$(SUDO) $(if $(SUDO),env PATH=$$PATH:/usr/sbin:/sbin HOME=$$HOME ROOTFS=$$ROOTFS) scripts/runc-suite.sh build/final $(FILES)
 
 packages: ## Install what the tests use, by apt
 	@. /etc/os-release; set -- busybox-static codespell diffutils hostname mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \
