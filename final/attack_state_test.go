@@ -100,6 +100,7 @@ func TestAForgedStateLeadsNowhereElse(t *testing.T) {
 		"cgroup by ..":       `"cgroup":{"mode":"MODE","dirs":[{"name":"","version":VERSION,"mount":"MOUNT","path":"MOUNT/../../../../../..VICTIM","made":"MOUNT/../../../../../..VICTIM"}]}`,
 		"cgroup elsewhere":   `"cgroup":{"mode":"MODE","dirs":[{"name":"","version":VERSION,"mount":"MOUNT","path":"VICTIM","made":"VICTIM"}]}`,
 		"made elsewhere":     `"cgroup":{"mode":"MODE","dirs":[{"name":"","version":VERSION,"mount":"MOUNT","path":"MOUNT/none/a","made":"VICTIM/cgroup"}]}`,
+		"no cgroup":          `"cgroup":{"mode":"v2","dirs":[]}`,
 		"unit":               `"cgroup":{"mode":"v2","unit":"ssh.service","dirs":[]}`,
 	} {
 		t.Run(name, func(t *testing.T) {

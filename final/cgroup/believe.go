@@ -16,6 +16,9 @@ import (
 // Check refuses a Cgroup out of a state file that is none of this host's: files in it would be written to, processes that it names
 // killed, and directories removed.
 func (c *Cgroup) Check() error {
+	if len(c.Dirs) == 0 {
+		return errors.New("there is no directory of the cgroup")
+	}
 	for i := range c.Dirs {
 		if err := c.Dirs[i].check(); err != nil {
 			return err
@@ -24,7 +27,7 @@ func (c *Cgroup) Check() error {
 			return fmt.Errorf("the cgroup %s is not of the unit %q", c.Dirs[i].Path, c.Unit)
 		}
 	}
-	if c.Unit != "" && (len(c.Dirs) == 0 || !strings.HasSuffix(c.Unit, ".scope")) {
+	if c.Unit != "" && !strings.HasSuffix(c.Unit, ".scope") {
 		return fmt.Errorf("the unit %q is no scope", c.Unit)
 	}
 	return nil

@@ -216,10 +216,13 @@ func (c *Container) decode(content []byte) error {
 	if c.ID != filepath.Base(c.dir) {
 		return fmt.Errorf("state.json is of a container %q", c.ID)
 	}
-	if c.Cgroup == nil {
-		return nil
+	switch {
+	case c.Cgroup != nil:
+		return c.Cgroup.Check()
+	case c.Status != specs.StateCreating && c.Status != specs.StateStopped:
+		return fmt.Errorf("state.json has no cgroup, and says that the container is %s", c.Status)
 	}
-	return c.Cgroup.Check()
+	return nil
 }
 
 // StatePaused is that of a container whose processes do not run for a while. It is none of the specification's, but a word that
