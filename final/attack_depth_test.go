@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -40,7 +41,11 @@ func (c *trial) inMemory() {
 
 // A container can make more levels than a process may have descriptors, and no path is long enough for them.
 func TestAContainerCannotMakeItselfUndeletable(t *testing.T) {
-	const levels = "25000"
+	levels := "25000"
+	if testing.Short() {
+		// The overlay takes the longer for each level the deeper it is.
+		levels = "5000"
+	}
 	self, err := os.Executable()
 	require.NoError(t, err)
 	volume := []string{"--volume", self + ":/attack:ro"}
@@ -48,9 +53,15 @@ func TestAContainerCannotMakeItselfUndeletable(t *testing.T) {
 	c.inMemory()
 	require.Equal(t, result{"done\n", "", 0}, c.final(c.runArgs(volume, "/attack", "attack", "dig", levels, "/", "d")...))
 	c.nothingLeft()
-	require.Equal(t, result{c.id + "\n", "", 0}, c.final(c.runArgs(append(volume, "--detach"), "/attack", "attack", "dig", levels, "/", "d")...))
-	c.stopped()
-	require.Equal(t, result{}, c.final("delete", c.id))
+
+	c.detached(kept)
+	c.logged("ready")
+	require.Equal(t, "done", printed(t, onHost(t, "dig", "25000", filepath.Join(container.Storage, c.id, "upper"), "d")))
+	// Some hosts let a process have more descriptors than there are levels.
+	call := c.call("delete", "--force", c.id)
+	limited := exec.Command("sh", append([]string{"-c", `ulimit -n 256; exec "$@"`, "sh"}, call.Args...)...)
+	limited.Env = call.Env
+	require.Equal(t, result{}, outcome(t, limited))
 	c.nothingLeft()
 }
 
