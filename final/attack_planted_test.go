@@ -80,17 +80,19 @@ func TestALogCanBeWhatTheCallerHasOpen(t *testing.T) {
 		r := inTime(t, c.call("--log", log, "state", c.id))
 		require.Equal(t, 2, strings.Count(r.stderr, "does not exist"), r)
 	}
-	read, write, err := os.Pipe()
-	require.NoError(t, err)
-	defer read.Close()
-	cmd := c.call("--log", "/dev/fd/3", "state", c.id)
-	cmd.ExtraFiles = []*os.File{write}
-	require.Equal(t, 1, inTime(t, cmd).status)
-	require.NoError(t, write.Close())
-	var content bytes.Buffer
-	_, err = content.ReadFrom(read)
-	require.NoError(t, err)
-	require.Contains(t, content.String(), "does not exist")
+	for _, args := range [][]string{{"state", c.id}, {"exec", c.id, "true"}} {
+		read, write, err := os.Pipe()
+		require.NoError(t, err)
+		defer read.Close()
+		cmd := c.call(append([]string{"--log", "/dev/fd/3"}, args...)...)
+		cmd.ExtraFiles = []*os.File{write}
+		require.NotZero(t, inTime(t, cmd).status)
+		require.NoError(t, write.Close())
+		var content bytes.Buffer
+		_, err = content.ReadFrom(read)
+		require.NoError(t, err)
+		require.Contains(t, content.String(), "does not exist", args)
+	}
 	refused(t, c.final("--log", "/dev/null", "state", c.id), 1, "does not exist")
 	refused(t, c.final("--log", "/dev/fd/77", "state", c.id), 1, "--log", "/dev/fd/77")
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -103,16 +101,15 @@ func execute(root string, args []string) (int, error) {
 	return p.Wait(e.signals, console), nil
 }
 
-// keep returns the descriptors that we need when this program has been started again: those for the command, and that of the process,
-// if it is one of ours. A shell gives `--process <(COMMAND)` the name /dev/fd/63. proc_pid_fd(5)
+// keep returns the descriptors that we need when this program has been started again: those for the command, and those that --process
+// and --log name. A shell gives `--process <(COMMAND)` the name /dev/fd/63. proc_pid_fd(5)
 func (e *execution) keep() []int {
 	var keep []int
 	for fd := 3; fd < 3+min(e.preserveFDs, inherited); fd++ {
 		keep = append(keep, fd)
 	}
-	for _, dir := range []string{"/dev/fd/", "/proc/self/fd/"} {
-		number, found := strings.CutPrefix(e.process, dir)
-		if fd, err := strconv.Atoi(number); found && err == nil {
+	for _, name := range []string{e.process, global.log} {
+		if fd := descriptorOf(name); fd >= 3 {
 			keep = append(keep, fd)
 		}
 	}
