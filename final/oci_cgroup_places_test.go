@@ -247,10 +247,10 @@ func TestExecJoinsACgroupOfSomeControllers(t *testing.T) {
 		return
 	}
 	dirs := cgroupDirs(t, pid)
-	for _, controller := range []string{"memory", "cpu"} {
+	for _, controller := range []string{"memory", "cpu", "cpuset"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dirs[controller], "below-"+controller), 0o755))
 	}
-	r := exec("memory:below-memory", "cpu:below-cpu", "pids:/")
+	r := exec("memory:below-memory", "cpu:below-cpu", "cpuset:below-cpuset", "pids:/")
 	require.Equal(t, 0, r.status, r.stderr)
 	in := map[string]string{}
 	for line := range strings.Lines(r.stdout) {
@@ -262,6 +262,7 @@ func TestExecJoinsACgroupOfSomeControllers(t *testing.T) {
 	// It sees them from the cgroup of the container, in a cgroup namespace of that.
 	assert.Equal(t, "/below-memory", in["memory"])
 	assert.Equal(t, "/below-cpu", in["cpu"])
+	assert.Equal(t, "/below-cpuset", in["cpuset"])
 	assert.Equal(t, "/", in["pids"])
 	require.Contains(t, exec("cpu:none").stderr, "no such file or directory")
 	require.Contains(t, exec("memory:below-memory", "memory:/").stderr, "one cgroup in each tree")

@@ -59,6 +59,10 @@ func (c *Cgroup) moveDown(from *Cgroup, controllers []string, name string) error
 			return fmt.Errorf("adding pid of the command to a cgroup: %w (make the cgroup first)", err)
 		}
 		d.Path = below
+		// The container may have left it without processors, where no process can join.
+		if err := d.fillCpuset(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
