@@ -89,8 +89,8 @@ type Cgroup struct {
 //
 // An absolute path starts at the root of each tree, as it is mounted. A relative one starts where the runtime is: at its own
 // cgroup in a tree of version 1, and at the parent of its own in one of version 2, where a cgroup with processes cannot give
-// controllers to its children. A path of the form slice:prefix:name is the name of a directory here, not of a systemd unit.
-// OCI config-linux.md, "Cgroups Path".
+// controllers to its children. On a hybrid host it starts at its own in all trees, unless a limit needs a controller of version 2.
+// A path of the form slice:prefix:name is the name of a directory here, not of a systemd unit. OCI config-linux.md, "Cgroups Path".
 //
 // The resources, which may be nil, are refused if the host cannot limit them. New does not set them.
 func New(cgroupsPath string, resources *specs.LinuxResources) (*Cgroup, error) {
@@ -113,26 +113,23 @@ func New(cgroupsPath string, resources *specs.LinuxResources) (*Cgroup, error) {
 func newIn(mode Mode, trees []tree, cgroupsPath string, resources *specs.LinuxResources) (*Cgroup, error) {
 	c := &Cgroup{Mode: mode}
 	for _, t := range trees {
-		start := t.mount
-		if !path.IsAbs(cgroupsPath) {
-			start = path.Join(t.mount, t.own)
-			if t.version == 2 {
-				start = path.Join(t.mount, path.Dir(t.own))
-			}
-		}
-		c.Dirs = append(c.Dirs, Dir{
-			Name:        t.name,
-			Version:     t.version,
-			Controllers: t.controllers,
-			Mount:       t.mount,
-			Path:        path.Join(start, cgroupsPath),
-		})
+		c.Dirs = append(c.Dirs, Dir{Name: t.name, Version: t.version, Controllers: t.controllers, Mount: t.mount})
 	}
 	settings, err := c.plan(resources)
 	if err != nil {
 		return nil, err
 	}
 	c.needed = controllersOf(settings)
+	for i, t := range trees {
+		start := t.mount
+		if !path.IsAbs(cgroupsPath) {
+			start = path.Join(t.mount, t.own)
+			if t.version == 2 && (mode == V2 || len(c.needed) > 0) {
+				start = path.Join(t.mount, path.Dir(t.own))
+			}
+		}
+		c.Dirs[i].Path = path.Join(start, cgroupsPath)
+	}
 	return c, nil
 }
 

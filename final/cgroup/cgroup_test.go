@@ -162,6 +162,9 @@ func TestPaths(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "/sys/fs/cgroup/unified"+test.v2, c.Dirs[0].Path)
 	}
+	c, err := newIn(Hybrid, trees, "a/b", nil)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"/sys/fs/cgroup/memory/user/me/a/b", "/sys/fs/cgroup/unified/user/me/a/b"}, []string{c.Dirs[0].Path, c.Dirs[1].Path})
 	for _, bad := range []string{"", "/", ".", "./", "//", "..", "/..", "/../x", "a/../../b", "/a/..", "a\nb", "a\x00"} {
 		_, err := New(bad, nil)
 		assert.ErrorContains(t, err, "linux.cgroupsPath", "%q", bad)
@@ -176,7 +179,7 @@ func TestRelativePathIsBelowOurs(t *testing.T) {
 	for _, d := range c.Dirs {
 		own, ok := ownCgroup(string(lines), tree{version: d.Version, controllers: d.Controllers, label: "name=" + d.Name})
 		require.True(t, ok)
-		if d.Version == 2 {
+		if c.Mode == V2 {
 			own = path.Dir(own)
 		}
 		assert.Equal(t, path.Join(d.Mount, own, "container-workshop-relative"), d.Path)
