@@ -43,7 +43,7 @@ func TestWhatAHookHasPrintedDoesNothingToATerminal(t *testing.T) {
 			c.spec.Hooks = hooks
 			c.write()
 			r := c.run()
-			require.Contains(t, r.stderr, "hooks."+name)
+			require.Contains(t, r.stderr, name)
 			require.Contains(t, r.stderr, "owned")
 			require.Equal(t, 1, strings.Count(r.stderr, "\n"), r.stderr)
 			require.Less(t, len(r.stderr), 8192)

@@ -22,15 +22,15 @@ type Terminal struct {
 	peer *os.File
 	// pidfd is a descriptor of the command.
 	pidfd int
-	// over says that the command has ended. What it has printed can still be on its way: left bytes are read until the deadline, and
-	// after it what is there.
+	// over says that the command has ended. What it has printed can still be on its way, so we wait for it up to the deadline. After the
+	// deadline we only read what is there. In all we read no more than left bytes.
 	over     bool
 	left     int
 	deadline time.Time
 }
 
-// A process that has left the container may have the terminal open when the command has ended, and print for ever. The kernel keeps less
-// than maxLeft bytes of what the command itself has printed.
+// A process that has left the container may still have the terminal open when the command has ended, and print for ever. maxLeft bounds
+// what we show of that. It is more than the kernel holds back of what the command itself has printed.
 const (
 	maxLeft = 64 << 10
 	maxWait = time.Second
