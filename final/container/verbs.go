@@ -61,10 +61,10 @@ func (c *Container) killEach() error {
 		return fmt.Errorf("container not running: %s is %s", c.ID, c.Status)
 	}
 	if c.Status != specs.StateStopped {
-		// The first may have moved to a cgroup that is not ours.
-		err = c.signal(unix.SIGKILL)
+		// The first may have moved to a cgroup that is not ours. It may also have ended just now, which is what is wanted.
+		_ = c.signal(unix.SIGKILL)
 	}
-	return errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
+	return c.Cgroup.Kill(unix.SIGKILL)
 }
 
 // ownsPIDs reports whether the container has a PID namespace of its own.
