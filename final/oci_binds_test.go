@@ -191,6 +191,15 @@ func TestAVolumeKeepsWhatItsSourceForbids(t *testing.T) {
 	c.nothingLeft()
 }
 
+func TestDevicesOfAUserNamespaceAreDevicesOnly(t *testing.T) {
+	c := newBundle(t)
+	c.userNamespace()
+	all := c.shown()
+	for _, name := range []string{"null", "zero", "full", "tty", "random", "urandom"} {
+		assert.Subset(t, all["/dev/"+name].options, []string{"nosuid", "noexec"}, name)
+	}
+}
+
 func TestAPathIsMaskedOnce(t *testing.T) {
 	c := newBundle(t)
 	require.NoError(t, os.WriteFile(c.in("secret"), []byte("secret"), 0o644))

@@ -32,7 +32,7 @@ func (c *container) openTerminal() ([]stage.Stage, error) {
 		return list, nil
 	}
 	return append(list, stage.Stage{Call: `move_mount(terminal, "/dev/console")`, Man: "move_mount(2)", Do: func() error {
-		err := c.own.BindFile(0, "/dev/console")
+		err := c.own.BindFile(0, "/dev/console", 0)
 		if errors.Is(err, rootfs.ErrForeign) {
 			// In a /dev that is a volume nothing is made.
 			return nil

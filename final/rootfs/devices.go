@@ -126,5 +126,5 @@ func (o Own) BindDevice(d specs.LinuxDevice) error {
 	if !isDevice(node, d) {
 		return fmt.Errorf("the device %s of the host is another one: want %s %d:%d (in a user namespace devices cannot be made)", d.Path, d.Type, d.Major, d.Minor)
 	}
-	return o.BindFile(node, d.Path)
+	return o.BindFile(node, d.Path, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
 }

@@ -58,13 +58,17 @@ func (o Own) Has(name string) (bool, error) {
 	return err == nil, err
 }
 
-// BindFile shows an open file at a path below the root. If the file is not there, it is made in a mount of the container's own only.
-func (o Own) BindFile(fd int, name string) error {
+// BindFile shows an open file at a path below the root, by a mount with attributes. If there is no file at the path, one is made, in a
+// mount of the container's own only.
+func (o Own) BindFile(fd int, name string, attributes uint64) error {
 	mount, err := cloneOf(fd, false)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(mount)
+	if err := Change(mount, attributes, 0, 0, false); err != nil {
+		return err
+	}
 	place, err := maker{root: o.root, may: o.may}.make(name, unix.S_IFREG|0o644, maxDepth)
 	if err != nil {
 		return err
