@@ -189,42 +189,6 @@ func (c *Container) Close() {
 	}
 }
 
-func (c *Container) load(dir int) error {
-	content, err := owned.ReadFile(dir, "state.json")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return c.disbelieved(err)
-	}
-	if err == nil {
-		err = c.decode(content)
-	}
-	if err != nil {
-		c.lose(err)
-		return nil
-	}
-	c.Status = c.statusNow()
-	if c.Status == specs.StateStopped {
-		c.Pid = 0
-	}
-	return nil
-}
-
-// decode refuses what this program cannot have written.
-func (c *Container) decode(content []byte) error {
-	if err := json.Unmarshal(content, &c.State); err != nil {
-		return fmt.Errorf("state.json: %w", err)
-	}
-	if c.ID != filepath.Base(c.dir) {
-		return fmt.Errorf("state.json is of a container %q", c.ID)
-	}
-	switch {
-	case c.Cgroup != nil:
-		return c.Cgroup.Check()
-	case c.Status != specs.StateCreating && c.Status != specs.StateStopped:
-		return fmt.Errorf("state.json has no cgroup, and says that the container is %s", c.Status)
-	}
-	return nil
-}
-
 // StatePaused is that of a container whose processes do not run for a while. It is none of the specification's, but a word that
 // callers know.
 const StatePaused = specs.ContainerState("paused")

@@ -3,6 +3,7 @@
 package container
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,43 @@ import (
 	"container-workshop/final/oci"
 	"container-workshop/final/owned"
 )
+
+// load reads the state, if it is there and whole.
+func (c *Container) load(dir int) error {
+	content, err := owned.ReadFile(dir, "state.json")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c.disbelieved(err)
+	}
+	if err == nil {
+		err = c.decode(content)
+	}
+	if err != nil {
+		c.lose(err)
+		return nil
+	}
+	c.Status = c.statusNow()
+	if c.Status == specs.StateStopped {
+		c.Pid = 0
+	}
+	return nil
+}
+
+// decode refuses what this program cannot have written.
+func (c *Container) decode(content []byte) error {
+	if err := json.Unmarshal(content, &c.State); err != nil {
+		return fmt.Errorf("state.json: %w", err)
+	}
+	if c.ID != filepath.Base(c.dir) {
+		return fmt.Errorf("state.json is of a container %q", c.ID)
+	}
+	switch {
+	case c.Cgroup != nil:
+		return c.Cgroup.Check()
+	case c.Status != specs.StateCreating && c.Status != specs.StateStopped:
+		return fmt.Errorf("state.json has no cgroup, and says that the container is %s", c.Status)
+	}
+	return nil
+}
 
 // lose is for a state that is not there, or broken. What the configuration and the ID name may still be there: the cgroup, with
 // processes in it, and the storage. Then it can be removed.
