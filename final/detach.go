@@ -86,9 +86,6 @@ func texts(list [][]byte) []string {
 // see [logs.Keeper.CopyPipe].
 func monitor(root string) (int, error) {
 	report, orders := os.NewFile(3, "report"), os.NewFile(4, "order")
-	if report == nil || orders == nil {
-		return container.StatusFailed, errors.New("monitor has to be started by run --detach")
-	}
 	// We do not end with the session of the caller, nor by its limit for files. Nobody reads the signals: were they ignored, the
 	// command would ignore them too.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGXFSZ)

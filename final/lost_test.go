@@ -94,9 +94,11 @@ func TestAContainerOfWhichNothingIsKnownIsNotForgotten(t *testing.T) {
 	config := filepath.Join(c.root, c.id, "config.json")
 	content, err := os.ReadFile(config)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(config, []byte("{"), 0o600))
-	for _, verb := range [][]string{{"delete", c.id}, {"delete", "--force", c.id}, c.runArgs(nil, "true")} {
-		refused(t, c.final(verb...), failureOf(verb), "lost", "config.json", "not found", filepath.Join(c.root, c.id))
+	for _, broken := range []string{"{", `{"ociVersion":"1.2.0"}`} {
+		require.NoError(t, os.WriteFile(config, []byte(broken), 0o600))
+		for _, verb := range [][]string{{"kill", c.id, "KILL"}, {"ps", c.id}, {"delete", c.id}, {"delete", "--force", c.id}, c.runArgs(nil, "true")} {
+			refused(t, c.final(verb...), failureOf(verb), "lost", "config.json", "not found", filepath.Join(c.root, c.id))
+		}
 	}
 	require.NotZero(t, c.first())
 	require.NoError(t, os.WriteFile(config, content, 0o600))

@@ -95,15 +95,12 @@ func (c *Cgroup) join(d *Dir, pid string) error {
 // below. What joins it goes to the first of these that has any. cgroup-v2.rst, "No Internal Process Constraint"
 func (d *Dir) joinBelow(pid string, busy error) error {
 	joined, tried := busy, false
-	err := walk(d.Path, func(dir string) error {
+	_ = walk(d.Path, func(dir string) error {
 		procs, err := readProcs(dir)
 		if !tried && len(procs) > 0 {
 			tried, joined = true, writeFile(path.Join(dir, "cgroup.procs"), pid)
 		}
 		return err
 	})
-	if err != nil && !tried {
-		return busy
-	}
 	return joined
 }

@@ -256,7 +256,11 @@ func (c *Container) Spec() (*specs.Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the configuration in %s: %w", c.dir, err)
 	}
-	return oci.Load(bytes.NewReader(content))
+	spec, err := oci.Load(bytes.NewReader(content))
+	if err == nil && (spec.Process == nil || spec.Linux == nil) {
+		err = fmt.Errorf("the configuration in %s has no process or no linux", c.dir)
+	}
+	return spec, err
 }
 
 // owner is the name of the user that we are, or the number of one without a name.

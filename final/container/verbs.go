@@ -24,6 +24,9 @@ func live(root, id string, wanted ...specs.ContainerState) (*Container, error) {
 	if err := c.look(); err != nil {
 		return nil, err
 	}
+	if c.unfound != nil {
+		return nil, c.unfound
+	}
 	if c.lost != nil && c.Status == specs.StateRunning {
 		return nil, c.lost
 	}
