@@ -109,8 +109,9 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	}
 	if err := p.join(joining, request); err != nil {
 		p.abandon()
-		if !c.alive() {
-			// Whatever has failed, it is for that reason.
+		// Whatever has failed, it is for that reason. When process 1 ends, the kernel first kills all others in its PID namespace, and
+		// ours may be the first of them: then the pipe to it breaks.
+		if !c.alive() || errors.Is(err, unix.EPIPE) {
 			err = c.justEnded()
 		}
 		return nil, err
