@@ -204,7 +204,7 @@ func watch(r *container.Run, keeper *logs.Keeper) (int, error) {
 	if err := tooMuchMemory(r, status); err != nil {
 		keeper.Note(fmt.Sprintf("%s: %v", name(), err))
 	}
-	// From here on the log is complete, for who waits for that.
+	// Now the log is complete: logs --follow ends here.
 	err := keeper.Close()
 	if !r.Keep {
 		return 0, joined(r.Remove(), err)

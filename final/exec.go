@@ -161,7 +161,7 @@ func (e *execution) join(c *container.Container, console *container.Console) (*c
 		return nil, err
 	}
 	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Signals: e.signals, Cgroups: e.cgroups, Explain: global.debug}
-	// A terminal that goes to a socket is left to who gets it.
+	// Whoever gets the terminal by a socket sets it up.
 	request.Plain = e.consoleSocket == "" && !console.IsTerminal()
 	if request.Extra, err = preserved(e.preserveFDs); err != nil {
 		return nil, err

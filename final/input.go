@@ -36,7 +36,8 @@ func openInput(name string) (io.ReadCloser, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// descriptorOf returns the number of a descriptor that a path stands for, and -1 if it is none of those paths. proc_pid_fd(5)
+// descriptorOf returns the number of the descriptor that a path such as /dev/fd/3 stands for, and -1 for any other path.
+// proc_pid_fd(5)
 func descriptorOf(name string) int {
 	name = filepath.Clean(name)
 	if fd := slices.Index([]string{"/dev/stdin", "/dev/stdout", "/dev/stderr"}, name); fd >= 0 {

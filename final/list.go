@@ -19,7 +19,7 @@ func list(root string, args []string) (int, error) {
 	if err := parse(set, args, 0, 0); err != nil {
 		return container.StatusFailed, err
 	}
-	// There is none before the first container. One that is named is there, or the name is wrong.
+	// The default directory is missing before the first container. A directory that the caller names has to exist.
 	if _, err := os.Stat(root); err != nil && global.rootSaid {
 		return container.StatusFailed, fmt.Errorf("--root: %w", err)
 	}

@@ -24,7 +24,7 @@ func runCommand(root string, args []string) (int, error) {
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	// Until here a signal ends us: who is to write to a pipe that is named may never do so.
+	// Until here a signal ends us: nobody may ever write to a pipe that --env-file names.
 	if err := options.ReadEnvFiles(openInput); err != nil {
 		return container.StatusFailed, err
 	}
@@ -192,7 +192,7 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	return request, complete(request)
 }
 
-// rlimit returns a soft limit of ours, and 0 where the kernel has no such limit. Of those that are asked for Go has raised none.
+// rlimit returns a soft limit of ours, and 0 where the kernel has no such limit. Go raises RLIMIT_NOFILE, which nobody asks for here.
 func rlimit(number int) uint64 {
 	var limit unix.Rlimit
 	_ = unix.Getrlimit(number, &limit)

@@ -60,7 +60,7 @@ func (b *bundleRunning) run(root, id string) (int, error) {
 	}
 	console := container.NewConsole(os.Stdin, os.Stdout)
 	request.Keep, request.Size = b.keep, console.Size()
-	// A terminal that goes to a socket is left to who gets it.
+	// Whoever gets the terminal by a socket sets it up.
 	request.Plain = b.consoleSocket == "" && !console.IsTerminal()
 	request.Streams = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	by := <-standBy(console)

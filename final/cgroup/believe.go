@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Check refuses a Cgroup out of a state file that is none of this host's: files in it would be written to, processes that it names
-// killed, and directories removed.
+// Check refuses a Cgroup from a state file if a directory in it is not a cgroup of this host. We write to files there, kill the
+// processes that are named there, and remove the directories.
 func (c *Cgroup) Check() error {
 	if len(c.Dirs) == 0 {
 		return errors.New("there is no directory of the cgroup")
@@ -33,7 +33,7 @@ func (c *Cgroup) Check() error {
 	return nil
 }
 
-// check looks at the file system: in one of cgroups there are no symbolic links.
+// check looks at the type of the file system: a file system of cgroups has no symbolic links.
 func (d *Dir) check() error {
 	wanted := map[int]int64{1: unix.CGROUP_SUPER_MAGIC, 2: unix.CGROUP2_SUPER_MAGIC}[d.Version]
 	if d.Mount != sysfs && !isBelow(d.Mount, sysfs) || wanted == 0 || magic(d.Mount) != wanted {
@@ -52,8 +52,8 @@ func isBelow(name, dir string) bool {
 	return path.Clean(name) == name && strings.HasPrefix(name, dir+"/")
 }
 
-// Find returns what there is of the cgroup of a container of which nothing is known but its configuration, nil if there is
-// nothing. Whether systemd has made it is not known either, so it is looked for where it would have.
+// Find finds the cgroup of a container by its configuration alone, for when the state is lost. It returns nil if there is no
+// such cgroup. Systemd may have made the cgroup, so Find looks where systemd would have put it, too.
 func Find(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, error) {
 	c, err := New(cgroupsPath, resources)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Below returns the cgroups for a process that is to be in some that the container has made below its own. Each place is a path, which
-// starts at the cgroup of the container. A path is for all trees, and the only one then, or for the trees of some controllers of
-// version 1, which stand before a colon: "cpu,cpuacct:a/b". No place is the cgroup of the container itself.
+// Below returns cgroups that the container has made below its own, for a process to join. Each place is a path that starts at the
+// cgroup of the container. A single path is for all trees. With controllers of version 1 before a colon, as in "cpu,cpuacct:a/b", a
+// path is for their trees only. Without any place it is the cgroup of the container itself.
 func (c *Cgroup) Below(places []string) (*Cgroup, error) {
 	below := *c
 	below.Dirs = slices.Clone(c.Dirs)

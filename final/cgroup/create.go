@@ -73,7 +73,7 @@ func (d *Dir) make() error {
 	return nil
 }
 
-// Planned returns c as Create is going to leave it, for who finds the state if we are killed before we can say what has been made.
+// Planned returns c as Create will leave it. We save it first: if we are killed meanwhile, whoever cleans up knows what to remove.
 func (c *Cgroup) Planned() *Cgroup {
 	plan := *c
 	plan.Dirs = slices.Clone(c.Dirs)

@@ -43,8 +43,8 @@ func (c *Cgroup) Frozen() (bool, error) {
 	}
 }
 
-// Thaw lets processes go on that are to end, also those in cgroups below that the container has frozen itself: on version 1 what is
-// frozen does not end. What it cannot thaw is gone, or seen by who waits for the end.
+// Thaw thaws the cgroup, and those below it that the container has frozen itself, so that killed processes can end: on version 1 a
+// frozen process does not. It returns no error: a cgroup that it cannot thaw has gone, or the caller waits in vain for the end.
 func (c *Cgroup) Thaw() {
 	d := c.freezer()
 	if d == nil {

@@ -65,8 +65,8 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
 	if err := groups.CheckFree(); err != nil {
 		return err
 	}
-	// What has been left under the ID is gone by now, and nothing of it is another container's: what is there from now on is ours
-	// to remove.
+	// Remains of an earlier container with this ID are gone by now, and no other container uses these places: what is there from now
+	// on is ours to remove.
 	r.Cgroup, r.Overlaid, r.Logged = groups.Planned(), r.request.Overlay, r.request.Overlay && r.request.Detached
 	return r.save()
 }

@@ -239,8 +239,9 @@ func (c *Container) empty() error {
 	return c.Cgroup.Remove()
 }
 
-// endRest ends processes that are still in the cgroups, now that process 1 has ended. With a PID namespace of its own there are none:
-// then somebody else has taken the cgroups since, and keeps them. A container whose state is lost may be running.
+// endRest ends processes that are still in the cgroups, now that process 1 has ended. If the container had a PID namespace of its own,
+// all of its processes ended with process 1: any that are left belong to somebody who has taken the cgroups since, and they are left
+// alone. A container whose state is lost may still be running.
 func (c *Container) endRest() (taken bool, err error) {
 	left, err := c.Cgroup.Procs()
 	// One that is just ending is listed a moment longer.

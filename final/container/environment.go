@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Passed are the names of variables of the caller that every process of ours gets. There are none, but in tests.
+// Passed names variables of the caller that every process of ours gets. Only tests set it.
 var Passed []string
 
 // small makes a Go program small: it has one thread at work and no garbage collection, and so takes less time to start.

@@ -112,7 +112,7 @@ func WatchOver() error {
 	if c.ID == "" {
 		return nil
 	}
-	// Hooks get our environment, and are no small programs.
+	// Hooks get our environment, and these variables would slow them down.
 	for _, variable := range small {
 		os.Unsetenv(nameOf(variable))
 	}

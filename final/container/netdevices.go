@@ -14,8 +14,8 @@ import (
 )
 
 // netDevices are the network devices of the host that have been moved to the container. If it never runs they go back, as if nothing
-// had happened: runtime.md, "Errors". Later they are no concern of ours any more: the kernel removes those that are virtual with the
-// network namespace, and moves the others to its first one. network_namespaces(7)
+// had happened: runtime.md, "Errors". When the container has run, the kernel takes care of them: it removes virtual devices together
+// with the network namespace, and moves the others to its first one. network_namespaces(7)
 type netDevices struct {
 	host, container *netdevice.Namespace
 	moved           []*netdevice.Device

@@ -77,7 +77,7 @@ func newCgroup(q *Request) (*cgroup.Cgroup, error) {
 	if err == nil && q.Bundle == "" {
 		return groups.Lean(), nil
 	}
-	// Who calls us with a bundle may look for the container in any tree, as systemd does in that of version 2.
+	// An engine that calls us with a bundle may look for the container in any tree, as systemd does in the tree of version 2.
 	return groups, err
 }
 

@@ -96,8 +96,8 @@ func checkStream(number int, stream *os.File) error {
 	return fmt.Errorf("standard stream %d is a directory: want a file, a pipe or a terminal", number)
 }
 
-// program returns this program, to be started in namespaces. Who is in a user namespace already may have all capabilities there, and
-// is not to look into what joins it.
+// program returns this program, to be started in namespaces. A process that is in a user namespace already may have all capabilities
+// there, and must not look into a process that joins it.
 func program(namespaces *namespace.Set) (*os.File, error) {
 	if namespaces.User {
 		return rootfs.HiddenSelf()

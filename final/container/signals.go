@@ -12,11 +12,11 @@ import (
 	"container-workshop/final/inside"
 )
 
-// Signals are those that we get and that are meant for the command. We catch them before there is a command, so that none is lost
-// and none hits us in its place.
+// Signals are what we get for the command. We catch them before there is a command: so no signal is lost, and no signal for the
+// command ends us instead.
 type Signals struct {
 	caught chan os.Signal
-	// passed has those that the command gets.
+	// passed has the signals for the command.
 	passed chan unix.Signal
 	// all is closed when all of them are caught.
 	all chan struct{}

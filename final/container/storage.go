@@ -85,7 +85,7 @@ func (r *Run) makeOverlay() error {
 	if err := rootfs.MakeOverlayDir(r.request.Root, storage, r.ID); err != nil {
 		return fmt.Errorf("make the overlay in %s: %w", Storage, err)
 	}
-	// Where the state is, for who comes with the same ID and another --root.
+	// Where the state is: another --root may have a container with the same ID. See takeStorage.
 	if err := os.WriteFile(filepath.Join(r.storage(), "root"), []byte(filepath.Dir(r.dir)), 0o600); err != nil {
 		return err
 	}

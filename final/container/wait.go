@@ -21,7 +21,7 @@ type keeper struct {
 	// reason is the signal for which we have killed the command.
 	reason  unix.Signal
 	expired <-chan time.Time
-	// job says that we are a job of a shell, and continued that this has continued us, of which its signal is still to come.
+	// job says that we are a job of a shell. continued says that the shell has continued us, and its SIGCONT has not arrived yet.
 	job, continued bool
 }
 

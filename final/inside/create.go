@@ -143,7 +143,7 @@ func (c *container) names() ([]stage.Stage, error) {
 }
 
 // devices are made in the container's /dev, which is a tmpfs as a rule. In a /dev that is a volume, by its place or by a link of the
-// image, nothing is made: it is for who has mounted it to have devices there. mknod(2)
+// image, nothing is made: whoever mounts a volume there has to put devices into it. mknod(2)
 func (c *container) devices() ([]stage.Stage, error) {
 	make, call := c.own.MakeDevice, "mknod"
 	if c.UserNamespace {

@@ -76,7 +76,7 @@ func schedulerOf(s *specs.Scheduler) (*unix.SchedAttr, error) {
 	return attr, nil
 }
 
-// A cpuMask has a bit for each processor. The kernel ignores those that it has not. sched_setaffinity(2)
+// A cpuMask has a bit for each processor. The kernel ignores processors that the host does not have. sched_setaffinity(2)
 type cpuMask [maxCPUs / 64]uint64
 
 // maxCPUs is how many processors Linux can be built for.
@@ -123,7 +123,7 @@ func (l *last) affinity(a *specs.CPUAffinity) error {
 		all := allCPUs()
 		l.keep = append(l.keep, all)
 		l.list = append(l.list, stage.Stage{Call: "sched_setaffinity(all)", Man: "sched_setaffinity(2)", Do: func() error {
-			// Who may not change it has those of the caller.
+			// If that is not allowed, the command keeps the processors of the caller.
 			_ = all.set().make()
 			return nil
 		}})

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxPipe is what a pipe can hold, unless its size was changed by who may do that. pipe(7)
+// maxPipe is the most that a pipe can hold, unless somebody with CAP_SYS_RESOURCE has made it larger. pipe(7)
 const maxPipe = 1 << 20
 
 // Copy keeps, as a stream named stdout or stderr, what a reader brings, from now on. The reader has to end by itself.
@@ -24,7 +24,7 @@ func (k *Keeper) Copy(stream string, from io.Reader) {
 // CopyPipe keeps what comes out of a pipe, whose descriptor is ours then.
 //
 // As long as somebody reads, a container that prints too fast waits, and nothing happens to it. If we are killed, nobody reads the
-// pipe any more: the next write of the container fails with EPIPE, and SIGPIPE ends who does not expect it. pipe(7)
+// pipe any more: the next write of the container fails with EPIPE, and SIGPIPE ends a process that does not handle it. pipe(7)
 func (k *Keeper) CopyPipe(stream string, fd int) error {
 	// Finish sets a deadline, which only what does not block can have.
 	if err := unix.SetNonblock(fd, true); err != nil {
@@ -57,7 +57,7 @@ func (k *Keeper) copy(stream string, from io.Reader) {
 func (k *Keeper) Finish() {
 	close(k.ended)
 	for _, pipe := range k.pipes {
-		// It wakes who reads.
+		// This wakes the goroutine that reads.
 		_ = pipe.SetReadDeadline(time.Unix(1, 0))
 	}
 	k.copying.Wait()

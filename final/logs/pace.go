@@ -4,13 +4,14 @@ package logs
 
 import "time"
 
-// A container that prints without end would have us write as fast as we can: a processor and a disk at work, neither of which
-// counts as the container's. So after a burst, what is written has a pace, and the container waits for us.
+// A container that prints without end would keep a processor and the disk busy: ours, as nobody counts them as the container's. So
+// after a burst we write at a pace, and the container waits for us.
 const (
 	burst = 64 << 20
-	// rate is bytes of records in a second. Half of that are lines of the usual length.
+	// rate is how many bytes of records we write in a second. With lines of the usual length, half of that is what the container printed.
 	rate = 8 << 20
-	// perWrite is what a write counts by itself: it takes time, however short it is. Who waits for us meanwhile has more to write at once.
+	// perWrite is what each write counts on top, as a short write takes time, too. While the container waits, its lines gather in the
+	// pipe, and the next write is a longer one.
 	perWrite = 4 << 10
 )
 

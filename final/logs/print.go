@@ -39,7 +39,7 @@ func newPrinter(o Options, stdout, stderr io.Writer) *printer {
 	return p
 }
 
-// record shows one record. What is none is left out.
+// record shows one record. It leaves out a line that is not a record.
 func (p *printer) record(record []byte) error {
 	when, rest, _ := bytes.Cut(record, []byte(" "))
 	stream, rest, _ := bytes.Cut(rest, []byte(" "))

@@ -67,7 +67,7 @@ func (o Own) MakeDevice(d specs.LinuxDevice) error {
 	}
 	defer unix.Close(node)
 	if !isDevice(node, d) {
-		return fmt.Errorf("the device %s is another file already", base)
+		return fmt.Errorf("the device %s is another file already", d.Path)
 	}
 	if failed != nil || owner == 0 && group == 0 {
 		return nil

@@ -41,7 +41,7 @@ func (m *Mask) Close() {
 	unix.Close(m.empty)
 }
 
-// Hide hides a path. One that does not exist is none to hide, and one that is hidden already stays as it is. config-linux.md, masked paths
+// Hide hides a path. It does nothing if the path does not exist or is hidden already. config-linux.md, masked paths
 func (m *Mask) Hide(name string) error {
 	target, err := m.root.Open(name, unix.O_PATH, 0)
 	if absent(err) {
@@ -98,8 +98,8 @@ type Seal struct {
 // NewSeal returns a seal that has made nothing read-only yet.
 func NewSeal(root Root) *Seal { return &Seal{root, map[uint64]bool{}} }
 
-// MakeReadOnly makes a path read-only. One that does not exist is none, and one in a mount of the seal is read-only already.
-// config-linux.md, readonly paths
+// MakeReadOnly makes a path read-only. It does nothing if the path does not exist, or is in a mount of the seal: that one is
+// read-only already. config-linux.md, readonly paths
 func (s *Seal) MakeReadOnly(name string) error {
 	target, err := s.root.Open(name, unix.O_PATH, 0)
 	if absent(err) {

@@ -48,7 +48,7 @@ func Filesystem(fstype, source string, data []string, flags int) (int, error) {
 	return mount, nil
 }
 
-// unquoted returns a value without the quotes that keep its commas in one word. They are no part of it. mount(8), context=
+// unquoted returns a value without the quotes around it: they only keep its commas from splitting it. mount(8), context=
 func unquoted(value string) string {
 	if inner, ok := strings.CutPrefix(value, `"`); ok && strings.HasSuffix(inner, `"`) {
 		return strings.TrimSuffix(inner, `"`)
@@ -178,9 +178,9 @@ func SealedSelf() (*os.File, error) {
 }
 
 // HiddenSelf returns an open file that is a copy of this program. Only the host's root may read the copy; everybody may execute
-// it. The kernel lets nobody look into a process whose program it may not read itself, unless he may look into all processes of
-// the host: in a user namespace not even who has CAP_SYS_PTRACE there. The copy is in memory, on a read-only mount that is in no
-// namespace. ptrace(2), "Ptrace access mode checking"
+// it. A process whose program it may not read itself can only be looked into with CAP_SYS_PTRACE on the host: having that
+// capability in a user namespace is not enough. The copy is in memory, on a read-only mount that is in no namespace. ptrace(2),
+// "Ptrace access mode checking"
 func HiddenSelf() (*os.File, error) {
 	const name, executeOnly = "program", 0o111
 	self, err := os.Open("/proc/self/exe")

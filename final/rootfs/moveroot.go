@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MoveRoot is for who cannot Pivot, on an initramfs: it covers the root directory with the mount that Enter has attached, and
-// makes that the root directory of this process. The host's root directory is still below it, and who may unmount can get there.
+// MoveRoot is for when Pivot cannot work, on an initramfs: it covers the root directory with the mount that Enter has attached, and
+// makes that the root directory of this process. The host's root directory is still below it, and a process that may unmount gets there.
 //
 // All other mounts of the host go away. Above all its proc and its sysfs must: the kernel lets a new user namespace mount a proc with
 // nothing masked and nothing read-only if the mount namespace has one already, wherever that is. proc is a proc of our own, to read

@@ -94,8 +94,8 @@ func ParseOptions(words []string) (Options, error) {
 	return o, nil
 }
 
-// split takes apart what holds several words: for mount(2) all of them are one string. A comma in quotes, as in a label of SELinux,
-// or behind a backslash, as in the name of a layer of an overlay, is none between words. mount(8)
+// split takes apart options that hold several words: mount(2) takes all of them as one string. A comma in quotes, as in a label of
+// SELinux, or behind a backslash, as in the name of a layer of an overlay, does not separate words. mount(8)
 func split(options []string) []string {
 	var words []string
 	for _, option := range options {

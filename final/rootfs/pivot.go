@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Enter attaches a mount to a directory of the host's tree, to which a symbolic link may lead, and goes there. Where that is out of our
-// sight, as can be for who is another user than the host's root or in a mount namespace that was there, it is attached on top of the
-// root directory: what is below is still the old root, out of sight of paths but not of .., until Pivot.
+// Enter attaches a mount to a directory of the host's tree, to which a symbolic link may lead, and goes there. We may not reach that
+// directory as another user than the host's root, or in a mount namespace that somebody else has made. Then the mount is attached on
+// top of the root directory. The old root is below it until Pivot: no path leads there, but .. does.
 func Enter(mount int, dir string) error {
 	err := unix.MoveMount(mount, "", unix.AT_FDCWD, dir, unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_SYMLINKS)
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOENT) {
