@@ -79,32 +79,11 @@ func (c *container) writeProc(name, value string) error {
 
 // process finds the command, and goes to its working directory.
 func (c *container) process() ([]stage.Stage, error) {
-	return []stage.Stage{
-		{Call: fmt.Sprintf("fchown(0, 1, 2, %d)", c.User.UID), Man: "fchown(2)", Do: c.giveStreams},
+	return append(c.streams(), []stage.Stage{
 		{Call: "read(/etc/passwd)", Man: "passwd(5)", Do: c.setHome},
 		{Call: fmt.Sprintf("chdir(%q)", c.Cwd), Man: "chdir(2)", Do: c.changeDirectory},
 		{Call: fmt.Sprintf("find(%q)", c.command.args[0]), Man: "execve(2)", Step: 4, Do: c.findCommand},
-	}, nil
-}
-
-// giveStreams gives the pipes that are standard streams to the user of the command, who could not open /dev/stdout otherwise.
-// Files are the caller's.
-func (c *container) giveStreams() error {
-	for stream := range 3 {
-		var stat unix.Stat_t
-		if c.User.UID == 0 || unix.Fstat(stream, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
-			continue
-		}
-		err := unix.Fchown(stream, int(c.User.UID), -1)
-		if c.UserNamespace && errors.Is(err, unix.EPERM) {
-			// It is a user's whom we do not know here.
-			err = nil
-		}
-		if err != nil {
-			return fmt.Errorf("give stream %d to the user %d: %w", stream, c.User.UID, err)
-		}
-	}
-	return nil
+	}...), nil
 }
 
 // changeDirectory goes to the working directory. It is made if it is not there, but not in a container that runs: that has its files
