@@ -124,7 +124,7 @@ func (b *bundle) handOver(p *container.Process) error {
 }
 
 // writePid writes decimal digits and no newline, all at once: somebody may be waiting for the file. Others may write to its
-// directory. The name of what becomes the file is a new one that they cannot guess, and of links that they have made none is
+// directory, so the file is made under a new name that nobody can guess, and then renamed: a link that somebody has planted is never
 // followed. rename(2)
 func writePid(name string, pid int) error {
 	dir, err := os.OpenFile(filepath.Dir(name), unix.O_PATH|unix.O_DIRECTORY, 0)

@@ -33,7 +33,7 @@ type verb struct {
 	do                func(root string, args []string) (int, error)
 	// failed is the status for a failure of ours. run and exec have one that no command is likely to have.
 	failed int
-	// runs says that its status is otherwise that of a command.
+	// runs says that the verb runs a command, and has its status.
 	runs bool
 	// anyone says that it does not need root.
 	anyone bool

@@ -27,7 +27,7 @@ func spec(_ string, args []string) (int, error) {
 		return container.StatusFailed, err
 	}
 	template := oci.Template(*rootless, uint32(os.Geteuid()), uint32(os.Getegid()))
-	// On version 1 a configuration has none of its own, as with runc: whoever wants one adds it.
+	// On version 1 the template has no cgroup namespace, as with runc.
 	if mode, _ := cgroup.Detect(); mode != cgroup.V2 {
 		template.Linux.Namespaces = slices.DeleteFunc(template.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.CgroupNamespace })
 	}

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// fillCpuset gives the cgroup the processors and memory nodes of the one above it, and so each one above that has none. On version 1
-// a cgroup that somebody makes has none, and can have no processes then. cpuset(7)
+// fillCpuset gives the cgroup the processors and memory nodes of its parent, if it has none yet. The parents get theirs in the same
+// way. On version 1 a new cgroup has none, and until it gets some no process can join it. cpuset(7)
 func (d *Dir) fillCpuset() error {
 	if !slices.Contains(d.Controllers, "cpuset") {
 		return nil

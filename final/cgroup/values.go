@@ -103,7 +103,7 @@ func memoryOfTCP(m *specs.LinuxMemory) *int64 {
 	return m.KernelTCP
 }
 
-// pidsMax turns no process at all into one, which comes to the same: the first one is there already, and none can be forked. systemd
+// pidsMax writes 1 for a limit of 0, which has the same effect: process 1 is there already, and cannot fork another. systemd
 // takes no 0, and other runtimes write 1 as well.
 func pidsMax(p *specs.LinuxPids) []string {
 	if p.Limit != nil && *p.Limit == 0 {

@@ -25,7 +25,7 @@ type Signals struct {
 
 	// mutex is for what follows.
 	mutex sync.Mutex
-	// socket is what the command has not closed as long as it is no command yet. It is -1 before its word to go on.
+	// socket leads to the process that becomes the command: execve closes its other end. It is -1 until we tell the process to go on.
 	socket inside.Socket
 	// runs says that the command runs, or has run.
 	runs bool

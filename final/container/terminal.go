@@ -14,7 +14,7 @@ import (
 	"container-workshop/final/inside"
 )
 
-// A Terminal is that of a command. We have the master, and what the command prints can be read from it. pty(7)
+// A Terminal is the terminal of a command. We have the master, and read there what the command prints. pty(7)
 type Terminal struct {
 	master *os.File
 	// peer is the command's side. Reading from the master fails while nobody has that side open, although a process of the container can

@@ -54,7 +54,7 @@ func Kill(root, id string, sig unix.Signal) error {
 	return c.signal(sig)
 }
 
-// killEach ends all processes, also if the first has ended already. It is an error if there are none.
+// killEach ends all processes, also if the first has ended already. It returns an error if there is no process.
 func (c *Container) killEach() error {
 	pids, err := c.processes()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Place is where hooks run: a directory, "" for the current one, and the environment of those that name none.
+// A Place is where hooks run: a directory, "" for the current one, and the environment for hooks that do not name one.
 type Place struct {
 	Dir string
 	Env []string

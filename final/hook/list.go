@@ -8,7 +8,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// A List is hooks that can be written as JSON and read again: one with an empty environment is not one that names none.
+// A List is hooks that keep their meaning when they are written as JSON and read again: a hook with an empty environment is not the
+// same as a hook that names no environment.
 type List []specs.Hook
 
 // MarshalJSON writes null for an environment that is not named.

@@ -14,8 +14,8 @@ import (
 	"container-workshop/final/stage"
 )
 
-// sources clones what is to be bound from the host and the host side has not cloned, before what we see of the host is a slave of it:
-// what the container mounts in a shared one is to be seen by the host.
+// sources clones the sources of bind mounts that the host side has not cloned. This comes before the host's mounts become slaves: the
+// host must see what the container mounts in a shared mount.
 func (c *container) sources() []stage.Stage {
 	var list []stage.Stage
 	for i, m := range c.Mounts {
@@ -146,7 +146,7 @@ func (c *container) mountCgroups(m specs.Mount, options *rootfs.Options) error {
 		}
 	}
 	if c.HostMounts {
-		// In a tree that is mounted nowhere only its root can be changed. The cgroups themselves are as they are to be.
+		// In a tree that is mounted nowhere only its root can be changed. The cgroups themselves are right already.
 		return nil
 	}
 	return rootfs.Change(tmpfs, options.Set&unix.MOUNT_ATTR_RDONLY, 0, 0, false)

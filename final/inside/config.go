@@ -55,8 +55,8 @@ type Config struct {
 	HostHooks                       bool
 	CreateContainer, StartContainer hook.List
 	State                           []byte
-	// HookEnv is the environment of the host side, if there are createContainer hooks that name none: it is theirs then. The others
-	// of this side have that of the process.
+	// HookEnv is the environment of the host side, for createContainer hooks that do not name one. startContainer hooks get the
+	// environment of the process instead.
 	HookEnv [][]byte
 
 	// HostMounts says that the container has no mount namespace: what is mounted for it must not be seen by others. JoinedMounts says

@@ -69,7 +69,7 @@ func (p *printer) record(record []byte) error {
 	if first && p.timestamps {
 		fmt.Fprintf(l.to, "%s ", when)
 	}
-	// An error of one of them is that of all that follow.
+	// A bufio.Writer returns its first error again from every later write.
 	_, err := l.to.Write(content)
 	if !l.begun {
 		err = l.to.WriteByte('\n')

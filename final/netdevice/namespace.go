@@ -29,7 +29,7 @@ func Open(path string) (*Namespace, error) {
 		file.Close()
 		return nil, err
 	}
-	// With words that tell what is wrong. An older kernel has none.
+	// The kernel then explains its errors in words. An older kernel cannot.
 	_ = socket.SetExtAck(true)
 	return &Namespace{file, &nl.SocketHandle{Socket: socket}}, nil
 }

@@ -45,7 +45,7 @@ func NameInContainer(name string, device specs.LinuxNetDevice) string {
 
 var wantDeviceName = fmt.Sprintf("want the name of a network device, of 1 to %d bytes without /, : and spaces", unix.IFNAMSIZ-1)
 
-// isDeviceName reports whether the kernel takes a name for that of a network device.
+// isDeviceName reports whether the kernel accepts a name for a network device.
 func isDeviceName(name string) bool {
 	return name != "" && len(name) < unix.IFNAMSIZ && name != "." && name != ".." && !strings.ContainsAny(name, "/: \t\n\v\f\r\x00")
 }

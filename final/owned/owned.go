@@ -176,7 +176,7 @@ func Below(dir int, name string) (int, error) {
 	return fd, nil
 }
 
-// ReadFile reads a file in a directory, of which others cannot have written anything.
+// ReadFile reads a file in a directory. It refuses a file that others can have written to.
 func ReadFile(dir int, name string) ([]byte, error) {
 	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

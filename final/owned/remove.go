@@ -32,7 +32,7 @@ type level struct {
 	progress bool
 }
 
-// A removal is that of a tree.
+// A removal removes a tree.
 type removal struct {
 	name   string
 	levels []*level

@@ -16,9 +16,9 @@ import (
 // maxCopyDepth bounds how many directories below each other are copied. Each costs two descriptors while what is in it is copied.
 const maxCopyDepth = 256
 
-// CopyUp copies what is in a directory, of which place is a descriptor, to a new file system, whose root directory is the descriptor to,
-// and gives that the owner and the mode of the directory, unless it is to keep its own. So a tmpfs can be mounted over the directory
-// and starts with what the image has there. It need not be attached yet, but writable. name is for messages.
+// CopyUp copies the contents of a directory to a new file system: so a tmpfs that is mounted over the directory starts with what the
+// image has there. place is a descriptor of the directory, and to one of the root directory of the file system, which must be writable
+// but need not be attached yet. It gets the owner and the mode of the directory, unless keep says no. name is for messages.
 //
 // No symbolic link in it is followed, nothing but a regular file is opened, and a mount in it is left out: it is not the
 // image's. The host's /proc must be in sight. config.md, tmpcopyup

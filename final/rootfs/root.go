@@ -172,7 +172,7 @@ type maker struct {
 	root Root
 	// resolve restricts how a path is resolved. openat2(2)
 	resolve uint64
-	// may refuses directories in which nothing is to be made. Nil refuses none.
+	// may returns an error for a directory in which nothing may be made. Nil allows all.
 	may func(dir int) error
 }
 
