@@ -100,10 +100,11 @@ var fields = map[string]struct {
 	"--cpuset-cpus 0-3,5":                {"0-3,5", func(s *specs.Spec) any { return s.Linux.Resources.CPU.Cpus }},
 	"--cpuset-mems 0":                    {"0", func(s *specs.Spec) any { return s.Linux.Resources.CPU.Mems }},
 	"--oom-score-adj -1000":              {-1000, func(s *specs.Spec) any { return *s.Process.OOMScoreAdj }},
-	"--ulimit nofile=5 --ulimit cpu=0":   {[]specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 5, Hard: 5}, {Type: "RLIMIT_CPU"}}, func(s *specs.Spec) any { return s.Process.Rlimits[3:] }},
-	"--ulimit core=5 --ulimit core=6:-1": {[]specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: 6, Hard: math.MaxUint64}}, func(s *specs.Spec) any { return s.Process.Rlimits[3:] }},
+	"--ulimit nofile=5 --ulimit cpu=0":   {[]specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 5, Hard: 5}, {Type: "RLIMIT_CPU"}}, func(s *specs.Spec) any { return s.Process.Rlimits[4:] }},
+	"--ulimit core=5 --ulimit core=6:-1": {[]specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: 6, Hard: math.MaxUint64}}, func(s *specs.Spec) any { return s.Process.Rlimits[4:] }},
 	"--ulimit sigpending=9":              {specs.POSIXRlimit{Type: "RLIMIT_SIGPENDING", Soft: 9, Hard: 9}, func(s *specs.Spec) any { return last(s.Process.Rlimits) }},
-	"--ulimit memlock=9 --cpus 1":        {3, func(s *specs.Spec) any { return len(s.Process.Rlimits) }},
+	"--ulimit rtprio=9":                  {specs.POSIXRlimit{Type: "RLIMIT_RTPRIO", Soft: 9, Hard: 9}, func(s *specs.Spec) any { return last(s.Process.Rlimits) }},
+	"--ulimit memlock=9 --cpus 1":        {4, func(s *specs.Spec) any { return len(s.Process.Rlimits) }},
 	"--privileged --ulimit core=0":       {[]specs.POSIXRlimit{{Type: "RLIMIT_CORE"}}, func(s *specs.Spec) any { return s.Process.Rlimits }},
 	"--pids 9 --cpus 2":                  {"max=9", func(s *specs.Spec) any { return last(mount(s, "/dev/pts")) }},
 	"--pids 4194304":                     {"max=1048576", func(s *specs.Spec) any { return last(mount(s, "/dev/pts")) }},
@@ -141,7 +142,8 @@ func TestDefaults(t *testing.T) {
 	assert.False(t, spec.Process.Terminal)
 	assert.Equal(t, []specs.POSIXRlimit{
 		{Type: "RLIMIT_SIGPENDING", Soft: 4096, Hard: 4096}, {Type: "RLIMIT_MSGQUEUE", Soft: 400 << 10, Hard: 400 << 10}, {Type: "RLIMIT_MEMLOCK", Soft: 500, Hard: 500},
-	}, spec.Process.Rlimits, "half of the caller's at most")
+		{Type: "RLIMIT_RTPRIO"},
+	}, spec.Process.Rlimits, "half of the caller's at most, and no real-time priority")
 	assert.Empty(t, spec.Annotations)
 	assert.Equal(t, []string{
 		"/proc", "/dev", "/dev/pts", "/sys", "/sys/fs/cgroup", "/dev/mqueue", "/dev/shm",

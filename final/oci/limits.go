@@ -184,6 +184,10 @@ func newRlimits(o *Options, host *Host) []specs.POSIXRlimit {
 		most := min(host.Rlimit(number)/2, l.most)
 		limits = append(limits, specs.POSIXRlimit{Type: l.kind, Soft: most, Hard: most})
 	}
+	if !o.Privileged {
+		// What has a real-time priority runs before all else, and --cpus does not bound it. sched(7)
+		limits = append(limits, specs.POSIXRlimit{Type: "RLIMIT_RTPRIO"})
+	}
 	for _, limit := range o.Ulimits {
 		limits = slices.DeleteFunc(limits, func(old specs.POSIXRlimit) bool { return old.Type == limit.Type })
 		limits = append(limits, limit)
