@@ -55,14 +55,18 @@ func isBelow(name, dir string) bool {
 // Find finds the cgroup of a container by its configuration alone, for when the state is lost. It returns nil if there is no
 // such cgroup. Systemd may have made the cgroup, so Find looks where systemd would have put it, too.
 func Find(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, error) {
-	c, err := New(cgroupsPath, resources)
+	plain := cgroupsPath
+	if plain == "" {
+		plain = "/" + id
+	}
+	c, err := New(plain, resources)
 	if err != nil {
 		return nil, err
 	}
 	if found := c.existing(); found != nil {
 		return found, nil
 	}
-	if strings.Count(cgroupsPath, ":") == 2 {
+	if cgroupsPath == "" || strings.Count(cgroupsPath, ":") == 2 {
 		if c, err := NewSystemd(cgroupsPath, id, resources); err == nil {
 			c.scope = nil
 			if found := c.existing(); found != nil {
@@ -70,7 +74,7 @@ func Find(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, err
 			}
 		}
 	}
-	if !path.IsAbs(cgroupsPath) {
+	if !path.IsAbs(plain) {
 		return nil, fmt.Errorf("there is no cgroup %s here, and that depends on where the container was created", cgroupsPath)
 	}
 	return nil, nil

@@ -82,8 +82,6 @@ func (c *Container) findCgroup() (*cgroup.Cgroup, error) {
 		return cgroup.Find(oci.CgroupsPath(c.ID), c.ID, nil)
 	case err != nil:
 		return nil, fmt.Errorf("config.json: %w", err)
-	case spec.Linux.CgroupsPath == "":
-		return cgroup.Find("/"+c.ID, c.ID, spec.Linux.Resources)
 	}
 	return cgroup.Find(spec.Linux.CgroupsPath, c.ID, spec.Linux.Resources)
 }
