@@ -18,12 +18,15 @@ import (
 const ofTheCaller, ofUs = "ATTACK_SECRET=of the caller", "GOMAXPROCS=1"
 
 // searched starts a container that may look into all of its processes, and looks for their environments.
-func (c *bundled) searched() {
+func (c *bundled) searched() { c.searching("cat /proc/[0-9]*/environ 2>/dev/null; echo") }
+
+// searching starts a container that may look into all of its processes, and does that again and again.
+func (c *bundled) searching(script string) {
 	c.Helper()
 	for _, set := range []*[]string{&c.spec.Process.Capabilities.Bounding, &c.spec.Process.Capabilities.Effective, &c.spec.Process.Capabilities.Permitted} {
 		*set = append(*set, "CAP_SYS_PTRACE")
 	}
-	c.spec.Process.Args = []string{"sh", "-c", "while :; do cat /proc/[0-9]*/environ 2>/dev/null; echo; echo round; sleep 0.001; done >/leaked"}
+	c.spec.Process.Args = []string{"sh", "-c", "while :; do " + script + "; echo round; sleep 0.001; done >/leaked"}
 	c.started()
 }
 
@@ -41,10 +44,10 @@ func (c *bundled) leaked() string {
 	return content
 }
 
-// heldWith starts a call that stays at the first stage of the container side, and ends it when the container has looked around.
-func (c *bundled) heldWith(call *exec.Cmd) string {
+// heldWith starts a call that stays at a stage of the container side, and ends it when the container has looked around.
+func (c *bundled) heldWith(call *exec.Cmd, stage int) string {
 	c.Helper()
-	call.Env = append(call.Env, ofTheCaller, interruptEnv+"=container 0 "+filepath.Join(c.TempDir(), "never"))
+	call.Env = append(call.Env, ofTheCaller, fmt.Sprintf("%s=container %d %s", interruptEnv, stage, filepath.Join(c.TempDir(), "never")))
 	require.NoError(c, call.Start())
 	held := c.atStage()
 	leaked := c.leaked()
@@ -63,7 +66,7 @@ func TestTheEnvironmentOfTheCallerIsNotSeenThroughWhatJoinsAContainer(t *testing
 				c.userNamespace()
 			}
 			c.searched()
-			leaked := c.heldWith(c.call("exec", c.id, "true"))
+			leaked := c.heldWith(c.call("exec", c.id, "true"), 0)
 			require.NotContains(t, leaked, ofTheCaller)
 			if user {
 				// Its own capabilities are for what is of its user namespace, and our program is not.
@@ -104,7 +107,7 @@ func TestTheEnvironmentOfTheCallerIsNotSeenThroughAContainerInTheSameNamespaces(
 	other.spec.Linux.UIDMappings, other.spec.Linux.GIDMappings = nil, nil
 	other.spec.Process.Args = []string{"true"}
 	other.write()
-	leaked := c.heldWith(other.call("run", "--bundle", other.dir, other.id))
+	leaked := c.heldWith(other.call("run", "--bundle", other.dir, other.id), 0)
 	require.NotContains(t, leaked, ofTheCaller)
 	require.NotContains(t, leaked, ofUs)
 	require.Equal(t, result{}, other.run())

@@ -42,6 +42,19 @@ func TestTheHostIsNotSeenThroughWhatJoinsAContainer(t *testing.T) {
 	}
 }
 
+// What joins a container has a proc of its own open. With CAP_SYS_PTRACE the container finds it among the descriptors, and there its
+// /proc/sys would not be read-only.
+func TestTheProcOfWhatJoinsAContainerShowsProcessesOnly(t *testing.T) {
+	c := newBundle(t)
+	c.searching(`for dir in /proc/[0-9]*/fd/*/; do [ ! -e "$dir/self" ] || echo proc; [ ! -e "$dir/sys/kernel/core_pattern" ] || echo sys; done 2>/dev/null`)
+	const afterProc = 2
+	leaked := c.heldWith(c.call("exec", c.id, "true"), afterProc)
+	require.Contains(t, leaked, "proc\n", "the control: the container can reach it")
+	require.NotContains(t, leaked, "sys\n")
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+}
+
 // control has a process in the PID namespace of the container that has the host's root directory.
 func control(c *bundled) {
 	c.Helper()

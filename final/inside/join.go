@@ -22,7 +22,8 @@ func (c *container) join() error {
 			}
 			return rootfs.ChangeRoot()
 		}},
-		{Call: `fsopen("proc")`, Man: "fsopen(2)", Do: c.openProc},
+		// It shows processes and nothing else: with CAP_SYS_PTRACE the container can reach it, and must not find /proc/sys there. proc(5)
+		{Call: `fsopen("proc", subset=pid)`, Man: "fsopen(2)", Do: func() error { return c.openProc("subset=pid") }},
 	}
 	if err := c.list.Run(stages...); err != nil {
 		return err

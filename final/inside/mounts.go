@@ -18,7 +18,7 @@ import (
 
 // mounts mounts what the configuration lists, in its order.
 func (c *container) mounts() ([]stage.Stage, error) {
-	list := []stage.Stage{{Call: `fsopen("proc")`, Man: "fsopen(2)", Step: 5, Do: c.openProc}}
+	list := []stage.Stage{{Call: `fsopen("proc")`, Man: "fsopen(2)", Step: 5, Do: func() error { return c.openProc() }}}
 	for i, m := range c.Mounts {
 		options, err := rootfs.ParseOptions(m.Options)
 		if err != nil {
@@ -39,8 +39,8 @@ func (c *container) mounts() ([]stage.Stage, error) {
 }
 
 // openProc makes a proc that is attached nowhere yet, so that nothing can be mounted over its files. CVE-2025-52881
-func (c *container) openProc() (err error) {
-	c.proc, err = rootfs.Filesystem("proc", "proc", nil, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+func (c *container) openProc(options ...string) (err error) {
+	c.proc, err = rootfs.Filesystem("proc", "proc", options, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	return err
 }
 
