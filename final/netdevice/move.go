@@ -83,7 +83,7 @@ func (d *Device) carry(from, to *Namespace, name string, back bool) (moved bool,
 	}
 	index, _, _, err := to.find(name)
 	if err != nil {
-		return false, fmt.Errorf("find it again as %q: %w", name, err)
+		return true, fmt.Errorf("find it again as %q: %w", name, err)
 	}
 	d.index = index
 	for _, a := range d.addresses {
