@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fifo makes a FIFO that nobody has open.
+// fifo makes a FIFO. No process has it open.
 func fifo(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "fifo")
@@ -46,7 +46,7 @@ func TestAFIFOInPlaceOfAFileOfTheCallersIsRefused(t *testing.T) {
 		require.Contains(t, r.stderr, "regular file", args)
 		require.Equal(t, 1, strings.Count(r.stderr, "\n"), r.stderr)
 	}
-	// What they wait for holds nobody up.
+	// The refused calls have not locked the container: another command runs in it.
 	require.Equal(t, result{"well\n", "", 0}, c.final("exec", c.id, "echo", "well"))
 	other.nothingLeft()
 }

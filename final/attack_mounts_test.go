@@ -32,7 +32,8 @@ func exchange(t *testing.T, one, other string) {
 	t.Cleanup(func() { close(stop); <-stopped })
 }
 
-// Somebody who shares a volume with the container makes the place of a mount a link to a place in /proc, after that has been looked at.
+// Another process shares a volume with the container. It replaces the target of a mount by a link into /proc, between the check and the
+// mount.
 func TestThePlaceOfAMountIsResolvedOnce(t *testing.T) {
 	shared, source := t.TempDir(), t.TempDir()
 	place, link := filepath.Join(shared, "a"), filepath.Join(shared, "link")
@@ -48,7 +49,7 @@ func TestThePlaceOfAMountIsResolvedOnce(t *testing.T) {
 	empty(t, source)
 }
 
-// The same for proc, which is to be in the place of its name.
+// The same attack on the target of proc: the link leads to another directory of the container.
 func TestThePlaceOfProcIsResolvedOnce(t *testing.T) {
 	c := newBundle(t, "sh", "-c", "if [ -e /elsewhere/self ]; then echo proc is elsewhere; fi")
 	shared := t.TempDir()

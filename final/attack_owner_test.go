@@ -105,7 +105,7 @@ func TestNothingIsMadeInADirectoryOfAnotherUser(t *testing.T) {
 	}
 	empty(t, theirs)
 	c.nothingLeft()
-	// The control: where nobody else can write, it is made.
+	// The control: below a directory of root alone, final makes its own.
 	c.root = filepath.Join(t.TempDir(), "a/b")
 	require.Equal(t, result{}, c.final(c.runArgs(nil, "true")...))
 	c.nothingLeft()

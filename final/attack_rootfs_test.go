@@ -134,19 +134,7 @@ func TestAMountTargetBecomesALink(t *testing.T) {
 	place, link := filepath.Join(common, "place"), filepath.Join(common, "link")
 	require.NoError(t, os.Mkdir(place, 0o755))
 	require.NoError(t, os.Symlink(outside, link))
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				_ = unix.Renameat2(unix.AT_FDCWD, place, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE)
-			}
-		}
-	}()
-	defer func() { close(stop); <-stopped }()
+	exchange(t, place, link)
 	for range 20 {
 		r := run(t, "true", "--volume", common+":/common", "--volume", t.TempDir()+":/common/place/a/b")
 		assert.Contains(t, []int{0, 125}, r.status, r.stderr)
