@@ -76,7 +76,7 @@ func TestALogThatIsPlantedIsRefused(t *testing.T) {
 func TestALogCanBeWhatTheCallerHasOpen(t *testing.T) {
 	c := newTrial(t)
 	for _, log := range []string{"/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"} {
-		// To the error itself comes that of the log.
+		// Standard error gets the error twice: once as the error, once as a line of the log.
 		r := inTime(t, c.call("--log", log, "state", c.id))
 		require.Equal(t, 2, strings.Count(r.stderr, "does not exist"), r)
 	}

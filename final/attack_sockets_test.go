@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fillSockets sends through TCP sockets what nobody reads: the kernel keeps it. It stops at a number of MiB, and prints how many
-// it has got rid of.
+// fillSockets writes to TCP sockets without reading at the other end, so the kernel keeps the bytes. It stops at a number of MiB, and
+// prints how many MiB it has written.
 func fillSockets(args []string) error {
 	most, err := strconv.Atoi(args[0])
 	if err != nil {

@@ -55,7 +55,7 @@ func TestWhatComesAfterATerminalIsOpenedAgainIsShown(t *testing.T) {
 	})
 }
 
-// What still has the terminal open when the command has ended, and prints without an end, keeps nobody waiting.
+// A process outside the container has the terminal and prints for ever. When the command ends, run ends all the same.
 func TestTheEndOfACommandIsTheEndOfWhatItsTerminalShows(t *testing.T) {
 	c := newTrial(t)
 	c.detached(kept)

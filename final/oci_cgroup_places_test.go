@@ -25,7 +25,7 @@ func treeOf(t *testing.T, controller string) string {
 	return "/sys/fs/cgroup/" + controller
 }
 
-// newCgroup makes a cgroup, as somebody else may have done, which goes with the test.
+// newCgroup makes a cgroup that no container has made. The cgroup is removed when the test ends.
 func (c *trial) newCgroup(controller, name string) string {
 	c.Helper()
 	dir := filepath.Join(treeOf(c.T, controller), name)
@@ -191,7 +191,7 @@ func TestWhoComesIntoTheCgroupOfAStoppedContainerLivesOn(t *testing.T) {
 	require.Equal(t, []int{pid}, c.processes())
 	require.Equal(t, result{}, other.final("delete", "--force", other.id))
 	require.Empty(t, c.processes())
-	// It was there before the second one, and is nobody's now.
+	// The second container found the cgroup and left it, so we remove it.
 	for _, pattern := range []string{"/sys/fs/cgroup/*", "/sys/fs/cgroup"} {
 		dirs, err := filepath.Glob(pattern + c.spec.Linux.CgroupsPath)
 		require.NoError(t, err)

@@ -63,7 +63,7 @@ func TestALinkStandsInForAnotherRuntime(t *testing.T) {
 	require.Contains(t, final(t, "--help").stdout, "\n   run        [flags] COMMAND [ARG ...] ")
 }
 
-// What a link is called with fails as it does with runc: the command's own 126 and 127 are nobody else's.
+// Through a link named runc, a failure has runc's exit status. Only the workshop's own name gives 126 and 127.
 func TestTheStatusOfAFailureIsThatOfTheRuntimeStoodInFor(t *testing.T) {
 	c := newBundle(t, "no-such-command")
 	c.write()

@@ -17,7 +17,7 @@ import (
 
 func ps(root string, args []string) (int, error) {
 	set := flags("ps", "[flags] ID [OPTION ...]", "list the processes of a container, with the host's numbers, as ps does with the options")
-	// Those of ps stand behind the ID.
+	// Flags behind the ID are for ps(1).
 	set.SetInterspersed(false)
 	format := set.StringP("format", "f", "table", "table or json")
 	if err := parse(set, args, 1, -1); err != nil {

@@ -33,7 +33,7 @@ func (c *Container) hookState(status specs.ContainerState) []byte {
 func (c *Container) place() hook.Place {
 	dir := c.Bundle
 	if _, err := os.Stat(dir); err != nil {
-		// What hooks have made is to be undone even when the bundle is gone.
+		// Hooks must run even when the bundle is gone: they undo what earlier hooks have made.
 		dir = "/"
 	}
 	return hook.Place{Dir: dir, Env: os.Environ()}

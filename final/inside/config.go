@@ -155,7 +155,8 @@ type Report struct {
 	Warnings []string
 	// Mounted says that all mounts are made, and the root directory is still the host's: hooks are to be run.
 	Mounted bool
-	// Map is one more than the index of a mount whose IDs are to be mapped: a descriptor of it comes with this. It is attached nowhere yet.
+	// Map asks the host side to map the IDs of a mount: it is the index of the mount plus one, or 0. A descriptor of the mount, which is
+	// attached nowhere yet, comes with the report.
 	Map int
 	// Hooked says that the startContainer hooks have been run.
 	Hooked bool

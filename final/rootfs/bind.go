@@ -22,8 +22,8 @@ const (
 // words say and nothing else of the source's: with nosuid it can be written to, though the source is read-only. The times of access
 // are those of the source unless a word says which: atime, or another word that clears one, does not. runc does the same.
 //
-// In a user namespace attributes are locked: who made the source without devices wants nobody below to have some. What no word is
-// about stays, and a word that clears it is an error, as in mount_namespaces(7).
+// In a user namespace the attributes of the source are locked: a source that was mounted nodev gives the container no devices. An
+// attribute without a word stays, and a word that clears one is an error, as in mount_namespaces(7).
 func (o *Options) OfBind(has uint64, locked bool) (set, clear uint64, err error) {
 	set, clear = o.Set, o.Clear
 	if o.named == 0 {
