@@ -3,9 +3,7 @@
 package container
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -155,14 +153,10 @@ func (r *Run) sendConfig(p *plan) error {
 // writeConfig leaves the configuration to those who join the container.
 func (r *Run) writeConfig() error {
 	spec := r.request.Spec
-	content, err := json.Marshal(struct {
+	return r.write("config.json", struct {
 		*specs.Spec
 		Hooks map[string]hook.List `json:"hooks,omitempty"`
 	}{spec, hook.Lists(spec.Hooks)})
-	if err != nil {
-		return fmt.Errorf("encode the configuration: %w", err)
-	}
-	return os.WriteFile(filepath.Join(r.dir, "config.json"), content, 0o600)
 }
 
 func flagNames(flags uintptr) string {

@@ -214,18 +214,22 @@ func (c *Container) statusNow() specs.ContainerState {
 	return status
 }
 
-// save writes the state to a new file, which takes the place of the old one: whenever we are killed, or there is no room, one of
-// them is there whole. Nothing has to reach the disk, as a container does not outlive the host's kernel. rename(2)
-func (c *Container) save() error {
-	content, err := json.Marshal(&c.State)
+// save writes the state.
+func (c *Container) save() error { return c.write("state.json", &c.State) }
+
+// write writes a value to a new file in the directory of the container. The new file then takes the place of the old one: whenever we are
+// killed, or there is no room, the file is there whole or not at all. Nothing has to reach the disk, as a container does not outlive
+// the host's kernel. rename(2)
+func (c *Container) write(name string, value any) error {
+	content, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("encode the state: %w", err)
+		return fmt.Errorf("encode %s: %w", name, err)
 	}
-	partial := filepath.Join(c.dir, "state.json.new")
+	partial := filepath.Join(c.dir, name+".new")
 	if err := os.WriteFile(partial, content, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(partial, filepath.Join(c.dir, "state.json"))
+	return os.Rename(partial, filepath.Join(c.dir, name))
 }
 
 // alive reports whether process 1 is there, is the one that was started, and has not ended.
