@@ -58,12 +58,40 @@ func change(top string, step int) (string, error) {
 	return fmt.Sprintf("```diff\n%s```\n", text), err
 }
 
-// diff returns what make diff says about a step.
+// diff returns what main.go of a step adds to main.go of the step before, as diff -u prints it.
 func diff(top string, step int) (string, error) {
-	cmd := exec.Command("scripts/diff.sh", fmt.Sprint(step))
+	before, err := source(top, step-1)
+	if err != nil {
+		return "", err
+	}
+	after, err := source(top, step)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("diff", "-u", "--label", before, "--label", after, before, after)
 	cmd.Dir = top
 	text, err := cmd.Output()
+	var exit *exec.ExitError
+	// diff exits with 1 where the files differ.
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		err = nil
+	}
 	return string(text), err
+}
+
+// source returns the path of a step's main.go from the top. Before step 1 there is an empty file.
+func source(top string, step int) (string, error) {
+	if step == 0 {
+		return "/dev/null", nil
+	}
+	found, err := filepath.Glob(filepath.Join(top, fmt.Sprintf("step%02d-*/main.go", step)))
+	if err == nil && len(found) != 1 {
+		err = fmt.Errorf("step %d: %d programs in %s, want 1", step, len(found), top)
+	}
+	if err != nil {
+		return "", err
+	}
+	return filepath.Rel(top, found[0])
 }
 
 // sees returns a diagram of what the command has of its own at a step, and what is the host's. The names are the titles of
