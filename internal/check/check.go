@@ -20,6 +20,12 @@ type Property struct {
 	Step int
 	// Hint says what to do about a program that should have it and does not.
 	Hint string
+	// Needs are the names of the properties without which this one means nothing. They are of the same step or an earlier one.
+	Needs []string
+	// Why says in one sentence why it matters.
+	Why string
+	// Where is the place in a lesson to look at, if a program lacks it: path#anchor.
+	Where string
 	// check returns nil if the program has the property, and otherwise what it has seen instead.
 	check func(*Program) error
 }

@@ -1,19 +1,20 @@
 //go:build linux
 
-// Command check tells a learner which properties of a step a program has.
+// Command check examines a program of a learner and prints what it finds, for another program to read.
 //
-//	check --step N [--stretch] [--rootfs DIR] PROGRAM
+//	check --step N [--all] [--stretch] [--rootfs DIR] PROGRAM
 //
-// It prints a line for each property of the steps 1 to N, and a hint for each that the program does not have. With --stretch
-// the properties are those of the two exercises beyond step N. It exits with 0 if it has all, 1 if not, and 2 if there is
-// nothing to check.
+// Each line is a JSON object. It is a check.Finding for each property, and a check.Summary at the end. Without --all, check
+// looks at the properties of step N, after a quick look at the older ones. With --stretch it looks at the two exercises beyond
+// step N. It exits with 0 if the program has all the properties, 1 if one is missing, and 2, with a message on standard error,
+// if it cannot check anything.
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -22,32 +23,46 @@ import (
 )
 
 func main() {
-	step := pflag.Int("step", 0, "the step that the program is to be, 1 to 7")
+	step := pflag.Int("step", 0, "the step that the program is, 1 to 7")
+	all := pflag.Bool("all", false, "check the older steps as thoroughly as this one")
 	stretch := pflag.Bool("stretch", false, "check the exercises beyond the step, and nothing else")
 	rootfs := pflag.String("rootfs", check.DefaultRootfs, "root directory of the containers")
 	pflag.Parse()
 	check.Patience = 5 * time.Second
-	program := check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}
-	if err := possible(program); err != nil {
+	missing, err := examine(&check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}, *all, *stretch)
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "check: %v\n", err)
 		os.Exit(2)
 	}
-	table, heading, praise := check.Properties, "Step", "That is step"
-	if *stretch {
-		table, heading, praise = check.Stretch, "Beyond step", "That is more than step"
-	}
-	properties := slices.DeleteFunc(slices.Clone(table), func(p check.Property) bool {
-		return p.Step > *step || *stretch && p.Step < *step
-	})
-	if missing := report(program, properties, heading); missing > 0 {
-		fmt.Printf("\n%d to go.\n", missing)
+	if missing {
 		os.Exit(1)
 	}
-	fmt.Printf("\n%s %d.\n", praise, *step)
 }
 
-// possible returns an error if there is nothing to check, or no way to.
-func possible(program check.Program) error {
+// examine prints what it finds, and reports whether anything is missing.
+func examine(program *check.Program, all, stretch bool) (missing bool, err error) {
+	if err := possible(program); err != nil {
+		return false, err
+	}
+	lines := json.NewEncoder(os.Stdout)
+	report := func(f check.Finding) {
+		missing = missing || f.State != check.Has
+		lines.Encode(f)
+	}
+	var summary check.Summary
+	if stretch {
+		summary, err = check.ExamineStretch(program, report)
+	} else {
+		summary, err = check.Examine(program, all, report)
+	}
+	if err != nil {
+		return false, err
+	}
+	return missing, lines.Encode(summary)
+}
+
+// possible returns an error if there is nothing to check, or no way to check it.
+func possible(program *check.Program) error {
 	if program.Step < 1 || program.Step > 7 {
 		return fmt.Errorf("--step %d: want 1 to 7", program.Step)
 	}
@@ -57,32 +72,9 @@ func possible(program check.Program) error {
 	if os.Geteuid() != 0 {
 		return errors.New("containers need root: use sudo")
 	}
-	// Earlier steps have none.
+	// Earlier steps have no root file system.
 	if _, err := os.Stat(program.Rootfs); err != nil && program.Step >= 4 {
 		return fmt.Errorf("no root file system: %w (make one: make rootfs)", err)
 	}
 	return nil
-}
-
-// report prints a line for each property, below a heading for each step, and returns how many are missing.
-func report(program check.Program, properties []check.Property, heading string) int {
-	missing, step := 0, 0
-	for _, property := range properties {
-		if property.Step != step {
-			step = property.Step
-			fmt.Printf("\n%s %d\n", heading, step)
-		}
-		err := property.Check(&program)
-		if err == nil {
-			fmt.Printf("  ok    %s\n", property.Name)
-			continue
-		}
-		missing++
-		if errors.Is(err, check.ErrUnclear) {
-			fmt.Printf("  ?     %s\n        %v\n", property.Name, err)
-			continue
-		}
-		fmt.Printf("  FAIL  %s\n        seen: %v\n        hint: %s\n", property.Name, err, property.Hint)
-	}
-	return missing
 }
