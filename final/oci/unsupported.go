@@ -18,13 +18,13 @@ type Refusal struct {
 
 // unsupported is the table. To ignore a field would be a promise not kept.
 var unsupported = []Refusal{
-	{"linux.intelRdt", "sharing a processor's cache needs a resctrl file system, which no container engine asks for",
+	{"linux.intelRdt", "dividing a processor's cache needs a resctrl file system, and no container engine asks for it",
 		func(s *specs.Spec) bool { return s.Linux.IntelRdt != nil }},
-	{"solaris", "this runtime is for Linux", func(s *specs.Spec) bool { return s.Solaris != nil }},
-	{"windows", "this runtime is for Linux", func(s *specs.Spec) bool { return s.Windows != nil }},
-	{"vm", "a container is no virtual machine here", func(s *specs.Spec) bool { return s.VM != nil }},
-	{"zos", "this runtime is for Linux", func(s *specs.Spec) bool { return s.ZOS != nil }},
-	{"freebsd", "this runtime is for Linux", func(s *specs.Spec) bool { return s.FreeBSD != nil }},
+	{"solaris", "final is for Linux only", func(s *specs.Spec) bool { return s.Solaris != nil }},
+	{"windows", "final is for Linux only", func(s *specs.Spec) bool { return s.Windows != nil }},
+	{"vm", "final makes containers, not virtual machines", func(s *specs.Spec) bool { return s.VM != nil }},
+	{"zos", "final is for Linux only", func(s *specs.Spec) bool { return s.ZOS != nil }},
+	{"freebsd", "final is for Linux only", func(s *specs.Spec) bool { return s.FreeBSD != nil }},
 }
 
 // Unsupported returns all fields that [Validate] refuses whatever their value is.

@@ -14,7 +14,7 @@ const columns, textColumn = 80, 32
 // Usage writes how to call run, in lines of 80 columns at most.
 func Usage(w io.Writer) {
 	var text strings.Builder
-	text.WriteString("Usage: final run [flags] COMMAND [ARG ...]\n\nRuns COMMAND in a container.\n")
+	text.WriteString("Usage: final run [flags] COMMAND [ARG ...]\n\nRuns COMMAND in a new container.\n")
 	group := ""
 	for _, f := range flags(new(Options)) {
 		if f.group != group {
@@ -23,9 +23,9 @@ func Usage(w io.Writer) {
 		}
 		f.usage(&text)
 	}
-	text.WriteString("\nThe exit status is that of COMMAND, 128+n if signal n ended it, 125 if the\n" +
-		"container failed, 126 if COMMAND cannot be executed, 127 if it is not found.\n" +
-		"\nFor a container from an OCI bundle see run --bundle DIR --help.\n")
+	text.WriteString("\nThe exit status is that of COMMAND, or 128+n if signal n ended it. It is 125 if\n" +
+		"final failed, 126 if COMMAND cannot be executed, 127 if COMMAND is not found.\n" +
+		"\nTo run a container from an OCI bundle, see run --bundle DIR --help.\n")
 	io.WriteString(w, text.String())
 }
 
