@@ -44,12 +44,16 @@ architecture() {
 
 privileges() {
 	# CAP_SYS_ADMIN is bit 21. capabilities(7)
-	local bounding
+	local bounding on_host
 	bounding=$(sed -n 's/^CapBnd:\t//p' /proc/self/status 2>/dev/null)
+	# The user of the host that is root here. user_namespaces(7)
+	read -r _ on_host _ 2>/dev/null </proc/self/uid_map || on_host=0
 	if [ -z "$bounding" ]; then
 		fix root "/proc is not mounted" "mount -t proc proc /proc"
 	elif [ $(((0x$bounding >> 21) & 1)) = 0 ]; then
-		fix root "this is inside of a container without CAP_SYS_ADMIN" "start it with docker run --privileged, or take the machine that vagrant up makes"
+		fix root "this container has no CAP_SYS_ADMIN" "start it with docker run --privileged, or use a virtual machine (README.md, Get a machine)"
+	elif [ "$on_host" != 0 ]; then
+		fix root "root in this container is user $on_host of the host" "start it with a Docker or podman that runs as root, or use a virtual machine (README.md, Get a machine)"
 	elif [ "$(id -u)" = 0 ]; then
 		ok root "you are"
 	elif command -v sudo >/dev/null; then
@@ -75,6 +79,11 @@ cgroups() {
 	type=$(stat -f -c %T /sys/fs/cgroup 2>/dev/null)
 	case $type in
 	cgroup2fs)
+		# Only the root of the host's cgroups may have both processes and limits below it. It has no cgroup.type. cgroups(7)
+		if [ -e /sys/fs/cgroup/cgroup.type ] && [ -n "$(cat /sys/fs/cgroup/cgroup.procs)" ]; then
+			fix cgroups "this container sees its own cgroup as the root, where the kernel refuses limits" "start it with docker run --privileged --cgroupns=host"
+			return
+		fi
 		enabled=$(cat /sys/fs/cgroup/cgroup.controllers)
 		for controller in memory cpu pids; do
 			[[ " $enabled " == *" $controller "* ]] || missing+=" $controller"
@@ -208,6 +217,18 @@ root_file_system() {
 	ok rootfs "$rootfs"
 }
 
+# final puts an overlay over a root file system, and its upper directory cannot be in another overlay, the disk of most containers.
+storage() {
+	local dir=/var/lib/container-workshop/containers
+	[ -d "$dir" ] || dir=${dir%/*}
+	[ -d "$dir" ] || dir=${dir%/*}
+	if [ "$(stat -f -c %T "$dir")" = overlayfs ]; then
+		fix storage "$dir is on an overlay, where final cannot put another" "start the container with a volume at /var/lib/container-workshop"
+	else
+		ok storage "$dir"
+	fi
+}
+
 devices() {
 	[ -e "$rootfs" ] || return
 	if findmnt -no OPTIONS -T "$rootfs" 2>/dev/null | grep -qw nodev; then
@@ -231,6 +252,7 @@ tools
 line_ends
 root_file_system
 devices
+storage
 if [ "$to_do" != 0 ]; then
 	printf '\n%d to fix.\n' "$to_do"
 	exit 1

@@ -67,6 +67,43 @@ func TestDoctorSeesLineEndsOfWindows(t *testing.T) {
 	assert.Contains(t, doctor.output, "core.autocrlf")
 }
 
+// TestDoctorKnowsContainers makes what a container of Docker is without the flags that the workshop needs.
+func TestDoctorKnowsContainers(t *testing.T) {
+	needRoot(t)
+	for name, c := range map[string]struct{ setup, line, remedy string }{
+		"its own cgroup is the root": {`tree=/sys/fs/cgroup
+			[ -e $tree/cgroup.controllers ] || tree=$tree/unified
+			mkdir $tree/doctor-test
+			echo $$ >$tree/doctor-test/cgroup.procs
+			unshare --mount --cgroup sh -ec 'mount -t cgroup2 cgroup2 /sys/fs/cgroup; exec "$0"' $DOCTOR || status=$?
+			echo $$ >$tree/cgroup.procs
+			rmdir $tree/doctor-test
+			exit $status`, "FIX   cgroups", "--cgroupns=host"},
+		"root is nobody": {`exec setpriv --reuid 65534 unshare --user --map-root-user $DOCTOR`, "FIX   root", "runs as root"},
+		"all is on an overlay": {`exec unshare --mount sh -ec '
+			mount -t tmpfs tmpfs /mnt
+			mkdir /mnt/lower /mnt/upper /mnt/work
+			mount -t overlay -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work overlay /var/lib
+			exec "$0"' $DOCTOR`, "FIX   storage", "a volume at /var/lib/container-workshop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			// The user nobody reads this copy.
+			require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
+			script := "#!/bin/sh -e\nDOCTOR=" + dir + "/scripts/doctor.sh\n" + c.setup
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "container"), []byte(script), 0o755))
+			shell(t, ".", "mkdir "+dir+"/scripts && cp ../go.mod "+dir+" && cp doctor.sh "+dir+"/scripts")
+			doctor := run(t, nil, filepath.Join(dir, "container"))
+			assert.Equal(t, 1, doctor.status, doctor.output)
+			_, rest, found := strings.Cut(doctor.output, c.line)
+			require.True(t, found, doctor.output)
+			_, remedy, _ := strings.Cut(rest, " -> ")
+			remedy, _, _ = strings.Cut(remedy, "\n")
+			assert.Contains(t, remedy, c.remedy)
+		})
+	}
+}
+
 func TestDoctorSeesCgroupsLeftBehind(t *testing.T) {
 	needRoot(t)
 	// No process has this number: it is the highest there can be. proc_sys_kernel(5)

@@ -88,7 +88,7 @@ room() {
 packages() {
 	local package missing=()
 	begin packages "is there a network, and does apt-get update work?"
-	for package in make git mmdebstrap ca-certificates procps mount hostname diffutils nano $(command -v go >/dev/null || echo golang-go); do
+	for package in make git mmdebstrap ca-certificates procps mount hostname diffutils sudo nano $(command -v go >/dev/null || echo golang-go); do
 		dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* installed$' || missing+=("$package")
 	done
 	if [ ${#missing[@]} = 0 ]; then
