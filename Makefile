@@ -131,7 +131,7 @@ lint: need-go ## Look for mistakes without running anything
 	go run $(ACTIONLINT)
 	GOARCH=arm64 go build -o build/arm64/ $(packages)
 
-diffs: need-go ## Write the diffs, diagrams and tables of the lessons anew, from the programs
+diffs: need-go ## Write the diffs, pictures and tables of the lessons anew, from the programs
 	@go run ./internal/lesson/cmd generate README.md step0*/README.md
 
 casts: need-go need-rootfs ## Record the terminals of the lessons anew, as root

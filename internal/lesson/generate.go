@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"container-workshop/internal/lesson/picture"
 )
 
 // Generate returns the page with the parts that come from the programs: each stands between <!-- generated: NAME --> and
@@ -34,8 +36,8 @@ func (d *Document) part(name string) (string, error) {
 	if name == "steps" {
 		return stepTable(top)
 	}
-	step := 0
-	if _, err := fmt.Sscanf(filepath.Base(top), "step%02d-", &step); err != nil {
+	step := d.step()
+	if step == 0 {
 		return "", errors.New("this is no step")
 	}
 	top = filepath.Dir(top)
@@ -46,6 +48,22 @@ func (d *Document) part(name string) (string, error) {
 		return sees(top, step)
 	}
 	return "", fmt.Errorf("there is no such part")
+}
+
+// step returns the number of the step that the page belongs to, or 0.
+func (d *Document) step() int {
+	step := 0
+	fmt.Sscanf(filepath.Base(filepath.Dir(d.Path)), "step%02d-", &step)
+	return step
+}
+
+// Picture returns where the picture of the lesson is, and what it shows. A page that is no lesson has no picture.
+func (d *Document) Picture() (path string, svg []byte, err error) {
+	if d.step() == 0 {
+		return "", nil, nil
+	}
+	svg, err = picture.Draw(d.step())
+	return filepath.Join(filepath.Dir(d.Path), "picture.svg"), svg, err
 }
 
 // change returns what the step adds to the one before. The first is shown whole.

@@ -77,6 +77,16 @@ func TestGeneratedPartsAreUpToDate(t *testing.T) {
 	assert.Equal(t, 1+7*2, parts)
 }
 
+func TestPicturesAreUpToDate(t *testing.T) {
+	for _, lesson := range pages(t, "step0*/README.md") {
+		path, want, err := lesson.Picture()
+		require.NoError(t, err)
+		svg, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(svg), "%s: make diffs", path)
+	}
+}
+
 func TestBlocksAreRunOrGenerated(t *testing.T) {
 	for _, page := range pages(t, withCommands...) {
 		own := Parse(page.Path, generated.ReplaceAll(page.Source, nil))

@@ -2,7 +2,7 @@
 
 // Command lesson writes the parts of the pages that come from the programs.
 //
-//	lesson generate PAGE ...    the diffs, diagrams and tables
+//	lesson generate PAGE ...    the diffs and tables, and the picture beside each lesson
 //	lesson record PAGE ...      the recording of a terminal, and its picture, beside each page; as root
 //
 // It is started at the top of the workshop, and prints what has changed. It exits with 1 if something fails.
@@ -50,12 +50,29 @@ func act(args []string) error {
 }
 
 func generate(page *lesson.Document) error {
-	text, err := page.Generate()
-	if err != nil || bytes.Equal(text, page.Source) {
+	path, svg, err := page.Picture()
+	if err != nil {
 		return err
 	}
-	fmt.Println(page.Path)
-	return os.WriteFile(page.Path, text, 0o644)
+	if path != "" {
+		if err := write(path, svg); err != nil {
+			return err
+		}
+	}
+	text, err := page.Generate()
+	if err != nil {
+		return err
+	}
+	return write(page.Path, text)
+}
+
+// write writes a file that is to change, and prints its path.
+func write(path string, text []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	fmt.Println(path)
+	return os.WriteFile(path, text, 0o644)
 }
 
 func record(page *lesson.Document) error {
