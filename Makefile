@@ -1,7 +1,7 @@
 # The root file system of the containers. Not in a synced folder: those cannot hold devices.
 ROOTFS ?= /var/lib/container-workshop/rootfs
-# What run and diff are about.
-STEP ?= 7
+# The step. Without one, run runs the last step, and the coach takes the step that you are at.
+STEP ?=
 # Flags of run, as for FLAGS='--memory 128m', or of the tests in a virtual machine, as for FLAGS='-test.run TestX'.
 FLAGS ?=
 # The machines of test-vm and test-systemd.
@@ -17,25 +17,30 @@ override CMD := $(value CMD)
 export CMD
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
-step = $(if $(filter final,$(STEP)),final,$(wildcard step0$(STEP)-*))
-# What make run, check and stretch are about: the learner's own program, or the step itself.
+wanted = $(or $(STEP),7)
+step = $(if $(filter final,$(wanted)),final,$(wildcard step0$(wanted)-*))
+# What make run is about: your own program, or the step itself.
 program = $(or $(DIR),$(step))
 package = $(if $(filter /%,$(program)),,./)$(program)
 executable = build/$(if $(DIR),program,$(step))
-# Step 4 is the first that has one.
-rootfs_flag = $(if $(filter 4 5 6 7 final,$(STEP)),--rootfs "$(ROOTFS)")
+# Step 4 is the first with a root file system. Without STEP, the program in DIR may be of an earlier step.
+rootfs_flag = $(if $(filter 4 5 6 7 final,$(if $(DIR),$(STEP),$(wanted))),--rootfs "$(ROOTFS)")
+coach = build/coach $@ --step "$(STEP)" --dir "$(DIR)" --rootfs "$(ROOTFS)"
+# Below the recipe of what a learner types. On a terminal the coach has said all there is to say, and make ends well, because
+# it would add a line of its own (make: *** [check] Error 1). Elsewhere make fails as the coach does.
+quietly = || [ -t 1 ]
 # All but work/, which is the learner's.
 packages = ./step0*/ ./step04-chroot/escape/ ./final/... ./internal/... ./scripts/ ./vm/
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start diff hint check stretch doctor test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-go need-step need-rootfs
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "With STEP=1 to 7 (run: or final), ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar"
+	@echo "With STEP=1 to 7 (run: or final), ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar (start: FROM=work/mine)"
 
 run: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Run bash, or CMD, in a container of the last step, of STEP, or of your program in DIR
 	@go build -o $(executable) $(package)
@@ -48,26 +53,36 @@ run: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Run bash, or CMD, in 
 rootfs: ## Make the root file system: this host's distribution, or what is in FROM
 	@$(SUDO) scripts/rootfs.sh "$(ROOTFS)" $(if $(FROM),"$(FROM)")
 
-start: ## Start your own program for STEP in DIR, from a copy of the step before
-	@scripts/start.sh "$(STEP)" "$(DIR)"
+start: coach ## Start your own program in DIR, or go on with the next step
+	@$(coach) --from "$(FROM)" $(quietly)
 
-diff: ## Show what STEP adds to the step before, or what your program in DIR lacks
-	@scripts/diff.sh "$(STEP)" "$(DIR)"
+watch: coach examiner ## Check your program at each save, with keys for hints and more
+	@$(coach) $(if $(ALL),--all) $(if $(V),--verbose) $(quietly)
 
-hint: ## Print the next of three hints for STEP, or the one that LEVEL names
-	@scripts/hint.sh "$(STEP)" "$(LEVEL)"
+check: coach examiner ## Check your program once: what to see to first, with V=1 everything, with ALL=1 the older steps too
+	@$(coach) $(if $(ALL),--all) $(if $(V),--verbose) $(quietly)
 
-check: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Check which properties of STEP your program in DIR has
+hint: coach ## Print the next of three hints for your step, or the one that LEVEL names
+	@$(coach) --level "$(LEVEL)" $(quietly)
 
-stretch: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Check which of the two exercises beyond STEP your program in DIR solves
+diff: coach examiner ## Compare the kernel calls of your program with ours, or show what STEP adds to the step before
+	@$(coach) $(quietly)
 
-check stretch:
+stretch: coach examiner ## Check which of the two exercises beyond your step your program solves
+	@$(coach) $(quietly)
+
+progress: coach ## Show how far you are; with RESET=1 begin anew
+	@$(coach) $(if $(RESET),--reset) $(quietly)
+
+.PHONY: coach examiner
+coach: need-go
+	@go build -o build/coach ./internal/coach/cmd
+
+examiner: need-go
 	@go build -o build/check ./internal/check/cmd
-	@go build -o $(executable) $(package)
-	@$(SUDO) build/check $(if $(filter stretch,$@),--stretch) --step $(STEP) --rootfs "$(ROOTFS)" $(executable)
 
 doctor: ## Say whether this machine can do the workshop, and what to do if not
-	@scripts/doctor.sh "$(ROOTFS)"
+	@scripts/doctor.sh "$(ROOTFS)" $(quietly)
 
 test: need-go need-rootfs ## Run all tests, as root
 	@scripts/test.sh

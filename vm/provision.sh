@@ -152,7 +152,7 @@ compile() {
 	for step in ./step0*/; do
 		as_user go run -exec true "$step"
 	done
-	as_user env CGO_ENABLED=0 go build ./step0*/ ./final ./internal/check/cmd
+	as_user env CGO_ENABLED=0 go build ./step0*/ ./final ./internal/check/cmd ./internal/coach/cmd
 	end "compiled"
 }
 

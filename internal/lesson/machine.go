@@ -35,7 +35,7 @@ mount -t overlay overlay -o "lowerdir=$TOP,upperdir=$DIR/top/upper,workdir=$DIR/
 if [ -d "$ROOTFS" ]; then
 	mount -t overlay overlay -o "lowerdir=$ROOTFS,upperdir=$DIR/rootfs/upper,workdir=$DIR/rootfs/work" /var/lib/container-workshop/rootfs
 fi
-rm -rf /workshop/work
+find /workshop/work -mindepth 1 ! -name .gitignore -delete
 hostname workshop
 echo "127.0.0.1 localhost workshop" >"$DIR/hosts"
 hostname >"$DIR/hostname"

@@ -1,0 +1,173 @@
+//go:build linux
+
+package coach
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"container-workshop/internal/check"
+)
+
+// executable is where a program is compiled to.
+const executable = "build/program"
+
+// An examination is what is known about a program at the end of one.
+type examination struct {
+	step     int
+	findings []check.Finding
+	// leftovers are the files that the program has left behind.
+	leftovers []string
+	took      time.Duration
+}
+
+// passed reports whether nothing is missing.
+func (e *examination) passed() bool { return e.missing() == nil }
+
+// missing returns the finding that the learner has to see to first: of the newest step if there is one, else of the oldest.
+func (e *examination) missing() *check.Finding {
+	var first *check.Finding
+	for i, f := range e.findings {
+		if f.State != check.Lacks && f.State != check.Blocked {
+			continue
+		}
+		if first == nil || first.State == check.Blocked && f.State == check.Lacks ||
+			first.State == f.State && first.Step < e.step && f.Step == e.step {
+			first = &e.findings[i]
+		}
+	}
+	return first
+}
+
+// count returns how many findings have the state.
+func (e *examination) count(state check.State) int {
+	n := 0
+	for _, f := range e.findings {
+		if f.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// A compileError is what the compiler says about a program.
+type compileError struct{ lines []string }
+
+func (e *compileError) Error() string { return strings.Join(e.lines, "\n") }
+
+// compile builds the program, as the learner.
+func compile(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", executable, "./"+dir)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	output, err := cmd.CombinedOutput()
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return fmt.Errorf("%w (what to do about it: make doctor)", err)
+	}
+	failed := &compileError{}
+	for line := range strings.Lines(string(output)) {
+		// The name of the package says nothing that the paths do not say.
+		if line = strings.TrimRight(line, "\n"); !strings.HasPrefix(line, "# ") && line != "" {
+			failed.lines = append(failed.lines, strings.ReplaceAll(line, "\t", "    "))
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "process.go")); err != nil {
+		failed.lines = append(failed.lines, fmt.Sprintf("process.go is missing: cp %s/process.go %s/", folder(1), dir))
+	}
+	return failed
+}
+
+// asRoot returns a command that runs as root, and asks for a password if sudo does.
+func asRoot(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	if os.Geteuid() != 0 {
+		if _, err := exec.LookPath("sudo"); err != nil {
+			return nil, errors.New("containers need root, and there is no sudo: see make doctor")
+		}
+		args = append([]string{"sudo"}, args...)
+	}
+	return exec.CommandContext(ctx, args[0], args[1:]...), nil
+}
+
+// needRootfs makes the root file system for the steps that need one.
+func (c *coach) needRootfs(ctx context.Context, step int) error {
+	if _, err := os.Stat(c.Rootfs); err == nil || step < 4 {
+		return nil
+	}
+	cmd, err := asRoot(ctx, "scripts/rootfs.sh", c.Rootfs)
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+// examine has the compiled program examined by build/check. It calls seen for each finding as soon as there is one.
+func (c *coach) examine(ctx context.Context, step int, flags []string, seen func(*examination)) (*examination, error) {
+	if err := c.needRootfs(ctx, step); err != nil {
+		return nil, err
+	}
+	args := append([]string{"build/check", "--step", fmt.Sprint(step), "--rootfs", c.Rootfs}, flags...)
+	cmd, err := asRoot(ctx, append(args, executable)...)
+	if err != nil {
+		return nil, err
+	}
+	result := &examination{step: step}
+	var trouble strings.Builder
+	cmd.Stderr = io.MultiWriter(os.Stderr, &trouble)
+	findings, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	whole, err := result.read(findings, seen)
+	ended := cmd.Wait()
+	result.took = time.Since(began)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, err
+	case !whole && trouble.Len() > 0:
+		// It is on the screen already.
+		return nil, errMissing
+	case !whole:
+		return nil, fmt.Errorf("the examination has ended early: %w", ended)
+	}
+	return result, nil
+}
+
+// read takes in findings, and reports whether the summary that ends them was there.
+func (e *examination) read(from io.Reader, seen func(*examination)) (whole bool, err error) {
+	lines := json.NewDecoder(from)
+	for {
+		var line struct {
+			check.Finding
+			Leftovers *[]string
+		}
+		switch err := lines.Decode(&line); {
+		case errors.Is(err, io.EOF):
+			return whole, nil
+		case err != nil:
+			return whole, fmt.Errorf("build/check: %w", err)
+		case line.Leftovers != nil:
+			whole, e.leftovers = true, *line.Leftovers
+		default:
+			e.findings = append(e.findings, line.Finding)
+			seen(e)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+//go:build linux
+
+package coach
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// hint shows the next of the three hints for a step, and after the third the third again. With a level it shows the hint of that
+// level, and what comes next stays as it is.
+func (c *coach) hint() error {
+	r, err := c.load()
+	if err != nil {
+		return err
+	}
+	step := r.Step
+	switch {
+	case c.Step != "":
+		if step, err = number(c.Step, "hint"); err != nil {
+			return err
+		}
+	case step == 0:
+		return fmt.Errorf("which step? make hint STEP=3 (1 to 7)")
+	}
+	level, following := min(3, r.at(step).Hints+1), "make hint"
+	if c.Step != "" {
+		following = fmt.Sprintf("make hint STEP=%d", step)
+	}
+	if c.Level != "" {
+		if len(c.Level) != 1 || c.Level < "1" || c.Level > "3" {
+			return fmt.Errorf("LEVEL=%s: there is no such hint: make hint STEP=%d LEVEL=2 (1 to 3)", c.Level, step)
+		}
+		level = int(c.Level[0] - '0')
+		following = fmt.Sprintf("make hint STEP=%d LEVEL=%d", step, level+1)
+	} else if _, err := c.update(func(r *record) { r.at(step).Hints = level }); err != nil {
+		// Before it is shown: a pager may cut it short.
+		return fmt.Errorf("%w, so there is no next hint. Name it: make hint STEP=%d LEVEL=%d", err, step, level)
+	}
+	text, err := os.ReadFile(filepath.Join(folder(step), "HINTS.md"))
+	if err != nil {
+		return err
+	}
+	c.screen.say("%s\n", c.screen.in(bold, fmt.Sprintf("Hint %d of 3 for step %d", level, step)))
+	c.screen.say("%s\n", section(string(text), fmt.Sprintf("## Hint %d\n", level)))
+	if level < 3 {
+		c.screen.say("The next hint: %s", following)
+		return nil
+	}
+	c.screen.say("That was the last hint. The solution: make diff STEP=%d", step)
+	c.screen.say("The first one again: make hint STEP=%d LEVEL=1", step)
+	return nil
+}
+
+// section returns what is below a heading of Markdown, for a terminal: code is indented, and empty lines are single.
+func section(text, heading string) string {
+	_, text, _ = strings.Cut(text, heading)
+	text, _, _ = strings.Cut(text, "\n## ")
+	var lines []string
+	code := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "```"):
+			code = !code
+			continue
+		case line == "" && (len(lines) == 0 || lines[len(lines)-1] == ""):
+			continue
+		case code && line != "":
+			line = "    " + strings.ReplaceAll(line, "\t", "    ")
+		}
+		lines = append(lines, line)
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
+}

@@ -1,0 +1,181 @@
+//go:build linux
+
+package coach
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// skeleton is the main.go that a learner begins with.
+//
+//go:embed skeleton.txt
+var skeleton []byte
+
+// start begins a step. A program that has passed the step before goes on as it is. It never overwrites anything.
+func (c *coach) start() error {
+	r, err := c.load()
+	if err != nil {
+		return err
+	}
+	step, err := c.startStep(r)
+	if err != nil {
+		return err
+	}
+	dir, err := c.startDir(r)
+	if err != nil {
+		return err
+	}
+	from, err := c.startFrom(r, step, dir)
+	if err != nil {
+		return err
+	}
+	if from != dir {
+		if err := c.fill(dir, from, step); err != nil {
+			return err
+		}
+	}
+	_, err = c.update(func(r *record) {
+		r.Program, r.Step = dir, step
+		a := r.at(step)
+		// Hints begin anew.
+		a.Started, a.Hints = time.Now(), 0
+	})
+	if err != nil {
+		return err
+	}
+	c.started(step, dir, from)
+	return nil
+}
+
+// startStep returns the step to begin: the next one, if none is typed.
+func (c *coach) startStep(r *record) (int, error) {
+	switch {
+	case c.Step != "":
+		return number(c.Step, "start")
+	case r.Step == 0:
+		return 1, nil
+	case !r.passed(r.Step, r.Program):
+		return 0, fmt.Errorf("%s has not passed step %d yet: make watch checks it at each save. To skip the step: make start STEP=%[3]d DIR=work/step%[3]d",
+			r.Program, r.Step, min(r.Step+1, steps))
+	case r.Step == steps:
+		return 0, errors.New("you have passed all seven steps. Where they lead: final/README.md. More to do: make progress shows the exercises beyond each step")
+	}
+	return r.Step + 1, nil
+}
+
+// startDir returns the folder of the program: the current one, if none is typed.
+func (c *coach) startDir(r *record) (string, error) {
+	dir := c.Dir
+	if dir == "" {
+		dir = r.Program
+	}
+	if dir == "" {
+		dir = "work/mine"
+	}
+	return inWorkshop(dir)
+}
+
+// startFrom returns the folder that the program is copied from. It is the folder of the program itself if that is to go on as
+// it is, and none for the skeleton.
+func (c *coach) startFrom(r *record, step int, dir string) (string, error) {
+	if _, err := os.Lstat(filepath.Join(dir, "main.go")); err == nil {
+		switch {
+		case r.Program == dir && r.Step == step:
+			return "", fmt.Errorf("%s is at step %d already: make watch checks it at each save", dir, step)
+		case c.From == "" && step > 1 && r.passed(step-1, dir):
+			return dir, nil
+		case step > 1:
+			return "", fmt.Errorf("%[1]s/main.go is there already, and has not passed step %[2]d: make check STEP=%[2]d DIR=%[1]s. "+
+				"Or begin in another folder: make start STEP=%[3]d DIR=work/step%[3]d", dir, step-1, step)
+		}
+		return "", fmt.Errorf("%s/main.go is there already: choose another DIR=", dir)
+	}
+	switch {
+	case c.From != "":
+		return c.From, nil
+	case step == 1:
+		return "", nil
+	case r.Program != "" && r.passed(step-1, r.Program):
+		return r.Program, nil
+	}
+	return folder(step - 1), nil
+}
+
+// fill makes the files of a new program.
+func (c *coach) fill(dir, from string, step int) error {
+	source := from
+	if source == "" {
+		source = folder(1)
+	}
+	files, err := filepath.Glob(filepath.Join(source, "*.go"))
+	if err != nil {
+		return err
+	}
+	texts := map[string][]byte{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		if texts[filepath.Base(file)], err = os.ReadFile(file); err != nil {
+			return err
+		}
+	}
+	if texts["main.go"] == nil {
+		return fmt.Errorf("FROM=%s: there is no main.go: make start STEP=%d FROM=%s", source, step, folder(max(step-1, 1)))
+	}
+	if from == "" {
+		texts["main.go"] = skeleton
+	}
+	for name := range texts {
+		path := filepath.Join(dir, name)
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is there already: choose another DIR=", path)
+		}
+	}
+	if err := makeDir(dir); err != nil {
+		return err
+	}
+	for name, text := range texts {
+		if err := create(filepath.Join(dir, name), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// create writes a file that must not be there yet.
+func create(path string, text []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	own(path)
+	_, err = file.Write(text)
+	return errors.Join(err, file.Close())
+}
+
+// started says what the learner has now, and what to do with it.
+func (c *coach) started(step int, dir, from string) {
+	c.heading(step, dir)
+	c.bar(dir, step)
+	switch from {
+	case "":
+		c.screen.say("  %s/main.go is yours to write: run and child are empty. process.go is given.", dir)
+	case dir:
+		c.screen.say("  %s goes on: it has passed step %d.", dir, step-1)
+	default:
+		c.screen.say("  %s is a copy of %s.", dir, from)
+	}
+	c.screen.say("")
+	c.screen.next("the lesson", folder(step)+"/README.md")
+	c.screen.next("write, and see", "make watch")
+	c.screen.next("check once", "make check")
+	c.screen.next("a hint", "make hint")
+}

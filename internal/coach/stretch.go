@@ -1,0 +1,50 @@
+//go:build linux
+
+package coach
+
+import (
+	"context"
+
+	"container-workshop/internal/check"
+)
+
+// stretch examines the learner's program for the two exercises beyond its step.
+func (c *coach) stretch() error {
+	dir, step, err := c.target("stretch")
+	if err != nil {
+		return err
+	}
+	c.screen.say("%s   %s\n", c.screen.in(bold, "Beyond step "+string(rune('0'+step))), c.screen.in(dim, dir))
+	ctx := context.Background()
+	c.screen.pass("  compiling %s …", dir)
+	if err := compile(ctx, dir); err != nil {
+		return c.failed(dir, step, err)
+	}
+	c.screen.pass("  checking …")
+	result, err := c.examine(ctx, step, []string{"--stretch"}, func(*examination) {})
+	if err != nil {
+		return c.failed(dir, step, err)
+	}
+	for _, f := range result.findings {
+		c.finding(f)
+	}
+	c.screen.say("")
+	if stepOf(dir) == 0 {
+		_, err = c.update(func(r *record) {
+			for _, f := range result.findings {
+				if f.State == check.Has {
+					r.at(step).solve(f.Property)
+				}
+			}
+		})
+	}
+	switch {
+	case err != nil:
+		return err
+	case !result.passed():
+		c.screen.say("%d of %d exercises solved.", result.count(check.Has), len(result.findings))
+		return errMissing
+	}
+	c.screen.say("%s", c.screen.in(green, "Both exercises beyond step "+string(rune('0'+step))+" are solved."))
+	return nil
+}
