@@ -1,0 +1,188 @@
+//go:build linux
+
+package trace
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Run starts a program under ptrace(2) and returns the calls of the program and of the processes that it starts, in the order in
+// which they began. Where a process becomes another program, which is the command of the container, its calls are no longer
+// recorded.
+//
+// A program that takes longer than the limit is killed, which is an error; the calls until then are returned, too. How a program
+// ended is in cmd.ProcessState, and what it printed is where cmd.Stdout and cmd.Stderr send it. No process is left behind.
+//
+// The program is started by the calling thread. So it is in the namespaces of the thread, if the thread has some of its own.
+func Run(cmd *exec.Cmd, limit time.Duration) ([]Call, error) {
+	// The kernel takes requests of ptrace from the tracer only, which is a thread. ptrace(2)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	program, err := os.Stat(cmd.Path)
+	if err != nil {
+		return nil, err
+	}
+	changes := make(chan os.Signal, 1)
+	signal.Notify(changes, unix.SIGCHLD)
+	defer signal.Stop(changes)
+
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &unix.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Ptrace = true
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	t := &tracer{program: program, cmd: cmd, first: cmd.Process.Pid, tasks: map[int]*task{}}
+	t.tasks[t.first] = &task{process: t.process(nil), pid: t.first, fresh: true}
+	expired := time.After(limit)
+	for {
+		t.collect()
+		if len(t.tasks) == 0 {
+			break
+		}
+		select {
+		case <-changes:
+		case <-t.ended:
+			t.ended = nil
+			delete(t.tasks, t.first)
+			t.kill()
+		case <-expired:
+			t.fail(fmt.Errorf("%s has not ended after %v", cmd.Path, limit))
+			t.kill()
+		}
+	}
+	return t.calls(), t.err
+}
+
+// A tracer follows a program.
+type tracer struct {
+	// program is the file that the first process executes.
+	program os.FileInfo
+	cmd     *exec.Cmd
+	// first is the ID of the first process. Ended is made when it has exited, and closed when cmd.Wait has returned.
+	first     int
+	ended     chan struct{}
+	tasks     map[int]*task
+	processes []*process
+	records   []*record
+	killing   bool
+	err       error
+}
+
+// A task is a thread of a process. The kernel traces threads.
+type task struct {
+	*process
+	// pid is the ID of the process.
+	pid int
+	// fresh is true until the first stop, which each new task makes.
+	fresh bool
+	// flags are those of the clone that the task is making.
+	flags uint64
+	// call is what the task is making, if that matters.
+	call *record
+}
+
+// A process is one that the program is, or starts.
+type process struct {
+	parent *process
+	name   string
+	// active is true if the process has made a call that matters.
+	active bool
+	// command is true if the process is another program by now.
+	command bool
+}
+
+// A record is a call, and for a clone the process that the clone has made.
+type record struct {
+	*process
+	Call
+	child *process
+	// void is true if the call does not count, as the kernel makes it again.
+	void bool
+}
+
+func (t *tracer) process(parent *process) *process {
+	p := &process{parent: parent}
+	t.processes = append(t.processes, p)
+	return p
+}
+
+func (t *tracer) fail(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+// kill ends all that is still traced.
+func (t *tracer) kill() {
+	t.killing = true
+	for _, task := range t.tasks {
+		unix.Kill(task.pid, unix.SIGKILL)
+	}
+}
+
+// collect handles what has happened to the tasks, until nothing more has. It asks for each task by its ID, so that other
+// children of this program stay as they are.
+func (t *tracer) collect() {
+	for again := true; again; {
+		again = false
+		for tid := range t.tasks {
+			if tid == t.first && t.ended != nil {
+				continue
+			}
+			status, exited, err := t.wait(tid)
+			switch {
+			case exited && tid == t.first:
+				ended := make(chan struct{})
+				t.ended = ended
+				go func() {
+					t.cmd.Wait()
+					close(ended)
+				}()
+			case exited || err == unix.ECHILD:
+				delete(t.tasks, tid)
+			case status != 0:
+				again = true
+				t.stopped(tid, status)
+			}
+		}
+	}
+}
+
+// siginfo is siginfo_t for a child. sigaction(2)
+type siginfo struct {
+	signo, errno, code, _ int32
+	pid                   int32
+	uid                   uint32
+	status                int32
+	_                     [100]byte
+}
+
+// wait asks whether a task has stopped, and why, or whether it has exited. The exit of the first process is left to cmd.Wait.
+func (t *tracer) wait(tid int) (status int, exited bool, err error) {
+	const options, cldTrapped, cldStopped = unix.WNOHANG | unix.WALL, 4, 5
+	var info, taken siginfo
+	err = waitid(tid, &info, options|unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT)
+	switch {
+	case err != nil || info.pid == 0:
+		return 0, false, err
+	case info.code == cldTrapped || info.code == cldStopped:
+		return int(info.status), false, waitid(tid, &taken, options|unix.WSTOPPED)
+	case tid == t.first:
+		return 0, true, nil
+	}
+	return 0, true, waitid(tid, &taken, options|unix.WEXITED)
+}
+
+func waitid(tid int, info *siginfo, options int) error {
+	return unix.Waitid(unix.P_PID, tid, (*unix.Siginfo)(unsafe.Pointer(info)), options, nil)
+}
