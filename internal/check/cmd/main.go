@@ -2,12 +2,15 @@
 
 // Command check examines a program of a learner and prints what it finds, for another program to read.
 //
-//	check --step N [--all] [--stretch] [--rootfs DIR] PROGRAM
+//	check --step N [--all] [--stretch] [--trace] [--rootfs DIR] PROGRAM
 //
 // Each line is a JSON object. It is a check.Finding for each property, and a check.Summary at the end. Without --all, check
 // looks at the properties of step N, after a quick look at the older ones. With --stretch it looks at the two exercises beyond
 // step N. It exits with 0 if the program has all the properties, 1 if one is missing, and 2, with a message on standard error,
 // if it cannot check anything.
+//
+// With --trace, check runs /bin/true in a container of the program, and prints a trace.Call in each line instead: the calls of
+// the kernel that make the container. It exits with 0 even if the program failed.
 package main
 
 import (
@@ -26,10 +29,19 @@ func main() {
 	step := pflag.Int("step", 0, "the step that the program is, 1 to 7")
 	all := pflag.Bool("all", false, "check the older steps as thoroughly as this one")
 	stretch := pflag.Bool("stretch", false, "check the exercises beyond the step, and nothing else")
+	calls := pflag.Bool("trace", false, "print the calls of the kernel that make a container, and check nothing")
 	rootfs := pflag.String("rootfs", check.DefaultRootfs, "root directory of the containers")
 	pflag.Parse()
 	check.Patience = 5 * time.Second
-	missing, err := examine(&check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}, *all, *stretch)
+	program := &check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}
+	missing, err := false, possible(program)
+	switch {
+	case err != nil:
+	case *calls:
+		err = printCalls(program)
+	default:
+		missing, err = examine(program, *all, *stretch)
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "check: %v\n", err)
 		os.Exit(2)
@@ -41,9 +53,6 @@ func main() {
 
 // examine prints what it finds, and reports whether anything is missing.
 func examine(program *check.Program, all, stretch bool) (missing bool, err error) {
-	if err := possible(program); err != nil {
-		return false, err
-	}
 	lines := json.NewEncoder(os.Stdout)
 	report := func(f check.Finding) {
 		missing = missing || f.State != check.Has
@@ -59,6 +68,14 @@ func examine(program *check.Program, all, stretch bool) (missing bool, err error
 		return false, err
 	}
 	return missing, lines.Encode(summary)
+}
+
+func printCalls(program *check.Program) error {
+	calls, err := program.Calls(os.Stderr)
+	for _, call := range calls {
+		json.NewEncoder(os.Stdout).Encode(call)
+	}
+	return err
 }
 
 // possible returns an error if there is nothing to check, or no way to check it.
