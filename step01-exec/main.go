@@ -2,199 +2,32 @@
 
 // A container runtime as small as it can be. What it gives a command:
 //
-//   - its own process, with the streams, signals and exit status of a command run without it
+//   - its own process
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
-	"path/filepath"
-	"runtime"
-	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 )
 
-// The exit status is the command's own, 128+n if signal n ended it, or one of these.
-const (
-	exitFailed        = 125
-	exitNotExecutable = 126
-	exitNotFound      = 127
-)
+func main() { dispatch(run, child) }
 
-// gracePeriod is how long a command may take to end after SIGTERM.
-const gracePeriod = 3 * time.Second
-
-func main() {
-	verb, args := "", os.Args[1:]
-	if len(args) > 0 && (args[0] == "run" || args[0] == "child") {
-		verb, args = args[0], args[1:]
-	}
-	pflag.Usage = usage
-	pflag.CommandLine.Init("run", pflag.ContinueOnError)
-	pflag.CommandLine.SetInterspersed(false)
-
-	status, err := exitFailed, pflag.CommandLine.Parse(args)
-	switch {
-	case errors.Is(err, pflag.ErrHelp):
-		status, err = 0, nil
-	case err != nil:
-		err = fmt.Errorf("%w (see --help)", err)
-	case verb == "" || pflag.NArg() == 0:
-		err = fmt.Errorf("no command: want %s run [flags] COMMAND [ARG ...]", os.Args[0])
-	case verb == "run":
-		status, err = run()
-	case verb == "child":
-		status, err = child()
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)
-	}
-	os.Exit(status)
-}
-
-func usage() {
-	fmt.Printf("Usage: %s run [flags] COMMAND [ARG ...]\n\n", os.Args[0])
-	fmt.Print("Runs COMMAND in a container.\n\n")
-	if flags := pflag.CommandLine.FlagUsages(); flags != "" {
-		fmt.Printf("Flags:\n%s\n", flags)
-	}
-	fmt.Print("The exit status is that of COMMAND, 128+n if signal n ended it, 125 if the\n" +
-		"container failed, 126 if COMMAND cannot be executed, 127 if it is not found.\n")
-}
-
-// run starts this program again as child, and waits for it.
-func run() (int, error) {
+// run is on the host. It starts this program again as child, and stays until the command ends.
+func run() error {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = append([]string{os.Args[0], "child"}, os.Args[2:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-
-	// Child has the other end as its descriptor 3, until it is the command. It waits there for our word to go on, which is
-	// the ID of the container, so that the command never starts if we are killed before. unix(7)
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return exitFailed, fmt.Errorf("socketpair: %w", err)
-	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "child"), os.NewFile(uintptr(pair[1]), "run")
-	defer ours.Close()
-	cmd.ExtraFiles = []*os.File{theirs}
-
-	defer takeTerminalBack()
-	signals := notify()
 	cmd.SysProcAttr = &unix.SysProcAttr{}
 
-	err = cmd.Start()
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w (/proc is not mounted: mount -t proc proc /proc)", err)
-	}
-	if err != nil {
-		return exitFailed, err
-	}
-	theirs.Close()
-	id := fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano())
-	ours.WriteString(id)
-	// This ends when child's end is closed: by execve, as child becomes the command, or by its death.
-	ours.Read(make([]byte, 1))
-
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	var expired <-chan time.Time
-	var killedFor unix.Signal
-	for {
-		select {
-		case sig := <-signals:
-			// What was typed has reached the command already: the terminal sends it to the whole process group. termios(3)
-			typed := (sig == unix.SIGINT || sig == unix.SIGQUIT || sig == unix.SIGTSTP) && inForeground()
-			if !typed {
-				cmd.Process.Signal(sig)
-			}
-			if sig == unix.SIGTERM && expired == nil {
-				expired = time.After(gracePeriod)
-			}
-		case <-expired:
-			killedFor = unix.SIGTERM
-			cmd.Process.Kill()
-		case <-ended:
-			return exitStatus(cmd.ProcessState, killedFor), nil
-		}
-	}
+	return supervise(cmd)
 }
 
-// notify returns the signals that are meant for the command. Those that it is to ignore, as under nohup, stay ignored.
-func notify() chan os.Signal {
-	signals := make(chan os.Signal, 16)
-	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2} {
-		if !signal.Ignored(sig) {
-			signal.Notify(signals, sig)
-		}
+// child is the first process in the container. It prepares the container from inside, then becomes the command.
+func child() error {
+	if err := awaitRun(); err != nil {
+		return err
 	}
-	return signals
-}
-
-// child is the first process in the container. It becomes the command.
-func child() (int, error) {
-	// Catch signals and drop them until we are the command. Run keeps its own meanwhile, and passes them on afterwards.
-	notify()
-	// One thread is enough here, and there may be a limit on more.
-	runtime.GOMAXPROCS(1)
-
-	id := make([]byte, 64)
-	n, _, _ := unix.Recvfrom(3, id, 0)
-	if n < 1 {
-		return exitFailed, errors.New("child has to be started by run, and run to be alive")
-	}
-	unix.CloseOnExec(3)
-
-	path, err := exec.LookPath(pflag.Arg(0))
-	if err != nil {
-		return exitNoCommand(err), err
-	}
-
-	err = unix.Exec(path, pflag.Args(), os.Environ())
-	return exitNoCommand(err), fmt.Errorf("exec %s: %w", path, err)
-}
-
-func exitNoCommand(err error) int {
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		return exitNotFound
-	}
-	return exitNotExecutable
-}
-
-// exitStatus takes our own SIGKILL for the signal that was the reason for it.
-func exitStatus(state *os.ProcessState, killedFor unix.Signal) int {
-	// Sys holds what wait(2) has returned. Its Signal is -1 for a command that has exited.
-	sig := state.Sys().(interface{ Signal() unix.Signal }).Signal()
-	switch {
-	case sig == unix.SIGKILL && killedFor != 0:
-		return 128 + int(killedFor)
-	case sig > 0:
-		return 128 + int(sig)
-	}
-	return state.ExitCode()
-}
-
-// inForeground reports whether we are in the process group that gets what is typed at the terminal. tcgetpgrp(3)
-func inForeground() bool {
-	tty, _ := os.Open("/dev/tty")
-	defer tty.Close()
-	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
-}
-
-// takeTerminalBack puts us in the foreground if the group that is there has ended, as that of a shell has. tcsetpgrp(3)
-func takeTerminalBack() {
-	tty, _ := os.Open("/dev/tty")
-	defer tty.Close()
-	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	if err == nil && unix.Kill(-group, 0) == unix.ESRCH {
-		// The kernel sends this to a background process that does so, and it would stop us.
-		signal.Ignore(unix.SIGTTOU)
-		unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, unix.Getpgrp())
-	}
+	return become(pflag.Args())
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,11 +39,11 @@ var mutants = []mutant{
 		[]string{"look like flags"}},
 	{"descriptor 3 left open", []string{"	unix.CloseOnExec(3)\n", ""},
 		[]string{"no open files", "SIGTERM ends the container at whatever moment"}},
-	{"always success", []string{"return state.ExitCode()", "return 0"},
+	{"always success", []string{"exit{nil, state.ExitCode()}", "exit{nil, 0}"},
 		[]string{"ends with exit 3"}},
-	{"always failure", []string{"return state.ExitCode()", "return 1"},
+	{"always failure", []string{"exit{nil, state.ExitCode()}", "exit{nil, 1}"},
 		[]string{"ends with exit 0"}},
-	{"status of signals unknown", []string{"return 128 + int(sig)\n", "return state.ExitCode()\n"},
+	{"status of signals unknown", []string{"exit{nil, 128 + int(sig)}", "exit{nil, state.ExitCode()}"},
 		[]string{"that a signal ends", "takes more memory"}},
 	{"not found is a failure of our own", []string{"exitNotFound      = 127", "exitNotFound = 125"},
 		[]string{"status 127"}},
@@ -51,9 +52,9 @@ var mutants = []mutant{
 	{"a status of 1 for our own failures", []string{"exitFailed        = 125", "exitFailed = 1"},
 		[]string{"without a command", "unknown flag", "without /proc", "without root", "hostname that is too long", "missing, not a directory or empty",
 			"limit that makes no sense", "without a cgroup", "relative path"}},
-	{"help is an error", []string{"		status, err = 0, nil\n", ""},
+	{"help is an error", []string{"	case errors.Is(err, pflag.ErrHelp):\n		err = nil\n", ""},
 		[]string{"--help"}},
-	{"signals stay with run", []string{"				cmd.Process.Signal(sig)\n", ""},
+	{"signals stay with run", []string{"		command.Signal(sig)\n", ""},
 		[]string{"sent to run reach"}},
 	{"nobody acts for process 1", []string{"return (blocked|ignored|caught)>>(sig-1)&1 == 1", "return true"},
 		[]string{"does not handle ends it", "Ctrl-C ends", "Ctrl-Z"}},
@@ -63,12 +64,12 @@ var mutants = []mutant{
 		[]string{"at whatever moment"}},
 	{"ignored signals caught", []string{"!signal.Ignored(sig)", "true"},
 		[]string{"nohup"}},
-	{"what is typed passed on", []string{"if !typed {", "if time.Sleep(20 * time.Millisecond); true || typed {"},
+	{"what is typed passed on", []string{"inForeground(); !typed {", "inForeground(); true || typed {\n		time.Sleep(20 * time.Millisecond)"},
 		[]string{"handles it, once"}},
 	{"child for everybody", []string{"	if n < 1 {\n", "	if n = max(n, 0); false {\n"},
 		[]string{"started by hand"}},
 	{"status of signals guessed", []string{"case sig == unix.SIGKILL && killedFor != 0:", "case killedFor != 0:",
-		"			unhandled := ", "			time.Sleep(20 * time.Millisecond)\n			unhandled := "},
+		"	unhandled := ", "	time.Sleep(20 * time.Millisecond)\n	unhandled := "},
 		[]string{"however fast"}},
 	{"reading in the background ignored", []string{"unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)", "unix.SIGTSTP)"},
 		[]string{"in the background"}},
@@ -94,23 +95,23 @@ var mutants = []mutant{
 		[]string{"has a mount namespace", "/proc is mounted in the container", "/mytemp is a tmpfs"}},
 	{"mounts shared", []string{`unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")`, "error(nil)"},
 		[]string{"/proc is mounted in the container", "/mytemp is a tmpfs"}},
-	{"no memory limit", []string{`{"memory", "memory.limit_in_bytes", *memory}`, `{"memory", "memory.limit_in_bytes", "10g"}`,
-		`{"memory", "memory.memsw.limit_in_bytes", *memory}`, `{"memory", "memory.memsw.limit_in_bytes", "10g"}`, `"memory.max", *memory`, `"memory.max", "10g"`},
+	{"no memory limit", []string{`{"memory/", "memory.limit_in_bytes", *memory}`, `{"memory/", "memory.limit_in_bytes", "10g"}`,
+		`{"memory/", "memory.memsw.limit_in_bytes", *memory}`, `{"memory/", "memory.memsw.limit_in_bytes", "10g"}`, `"memory.max", *memory`, `"memory.max", "10g"`},
 		[]string{"takes more memory", "--memory is the limit"}},
-	{"memory limit too low", []string{`{"memory", "memory.limit_in_bytes", *memory}`, `{"memory", "memory.limit_in_bytes", "4m"}`,
-		`{"memory", "memory.memsw.limit_in_bytes", *memory}`, `{"memory", "memory.memsw.limit_in_bytes", "4m"}`, `"memory.max", *memory`, `"memory.max", "4m"`},
+	{"memory limit too low", []string{`{"memory/", "memory.limit_in_bytes", *memory}`, `{"memory/", "memory.limit_in_bytes", "4m"}`,
+		`{"memory/", "memory.memsw.limit_in_bytes", *memory}`, `{"memory/", "memory.memsw.limit_in_bytes", "4m"}`, `"memory.max", *memory`, `"memory.max", "4m"`},
 		[]string{"takes less memory"}},
-	{"swap unlimited", []string{`{"memory", "memory.memsw.limit_in_bytes", *memory}`, `{"memory", "memory.memsw.limit_in_bytes", "10g"}`, `"memory.swap.max", "0"`, `"memory.swap.max", "max"`},
+	{"swap unlimited", []string{`{"memory/", "memory.memsw.limit_in_bytes", *memory}`, `{"memory/", "memory.memsw.limit_in_bytes", "10g"}`, `"memory.swap.max", "0"`, `"memory.swap.max", "max"`},
 		[]string{"swap is no way around"}},
-	{"no process limit", []string{`{"pids", "pids.max", fmt.Sprint(*pids)}`, `{"pids", "pids.max", "max"}`, `{"", "pids.max", fmt.Sprint(*pids)}`, `{"", "pids.max", "max"}`},
+	{"no process limit", []string{`{"pids/", "pids.max", fmt.Sprint(*pids)}`, `{"pids/", "pids.max", "max"}`, `{"", "pids.max", fmt.Sprint(*pids)}`, `{"", "pids.max", "max"}`},
 		[]string{"more processes", "--pids is the limit"}},
 	{"half the CPU limit", []string{"*cpus * 100_000", "*cpus * 50_000"},
 		[]string{"--cpus limits"}},
 	{"cgroup not entered", []string{`{"cgroup.procs", "0"}`, `{s[1], s[2]}`},
 		[]string{"never outside", "takes more memory", "more processes"}},
-	{"cgroups left behind", []string{"	defer removeCgroups(id)\n", ""},
+	{"cgroups left behind", []string{"	defer removeCgroups()\n", ""},
 		[]string{"cgroups are gone", "many containers"}},
-	{"one cgroup for all", []string{`"container-workshop-"+id`, `"container-workshop-0"`, `container-workshop-%s", tree, id`, `container-workshop-0", tree`},
+	{"one cgroup for all", []string{`+ containerID`, `+ "0"`, `"container-workshop-"+containerID`, `"container-workshop-0"`},
 		[]string{"two containers at once"}},
 	{"tmpfs forgotten", []string{`unix.Mount("tmpfs", *tmpfs, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=16m,mode=1777")`, "error(nil)"},
 		[]string{"/mytemp is a tmpfs", "not on the host's disk", "no more than its size", "takes another directory"}},
@@ -230,35 +231,44 @@ func (v variant) program(t *testing.T) string {
 	return program
 }
 
-// source returns the text of the step's main.go, edited, and where that is.
-func (v variant) source(t *testing.T) (path, text string) {
+// sources returns the texts of the step's main.go and process.go by their paths. An edit is for the first of the two that has the
+// place.
+func (v variant) sources(t *testing.T) map[string]string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("../..", v.step, "main.go"))
-	require.NoError(t, err)
-	unchanged, err := os.ReadFile(path)
-	require.NoError(t, err)
-	text = string(unchanged)
-	for i := 0; i < len(v.edits); i += 2 {
-		require.Contains(t, text, v.edits[i])
-		text = strings.ReplaceAll(text, v.edits[i], v.edits[i+1])
+	texts := map[string]string{}
+	var paths []string
+	for _, name := range []string{"main.go", "process.go"} {
+		path, err := filepath.Abs(filepath.Join("../..", v.step, name))
+		require.NoError(t, err)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		texts[path], paths = string(text), append(paths, path)
 	}
-	return path, text
+	for i := 0; i < len(v.edits); i += 2 {
+		place := slices.IndexFunc(paths, func(path string) bool { return strings.Contains(texts[path], v.edits[i]) })
+		require.GreaterOrEqual(t, place, 0, "no place for an edit: %s", v.edits[i])
+		texts[paths[place]] = strings.ReplaceAll(texts[paths[place]], v.edits[i], v.edits[i+1])
+	}
+	return texts
 }
 
 // build compiles the variant. Under sudo it does so as the caller, whose build cache it is.
 func (v variant) build(t *testing.T, program string) {
 	t.Helper()
-	source, text := v.source(t)
 	dir, err := publicDir()
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
-	changed, overlay := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json")
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{source: changed}})
+	replace := map[string]string{}
+	for source, text := range v.sources(t) {
+		replace[source] = filepath.Join(dir, filepath.Base(source))
+		require.NoError(t, os.WriteFile(replace[source], []byte(text), 0o644))
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(changed, []byte(text), 0o644))
-	require.NoError(t, os.WriteFile(overlay, replace, 0o644))
+	overlay := filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(overlay, list, 0o644))
 
-	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", program, filepath.Dir(source))
+	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", program, filepath.Join("../..", v.step))
 	cmd.Env = append(os.Environ(), "GOARCH="+*compileFor)
 	uid, _ := strconv.Atoi(os.Getenv("SUDO_UID"))
 	gid, _ := strconv.Atoi(os.Getenv("SUDO_GID"))

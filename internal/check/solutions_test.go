@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A solution is an exercise solved: edits on the main.go of its step. The exercise is named by a part of its name that no other
-// has.
+// A solution is an exercise solved: edits on the main.go of its step. A part of its name, which no other exercise has, names the
+// exercise.
 type solution struct {
 	exercise string
 	edits    []string
@@ -24,12 +24,20 @@ func after(place, text string) []string  { return []string{place, place + text} 
 
 // Places in all steps.
 const (
-	mainFunction = "func main() {\n"
-	childReady   = "	unix.CloseOnExec(3)\n"
-	lookUp       = "	path, err := exec.LookPath(pflag.Arg(0))\n"
-	afterChild   = "func exitNoCommand(err error) int {\n"
+	mainFunction = "func main() { dispatch(run, child) }\n"
+	lookUp       = "	return become(pflag.Args())\n"
+	childComment = "// child is the first process in the container."
 	runReady     = "	cmd.SysProcAttr = &unix.SysProcAttr{}\n"
 )
+
+// importing is an edit that adds imports.
+func importing(packages ...string) []string {
+	text := "\nimport (\n"
+	for _, name := range packages {
+		text += fmt.Sprintf("	%q\n", name)
+	}
+	return after("	\"golang.org/x/sys/unix\"\n)\n", text+")\n")
+}
 
 var solutions = []solution{
 	{"--env KEY=VALUE", slices.Concat(
@@ -38,10 +46,10 @@ var env = pflag.StringArray("env", nil, "variable of the command, as KEY=VALUE (
 
 `),
 		before(lookUp, `	if err := setEnv(); err != nil {
-		return exitFailed, err
+		return err
 	}
 `),
-		before(afterChild, `// setEnv comes before the command is looked up, so that PATH can be given too. execve hands our environment on. execve(2)
+		before(childComment, `// setEnv comes before the command is looked up, so that PATH can be given too. execve hands our environment on. execve(2)
 func setEnv() error {
 	for _, variable := range *env {
 		key, value, found := strings.Cut(variable, "=")
@@ -56,7 +64,7 @@ func setEnv() error {
 }
 
 `),
-		after("	\"runtime\"\n", "	\"strings\"\n"),
+		importing("fmt", "strings"),
 	)},
 	{"--workdir DIR", slices.Concat(
 		before(mainFunction, `// The empty one is that of run.
@@ -66,7 +74,7 @@ var workdir = pflag.String("workdir", "", "working directory of the command")
 		before(lookUp, `	// Before the command is looked up, as its name can be relative. chdir(2)
 	if *workdir != "" {
 		if err := os.Chdir(*workdir); err != nil {
-			return exitFailed, err
+			return err
 		}
 	}
 `),
@@ -78,7 +86,7 @@ var domainname = pflag.String("domainname", "(none)", "NIS domain name of the co
 `),
 		before(lookUp, `	// It is in the UTS namespace, as the hostname is. uts_namespaces(7)
 	if err := unix.Setdomainname([]byte(*domainname)); err != nil {
-		return exitFailed, fmt.Errorf("set domain name %q (at most 64 bytes): %w", *domainname, err)
+		return fmt.Errorf("set domain name %q (at most 64 bytes): %w", *domainname, err)
 	}
 `),
 	)},
@@ -95,17 +103,19 @@ var domainname = pflag.String("domainname", "(none)", "NIS domain name of the co
 var withInit = pflag.Bool("init", false, "process 1 waits for orphans, and the command is another process")
 
 `),
-		[]string{"	notify()\n", "	signals := notify()\n"},
-		before("\n	err = unix.Exec(", `	if *withInit {
-		return waitForAll(path, signals)
+		before(lookUp, `	if *withInit {
+		return waitForAll()
 	}
 `),
-		before(afterChild, `// waitForAll is what we do as process 1 while another is the command. A process whose parent has ended becomes our child, and
+		before(childComment, `// waitForAll is what we do as process 1 while another is the command. A process whose parent has ended becomes our child, and
 // stays a zombie until we have waited for it. wait(2)
-func waitForAll(path string, signals chan os.Signal) (int, error) {
-	cmd := exec.Cmd{Path: path, Args: pflag.Args(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+func waitForAll() error {
+	signals := notify()
+	cmd := exec.Command(pflag.Arg(0), pflag.Args()[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
-		return exitNoCommand(err), err
+		// This fails in the same way, and knows the exit status.
+		return become(pflag.Args())
 	}
 	// What is typed reaches the process group of the command. We leave it, or the command would get that from us again. setpgid(2)
 	unix.Setpgid(0, 0)
@@ -121,11 +131,11 @@ func waitForAll(path string, signals chan os.Signal) (int, error) {
 		pid, err := unix.Wait4(-1, &status, 0, nil)
 		switch {
 		case err != nil && err != unix.EINTR:
-			return exitFailed, fmt.Errorf("wait: %w", err)
+			return fmt.Errorf("wait: %w", err)
 		case pid == cmd.Process.Pid && status.Signaled():
-			return 128 + int(status.Signal()), nil
+			return exit{nil, 128 + int(status.Signal())}
 		case pid == cmd.Process.Pid:
-			return status.ExitStatus(), nil
+			return exit{nil, status.ExitStatus()}
 		}
 	}
 }
@@ -138,10 +148,10 @@ var user = pflag.String("user", "0:0", "user and group of the command, as UID or
 
 `),
 		before(lookUp, `	if err := changeUser(); err != nil {
-		return exitFailed, err
+		return err
 	}
 `),
-		before(afterChild, `// changeUser comes when all that needs root is done: capabilities go with the user. The groups go first, as they take root too.
+		before(childComment, `// changeUser comes when all that needs root is done: capabilities go with the user. The groups go first, as they take root too.
 // capabilities(7)
 func changeUser() error {
 	user, group, found := strings.Cut(*user, ":")
@@ -168,15 +178,15 @@ func changeUser() error {
 }
 
 `),
-		before("	\"strings\"\n", "	\"strconv\"\n"),
+		importing("strconv", "strings"),
 	)},
 	{"close-on-exec", slices.Concat(
-		after(childReady, `	// The caller may have left more open, and a directory of the host is a way out of the root directory. close_range(2)
+		before(lookUp, `	// The caller may have left more open, and a directory of the host is a way out of the root directory. close_range(2)
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return exitFailed, fmt.Errorf("close what the caller left open: %w", err)
+		return fmt.Errorf("close what the caller left open: %w", err)
 	}
 `),
-		before("	\"os\"\n", "	\"math\"\n"),
+		importing("math"),
 	)},
 	{"--volume SRC:DST", slices.Concat(
 		before(mainFunction, `// It is the same directory in both, for writing too.
@@ -185,14 +195,14 @@ var volumes = pflag.StringArray("volume", nil, "directory of the host to show in
 `),
 		before("	if err := changeRoot(); err != nil {\n", `	trees, err := openVolumes()
 	if err != nil {
-		return exitFailed, err
+		return err
 	}
 `),
 		before(lookUp, `	if err := mountVolumes(trees); err != nil {
-		return exitFailed, err
+		return err
 	}
 `),
-		before(afterChild, `// openVolumes takes hold of the directories while the host is in sight, as mounts that are nowhere yet. open_tree(2)
+		before(childComment, `// openVolumes takes hold of the directories while the host is in sight, as mounts that are nowhere yet. open_tree(2)
 func openVolumes() (trees []int, err error) {
 	for _, volume := range *volumes {
 		source, target, _ := strings.Cut(volume, ":")
@@ -223,16 +233,17 @@ func mountVolumes(trees []int) error {
 }
 
 `),
+		importing("path/filepath", "strings"),
 	)},
 	{"pivot_root in place of chroot", []string{
-		`// changeRoot makes the root file system the root directory, from which commands are looked up from now on. chroot(2)
+		`// changeRoot makes the root file system the root directory. From here on, every path starts there. chroot(2)
 func changeRoot() error {
 	if err := unix.Chroot(*rootfs); err != nil {
 		return fmt.Errorf("chroot %s: %w", *rootfs, err)
 	}
-	// The directory that we are in is still the host's.
-`, `// changeRoot makes the root file system the root directory, from which commands are looked up from now on, and leaves nothing
-// else in the mount namespace: there is no way back. pivot_root(2)
+	// chroot leaves the working directory where it was: outside.
+`, `// changeRoot makes the root file system the root directory, and leaves nothing else in the mount namespace: there is no way back.
+// pivot_root(2)
 func changeRoot() error {
 	// The new root has to be a mount.
 	if err := unix.Mount(*rootfs, *rootfs, "", unix.MS_BIND, ""); err != nil {
@@ -257,10 +268,10 @@ var cpuset = pflag.String("cpuset", "", "processors that the command can run on,
 
 `),
 		before("	if err := changeRoot(); err != nil {\n", `	if err := limitProcessors(); err != nil {
-		return exitFailed, err
+		return err
 	}
 `),
-		before(afterChild, `// limitProcessors is for us, and what we start. The kernel drops processors that there are not, so we look before.
+		before(childComment, `// limitProcessors is for us, and what we start. The kernel drops processors that there are not, so we look before.
 // sched_setaffinity(2)
 func limitProcessors() error {
 	if !pflag.CommandLine.Changed("cpuset") {
@@ -291,13 +302,13 @@ func limitProcessors() error {
 }
 
 `),
-		before("	\"strings\"\n", "	\"strconv\"\n"),
+		importing("strconv", "strings"),
 	)},
 	{"a line about memory", slices.Concat(
-		after("	defer removeCgroups(id)\n", "	defer reportOutOfMemory(id)\n"),
+		after("	defer removeCgroups()\n", "	defer reportOutOfMemory()\n"),
 		before("// removeCgroups tries again", `// reportOutOfMemory reads how many processes the kernel has killed for the memory of their cgroup. cgroups(7)
-func reportOutOfMemory(id string) {
-	for _, file := range []string{"memory/container-workshop-" + id + "/memory.oom_control", "container-workshop-" + id + "/memory.events"} {
+func reportOutOfMemory() {
+	for _, file := range []string{"memory/container-workshop-" + containerID + "/memory.oom_control", "container-workshop-" + containerID + "/memory.events"} {
 		counts, _ := os.ReadFile("/sys/fs/cgroup/" + file)
 		_, killed, _ := strings.Cut(string(counts), "oom_kill ")
 		n := 0
@@ -309,6 +320,7 @@ func reportOutOfMemory(id string) {
 }
 
 `),
+		importing("path/filepath", "strings"),
 	)},
 	{"--tmpfs more than once", []string{
 		"*tmpfs", "dir",
@@ -316,41 +328,42 @@ func reportOutOfMemory(id string) {
 		`tmpfs = pflag.StringArray("tmpfs", []string{"/mytemp"}, "directory for temporary files, in memory and 16m at most (can be repeated)")`,
 		"func mountTmpfs() error {", "func mountTmpfs(dir string) error {",
 		`	if err := mountTmpfs(); err != nil {
-		return exitFailed, err
+		return err
 	}
 `, `	for _, dir := range *tmpfs {
 		if err := mountTmpfs(dir); err != nil {
-			return exitFailed, err
+			return err
 		}
 	}
 `,
 	}},
 	{"exec PID COMMAND", slices.Concat(
-		after(`args[0] == "run" || args[0] == "child"`, ` || args[0] == "exec"`),
-		after(`		status, err = child()
-`, `	case verb == "exec":
-		status, err = execute()
-`),
-		before("// notify returns the signals", `// execute runs a command in a container that is there, next to the command of that, whose PID on the host comes first.
-func execute() (int, error) {
+		[]string{mainFunction, `func main() {
+	// dispatch knows run and child. An exec is a run of another kind.
+	if len(os.Args) > 1 && os.Args[1] == "exec" {
+		os.Args[1] = "run"
+		dispatch(execute, child)
+	}
+	dispatch(run, child)
+}
+`},
+		before(childComment, `// execute runs a command in a container that is there, next to the command of that, whose PID on the host comes first.
+func execute() error {
 	pid, err := strconv.Atoi(pflag.Arg(0))
 	if err != nil || pflag.NArg() < 2 {
-		return exitFailed, fmt.Errorf("want %s exec PID COMMAND [ARG ...]", os.Args[0])
+		return fmt.Errorf("want %s exec PID COMMAND [ARG ...]", os.Args[0])
 	}
 	if err := joinContainer(pid); err != nil {
-		return exitFailed, err
+		return err
 	}
-	path, err := exec.LookPath(pflag.Arg(1))
-	if err != nil {
-		return exitNoCommand(err), err
-	}
-
 	defer takeTerminalBack()
 	signals := notify()
 	// No parent-death signal: to a process in another PID namespace its parent has no number, which Go takes for dead.
-	cmd := exec.Cmd{Path: path, Args: pflag.Args()[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	cmd := exec.Command(pflag.Arg(1), pflag.Args()[2:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
-		return exitNoCommand(err), err
+		// This fails in the same way, and knows the exit status.
+		return become(pflag.Args()[1:])
 	}
 	go func() {
 		for sig := range signals {
@@ -361,7 +374,7 @@ func execute() (int, error) {
 		}
 	}()
 	cmd.Wait()
-	return exitStatus(cmd.ProcessState, 0), nil
+	return exitStatus(cmd.ProcessState, 0)
 }
 
 // joinContainer takes our thread to where a process is: its cgroups, namespaces and root directory. What says where that is has
@@ -406,7 +419,7 @@ func joinContainer(pid int) error {
 }
 
 `),
-		before("	\"strings\"\n", "	\"strconv\"\n"),
+		importing("strconv", "strings"),
 	)},
 }
 

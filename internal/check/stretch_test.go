@@ -122,9 +122,10 @@ func TestStretchHasTwoExercisesForEachStep(t *testing.T) {
 func TestSolutionsAreFormatted(t *testing.T) {
 	steps(t)
 	for _, s := range solutions {
-		_, text := s.variant(t).source(t)
-		formatted, err := format.Source([]byte(text))
-		require.NoError(t, err, s.exercise)
-		assert.Equal(t, string(formatted), text, s.exercise)
+		for _, text := range s.variant(t).sources(t) {
+			formatted, err := format.Source([]byte(text))
+			require.NoError(t, err, s.exercise)
+			assert.Equal(t, string(formatted), text, s.exercise)
+		}
 	}
 }
