@@ -105,7 +105,7 @@ var mutants = []mutant{
 		[]string{"swap is no way around"}},
 	{"no process limit", []string{`{"pids/", "pids.max", fmt.Sprint(*pids)}`, `{"pids/", "pids.max", "max"}`, `{"", "pids.max", fmt.Sprint(*pids)}`, `{"", "pids.max", "max"}`},
 		[]string{"more processes", "--pids is the limit"}},
-	{"half the CPU limit", []string{"*cpus * 100_000", "*cpus * 50_000"},
+	{"half the CPU limit", []string{"*cpus*100_000", "*cpus*50_000"},
 		[]string{"--cpus limits"}},
 	{"cgroup not entered", []string{`{"cgroup.procs", "0"}`, `{s[1], s[2]}`},
 		[]string{"never outside", "takes more memory", "more processes"}},
