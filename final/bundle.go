@@ -27,14 +27,14 @@ type bundle struct {
 }
 
 func (b *bundle) addFlags(set *pflag.FlagSet) {
-	set.StringVarP(&b.dir, "bundle", "b", "", "directory with config.json (default: the working directory)")
-	set.StringVarP(&b.config, "config", "f", "config.json", "file with the configuration, if it has another name")
-	set.StringVar(&b.pidFile, "pid-file", "", "file to write the number of process 1 to")
-	set.StringVar(&b.consoleSocket, "console-socket", "", "socket that gets the terminal")
-	set.StringVar(&b.pidfdSocket, "pidfd-socket", "", "socket that gets a descriptor of process 1")
-	set.BoolVar(&b.noPivot, "no-pivot", false, "change the root on an initramfs, in a way that is not safe")
-	set.BoolVar(&b.noNewKeyring, "no-new-keyring", false, "leave the container the caller's session keyring")
-	set.IntVar(&b.preserveFDs, "preserve-fds", 0, "how many descriptors, from 3 on, the command gets")
+	set.StringVarP(&b.dir, "bundle", "b", "", "bundle `DIR`, with config.json (default: the working directory)")
+	set.StringVarP(&b.config, "config", "f", "config.json", "read the configuration from `FILE`")
+	set.StringVar(&b.pidFile, "pid-file", "", "write the PID of process 1 to `FILE`")
+	set.StringVar(&b.consoleSocket, "console-socket", "", "send the terminal to this Unix `SOCKET`")
+	set.StringVar(&b.pidfdSocket, "pidfd-socket", "", "send a pidfd of process 1 to this Unix `SOCKET`")
+	set.BoolVar(&b.noPivot, "no-pivot", false, "change the root directory without pivot_root, on an initramfs: this is less secure")
+	set.BoolVar(&b.noNewKeyring, "no-new-keyring", false, "keep the caller's session keyring")
+	set.IntVar(&b.preserveFDs, "preserve-fds", 0, "pass `N` open descriptors to the command, from 3 on")
 }
 
 // request reads the configuration, and refuses what is wrong with it before anything is made.

@@ -5,8 +5,8 @@ package main
 import "container-workshop/final/container"
 
 func remove(root string, args []string) (int, error) {
-	set := flags("delete", "[--force] ID", "remove a container that has ended")
-	force := set.BoolP("force", "f", false, "kill it if it is running")
+	set := flags("delete", "[--force] ID", "delete a container that has ended")
+	force := set.BoolP("force", "f", false, "kill the container first if it is running")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}

@@ -34,17 +34,17 @@ type execution struct {
 
 func parseExec(args []string) (id string, e *execution, err error) {
 	e = new(execution)
-	set := flags("exec", "[flags] ID COMMAND [ARG ...]", "run a command in a container that is running")
+	set := flags("exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container")
 	oci.AddExecFlags(set, &e.options)
-	set.BoolVarP(&e.interactive, "interactive", "i", true, "standard input is the command's")
-	set.BoolVarP(&e.detach, "detach", "d", false, "leave the command running")
-	set.StringVarP(&e.process, "process", "p", "", "JSON file with a process of the specification, for COMMAND")
-	set.StringVar(&e.pidFile, "pid-file", "", "file to write the number of the process to")
-	set.StringVar(&e.consoleSocket, "console-socket", "", "socket that gets the terminal")
-	set.StringVar(&e.pidfdSocket, "pidfd-socket", "", "socket that gets a descriptor of the process")
-	set.StringArrayVar(&e.cgroups, "cgroup", nil, "[CONTROLLER:]PATH of a cgroup for the process, below that of the container")
-	set.IntVar(&e.preserveFDs, "preserve-fds", 0, "how many descriptors, from 3 on, the command gets")
-	set.BoolVar(&e.ignorePaused, "ignore-paused", false, "wait where the container is paused, until it is resumed")
+	set.BoolVarP(&e.interactive, "interactive", "i", true, "pass standard input to the command")
+	set.BoolVarP(&e.detach, "detach", "d", false, "return as soon as the command runs")
+	set.StringVarP(&e.process, "process", "p", "", "JSON `FILE` with the process, as in the OCI specification, in place of COMMAND")
+	set.StringVar(&e.pidFile, "pid-file", "", "write the PID of the command to `FILE`")
+	set.StringVar(&e.consoleSocket, "console-socket", "", "send the terminal to this Unix `SOCKET`")
+	set.StringVar(&e.pidfdSocket, "pidfd-socket", "", "send a pidfd of the command to this Unix `SOCKET`")
+	set.StringArrayVar(&e.cgroups, "cgroup", nil, "cgroup for the command, below the container's: `[CONTROLLER:]PATH`")
+	set.IntVar(&e.preserveFDs, "preserve-fds", 0, "pass `N` open descriptors to the command, from 3 on")
+	set.BoolVar(&e.ignorePaused, "ignore-paused", false, "if the container is paused, wait until somebody resumes it")
 	if err := parse(set, args, 1, -1); err != nil {
 		return "", nil, err
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 func features(_ string, args []string) (int, error) {
-	set := flags("features", "", "print what this runtime can do, as JSON")
+	set := flags("features", "", "print the features of this runtime as JSON")
 	if err := parse(set, args, 0, 0); err != nil {
 		return container.StatusFailed, err
 	}

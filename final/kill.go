@@ -13,10 +13,10 @@ import (
 )
 
 func kill(root string, args []string) (int, error) {
-	set := flags("kill", "[--all] ID [SIGNAL]", "send a signal to the command of a container, SIGTERM if none is named")
+	set := flags("kill", "[--all] ID [SIGNAL]", "send a signal to the command of a container (default: TERM)")
 	// Behind the ID is the signal, be it a wrong one such as -1.
 	set.SetInterspersed(false)
-	all := set.BoolP("all", "a", false, "send it to all processes of the container")
+	all := set.BoolP("all", "a", false, "send the signal to all processes of the container")
 	if err := parse(set, args, 1, 2); err != nil {
 		return container.StatusFailed, err
 	}

@@ -16,10 +16,10 @@ import (
 func showLogs(root string, args []string) (int, error) {
 	set := flags("logs", "[flags] ID", "print the output of a detached container")
 	o := logs.Options{Tail: -1}
-	set.BoolVarP(&o.Follow, "follow", "f", false, "go on until the container ends")
+	set.BoolVarP(&o.Follow, "follow", "f", false, "wait for new lines until the container ends")
 	set.BoolVarP(&o.Timestamps, "timestamps", "t", false, "show when each line was printed")
-	tail := set.StringP("tail", "n", "all", "how many lines to show, from the end of what is there")
-	since := set.String("since", "", "leave out what is older: a time such as 2026-11-28T18:00:00Z,\nseconds since 1970, or a duration such as 10m")
+	tail := set.StringP("tail", "n", "all", "show only the last `N` lines")
+	since := set.String("since", "", "show only lines since `TIME`, such as 2026-11-28T18:00:00Z,\nseconds since 1970, or a duration such as 10m")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}

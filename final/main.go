@@ -42,20 +42,20 @@ type verb struct {
 var verbs = []verb{
 	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand, container.StatusFailed, true, false},
 	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute, 255, true, false},
-	{"list", "[flags]", "list the containers", list, 1, false, false},
-	{"state", "ID", "print the state of a container, as JSON", state, 1, false, false},
+	{"list", "[flags]", "list containers", list, 1, false, false},
+	{"state", "ID", "print the state of a container as JSON", state, 1, false, false},
 	{"ps", "[flags] ID [OPTION ...]", "list the processes of a container", ps, 1, false, false},
 	{"logs", "[flags] ID", "print the output of a detached container", showLogs, 1, false, false},
-	{"kill", "[--all] ID [SIGNAL]", "send a signal, TERM by default", kill, 1, false, false},
-	{"delete", "[--force] ID", "remove a container that has ended", remove, 1, false, false},
-	{"pause", "ID", "stop the processes of a container, until resume", pause, 1, false, false},
-	{"resume", "ID", "let them go on", resume, 1, false, false},
+	{"kill", "[--all] ID [SIGNAL]", "send a signal to a container (default: TERM)", kill, 1, false, false},
+	{"delete", "[--force] ID", "delete a container that has ended", remove, 1, false, false},
+	{"pause", "ID", "pause the processes of a container", pause, 1, false, false},
+	{"resume", "ID", "resume the processes of a paused container", resume, 1, false, false},
 	{"update", "[flags] ID", "change the limits of a container", update, 1, false, false},
-	{"events", "[flags] ID", "print what a container takes", events, 1, false, false},
-	{"spec", "[flags]", "write a config.json to begin with", spec, 1, false, true},
-	{"create", "[flags] ID", "make a container from a bundle", create, 1, false, false},
-	{"start", "ID", "let a created container run", startHeld, 1, false, false},
-	{"features", "", "print what this runtime can do, as JSON", features, 1, false, true},
+	{"events", "[flags] ID", "print the resource usage of a container", events, 1, false, false},
+	{"spec", "[flags]", "write a sample config.json", spec, 1, false, true},
+	{"create", "[flags] ID", "create a container from a bundle", create, 1, false, false},
+	{"start", "ID", "start the command of a created container", startHeld, 1, false, false},
+	{"features", "", "print the features of this runtime as JSON", features, 1, false, true},
 	{"checkpoint", "ID", "not supported", unsupported("checkpoint"), 1, false, true},
 	{"restore", "ID", "not supported", unsupported("restore"), 1, false, true},
 }
@@ -135,12 +135,12 @@ func globalFlags(root *string) *pflag.FlagSet {
 	set := pflag.NewFlagSet("final", pflag.ContinueOnError)
 	set.SetInterspersed(false)
 	set.Usage = func() { usage(set) }
-	set.StringVar(root, "root", *root, "directory with the state of containers")
-	set.StringVar(&global.log, "log", "", "file for errors and warnings, besides standard error")
-	set.StringVar(&global.logFormat, "log-format", "text", "format of the log: text or json")
-	set.BoolVar(&global.debug, "debug", false, "log what is done, too")
-	set.BoolVar(&global.systemdCgroup, "systemd-cgroup", false, "have systemd make the cgroups: SLICE:PREFIX:NAME")
-	set.StringVar(&global.rootless, "rootless", "auto", "true, false or auto; it changes nothing: root is needed")
+	set.StringVar(root, "root", *root, "keep the state of containers in `DIR`")
+	set.StringVar(&global.log, "log", "", "also write errors and warnings to `FILE`")
+	set.StringVar(&global.logFormat, "log-format", "text", "log `FORMAT`: text or json")
+	set.BoolVar(&global.debug, "debug", false, "also log what final does")
+	set.BoolVar(&global.systemdCgroup, "systemd-cgroup", false, "let systemd make the cgroups; linux.cgroupsPath is SLICE:PREFIX:NAME")
+	set.StringVar(&global.rootless, "rootless", "auto", "true, false or auto: has no effect, final always needs root")
 	set.BoolVarP(&global.version, "version", "v", false, "print the version")
 	addOthersFlags(set)
 	return set
@@ -237,7 +237,7 @@ func usage(global *pflag.FlagSet) {
 	for _, v := range verbs {
 		fmt.Printf("   %-10s %-29s %s\n", v.name, verbOf(v.name, nil).args, verbOf(v.name, nil).about)
 	}
-	fmt.Printf("\nFLAGS:\n%s\nEach command has --help.\n", global.FlagUsages())
+	fmt.Printf("\nFLAGS:\n%s\nEach command has its own --help.\n", global.FlagUsages())
 }
 
 // flags makes the set of flags of a verb. They may stand behind the ID.

@@ -16,10 +16,10 @@ import (
 )
 
 func ps(root string, args []string) (int, error) {
-	set := flags("ps", "[flags] ID [OPTION ...]", "list the processes of a container, with the host's numbers, as ps does with the options")
+	set := flags("ps", "[flags] ID [OPTION ...]", "list the processes of a container, with their PIDs on the host; OPTIONs are those of ps(1)")
 	// Flags behind the ID are for ps(1).
 	set.SetInterspersed(false)
-	format := set.StringP("format", "f", "table", "table or json")
+	format := set.StringP("format", "f", "table", "output `FORMAT`: table or json")
 	if err := parse(set, args, 1, -1); err != nil {
 		return container.StatusFailed, err
 	}

@@ -19,9 +19,9 @@ type bundleRunning struct {
 func (b *bundleRunning) flags() *pflag.FlagSet {
 	set := flags("run", "[flags] ID", "run a container from a bundle")
 	b.addFlags(set)
-	set.BoolVarP(&b.detach, "detach", "d", false, "leave the container running")
-	set.BoolVar(&b.keep, "keep", false, "keep the state when the container has ended")
-	set.Bool("no-subreaper", false, "ignored: nobody becomes a child of ours")
+	set.BoolVarP(&b.detach, "detach", "d", false, "return as soon as the container runs")
+	set.BoolVar(&b.keep, "keep", false, "keep the container when it has ended, until delete")
+	set.Bool("no-subreaper", false, "ignored: final is never a subreaper")
 	return set
 }
 

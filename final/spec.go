@@ -20,9 +20,9 @@ import (
 
 // spec writes a configuration to start from.
 func spec(_ string, args []string) (int, error) {
-	set := flags("spec", "[--bundle DIR] [--rootless]", "write a config.json to start from")
-	bundle := set.StringP("bundle", "b", ".", "directory of the bundle, in which rootfs is to be")
-	rootless := set.Bool("rootless", false, "for a caller who is not root")
+	set := flags("spec", "[--bundle DIR] [--rootless]", "write a sample config.json")
+	bundle := set.StringP("bundle", "b", ".", "bundle `DIR`")
+	rootless := set.Bool("rootless", false, "write a configuration for callers who are not root")
 	if err := parse(set, args, 0, 0); err != nil {
 		return container.StatusFailed, err
 	}

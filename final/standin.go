@@ -21,7 +21,7 @@ func standsIn() bool { return slices.Contains([]string{"runc", "crun"}, name()) 
 
 // addOthersFlags adds global flags that only crun has. cgroupManager is for [checkManager].
 func addOthersFlags(set *pflag.FlagSet) {
-	set.StringVar(&global.cgroupManager, "cgroup-manager", "", "cgroupfs or systemd: the same as --systemd-cgroup")
+	set.StringVar(&global.cgroupManager, "cgroup-manager", "", "cgroupfs, or systemd, which is the same as --systemd-cgroup")
 	_ = set.MarkHidden("cgroup-manager")
 }
 

@@ -17,7 +17,7 @@ import (
 func update(root string, args []string) (int, error) {
 	set := flags("update", "[flags] ID", "change the limits of a container")
 	resources := new(specs.LinuxResources)
-	file := set.StringP("resources", "r", "", "JSON file with resources of the specification, - for standard input")
+	file := set.StringP("resources", "r", "", "JSON `FILE` with the limits, as in the OCI specification (- is standard input);\nthe other flags then have no effect")
 	oci.AddUpdateFlags(set, resources)
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err

@@ -39,13 +39,13 @@ type ExecOptions struct {
 // execFlags is the table, with the names that the callers of runc know.
 func execFlags(o *ExecOptions) []*flag {
 	return []*flag{
-		{name: "env", short: "e", arg: "KEY[=VALUE]", about: "variable; without a value it is the caller's", set: each(&o.Env, checkedVariable)},
+		{name: "env", short: "e", arg: "KEY[=VALUE]", about: "set a variable; KEY alone passes yours on", set: each(&o.Env, checkedVariable)},
 		{name: "workdir", short: "w", alias: "cwd", arg: "DIR", about: "working directory (default: the container's)", set: one(&o.Workdir, checkedWorkdir)},
-		{name: "user", short: "u", arg: "USER[:GROUP]", about: "user: name, number, or either with :group", set: one(&o.User, checkedUser)},
-		{name: "additional-gids", short: "g", arg: "GID", about: "additional group, a number", set: each(&o.Groups, parseID)},
-		{name: "tty", short: "t", about: "a terminal of its own", set: one(&o.Terminal, parseBool)},
+		{name: "user", short: "u", arg: "USER[:GROUP]", about: "user name or number, group name or number", set: one(&o.User, checkedUser)},
+		{name: "additional-gids", short: "g", arg: "GID", about: "number of an additional group", set: each(&o.Groups, parseID)},
+		{name: "tty", short: "t", about: "give the command a terminal of its own", set: one(&o.Terminal, parseBool)},
 		{name: "cap", short: "c", arg: "NAME", about: "add a capability", set: each(&o.Capabilities, checkedName)},
-		{name: "no-new-privs", about: "no program gains privileges", set: one(&o.NoNewPrivileges, pointer(parseBool))},
+		{name: "no-new-privs", about: "set no_new_privs: no program gains privileges", set: one(&o.NoNewPrivileges, pointer(parseBool))},
 		{name: "apparmor", arg: "PROFILE", about: "AppArmor profile", set: one(&o.AppArmor, checkedLabel)},
 		{name: "process-label", arg: "LABEL", about: "SELinux label", set: one(&o.SELinux, checkedLabel)},
 	}

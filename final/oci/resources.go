@@ -36,24 +36,24 @@ func updateFlags(r *specs.LinuxResources) []*flag {
 	m, c, p, b := new(specs.LinuxMemory), new(specs.LinuxCPU), new(specs.LinuxPids), new(specs.LinuxBlockIO)
 	memory, cpu := section(&r.Memory, m), section(&r.CPU, c)
 	return []*flag{
-		{name: "memory", arg: "SIZE", about: "memory: bytes, or with k, m or g; -1 is no limit", set: memory(one(&m.Limit, pointer(parseLimit)))},
-		{name: "memory-swap", arg: "SIZE", about: "memory and swap together; -1 is no limit", set: memory(one(&m.Swap, pointer(parseLimit)))},
-		{name: "memory-reservation", arg: "SIZE", about: "memory that stays when it is short; -1 is no limit", set: memory(one(&m.Reservation, pointer(parseLimit)))},
-		{name: "kernel-memory", arg: "SIZE", about: "ignored, as newer kernels do", set: ignore},
-		{name: "kernel-memory-tcp", arg: "SIZE", about: "ignored, as newer kernels do", set: ignore},
-		{name: "pids-limit", arg: "N", about: "processes and threads; -1 is no limit", set: section(&r.Pids, p)(one(&p.Limit, pointer(parsePidsLimit)))},
+		{name: "memory", arg: "SIZE", about: "memory: bytes, or with k, m or g; -1 means no limit", set: memory(one(&m.Limit, pointer(parseLimit)))},
+		{name: "memory-swap", arg: "SIZE", about: "memory and swap together; -1 means no limit", set: memory(one(&m.Swap, pointer(parseLimit)))},
+		{name: "memory-reservation", arg: "SIZE", about: "memory that the container keeps when the host runs short;\n-1 means no limit", set: memory(one(&m.Reservation, pointer(parseLimit)))},
+		{name: "kernel-memory", arg: "SIZE", about: "ignored: newer kernels have no such limit", set: ignore},
+		{name: "kernel-memory-tcp", arg: "SIZE", about: "ignored: newer kernels have no such limit", set: ignore},
+		{name: "pids-limit", arg: "N", about: "number of processes and threads; -1 means no limit", set: section(&r.Pids, p)(one(&p.Limit, pointer(parsePidsLimit)))},
 
-		{name: "cpu-share", arg: "N", about: "weight against other containers (1024 is normal)", set: cpu(one(&c.Shares, pointer(parseShares)))},
-		{name: "cpu-quota", arg: "USEC", about: "CPU time in each period; -1 is no limit", set: cpu(one(&c.Quota, pointer(parseQuota)))},
+		{name: "cpu-share", arg: "N", about: "weight for CPU time against other containers; 1024 is normal", set: cpu(one(&c.Shares, pointer(parseShares)))},
+		{name: "cpu-quota", arg: "USEC", about: "CPU time in each period; -1 means no limit", set: cpu(one(&c.Quota, pointer(parseQuota)))},
 		{name: "cpu-period", arg: "USEC", about: "length of a period", set: cpu(one(&c.Period, pointer(parseMicroseconds)))},
-		{name: "cpu-burst", arg: "USEC", about: "CPU time that can be saved for later", set: cpu(one(&c.Burst, pointer(parseMicroseconds)))},
-		{name: "cpu-rt-period", arg: "USEC", about: "length of a period of realtime processes", set: cpu(one(&c.RealtimePeriod, pointer(parseMicroseconds)))},
-		{name: "cpu-rt-runtime", arg: "USEC", about: "CPU time of realtime processes in each period; -1 is\nno limit", set: cpu(one(&c.RealtimeRuntime, pointer(parseQuota)))},
-		{name: "cpu-idle", arg: "0|1", about: "1: run only when nobody else does", set: cpu(one(&c.Idle, pointer(parseIdle)))},
-		{name: "cpuset-cpus", arg: "LIST", about: "processors, such as 0-3,5", set: cpu(one(&c.Cpus, checkedCpuset))},
-		{name: "cpuset-mems", arg: "LIST", about: "memory nodes, such as 0", set: cpu(one(&c.Mems, checkedCpuset))},
+		{name: "cpu-burst", arg: "USEC", about: "unused CPU time that a later period may use", set: cpu(one(&c.Burst, pointer(parseMicroseconds)))},
+		{name: "cpu-rt-period", arg: "USEC", about: "length of a period for realtime processes", set: cpu(one(&c.RealtimePeriod, pointer(parseMicroseconds)))},
+		{name: "cpu-rt-runtime", arg: "USEC", about: "CPU time of realtime processes in each period;\n-1 means no limit", set: cpu(one(&c.RealtimeRuntime, pointer(parseQuota)))},
+		{name: "cpu-idle", arg: "0|1", about: "1: run only when no other process wants the CPU", set: cpu(one(&c.Idle, pointer(parseIdle)))},
+		{name: "cpuset-cpus", arg: "LIST", about: "processors that the container may use, such as 0-3,5", set: cpu(one(&c.Cpus, checkedCpuset))},
+		{name: "cpuset-mems", arg: "LIST", about: "memory nodes that the container may use, such as 0", set: cpu(one(&c.Mems, checkedCpuset))},
 
-		{name: "blkio-weight", arg: "N", about: "weight for input and output: 10 to 1000", set: section(&r.BlockIO, b)(one(&b.Weight, pointer(parseWeight)))},
+		{name: "blkio-weight", arg: "N", about: "weight for disk input and output: 10 to 1000", set: section(&r.BlockIO, b)(one(&b.Weight, pointer(parseWeight)))},
 	}
 }
 
