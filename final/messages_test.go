@@ -123,7 +123,7 @@ func TestBadInputIsRefusedBeforeAnythingIsMade(t *testing.T) {
 		{[]string{"--tmpfs", "/proc"}, []string{"/proc", "kernel's"}},
 		{[]string{"--tmpfs", "/x:sise=1"}, []string{"sise=1", "size="}},
 		{[]string{"--device", "/dev/no-such-device"}, []string{"/dev/no-such-device", "no such device"}},
-		{[]string{"--device", file("plain", "")}, []string{"plain", "no device", "--volume"}},
+		{[]string{"--device", file("plain", "")}, []string{"plain", "not a device", "--volume"}},
 		{[]string{"--device", "/dev/null:/dev/x:rq"}, []string{`"rq"`}},
 		{[]string{"--cap-add", "NET_ADMNI"}, []string{"NET_ADMNI", "NET_ADMIN"}},
 		{[]string{"--cap-drop", "CHWON"}, []string{"CHWON", "CHOWN"}},

@@ -31,7 +31,7 @@ func parseDevice(text string) (Device, error) {
 		parts = []string{parts[0], parts[0], parts[1]}
 	}
 	if len(parts) > 3 || !strings.HasPrefix(parts[0], "/") {
-		return device, errors.New("want SRC, SRC:DST or SRC:DST:rwm, absolute paths, such as /dev/fuse")
+		return device, errors.New("must be SRC, SRC:DST or SRC:DST:rwm, with absolute paths, such as /dev/fuse")
 	}
 	if err := plain(device.Source); err != nil {
 		return device, err
@@ -44,7 +44,7 @@ func parseDevice(text string) (Device, error) {
 		device.Access = parts[2]
 	}
 	if !isAccess(device.Access) {
-		return device, fmt.Errorf("access %q: want r, w and m (mknod), each once at most", device.Access)
+		return device, fmt.Errorf("access %q: must be made of r, w and m (mknod), each at most once", device.Access)
 	}
 	var err error
 	device.Target, err = checkedTarget(target)
@@ -83,7 +83,7 @@ func newDevices(o *Options, host *Host) ([]specs.LinuxDevice, []specs.LinuxDevic
 func newDevice(device Device, host *Host) (specs.LinuxDevice, error) {
 	stat, err := host.Stat(device.Source)
 	if errors.Is(err, fs.ErrNotExist) {
-		return specs.LinuxDevice{}, errors.New("there is no such device on the host (ls -l /dev)")
+		return specs.LinuxDevice{}, errors.New("the host has no such device (see ls -l /dev)")
 	}
 	if err != nil {
 		return specs.LinuxDevice{}, err
@@ -95,7 +95,7 @@ func newDevice(device Device, host *Host) (specs.LinuxDevice, error) {
 	case unix.S_IFBLK:
 		node.Type = "b"
 	default:
-		return node, errors.New("it is no device (for files and directories there is --volume)")
+		return node, errors.New("not a device (use --volume for files and directories)")
 	}
 	node.Major, node.Minor = int64(unix.Major(uint64(stat.Rdev))), int64(unix.Minor(uint64(stat.Rdev)))
 	mode := os.FileMode(stat.Mode & 0o777)

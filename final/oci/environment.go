@@ -22,7 +22,7 @@ const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 func checkedVariable(text string) (string, error) {
 	key, value, _ := strings.Cut(text, "=")
 	if key == "" || strings.ContainsRune(key+value, 0) {
-		return "", errors.New("want KEY=VALUE, or KEY for a variable of the caller's")
+		return "", errors.New("must be KEY=VALUE, or KEY to pass your own variable on")
 	}
 	return text, nil
 }
@@ -100,7 +100,7 @@ func lastOfEach(env []string) []string {
 func readEnvFile(name string, open func(name string) (io.ReadCloser, error)) ([]string, error) {
 	file, err := open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("there is no such file")
+		return nil, errors.New("no such file")
 	}
 	if err != nil {
 		return nil, err
@@ -111,11 +111,11 @@ func readEnvFile(name string, open func(name string) (io.ReadCloser, error)) ([]
 		return nil, err
 	}
 	if len(data) > maxEnvFile {
-		return nil, errors.New("want a file of 1 MiB at most")
+		return nil, errors.New("must be at most 1 MiB")
 	}
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	if !utf8.ValidString(text) {
-		return nil, errors.New("want UTF-8 text")
+		return nil, errors.New("must be UTF-8 text")
 	}
 	var variables []string
 	for i, line := range strings.Split(text, "\n") {
@@ -125,7 +125,7 @@ func readEnvFile(name string, open func(name string) (io.ReadCloser, error)) ([]
 		}
 		key, _, _ := strings.Cut(line, "=")
 		if _, err := checkedVariable(line); err != nil || strings.ContainsAny(key, " \t") {
-			return nil, fmt.Errorf("line %d: want KEY=VALUE, or KEY for a variable of the caller's, without spaces in KEY", i+1)
+			return nil, fmt.Errorf("line %d: must be KEY=VALUE, or KEY to pass your own variable on, without spaces in KEY", i+1)
 		}
 		variables = append(variables, line)
 	}

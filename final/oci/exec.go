@@ -68,7 +68,7 @@ func checkedName(text string) (string, error) {
 
 func checkedLabel(text string) (string, error) {
 	if text == "" {
-		return "", errors.New("want a label")
+		return "", errors.New("must not be empty")
 	}
 	return text, plain(text)
 }
@@ -94,7 +94,7 @@ func Exec(spec *specs.Spec, o *ExecOptions, args []string, host *Host) (*specs.P
 	process.Args, process.Terminal, process.ConsoleSize = args, o.Terminal, nil
 	if o.Workdir != "" {
 		if !path.IsAbs(o.Workdir) {
-			return nil, fmt.Errorf("--workdir %q: want an absolute path", o.Workdir)
+			return nil, fmt.Errorf("--workdir %q: must be an absolute path", o.Workdir)
 		}
 		process.Cwd = path.Clean(o.Workdir)
 	}

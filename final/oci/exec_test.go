@@ -105,7 +105,7 @@ func TestExecRefusals(t *testing.T) {
 		"--cap=ALL":                    "unknown capability",
 		"--no-new-privs=x":             "true or false",
 		"--tty=x":                      "true or false",
-		"--apparmor=":                  "want a label",
+		"--apparmor=":                  "must not be empty",
 		"--process-label=a\nb":         "control",
 		"--no-such-flag":               "unknown flag",
 		"--additional-gids=4294967295": "number from 0",
@@ -127,7 +127,7 @@ func TestLoadProcess(t *testing.T) {
 	for text, words := range map[string]string{
 		``:                             "end of JSON",
 		`{} {}`:                        "after top-level value",
-		`{"cwd": "/", "args": "sh"}`:   "args: want []string, not string",
+		`{"cwd": "/", "args": "sh"}`:   "args: must be []string, not string",
 		`null`:                         "process.args: missing",
 		`{"cwd": "/"}`:                 "process.args: missing",
 		`{"args": ["sh"]}`:             `process.cwd: ""`,

@@ -110,7 +110,7 @@ func pointer[T any](parse func(string) (T, error)) func(string) (*T, error) {
 func parseBool(text string) (bool, error) {
 	value, err := strconv.ParseBool(text)
 	if err != nil {
-		return false, errors.New("want true or false")
+		return false, errors.New("must be true or false")
 	}
 	return value, nil
 }

@@ -31,7 +31,7 @@ func ValidateID(id string) error {
 	if len(shown) > 40 {
 		shown = shown[:40] + "…"
 	}
-	return fmt.Errorf("container ID %q: want 1 to %d letters, digits and _.+-, and neither . nor - at the start", shown, maxID)
+	return fmt.Errorf("container ID %q: must be 1 to %d letters, digits and _.+-, and must not start with . or -", shown, maxID)
 }
 
 func checkedID(text string) (string, error) {

@@ -27,7 +27,7 @@ const (
 
 // parseSize returns the bytes of 64m, 1.5g, 10KiB or 1024. Units are powers of 1024. Zero is refused.
 func parseSize(text string) (int64, error) {
-	bad := errors.New("want a size above 0: bytes, or a number with k, m, g or t behind it, such as 64m")
+	bad := errors.New("must be a size above 0: a number of bytes, or a number followed by k, m, g or t, such as 64m")
 	end := len(text) - len(strings.TrimLeft(text, "0123456789."))
 	number, unit := text[:end], strings.ToLower(text[end:])
 	shift := 0
@@ -40,7 +40,7 @@ func parseSize(text string) (int64, error) {
 	whole, decimals, fractional := strings.Cut(number, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if errors.Is(err, strconv.ErrRange) || n >= math.MaxInt64>>shift {
-		return 0, errors.New("too large: want less than 8 EiB")
+		return 0, errors.New("too large: must be less than 8 EiB")
 	}
 	if err != nil || fractional && (shift == 0 || decimals == "") {
 		return 0, bad
@@ -62,7 +62,7 @@ func parseSize(text string) (int64, error) {
 func parseMemory(text string) (int64, error) {
 	n, err := parseSize(text)
 	if err == nil && n < minMemory {
-		err = fmt.Errorf("want %d bytes or more: one page of memory", minMemory)
+		err = fmt.Errorf("must be at least %d bytes, one page of memory", minMemory)
 	}
 	return n, err
 }
@@ -78,7 +78,7 @@ func parseLimit(text string) (int64, error) {
 func parsePids(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 || n > maxPids {
-		return 0, fmt.Errorf("want a number from 1 to %d", maxPids)
+		return 0, fmt.Errorf("must be a number from 1 to %d", maxPids)
 	}
 	return n, nil
 }
@@ -87,7 +87,7 @@ func parsePids(text string) (int64, error) {
 func parseCPUs(text string) (float64, error) {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || strings.Trim(text, "0123456789.") != "" || n < minCPUs || n > maxCPUs {
-		return 0, fmt.Errorf("want a number of processors, %g or more, such as 1 or 0.5", minCPUs)
+		return 0, fmt.Errorf("must be a number of processors, at least %g, such as 1 or 0.5", minCPUs)
 	}
 	return n, nil
 }
@@ -95,7 +95,7 @@ func parseCPUs(text string) (float64, error) {
 func parseShares(text string) (uint64, error) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n < minShares || n > maxShares {
-		return 0, fmt.Errorf("want a number from %d to %d", minShares, maxShares)
+		return 0, fmt.Errorf("must be a number from %d to %d", minShares, maxShares)
 	}
 	return n, nil
 }
@@ -103,7 +103,7 @@ func parseShares(text string) (uint64, error) {
 func parseOOMScoreAdj(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < -1000 || n > 1000 {
-		return 0, errors.New("want a number from -1000 to 1000")
+		return 0, errors.New("must be a number from -1000 to 1000")
 	}
 	return n, nil
 }
@@ -118,7 +118,7 @@ func checkedCpuset(text string) (string, error) {
 		from, err1 := strconv.ParseUint(first, 10, 16)
 		to, err2 := strconv.ParseUint(last, 10, 16)
 		if err1 != nil || err2 != nil || from > to {
-			return "", errors.New("want numbers and ranges, such as 0-3,5")
+			return "", errors.New("must be numbers and ranges, such as 0-3,5")
 		}
 	}
 	return text, nil
@@ -207,10 +207,10 @@ func parseUlimit(text string) (specs.POSIXRlimit, error) {
 		}
 	}
 	if !found {
-		return limit, errors.New("want NAME=SOFT[:HARD], such as nofile=1024:4096")
+		return limit, errors.New("must be NAME=SOFT[:HARD], such as nofile=1024:4096")
 	}
 	if limit.Type == "" {
-		return limit, fmt.Errorf("no limit %q: want one of %s", name, strings.Join(names, " "))
+		return limit, fmt.Errorf("unknown limit %q: must be one of %s", name, strings.Join(names, " "))
 	}
 	soft, hard, found := strings.Cut(values, ":")
 	if !found {
@@ -220,10 +220,10 @@ func parseUlimit(text string) (specs.POSIXRlimit, error) {
 	limit.Soft, err1 = parseRlimit(soft)
 	limit.Hard, err2 = parseRlimit(hard)
 	if err1 != nil || err2 != nil {
-		return limit, errors.New("want numbers from 0, or -1 for no limit")
+		return limit, errors.New("must be numbers from 0 up, or -1 for no limit")
 	}
 	if limit.Soft > limit.Hard {
-		return limit, errors.New("want a soft limit that is not above the hard one")
+		return limit, errors.New("the soft limit must not be above the hard limit")
 	}
 	return limit, nil
 }

@@ -43,7 +43,7 @@ func decode(r io.Reader, to any) error {
 		return err
 	}
 	if len(data) > maxConfig {
-		return fmt.Errorf("want %d MiB at most", maxConfig>>20)
+		return fmt.Errorf("must be at most %d MiB", maxConfig>>20)
 	}
 	if err := json.Unmarshal(data, to); err != nil {
 		return locate(data, err)
@@ -61,9 +61,9 @@ func locate(data []byte, err error) error {
 	if errors.As(err, &kind) {
 		field := kind.Field
 		if field == "" {
-			field = "the whole"
+			field = "the whole document"
 		}
-		return fmt.Errorf("%s: %s: want %s, not %s", position(data, kind.Offset), field, kind.Type, kind.Value)
+		return fmt.Errorf("%s: %s: must be %s, not %s", position(data, kind.Offset), field, kind.Type, kind.Value)
 	}
 	return err
 }
@@ -79,18 +79,18 @@ func position(data []byte, offset int64) string {
 // checkVersion accepts all that is compatible with our version: any 1.x. semver.org
 func checkVersion(version string) error {
 	if version == "" {
-		return fmt.Errorf("ociVersion: missing: want %s or the like", specs.Version)
+		return fmt.Errorf("ociVersion: missing: set a version, such as %s", specs.Version)
 	}
 	release, _, _ := strings.Cut(version, "-")
 	release, _, _ = strings.Cut(release, "+")
 	parts := strings.Split(release, ".")
 	for _, part := range parts {
 		if _, err := strconv.ParseUint(part, 10, 32); err != nil || len(parts) != 3 {
-			return fmt.Errorf("ociVersion: %q is no version: want %s or the like", version, specs.Version)
+			return fmt.Errorf("ociVersion: %q is not a version: set one such as %s", version, specs.Version)
 		}
 	}
 	if parts[0] != "1" {
-		return fmt.Errorf("ociVersion: %q is not supported: want 1.x, such as %s", version, specs.Version)
+		return fmt.Errorf("ociVersion: %q is not supported: use 1.x, such as %s", version, specs.Version)
 	}
 	return nil
 }

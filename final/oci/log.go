@@ -27,11 +27,11 @@ func (o *Options) setLog(text string) (err error) {
 	case "max-file":
 		files, err := strconv.Atoi(value)
 		if err != nil || files < 1 || files > maxLogFiles {
-			return fmt.Errorf("max-file: want a number of files, from 1 to %d", maxLogFiles)
+			return fmt.Errorf("max-file: must be a number of files, from 1 to %d", maxLogFiles)
 		}
 		o.LogFiles = files
 	default:
-		return errors.New("want max-size=SIZE or max-file=N")
+		return errors.New("must be max-size=SIZE or max-file=N")
 	}
 	return nil
 }

@@ -64,29 +64,29 @@ type NodeMask [maxNodes / 64]uint64
 func MemoryPolicy(policy *specs.LinuxMemoryPolicy) (mode int, nodes *NodeMask, err error) {
 	i := slices.IndexFunc(MemoryPolicyModes(), func(name string) bool { return name == string(policy.Mode) })
 	if i == -1 {
-		return 0, nil, fmt.Errorf("mode: %q: invalid memory policy mode: want one of %s", policy.Mode, strings.Join(MemoryPolicyModes(), ", "))
+		return 0, nil, fmt.Errorf("mode: %q: invalid memory policy mode: must be one of %s", policy.Mode, strings.Join(MemoryPolicyModes(), ", "))
 	}
 	known := memoryModes[i]
 	mode = known.number
 	for i, name := range policy.Flags {
 		f := slices.IndexFunc(MemoryPolicyFlags(), func(flag string) bool { return flag == string(name) })
 		if f == -1 {
-			return 0, nil, fmt.Errorf("flags[%d]: %q: invalid memory policy flag: want one of %s", i, name, strings.Join(MemoryPolicyFlags(), ", "))
+			return 0, nil, fmt.Errorf("flags[%d]: %q: invalid memory policy flag: must be one of %s", i, name, strings.Join(MemoryPolicyFlags(), ", "))
 		}
 		mode |= memoryFlags[f].number
 	}
 	const both = unix.MPOL_F_STATIC_NODES | unix.MPOL_F_RELATIVE_NODES
 	if mode&both == both {
-		return 0, nil, errors.New("flags: want either MPOL_F_STATIC_NODES or MPOL_F_RELATIVE_NODES, not both")
+		return 0, nil, errors.New("flags: MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other: leave one of them out")
 	}
 	nodes, count, err := nodeMask(policy.Nodes)
 	switch {
 	case err != nil:
 		return 0, nil, fmt.Errorf("nodes: %w", err)
 	case count > known.most:
-		return 0, nil, fmt.Errorf("nodes: %q: this memory policy mode requires %d nodes but got %d: leave nodes out with %s", policy.Nodes, known.most, count, policy.Mode)
+		return 0, nil, fmt.Errorf("nodes: %q: this memory policy mode requires %d nodes but got %d: leave nodes out for %s", policy.Nodes, known.most, count, policy.Mode)
 	case count < known.least:
-		return 0, nil, fmt.Errorf("nodes: missing: %s wants one node at least, such as 0", policy.Mode)
+		return 0, nil, fmt.Errorf("nodes: missing: %s needs at least one node, such as 0", policy.Mode)
 	}
 	return mode, nodes, nil
 }
@@ -105,7 +105,7 @@ func nodeMask(list string) (mask *NodeMask, count int, err error) {
 		from, err1 := strconv.ParseUint(first, 10, 64)
 		to, err2 := strconv.ParseUint(last, 10, 64)
 		if err1 != nil || err2 != nil || from > to || to >= maxNodes {
-			return nil, 0, fmt.Errorf("%q: invalid memory policy nodes: want numbers below %d and ranges of them, such as 0-3,7", part, maxNodes)
+			return nil, 0, fmt.Errorf("%q: invalid memory policy nodes: must be numbers below %d and ranges, such as 0-3,7", part, maxNodes)
 		}
 		for node := from; node <= to; node++ {
 			if mask[node/64]&(1<<(node%64)) == 0 {

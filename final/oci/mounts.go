@@ -93,7 +93,7 @@ func askedMounts(o *Options, host *Host) ([]specs.Mount, error) {
 	}
 	for i, mount := range mounts {
 		if slices.ContainsFunc(mounts[:i], at(mount.Destination)) {
-			return nil, fmt.Errorf("--volume, --tmpfs: two of them on %s in the container: want one", mount.Destination)
+			return nil, fmt.Errorf("--volume, --tmpfs: two mounts on %s in the container: leave one of them out", mount.Destination)
 		}
 	}
 	depth := func(m specs.Mount) int { return strings.Count(m.Destination, "/") }
@@ -110,7 +110,7 @@ func at(destination string) func(specs.Mount) bool {
 func exists(host *Host, name string) error {
 	_, err := host.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no %s on the host (make it: mkdir -p %s)", name, name)
+		return fmt.Errorf("the host has no %s (create it: mkdir -p %s)", name, name)
 	}
 	return err
 }

@@ -17,18 +17,18 @@ import (
 func checkNetDevices(spec *specs.Spec) error {
 	devices := spec.Linux.NetDevices
 	if len(devices) > 0 && !owned(spec.Linux.Namespaces)(specs.NetworkNamespace) {
-		return errors.New("linux.netDevices: the network is the host's: want a network namespace in linux.namespaces")
+		return errors.New("linux.netDevices: the container uses the host's network: add a network namespace to linux.namespaces")
 	}
 	names := map[string]string{}
 	for _, device := range slices.Sorted(maps.Keys(devices)) {
 		name := NameInContainer(device, devices[device])
 		switch other := names[name]; {
 		case !isDeviceName(device) || strings.Contains(device, "%"):
-			return fmt.Errorf("linux.netDevices[%q]: %s", device, wantDeviceName)
+			return fmt.Errorf("linux.netDevices[%q]: %s", device, deviceNameRule)
 		case !isDeviceName(name) || strings.Contains(strings.TrimSuffix(name, "%d"), "%"):
-			return fmt.Errorf("linux.netDevices[%q].name: %q: %s, and perhaps %%d at the end for a number", device, name, wantDeviceName)
+			return fmt.Errorf("linux.netDevices[%q].name: %q: %s; it may end in %%d, for a number", device, name, deviceNameRule)
 		case other != "" && !strings.HasSuffix(name, "%d"):
-			return fmt.Errorf("linux.netDevices[%q].name: %q is the name of %q already", device, name, other)
+			return fmt.Errorf("linux.netDevices[%q].name: %q is already the name of %q: choose another name", device, name, other)
 		}
 		names[name] = device
 	}
@@ -43,7 +43,7 @@ func NameInContainer(name string, device specs.LinuxNetDevice) string {
 	return name
 }
 
-var wantDeviceName = fmt.Sprintf("want the name of a network device, of 1 to %d bytes without /, : and spaces", unix.IFNAMSIZ-1)
+var deviceNameRule = fmt.Sprintf("must be the name of a network device: 1 to %d bytes, without /, : and spaces", unix.IFNAMSIZ-1)
 
 // isDeviceName reports whether the kernel accepts a name for a network device.
 func isDeviceName(name string) bool {

@@ -43,7 +43,7 @@ type Host struct {
 // An error is one line that names the flag and says what is wanted.
 func New(o Options, args []string, host Host) (*specs.Spec, error) {
 	if len(args) == 0 {
-		return nil, errors.New("no command: want final run [flags] COMMAND [ARG ...]")
+		return nil, errors.New("no command: use final run [flags] COMMAND [ARG ...]")
 	}
 	if err := ValidateID(o.Name); err != nil {
 		return nil, fmt.Errorf("--name: %w", err)
@@ -163,10 +163,10 @@ func newResources(o *Options) (*specs.LinuxResources, error) {
 		swap = o.Memory
 	}
 	if swap >= 0 && swap < o.Memory {
-		return nil, fmt.Errorf("--memory-swap %d: want --memory or more, %d, as it is memory and swap together", swap, o.Memory)
+		return nil, fmt.Errorf("--memory-swap %d: must be at least --memory, %d, because it counts memory and swap together", swap, o.Memory)
 	}
 	if o.MemoryReservation > o.Memory {
-		return nil, fmt.Errorf("--memory-reservation %d: want --memory or less, %d", o.MemoryReservation, o.Memory)
+		return nil, fmt.Errorf("--memory-reservation %d: must be at most --memory, %d", o.MemoryReservation, o.Memory)
 	}
 	quota, period := int64(math.Round(o.CPUs*cpuPeriod)), uint64(cpuPeriod)
 	resources := &specs.LinuxResources{

@@ -88,7 +88,7 @@ func parsePidsLimit(text string) (int64, error) {
 func parseQuota(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < -1 {
-		return 0, errors.New("want microseconds from 0, or -1 for no limit")
+		return 0, errors.New("must be a number of microseconds, or -1 for no limit")
 	}
 	return n, nil
 }
@@ -96,14 +96,14 @@ func parseQuota(text string) (int64, error) {
 func parseMicroseconds(text string) (uint64, error) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, errors.New("want microseconds from 0")
+		return 0, errors.New("must be a number of microseconds")
 	}
 	return n, nil
 }
 
 func parseIdle(text string) (int64, error) {
 	if text != "0" && text != "1" {
-		return 0, errors.New("want 0 or 1")
+		return 0, errors.New("must be 0 or 1")
 	}
 	return int64(text[0] - '0'), nil
 }
@@ -111,7 +111,7 @@ func parseIdle(text string) (int64, error) {
 func parseWeight(text string) (uint16, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n < 10 || n > 1000 {
-		return 0, errors.New("want a number from 10 to 1000")
+		return 0, errors.New("must be a number from 10 to 1000")
 	}
 	return uint16(n), nil
 }

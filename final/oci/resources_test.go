@@ -91,7 +91,7 @@ func TestLoadResources(t *testing.T) {
 	}, r)
 	for text, words := range map[string]string{
 		``:                                 "end of JSON",
-		`{"memory": {"limit": "64m"}}`:     "memory.limit: want int64, not string",
+		`{"memory": {"limit": "64m"}}`:     "memory.limit: must be int64, not string",
 		`{"devices": [{"type": "x"}]}`:     "devices[0].type: ",
 		`{"devices": [{"access": "rwx"}]}`: "devices[0].access: ",
 		"{\n\"cpu\": }":                    "line 2, column ",

@@ -18,7 +18,7 @@ func (o *Options) setSecurity(text string) error {
 	switch name {
 	case "seccomp":
 		if value == "" {
-			return errors.New("want seccomp=FILE or seccomp=unconfined")
+			return errors.New("must be seccomp=FILE or seccomp=unconfined")
 		}
 		if err := plain(value); err != nil {
 			return err
@@ -34,14 +34,14 @@ func (o *Options) setSecurity(text string) error {
 		}
 		o.NoNewPrivileges = &on
 	default:
-		return fmt.Errorf("option %q: want seccomp=FILE, seccomp=unconfined or no-new-privileges=false", name)
+		return fmt.Errorf("unknown option %q: must be seccomp=FILE, seccomp=unconfined or no-new-privileges=false", name)
 	}
 	return nil
 }
 
 func checkedNetwork(text string) (string, error) {
 	if text != "none" && text != "host" {
-		return "", errors.New("want none or host")
+		return "", errors.New("must be none or host")
 	}
 	return text, nil
 }
@@ -49,28 +49,28 @@ func checkedNetwork(text string) (string, error) {
 // checkedHostname refuses what would be more than one name in /etc/hosts. sethostname(2)
 func checkedHostname(text string) (string, error) {
 	if text == "" || len(text) > 64 || strings.ContainsAny(text, " \t") {
-		return "", errors.New("want a hostname of 1 to 64 bytes, without spaces")
+		return "", errors.New("must be 1 to 64 bytes, without spaces")
 	}
 	return text, plain(text)
 }
 
 func checkedRootfs(text string) (string, error) {
 	if text == "" {
-		return "", errors.New("want a directory (make one: make rootfs)")
+		return "", errors.New("must be a directory (create one: make rootfs)")
 	}
 	return text, plain(text)
 }
 
 func checkedFile(text string) (string, error) {
 	if text == "" {
-		return "", errors.New("want the name of a file")
+		return "", errors.New("must be the name of a file")
 	}
 	return text, plain(text)
 }
 
 func checkedWorkdir(text string) (string, error) {
 	if !strings.HasPrefix(text, "/") {
-		return "", errors.New("want an absolute path in the container")
+		return "", errors.New("must be an absolute path in the container")
 	}
 	return text, plain(text)
 }

@@ -14,7 +14,7 @@ import (
 func checkedSysctl(text string) (string, error) {
 	key, value, found := strings.Cut(text, "=")
 	if !found || key == "" {
-		return "", errors.New("want KEY=VALUE, such as net.ipv4.ip_forward=1")
+		return "", errors.New("must be KEY=VALUE, such as net.ipv4.ip_forward=1")
 	}
 	if err := plain(text); err != nil {
 		return "", err
@@ -43,17 +43,17 @@ func dotted(key string) string {
 func checkSysctl(key string, has func(specs.LinuxNamespaceType) bool) error {
 	key = dotted(key)
 	if strings.ContainsAny(key, " \t\r\n\x00") || strings.Contains("."+strings.ReplaceAll(key, "/", ".")+".", "..") {
-		return errors.New("want names with dots between them, such as net.ipv4.ip_forward")
+		return errors.New("must be names separated by dots, such as net.ipv4.ip_forward")
 	}
 	if key == "kernel.hostname" {
-		return errors.New("the container has a hostname already: use --hostname, or hostname in the configuration")
+		return errors.New("the hostname is set elsewhere: use --hostname, or hostname in the configuration")
 	}
 	needed, known := sysctlNamespace(key)
 	if !known {
-		return errors.New("the kernel has one for all containers and the host: want net.*, fs.mqueue.*, kernel.msg*, kernel.sem, kernel.shm* or kernel.domainname")
+		return errors.New("the host and all containers share this setting: use only net.*, fs.mqueue.*, kernel.msg*, kernel.sem, kernel.shm* and kernel.domainname")
 	}
 	if !has(needed) {
-		return fmt.Errorf("it is the host's: the container has no %s namespace of its own", needed)
+		return fmt.Errorf("this setting is the host's: the container has no %s namespace of its own", needed)
 	}
 	return nil
 }

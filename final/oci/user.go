@@ -27,7 +27,7 @@ const maxGroups = 1 << 16
 func parseID(text string) (uint32, error) {
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n == math.MaxUint32 || len(text) > 1 && text[0] == '0' {
-		return 0, fmt.Errorf("ID %q: want a number from 0 to %d", text, uint32(math.MaxUint32)-1)
+		return 0, fmt.Errorf("ID %q: must be a number from 0 to %d", text, uint32(math.MaxUint32)-1)
 	}
 	return uint32(n), nil
 }
@@ -42,7 +42,7 @@ func checkedUser(text string) (string, error) {
 	user, group, hasGroup := strings.Cut(text, ":")
 	signed := strings.HasPrefix(user, "-") || strings.HasPrefix(user, "+") || strings.HasPrefix(group, "-") || strings.HasPrefix(group, "+")
 	if user == "" || hasGroup && group == "" || strings.Contains(group, ":") || signed {
-		return "", errors.New("want USER or USER:GROUP, names or numbers, such as nobody or 1000:1000")
+		return "", errors.New("must be USER or USER:GROUP, with names or numbers, such as nobody or 1000:1000")
 	}
 	for _, part := range []string{user, group} {
 		if err := plain(part); err != nil {
@@ -126,7 +126,7 @@ func findAccount(user string, passwd func() (io.ReadCloser, error)) (account, er
 		return account{fields[0], uid, gid, home}, nil
 	}
 	if !number {
-		return found, fmt.Errorf("no user %q in /etc/passwd of the container: want a name that is there, or a number", user)
+		return found, fmt.Errorf("no user %q in /etc/passwd of the container: use a name from this file, or a number", user)
 	}
 	return found, nil
 }
@@ -157,10 +157,10 @@ func findGroups(user *specs.User, member, name string, group func() (io.ReadClos
 	slices.Sort(user.AdditionalGids)
 	user.AdditionalGids = slices.Compact(user.AdditionalGids)
 	if len(user.AdditionalGids) > maxGroups {
-		return fmt.Errorf("%s is in more than %d groups: want one after a colon, such as %s:%d", member, maxGroups, member, user.GID)
+		return fmt.Errorf("%s is in more than %d groups: name one group, such as %s:%d", member, maxGroups, member, user.GID)
 	}
 	if name != "" {
-		return fmt.Errorf("no group %q in /etc/group of the container: want a name that is there, or a number", name)
+		return fmt.Errorf("no group %q in /etc/group of the container: use a name from this file, or a number", name)
 	}
 	return nil
 }
@@ -183,7 +183,7 @@ func accounts(name string, open func() (io.ReadCloser, error)) ([]string, error)
 		return nil, fmt.Errorf("%s of the container: %w", name, err)
 	}
 	if len(data) > maxAccounts {
-		return nil, fmt.Errorf("%s of the container: larger than 1 MiB", name)
+		return nil, fmt.Errorf("%s of the container: must be at most 1 MiB", name)
 	}
 	var lines []string
 	for line := range bytes.Lines(data) {

@@ -66,7 +66,7 @@ func TestFindUserInBadFiles(t *testing.T) {
 		return io.NopCloser(io.MultiReader(strings.NewReader(testPasswd), failingReader{})), nil
 	}
 	endless := func() (io.ReadCloser, error) { return io.NopCloser(zeros{}), nil }
-	for words, open := range map[string]func() (io.ReadCloser, error){"is a FIFO": failing, "I/O error": broken, "larger than 1 MiB": endless} {
+	for words, open := range map[string]func() (io.ReadCloser, error){"is a FIFO": failing, "I/O error": broken, "at most 1 MiB": endless} {
 		_, _, err := FindUser("root", open, nil)
 		assert.ErrorContains(t, err, words)
 		assert.ErrorContains(t, err, "/etc/passwd")

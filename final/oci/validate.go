@@ -15,7 +15,7 @@ import (
 )
 
 // Validate returns an error unless the configuration can be honoured as a whole, as far as that can be seen without looking
-// at the host. An error is one line that starts with the path of the field, as in "process.cwd: "tmp": want an absolute path".
+// at the host. An error is one line that starts with the path of the field, as in "process.cwd: "tmp": must be an absolute path".
 //
 // A configuration without an error has the sections process, root and linux. OCI runtime
 // specification, config.md and config-linux.md
@@ -34,15 +34,15 @@ func Validate(spec *specs.Spec) error {
 func checkPresent(spec *specs.Spec) error {
 	switch {
 	case spec.Process == nil:
-		return errors.New("process: missing: want a command to start")
+		return errors.New("process: missing: name a command in process.args")
 	case spec.Root == nil:
-		return errors.New("root: missing")
+		return errors.New("root: missing: name the root file system in root.path")
 	case spec.Root.Path == "":
-		return errors.New("root.path: missing: want the directory of the root file system")
+		return errors.New("root.path: missing: name the directory of the root file system")
 	case strings.ContainsRune(spec.Root.Path, 0):
-		return fmt.Errorf("root.path: %q: want no NUL", spec.Root.Path)
+		return fmt.Errorf("root.path: %q: must not contain NUL", spec.Root.Path)
 	case spec.Linux == nil:
-		return errors.New("linux: missing")
+		return errors.New("linux: missing: final makes Linux containers only")
 	}
 	return checkVersion(spec.Version)
 }
@@ -56,13 +56,13 @@ func checkPaths(spec *specs.Spec) error {
 	}{{"linux.maskedPaths", spec.Linux.MaskedPaths}, {"linux.readonlyPaths", spec.Linux.ReadonlyPaths}} {
 		for i, name := range list.names {
 			if !isAbsolute(name) {
-				return fmt.Errorf("%s[%d]: %q: want an absolute path", list.path, i, name)
+				return fmt.Errorf("%s[%d]: %q: must be an absolute path", list.path, i, name)
 			}
 		}
 	}
 	known := []string{"", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"}
 	if !slices.Contains(known, spec.Linux.RootfsPropagation) {
-		return fmt.Errorf("linux.rootfsPropagation: %q: want private, slave, shared or unbindable, or one of these with r in front",
+		return fmt.Errorf("linux.rootfsPropagation: %q: must be private, slave, shared or unbindable, or one of these with r in front",
 			spec.Linux.RootfsPropagation)
 	}
 	return nil
@@ -75,23 +75,23 @@ func isAbsolute(name string) bool { return path.IsAbs(name) && !strings.Contains
 func checkKernel(spec *specs.Spec) error {
 	if p := spec.Linux.Personality; p != nil {
 		if p.Domain != specs.PerLinux && p.Domain != specs.PerLinux32 {
-			return fmt.Errorf("linux.personality.domain: %q: want %s or %s", p.Domain, specs.PerLinux, specs.PerLinux32)
+			return fmt.Errorf("linux.personality.domain: %q: must be %s or %s", p.Domain, specs.PerLinux, specs.PerLinux32)
 		}
 		if len(p.Flags) > 0 {
-			return fmt.Errorf("linux.personality.flags[0]: %q: want none: the specification has no flags yet", p.Flags[0])
+			return fmt.Errorf("linux.personality.flags[0]: %q: unknown flag: the specification defines no flags", p.Flags[0])
 		}
 	}
 	if s := spec.Linux.Seccomp; s != nil {
 		if s.ListenerPath != "" && !isAbsolute(s.ListenerPath) {
-			return fmt.Errorf("linux.seccomp.listenerPath: %q: want the absolute path of a socket", s.ListenerPath)
+			return fmt.Errorf("linux.seccomp.listenerPath: %q: must be the absolute path of a socket", s.ListenerPath)
 		}
 		if s.ListenerPath == "" && s.ListenerMetadata != "" {
-			return errors.New("linux.seccomp.listenerMetadata: it is for a listener: want listenerPath too")
+			return errors.New("linux.seccomp.listenerMetadata: has no listener: set listenerPath too")
 		}
 	}
 	// The label becomes an option of mounts, within quotes: none may end there. selinux(8)
 	if label := spec.Linux.MountLabel; plain(label) != nil || strings.Contains(label, `"`) {
-		return fmt.Errorf("linux.mountLabel: %q: want no quotes or control characters", label)
+		return fmt.Errorf("linux.mountLabel: %q: must not contain quotes or control characters", label)
 	}
 	return nil
 }
@@ -100,12 +100,12 @@ func checkDevices(spec *specs.Spec) error {
 	for i, device := range spec.Linux.Devices {
 		switch {
 		case !isAbsolute(device.Path):
-			return fmt.Errorf("linux.devices[%d].path: %q: want an absolute path", i, device.Path)
+			return fmt.Errorf("linux.devices[%d].path: %q: must be an absolute path", i, device.Path)
 		case !slices.Contains([]string{"c", "u", "b", "p"}, device.Type):
-			return fmt.Errorf("linux.devices[%d].type: %q: want c, u, b or p", i, device.Type)
+			return fmt.Errorf("linux.devices[%d].type: %q: must be c, u, b or p", i, device.Type)
 		// A FIFO has no numbers.
 		case device.Type != "p" && (!isDeviceNumber(device.Major) || !isDeviceNumber(device.Minor)):
-			return fmt.Errorf("linux.devices[%d]: %d:%d is no device number", i, device.Major, device.Minor)
+			return fmt.Errorf("linux.devices[%d]: %d:%d is not a device number", i, device.Major, device.Minor)
 		}
 	}
 	if spec.Linux.Resources == nil {
@@ -121,9 +121,9 @@ func checkRules(resources *specs.LinuxResources) error {
 	for i, rule := range resources.Devices {
 		switch {
 		case !slices.Contains([]string{"", "a", "c", "b"}, rule.Type):
-			return fmt.Errorf("devices[%d].type: %q: want a, c or b", i, rule.Type)
+			return fmt.Errorf("devices[%d].type: %q: must be a, c or b", i, rule.Type)
 		case rule.Access != "" && !isAccess(rule.Access):
-			return fmt.Errorf("devices[%d].access: %q: want r, w and m", i, rule.Access)
+			return fmt.Errorf("devices[%d].access: %q: must be made of r, w and m", i, rule.Access)
 		}
 	}
 	return nil
@@ -138,7 +138,7 @@ func checkSysctls(spec *specs.Spec) error {
 			return fmt.Errorf("linux.sysctl[%q]: %w", key, err)
 		}
 		if strings.ContainsRune(spec.Linux.Sysctl[key], 0) {
-			return fmt.Errorf("linux.sysctl[%q]: want no NUL", key)
+			return fmt.Errorf("linux.sysctl[%q]: must not contain NUL", key)
 		}
 	}
 	return nil

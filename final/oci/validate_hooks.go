@@ -47,10 +47,10 @@ func checkHooks(spec *specs.Spec) error {
 
 func checkHook(place string, hook specs.Hook) error {
 	if !isAbsolute(hook.Path) {
-		return fmt.Errorf("%s.path: %q: want an absolute path", place, hook.Path)
+		return fmt.Errorf("%s.path: %q: must be an absolute path", place, hook.Path)
 	}
 	if hook.Timeout != nil && *hook.Timeout <= 0 {
-		return fmt.Errorf("%s.timeout: %d: want seconds above 0, or no timeout", place, *hook.Timeout)
+		return fmt.Errorf("%s.timeout: %d: must be a number of seconds above 0, or left out", place, *hook.Timeout)
 	}
 	if err := checkTexts(place+".args", hook.Args); err != nil {
 		return err

@@ -48,15 +48,15 @@ func TestMappings(t *testing.T) {
 		{"", ok, "linux.uidMappings: missing"},
 		{line(0, 1000, 0), ok, "linux.uidMappings[0].size: "},
 		{ok, ok + "," + line(20, 20, 0), "linux.gidMappings[1].size: "},
-		{lines(341), ok, "linux.uidMappings: 341 ranges: want 340 at most"},
-		{ok + "," + line(9, 0, 1), ok, "linux.uidMappings[1]: it overlaps with linux.uidMappings[0]"},
-		{ok, line(5, 5000, 1) + "," + ok, "linux.gidMappings[1]: it overlaps with linux.gidMappings[0]"},
-		{ok + "," + line(10, 1009, 1), ok, "linux.uidMappings[1]: it overlaps with"},
+		{lines(341), ok, "linux.uidMappings: 341 ranges: must be at most 340"},
+		{ok + "," + line(9, 0, 1), ok, "linux.uidMappings[1]: overlaps with linux.uidMappings[0]"},
+		{ok, line(5, 5000, 1) + "," + ok, "linux.gidMappings[1]: overlaps with linux.gidMappings[0]"},
+		{ok + "," + line(10, 1009, 1), ok, "linux.uidMappings[1]: overlaps with"},
 		{line(0, 4294967295, 1), ok, "linux.uidMappings[0]: the last ID is above 4294967294"},
 		{ok + "," + line(4294967295, 0, 1), ok, "linux.uidMappings[1]: the last ID is above"},
 		{ok, line(0, 1, 4294967295), "linux.gidMappings[0]: the last ID is above"},
-		{line(1, 1000, 1), ok, "linux.uidMappings: no containerID 0"},
-		{ok, line(1, 1000, 1), "linux.gidMappings: no containerID 0"},
+		{line(1, 1000, 1), ok, "linux.uidMappings: containerID 0 is missing"},
+		{ok, line(1, 1000, 1), "linux.gidMappings: containerID 0 is missing"},
 	} {
 		err := validated(t, with(t, "linux", mapped(newUser, c[0], c[1])))
 		if c[2] == "" {
@@ -78,7 +78,7 @@ func TestAdditionalGroupsAreMapped(t *testing.T) {
 		return strings.Replace(config, `"gid":0`, `"gid":0,"additionalGids":[`+groups+`]`, 1)
 	}
 	assert.NoError(t, validated(t, text("0,0,4")))
-	assert.ErrorContains(t, validated(t, text("0,5")), "process.user.additionalGids[1]: 5: want an ID that is in linux.gidMappings")
+	assert.ErrorContains(t, validated(t, text("0,5")), "process.user.additionalGids[1]: 5: must be an ID in linux.gidMappings")
 }
 
 func TestMountsOfAUserNamespace(t *testing.T) {
@@ -97,9 +97,9 @@ func TestTimeOffsets(t *testing.T) {
 	assert.NoError(t, offsets("", `{"monotonic": {"secs": -5, "nanosecs": 999999999}, "boottime": {"secs": 5}}`))
 	assert.NoError(t, offsets("", `{}`))
 	assert.NoError(t, offsets(`, "path": "/proc/1/ns/time"`, `{}`))
-	assert.ErrorContains(t, offsets("", `{"realtime": {"secs": 1}}`), `linux.timeOffsets["realtime"]: no such clock: want monotonic or boottime`)
+	assert.ErrorContains(t, offsets("", `{"realtime": {"secs": 1}}`), `linux.timeOffsets["realtime"]: unknown clock: must be monotonic or boottime`)
 	assert.ErrorContains(t, offsets("", `{"boottime": {"nanosecs": 1000000000}}`), `linux.timeOffsets["boottime"].nanosecs: 1000000000`)
-	assert.ErrorContains(t, offsets(`, "path": "/proc/1/ns/time"`, `{"boottime": {"secs": 1}}`), "linux.timeOffsets: want a new time namespace")
+	assert.ErrorContains(t, offsets(`, "path": "/proc/1/ns/time"`, `{"boottime": {"secs": 1}}`), "linux.timeOffsets: need a new time namespace")
 }
 
 // Each field in the list is refused by its name, with its reason, and no other is: that is what the documentation says.

@@ -16,11 +16,11 @@ func checkMounts(spec *specs.Spec) error {
 		switch {
 		// A relative one is below /: the specification allows it, though no longer for new configurations.
 		case mount.Destination == "":
-			return fmt.Errorf("mounts[%d].destination: missing", i)
+			return fmt.Errorf("mounts[%d].destination: missing: name a path in the container", i)
 		case isBind(mount) && mount.Source == "":
-			return fmt.Errorf("mounts[%d].source: missing: want the path of a file or directory", i)
+			return fmt.Errorf("mounts[%d].source: missing: name a file or directory", i)
 		case strings.ContainsRune(mount.Destination+mount.Source+mount.Type+strings.Join(mount.Options, ""), 0):
-			return fmt.Errorf("mounts[%d]: want no NUL", i)
+			return fmt.Errorf("mounts[%d]: must not contain NUL", i)
 		}
 		if err := checkIDMap(fmt.Sprintf("mounts[%d]", i), mount, owned(spec.Linux.Namespaces)(specs.UserNamespace)); err != nil {
 			return err
@@ -42,16 +42,16 @@ func checkIDMap(place string, mount specs.Mount, userNamespace bool) error {
 	case word < 0 && !uids && !gids:
 		return nil
 	case !isBind(mount) && word >= 0:
-		return fmt.Errorf("%s.options[%d]: %q is not supported on type %q: want a bind mount",
+		return fmt.Errorf("%s.options[%d]: %q is not supported on type %q: use a bind mount",
 			place, word, mount.Options[word], mount.Type)
 	case !isBind(mount):
-		return fmt.Errorf("%s: uidMappings and gidMappings are not supported on type %q: want a bind mount", place, mount.Type)
+		return fmt.Errorf("%s: uidMappings and gidMappings are not supported on type %q: use a bind mount", place, mount.Type)
 	case uids && !gids:
-		return fmt.Errorf("%s.gidMappings: missing: want them, as there are uidMappings", place)
+		return fmt.Errorf("%s.gidMappings: missing: set gidMappings as well as uidMappings", place)
 	case gids && !uids:
-		return fmt.Errorf("%s.uidMappings: missing: want them, as there are gidMappings", place)
+		return fmt.Errorf("%s.uidMappings: missing: set uidMappings as well as gidMappings", place)
 	case !uids && !userNamespace:
-		return fmt.Errorf("%s.options[%d]: %q: want uidMappings and gidMappings, or a user namespace in linux.namespaces",
+		return fmt.Errorf("%s.options[%d]: %q: needs uidMappings and gidMappings, or a user namespace in linux.namespaces",
 			place, word, mount.Options[word])
 	}
 	if err := checkRanges(place+".uidMappings", mount.UIDMappings); err != nil {

@@ -37,14 +37,14 @@ func checkNamespaces(spec *specs.Spec) error {
 	namespaces := spec.Linux.Namespaces
 	for i, namespace := range namespaces {
 		if !slices.Contains(namespaceTypes, namespace.Type) {
-			return fmt.Errorf("linux.namespaces[%d].type: no namespace %q: want mount, pid, uts, ipc, cgroup, network, user or time",
+			return fmt.Errorf("linux.namespaces[%d].type: unknown namespace %q: must be mount, pid, uts, ipc, cgroup, network, user or time",
 				i, namespace.Type)
 		}
 		if owned(namespaces[:i])(namespace.Type) {
-			return fmt.Errorf("linux.namespaces[%d].type: %q is there twice", i, namespace.Type)
+			return fmt.Errorf("linux.namespaces[%d].type: %q appears twice", i, namespace.Type)
 		}
 		if namespace.Path != "" && !isAbsolute(namespace.Path) {
-			return fmt.Errorf("linux.namespaces[%d].path: %q: want an absolute path", i, namespace.Path)
+			return fmt.Errorf("linux.namespaces[%d].path: %q: must be an absolute path", i, namespace.Path)
 		}
 	}
 	return nil
@@ -57,9 +57,9 @@ func checkNames(spec *specs.Spec) error {
 		switch {
 		case name[1] == "":
 		case !own:
-			return fmt.Errorf("%s: it is the host's: want a uts namespace in linux.namespaces", name[0])
+			return fmt.Errorf("%s: this name is the host's: add a uts namespace to linux.namespaces", name[0])
 		case len(name[1]) > 64:
-			return fmt.Errorf("%s: %d bytes: want 64 at most", name[0], len(name[1]))
+			return fmt.Errorf("%s: %d bytes: must be at most 64", name[0], len(name[1]))
 		}
 	}
 	return nil
@@ -76,15 +76,15 @@ func checkMappings(spec *specs.Spec) error {
 	}{{"linux.uidMappings", linux.UIDMappings}, {"linux.gidMappings", linux.GIDMappings}} {
 		switch {
 		case made && len(list.mappings) == 0:
-			return fmt.Errorf("%s: missing: want the IDs of the user namespace in linux.namespaces", list.path)
+			return fmt.Errorf("%s: missing: the user namespace in linux.namespaces needs them", list.path)
 		case len(list.mappings) > 0 && !owned(linux.Namespaces)(specs.UserNamespace):
-			return fmt.Errorf("%s: the IDs are the host's: want a user namespace in linux.namespaces", list.path)
+			return fmt.Errorf("%s: the container uses the host's IDs: add a user namespace to linux.namespaces", list.path)
 		case made:
 			if err := checkRanges(list.path, list.mappings); err != nil {
 				return err
 			}
 			if !isMapped(0, list.mappings) {
-				return fmt.Errorf("%s: no containerID 0: want one, for process 1 while it makes the container", list.path)
+				return fmt.Errorf("%s: containerID 0 is missing: process 1 needs it while it makes the container", list.path)
 			}
 		}
 	}
@@ -97,19 +97,19 @@ func checkMappings(spec *specs.Spec) error {
 // checkRanges refuses what the kernel would answer with EINVAL.
 func checkRanges(path string, mappings []specs.LinuxIDMapping) error {
 	if len(mappings) > maxMappings {
-		return fmt.Errorf("%s: %d ranges: want %d at most", path, len(mappings), maxMappings)
+		return fmt.Errorf("%s: %d ranges: must be at most %d", path, len(mappings), maxMappings)
 	}
 	for i, m := range mappings {
 		size := uint64(m.Size)
 		switch {
 		case size == 0:
-			return fmt.Errorf("%s[%d].size: want a number above 0", path, i)
+			return fmt.Errorf("%s[%d].size: must be above 0", path, i)
 		case uint64(m.ContainerID)+size > math.MaxUint32 || uint64(m.HostID)+size > math.MaxUint32:
 			return fmt.Errorf("%s[%d]: the last ID is above %d", path, i, uint32(math.MaxUint32)-1)
 		}
 		for j, other := range mappings[:i] {
 			if overlap(m.ContainerID, m.Size, other.ContainerID, other.Size) || overlap(m.HostID, m.Size, other.HostID, other.Size) {
-				return fmt.Errorf("%s[%d]: it overlaps with %s[%d]: want each ID once at most, in the container and on the host",
+				return fmt.Errorf("%s[%d]: overlaps with %s[%d]: name each ID at most once, in the container and on the host",
 					path, i, path, j)
 			}
 		}
@@ -124,14 +124,14 @@ func overlap(a, sizeA, b, sizeB uint32) bool { return a < b+sizeB && b < a+sizeA
 func checkMapped(spec *specs.Spec) error {
 	user := spec.Process.User
 	if !isMapped(user.UID, spec.Linux.UIDMappings) {
-		return fmt.Errorf("process.user.uid: %d: want an ID that is in linux.uidMappings", user.UID)
+		return fmt.Errorf("process.user.uid: %d: must be an ID in linux.uidMappings", user.UID)
 	}
 	if !isMapped(user.GID, spec.Linux.GIDMappings) {
-		return fmt.Errorf("process.user.gid: %d: want an ID that is in linux.gidMappings", user.GID)
+		return fmt.Errorf("process.user.gid: %d: must be an ID in linux.gidMappings", user.GID)
 	}
 	for i, gid := range user.AdditionalGids {
 		if !isMapped(gid, spec.Linux.GIDMappings) {
-			return fmt.Errorf("process.user.additionalGids[%d]: %d: want an ID that is in linux.gidMappings", i, gid)
+			return fmt.Errorf("process.user.additionalGids[%d]: %d: must be an ID in linux.gidMappings", i, gid)
 		}
 	}
 	return nil
@@ -145,14 +145,14 @@ func isMapped(id uint32, mappings []specs.LinuxIDMapping) bool {
 func checkOffsets(spec *specs.Spec) error {
 	offsets := spec.Linux.TimeOffsets
 	if len(offsets) > 0 && !isNew(spec, specs.TimeNamespace) {
-		return errors.New("linux.timeOffsets: want a new time namespace in linux.namespaces, without path")
+		return errors.New("linux.timeOffsets: need a new time namespace: add one without a path to linux.namespaces")
 	}
 	for _, clock := range slices.Sorted(maps.Keys(offsets)) {
 		if clock != "monotonic" && clock != "boottime" {
-			return fmt.Errorf("linux.timeOffsets[%q]: no such clock: want monotonic or boottime", clock)
+			return fmt.Errorf("linux.timeOffsets[%q]: unknown clock: must be monotonic or boottime", clock)
 		}
 		if n := offsets[clock].Nanosecs; n >= 1e9 {
-			return fmt.Errorf("linux.timeOffsets[%q].nanosecs: %d: want less than a second, 1000000000", clock, n)
+			return fmt.Errorf("linux.timeOffsets[%q].nanosecs: %d: must be less than 1000000000, one second", clock, n)
 		}
 	}
 	return nil

@@ -27,10 +27,10 @@ func checkProcess(process *specs.Process) error {
 
 func checkCommand(process *specs.Process) error {
 	if len(process.Args) == 0 {
-		return errors.New("process.args: missing: want a command")
+		return errors.New("process.args: missing: name a command")
 	}
 	if !path.IsAbs(process.Cwd) {
-		return fmt.Errorf("process.cwd: %q: want an absolute path", process.Cwd)
+		return fmt.Errorf("process.cwd: %q: must be an absolute path", process.Cwd)
 	}
 	for _, list := range []struct {
 		path  string
@@ -42,7 +42,7 @@ func checkCommand(process *specs.Process) error {
 	}
 	size := process.ConsoleSize
 	if process.Terminal && size != nil && (size.Height > math.MaxUint16 || size.Width > math.MaxUint16) {
-		return fmt.Errorf("process.consoleSize: %dx%d: want %d at most", size.Width, size.Height, math.MaxUint16)
+		return fmt.Errorf("process.consoleSize: %dx%d: must be at most %d", size.Width, size.Height, math.MaxUint16)
 	}
 	return nil
 }
@@ -51,7 +51,7 @@ func checkCommand(process *specs.Process) error {
 func checkTexts(path string, texts []string) error {
 	for i, text := range texts {
 		if strings.ContainsRune(text, 0) {
-			return fmt.Errorf("%s[%d]: %q: want no NUL", path, i, text)
+			return fmt.Errorf("%s[%d]: %q: must not contain NUL", path, i, text)
 		}
 	}
 	return nil
@@ -62,16 +62,16 @@ func checkUser(process *specs.Process) error {
 	user := process.User
 	for i, gid := range user.AdditionalGids {
 		if gid == math.MaxUint32 {
-			return fmt.Errorf("process.user.additionalGids[%d]: %d is no ID", i, gid)
+			return fmt.Errorf("process.user.additionalGids[%d]: %d is not a valid ID", i, gid)
 		}
 	}
 	switch {
 	case user.UID == math.MaxUint32:
-		return fmt.Errorf("process.user.uid: %d is no ID", user.UID)
+		return fmt.Errorf("process.user.uid: %d is not a valid ID", user.UID)
 	case user.GID == math.MaxUint32:
-		return fmt.Errorf("process.user.gid: %d is no ID", user.GID)
+		return fmt.Errorf("process.user.gid: %d is not a valid ID", user.GID)
 	case user.Umask != nil && *user.Umask > 0o777:
-		return fmt.Errorf("process.user.umask: %#o: want 0777 at most", *user.Umask)
+		return fmt.Errorf("process.user.umask: %#o: must be at most 0777", *user.Umask)
 	}
 	return nil
 }
@@ -82,9 +82,9 @@ func checkRlimits(process *specs.Process) error {
 		_, known := Rlimit(limit.Type)
 		switch {
 		case !known:
-			return fmt.Errorf("process.rlimits[%d].type: no limit %q: want RLIMIT_NOFILE or the like", i, limit.Type)
+			return fmt.Errorf("process.rlimits[%d].type: unknown limit %q: use one such as RLIMIT_NOFILE", i, limit.Type)
 		case slices.Contains(seen, limit.Type):
-			return fmt.Errorf("process.rlimits[%d].type: %s is there twice", i, limit.Type)
+			return fmt.Errorf("process.rlimits[%d].type: %s appears twice", i, limit.Type)
 		case limit.Soft > limit.Hard:
 			return fmt.Errorf("process.rlimits[%d].soft: %d is above the hard limit, %d", i, limit.Soft, limit.Hard)
 		}
@@ -113,24 +113,24 @@ func checkScheduler(process *specs.Process) error {
 	case specs.SchedDeadline:
 		deadline = true
 	default:
-		return fmt.Errorf("process.scheduler.policy: no policy %q: want SCHED_OTHER, SCHED_BATCH, SCHED_IDLE, SCHED_FIFO, SCHED_RR, "+
+		return fmt.Errorf("process.scheduler.policy: unknown policy %q: must be SCHED_OTHER, SCHED_BATCH, SCHED_IDLE, SCHED_FIFO, SCHED_RR, "+
 			"SCHED_DEADLINE or SCHED_ISO", s.Policy)
 	}
 	switch {
 	case s.Nice < -20 || s.Nice > 19:
-		return fmt.Errorf("process.scheduler.nice: %d: want -20 to 19", s.Nice)
+		return fmt.Errorf("process.scheduler.nice: %d: must be from -20 to 19", s.Nice)
 	case s.Priority < 0 || s.Priority > 99:
-		return fmt.Errorf("process.scheduler.priority: %d: want 0 to 99", s.Priority)
+		return fmt.Errorf("process.scheduler.priority: %d: must be from 0 to 99", s.Priority)
 	case realtime && s.Priority == 0:
-		return fmt.Errorf("process.scheduler.priority: %d: want 1 to 99 for %s", s.Priority, s.Policy)
+		return fmt.Errorf("process.scheduler.priority: %d: must be from 1 to 99 for %s", s.Priority, s.Policy)
 	case !realtime && s.Priority != 0:
-		return fmt.Errorf("process.scheduler.priority: %d: it is for SCHED_FIFO and SCHED_RR: want 0 for %s", s.Priority, s.Policy)
+		return fmt.Errorf("process.scheduler.priority: %d: must be 0 for %s, as only SCHED_FIFO and SCHED_RR have priorities", s.Priority, s.Policy)
 	case !deadline && (s.Runtime|s.Deadline|s.Period) != 0:
-		return fmt.Errorf("process.scheduler: runtime, deadline and period are for SCHED_DEADLINE: want none for %s", s.Policy)
+		return fmt.Errorf("process.scheduler: runtime, deadline and period are for SCHED_DEADLINE: leave them out for %s", s.Policy)
 	}
 	for i, flag := range s.Flags {
 		if !slices.Contains(schedulerFlags, flag) {
-			return fmt.Errorf("process.scheduler.flags[%d]: no flag %q: want SCHED_FLAG_RESET_ON_FORK or the like", i, flag)
+			return fmt.Errorf("process.scheduler.flags[%d]: unknown flag %q: use one such as SCHED_FLAG_RESET_ON_FORK", i, flag)
 		}
 	}
 	return nil
@@ -139,16 +139,16 @@ func checkScheduler(process *specs.Process) error {
 // checkPriorities is about all the other ways in which one process comes before another.
 func checkPriorities(process *specs.Process) error {
 	if adj := process.OOMScoreAdj; adj != nil && (*adj < -1000 || *adj > 1000) {
-		return fmt.Errorf("process.oomScoreAdj: %d: want -1000 to 1000", *adj)
+		return fmt.Errorf("process.oomScoreAdj: %d: must be from -1000 to 1000", *adj)
 	}
 	if io := process.IOPriority; io != nil {
 		classes := []specs.IOPriorityClass{specs.IOPRIO_CLASS_RT, specs.IOPRIO_CLASS_BE, specs.IOPRIO_CLASS_IDLE}
 		if !slices.Contains(classes, io.Class) {
-			return fmt.Errorf("process.ioPriority.class: no class %q: want IOPRIO_CLASS_RT, IOPRIO_CLASS_BE or IOPRIO_CLASS_IDLE",
+			return fmt.Errorf("process.ioPriority.class: unknown class %q: must be IOPRIO_CLASS_RT, IOPRIO_CLASS_BE or IOPRIO_CLASS_IDLE",
 				io.Class)
 		}
 		if io.Priority < 0 || io.Priority > 7 {
-			return fmt.Errorf("process.ioPriority.priority: %d: want 0 to 7", io.Priority)
+			return fmt.Errorf("process.ioPriority.priority: %d: must be from 0 to 7", io.Priority)
 		}
 	}
 	if affinity := process.ExecCPUAffinity; affinity != nil {

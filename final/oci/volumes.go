@@ -30,7 +30,7 @@ type Tmpfs struct {
 // checkedTarget returns the clean path of a place in the container that is nobody else's.
 func checkedTarget(target string) (string, error) {
 	if !path.IsAbs(target) {
-		return "", fmt.Errorf("%q in the container: want an absolute path", target)
+		return "", fmt.Errorf("%q in the container: must be an absolute path", target)
 	}
 	clean := path.Clean(target)
 	if err := plain(clean); err != nil {
@@ -38,13 +38,13 @@ func checkedTarget(target string) (string, error) {
 	}
 	switch {
 	case clean == "/":
-		return "", errors.New("/ in the container: want a path other than / (the root directory is --rootfs)")
+		return "", errors.New("/ in the container: must be a path below / (the root directory comes from --rootfs)")
 	case clean == "/dev":
-		return "", errors.New("/dev in the container: it is made anew (give it a device with --device)")
+		return "", errors.New("/dev in the container: final makes its own (add a device to it with --device)")
 	}
 	for _, taken := range []string{"/proc", "/sys", "/dev/pts"} {
 		if below(taken, clean) {
-			return "", fmt.Errorf("%s in the container: nothing can be put on or below %s, which is the kernel's", clean, taken)
+			return "", fmt.Errorf("%s in the container: nothing can be mounted on or below %s, which is the kernel's", clean, taken)
 		}
 	}
 	return clean, nil
@@ -59,7 +59,7 @@ func below(dir, name string) bool {
 func plain(text string) error {
 	for _, r := range text {
 		if r < ' ' || r == 0x7f {
-			return fmt.Errorf("%q: want no control characters", text)
+			return fmt.Errorf("%q: must not contain control characters", text)
 		}
 	}
 	return nil
@@ -69,14 +69,14 @@ func plain(text string) error {
 func parseVolume(text string) (Volume, error) {
 	parts := strings.Split(text, ":")
 	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
-		return Volume{}, errors.New("want SRC:DST or SRC:DST:ro, such as ./data:/data")
+		return Volume{}, errors.New("must be SRC:DST or SRC:DST:ro, such as ./data:/data")
 	}
 	volume := Volume{Source: parts[0]}
 	if err := plain(volume.Source); err != nil {
 		return volume, err
 	}
 	if first, _, _ := strings.Cut(volume.Source, "/"); first != "" && first != "." && first != ".." {
-		return volume, fmt.Errorf("source %q: want a path that starts with / or ./ (there are no named volumes)", volume.Source)
+		return volume, fmt.Errorf("source %q: must start with / or ./ (final has no named volumes)", volume.Source)
 	}
 	var err error
 	if volume.Target, err = checkedTarget(parts[1]); err != nil || len(parts) == 2 {
@@ -89,7 +89,7 @@ func parseVolume(text string) (Volume, error) {
 		case "rw":
 			volume.ReadOnly = false
 		default:
-			return volume, fmt.Errorf("option %q: want ro or rw", option)
+			return volume, fmt.Errorf("option %q: must be ro or rw", option)
 		}
 	}
 	return volume, nil
@@ -149,16 +149,16 @@ func tmpfsOption(option string) (replaces, checked string, err error) {
 		option = "size=" + strconv.FormatInt(size, 10)
 	case "mode":
 		if mode, bad := strconv.ParseUint(value, 8, 32); bad != nil || mode > 0o7777 {
-			err = errors.New("want an octal number such as 1777")
+			err = errors.New("must be an octal number such as 1777")
 		}
 	case "uid", "gid":
 		_, err = parseID(value)
 	case "nr_inodes":
 		if n, bad := strconv.ParseUint(value, 10, 31); bad != nil || n == 0 {
-			err = errors.New("want a number above 0")
+			err = errors.New("must be a number above 0")
 		}
 	default:
-		return "", "", fmt.Errorf("option %q: want size=, mode=, uid=, gid=, nr_inodes=, ro, noexec, exec, suid, dev or the like", option)
+		return "", "", fmt.Errorf("unknown option %q: use size=, mode=, uid=, gid=, nr_inodes=, ro, rw, exec, noexec, suid, nosuid, dev, nodev, atime, noatime, symfollow or nosymfollow", option)
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("option %s=%s: %w", key, value, err)
