@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sandbox makes a root file system that only has a shell, the host's own, and what that needs.
+// sandbox makes a root file system with nothing but the host's shell and the files that doctor looks for.
 func sandbox(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "rootfs")
@@ -67,7 +67,7 @@ func TestDoctorSeesLineEndsOfWindows(t *testing.T) {
 	assert.Contains(t, doctor.output, "core.autocrlf")
 }
 
-// TestDoctorKnowsContainers makes what a container of Docker is without the flags that the workshop needs.
+// TestDoctorKnowsContainers runs the doctor in containers that were started without the flags that the workshop needs.
 func TestDoctorKnowsContainers(t *testing.T) {
 	needRoot(t)
 	for name, c := range map[string]struct{ setup, line, remedy string }{
@@ -106,7 +106,7 @@ func TestDoctorKnowsContainers(t *testing.T) {
 
 func TestDoctorSeesCgroupsLeftBehind(t *testing.T) {
 	needRoot(t)
-	// No process has this number: it is the highest there can be. proc_sys_kernel(5)
+	// This PID is the highest that the kernel allows, so no process has it. proc_sys_kernel(5)
 	for _, tree := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/pids"} {
 		dir := filepath.Join(tree, "container-workshop-4194304-1")
 		if _, err := os.Stat(filepath.Join(tree, "cgroup.procs")); err != nil {

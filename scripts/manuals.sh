@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Prints the names of the manual pages that the workshop may name, as NAME.SECTION: those in Debian's current release, and in its next
-# one, where some are split up. For internal/lesson/testdata/manuals, on a Debian host with mmdebstrap.
+# Prints the manual pages that the workshop may mention, as NAME.SECTION. They are the pages of Debian's current release and of the
+# next one, which splits some pages up. Needs a Debian host with mmdebstrap.
+#
+#   manuals.sh >internal/lesson/testdata/manuals
 set -euo pipefail
 
 packages=manpages,manpages-dev,util-linux,mount,procps,bash,coreutils,libcap2-bin,iproute2,sudo,diffutils
@@ -9,7 +11,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Ori
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 for suite in trixie sid; do
-	# A mirror can be behind.
+	# The mirror may have an old index: accept its date.
 	mmdebstrap --quiet --variant=extract --include="$packages" --keyring=/usr/share/keyrings \
 		--aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$dir/$suite" "deb $mirror $suite main"
 done

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Reads what go test -v prints: keeps it in LOG, prints the failures and the skips, and counts.
+# Reads the output of go test -v, saves it in LOG, and prints the failures, the skips and the totals.
 #
 #   go test -v ... | report.sh LOG PLACE ...
 #
-# PLACE is a word for what may be missing: the layout of cgroups, the architecture, the distribution. Where CI is set, a skip is a
-# failure, unless .ci/known-skips has it in a line "PLACE TEST".
-# Exit status: 0, 1 for such a skip. What fails is for who runs the tests to tell.
+# A PLACE is a word for where the tests run: a layout of cgroups, an architecture, a distribution. If CI is set, each skipped test
+# needs a line "PLACE TEST" in .ci/known-skips.
+# Exit status: 0, or 1 if a skipped test has no such line. Failed tests do not count: go test reports them itself.
 set -euo pipefail
 
 log=$1
 shift
 places=("$@")
 
-# known TEST
+# known TEST succeeds if .ci/known-skips has TEST for one of the places.
 known() {
 	local place
 	for place in "${places[@]}"; do
@@ -29,7 +29,7 @@ unknown=$(sed -nE 's/^ *--- SKIP: ([^ ]*) .*/\1/p' "$log" | while read -r name; 
 	known "$name" || echo "$name"
 done)
 if [ -n "${CI:-}" ] && [ -n "$unknown" ]; then
-	echo "skipped, and not in .ci/known-skips for ${places[*]}:" >&2
+	echo "these tests were skipped, and .ci/known-skips has no line for them (${places[*]}):" >&2
 	echo "$unknown" >&2
 	exit 1
 fi

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Makes the root file system of the containers: a directory that holds a small Debian or Ubuntu.
+# Makes the root file system of the containers: a directory with a small Debian or Ubuntu.
 #
-#   rootfs.sh DIR              the host's own distribution, by mmdebstrap from the host's own apt sources
-#   rootfs.sh DIR ARCHIVE      what is in ARCHIVE: .tar, .tar.gz, .tar.zst (as docker export writes) or .zip
+#   rootfs.sh DIR              installs the host's distribution with mmdebstrap, from the host's apt sources
+#   rootfs.sh DIR ARCHIVE      unpacks ARCHIVE: .tar, .tar.gz, .tar.zst (docker export writes a .tar) or .zip
 #
-# It is built in DIR.partial and renamed at the end, so what is at DIR is complete.
-# Exit status: 0 it is there; 1 it is not, and nothing is left behind.
+# The script works in DIR.partial and renames it at the end, so DIR is always complete.
+# Exit status: 0 DIR is ready; 1 DIR is not ready, and nothing is left behind.
 set -euo pipefail
 
-# What the lessons use beyond the essential packages, which have bash, coreutils and util-linux.
+# The lessons use commands of these packages. The essential packages bring bash, coreutils and util-linux.
 packages=(procps iproute2 hostname mount)
 
 say() {
@@ -20,16 +20,16 @@ fail() {
 	exit 1
 }
 
-# need COMMAND PACKAGE installs PACKAGE if there is no COMMAND.
+# need COMMAND PACKAGE installs PACKAGE if COMMAND is missing.
 need() {
 	command -v "$1" >/dev/null && return
-	command -v apt-get >/dev/null || fail "there is no $1: install it and run this again"
+	command -v apt-get >/dev/null || fail "$1 is missing: install it and run this again"
 	say "installing $2"
 	apt-get install -y -qq "$2" >&2 || { apt-get update -qq >&2 && apt-get install -y -qq "$2" >&2; } ||
 		fail "apt-get cannot install $2 (see above): repair that and run this again"
 }
 
-# sources prints the host's apt sources of its distribution, without those of third parties.
+# sources prints the apt sources of the host's distribution, without third parties.
 sources() {
 	local origin
 	for origin in Debian Ubuntu; do
@@ -39,9 +39,9 @@ sources() {
 	done | sort -u
 }
 
-# bootstrap DIR installs the host's distribution there.
+# bootstrap DIR installs the host's distribution in DIR.
 bootstrap() {
-	command -v apt-get >/dev/null || fail "this host has no apt. Bring a root file system of your own, for one with Docker:" \
+	command -v apt-get >/dev/null || fail "this host has no apt. Make a root file system with Docker instead:" \
 		"  docker run --name workshop ubuntu:24.04 sh -c 'apt-get update && apt-get install -y ${packages[*]}'" \
 		"  docker export workshop > ubuntu.tar && docker rm workshop" \
 		"  make rootfs FROM=ubuntu.tar"
@@ -52,7 +52,7 @@ bootstrap() {
 		apt-get update -qq >&2
 		list=$(sources)
 	fi
-	[ -n "$list" ] || fail "apt knows no source of Debian or Ubuntu: see /etc/apt/sources.list.d, then apt-get update"
+	[ -n "$list" ] || fail "apt has no sources of Debian or Ubuntu: repair /etc/apt/sources.list.d, then run apt-get update"
 	mmdebstrap --variant=essential --include="${packages[*]}" --keyring=/usr/share/keyrings '' "$1" - <<<"$list" >&2 ||
 		fail "mmdebstrap failed (see above): repair that and run this again"
 }
@@ -65,22 +65,23 @@ unpack() {
 	case $magic in
 	504b*)
 		need unzip unzip
-		unzip -qK "$1" -d "$2" >&2 || fail "$1: cannot unzip it"
+		unzip -qK "$1" -d "$2" >&2 || fail "$1: cannot unzip this file"
 		;;
 	*)
 		[ "$magic" != 28b52ffd ] || need zstd zstd
-		tar -xp --numeric-owner -f "$1" -C "$2" || fail "$1: cannot unpack it: want a .tar, .tar.gz, .tar.zst or .zip"
+		tar -xp --numeric-owner -f "$1" -C "$2" || fail "$1: cannot unpack this file: want a .tar, .tar.gz, .tar.zst or .zip"
 		;;
 	esac
 }
 
-# contents DIR prints the directory in it that holds the files: DIR, or the only thing in it. A tar in a zip is unpacked.
+# contents DIR prints the directory that holds /bin and /usr: DIR itself, or the only directory in it. If DIR has
+# nothing but a tar, which a zip can contain, contents unpacks the tar.
 contents() {
 	local dir=$1 inside
 	while [ ! -e "$dir/bin" ] && [ ! -e "$dir/usr" ]; do
 		inside=("$dir"/*)
 		[ ${#inside[@]} = 1 ] || break
-		# A link could lead out of it.
+		# A symbolic link could lead out of DIR.
 		if [ -L "${inside[0]}" ]; then
 			break
 		elif [ -d "${inside[0]}" ]; then
@@ -96,12 +97,12 @@ contents() {
 	echo "$dir"
 }
 
-# devices DIR makes the device nodes that every program expects, and that docker export leaves out.
+# devices DIR makes the device nodes that every program expects. docker export leaves them out.
 devices() {
 	local name major minor
 	for name in dev proc; do
-		# What is made there would be made on the host.
-		[ ! -L "$1/$name" ] || fail "$archive: $name is a symbolic link in it: want a directory"
+		# Through a symbolic link we would make the devices somewhere on the host.
+		[ ! -L "$1/$name" ] || fail "$archive: its $name is a symbolic link: want a directory"
 	done
 	mkdir -p "$1/dev" "$1/proc"
 	while read -r name major minor; do
@@ -119,18 +120,18 @@ devices() {
 [ -n "${1:-}" ] || fail "usage: rootfs.sh DIR [ARCHIVE]"
 dir=$(realpath -m "$1") archive=${2:-}
 
-[ ! -e "$dir" ] || [ -d "$dir" ] || fail "$dir: is not a directory: choose another ROOTFS="
+[ ! -e "$dir" ] || [ -d "$dir" ] || fail "$dir is not a directory: choose another ROOTFS="
 if [ -n "$(ls -A "$dir" 2>/dev/null)" ]; then
-	[ -e "$dir/bin/sh" ] || [ -L "$dir/bin/sh" ] || fail "$dir: holds something else: empty it, or choose another ROOTFS="
-	[ -z "$archive" ] || fail "$dir: is there already: remove it first (sudo rm -rf $(printf %q "$dir")), or choose another ROOTFS="
-	say "$dir is there"
+	[ -e "$dir/bin/sh" ] || [ -L "$dir/bin/sh" ] || fail "$dir holds other files: empty it, or choose another ROOTFS="
+	[ -z "$archive" ] || fail "$dir exists already: remove it first (sudo rm -rf $(printf %q "$dir")), or choose another ROOTFS="
+	say "$dir exists already"
 	exit 0
 fi
 [ "$(id -u)" = 0 ] || fail "making a root file system needs root: use sudo"
 
 mkdir -p "$(dirname "$dir")"
 exec 9>"$dir.lock"
-flock -n 9 || fail "$dir: is being made by someone else: wait for that"
+flock -n 9 || fail "another process is making $dir: wait until it is done"
 
 partial=$dir.partial
 trap 'rm -rf --one-file-system "$partial" "$dir.lock"' EXIT
@@ -144,13 +145,13 @@ if [ -n "$archive" ]; then
 	unpack "$archive" "$partial"
 	files=$(contents "$partial")
 else
-	say "making $dir of this host's own distribution, which takes about half a minute"
+	say "installing your distribution in $dir, which takes about half a minute"
 	bootstrap "$partial"
 	files=$partial
 fi
 [ ! -e "$files/manifest.json" ] || [ -e "$files/bin" ] ||
-	fail "$archive: this is an image, as docker save writes it: want the files of a container, as docker export writes them"
-[ -e "$files/bin/sh" ] || [ -L "$files/bin/sh" ] || fail "${archive:-mmdebstrap}: there is no bin/sh in it"
+	fail "$archive: this is an image, written by docker save: want the files of a container, written by docker export"
+[ -e "$files/bin/sh" ] || [ -L "$files/bin/sh" ] || fail "${archive:-mmdebstrap}: has no bin/sh"
 devices "$files"
 
 [ ! -e "$dir" ] || rmdir "$dir"

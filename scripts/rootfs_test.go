@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// script is a run of one of the scripts of this folder.
+// script is the result of running a script.
 type script struct {
 	output string
 	status int
@@ -57,7 +57,7 @@ func shell(t *testing.T, dir, line string) {
 	require.NoError(t, err, "%s: %s", line, output)
 }
 
-// image makes a folder with what docker export has at least, and some things that an archive can lose.
+// image makes a folder with the least that docker export writes, and with details that an archive can lose: a mode, links.
 func image(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -124,7 +124,7 @@ func TestRootfsFromArchive(t *testing.T) {
 	}
 }
 
-func TestRootfsRefusesWhatIsNoRootFileSystem(t *testing.T) {
+func TestRootfsRefusesOtherArchives(t *testing.T) {
 	needRoot(t)
 	for name, c := range map[string]struct{ pack, message string }{
 		"garbage":     {"echo garbage > archive", "want a .tar"},
@@ -144,7 +144,7 @@ func TestRootfsRefusesWhatIsNoRootFileSystem(t *testing.T) {
 	}
 }
 
-// TestRootfsIsNotLedAstray has archives with symbolic links to a folder of the host.
+// TestRootfsIsNotLedAstray unpacks archives with symbolic links to a folder of the host.
 func TestRootfsIsNotLedAstray(t *testing.T) {
 	needRoot(t)
 	for name, spoil := range map[string]string{
@@ -164,7 +164,7 @@ func TestRootfsIsNotLedAstray(t *testing.T) {
 	}
 }
 
-func TestRootfsLeavesWhatIsThere(t *testing.T) {
+func TestRootfsNeverOverwrites(t *testing.T) {
 	needRoot(t)
 	dir, target := image(t), t.TempDir()
 	shell(t, dir, "tar -C tree -cf root.tar .")
@@ -181,7 +181,7 @@ func TestRootfsLeavesWhatIsThere(t *testing.T) {
 
 	occupied := run(t, nil, "rootfs.sh", dir)
 	assert.Equal(t, 1, occupied.status)
-	assert.Contains(t, occupied.output, "holds something else")
+	assert.Contains(t, occupied.output, "holds other files")
 	assert.DirExists(t, filepath.Join(dir, "tree"))
 
 	file := run(t, nil, "rootfs.sh", archive)
@@ -190,7 +190,7 @@ func TestRootfsLeavesWhatIsThere(t *testing.T) {
 	assertOnly(t, target, "rootfs")
 }
 
-// TestRootfsInterrupted has a mmdebstrap that stops half-way.
+// TestRootfsInterrupted replaces mmdebstrap with a script that stops half-way, and sends a signal.
 func TestRootfsInterrupted(t *testing.T) {
 	needRoot(t)
 	need(t, "apt-get")
@@ -215,7 +215,7 @@ func TestRootfsInterrupted(t *testing.T) {
 				seen.Write(buffer[:n])
 			}
 			assert.FileExists(t, rootfs+".partial/bin/sh")
-			// As a terminal does, to the whole group.
+			// A terminal sends its signals to the whole process group, too.
 			require.NoError(t, unix.Kill(-cmd.Process.Pid, sig))
 			assert.Error(t, cmd.Wait())
 			assert.NoDirExists(t, rootfs)
@@ -279,7 +279,7 @@ func TestRootfsNeedsRoot(t *testing.T) {
 	assertOnly(t, filepath.Join(target, "open"))
 }
 
-// without makes a PATH that has all commands but some.
+// without makes a PATH with all commands of the host except the missing ones.
 func without(t *testing.T, missing ...string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs the integration tests of runc against a runtime, which is called runc there.
+# Runs the integration tests of runc against another runtime. The tests see that runtime under the name runc.
 #
 # Usage: scripts/runc-suite.sh RUNTIME [FILE.bats ...]
 #
-# The tests come as a Go module, with the programs that they start. Both images are stand-ins: busybox is that of this host, debian
-# is the root file system of the workshop ($ROOTFS). The tests run in namespaces of their own, but for cgroups: a test that fails
-# may leave some. RUNC_SUITE is the version of runc whose tests are run.
+# The Go module of runc has the tests and the programs that they start. Two images of ours replace theirs: busybox holds the host's
+# busybox, and debian the root file system of the workshop ($ROOTFS). The tests run in their own namespaces, but in the host's
+# cgroups: a test that fails may leave some behind. RUNC_SUITE is the version of runc to take the tests from.
 #
-# It prints TAP, and how many tests of each file passed, failed and were skipped. Exit status: 0 if the tests have been run,
-# whatever their outcome; 1 if something is missing. Some tests look for words of runc's own log, and fail with every other runtime.
+# Prints TAP, and for each file how many tests passed, failed and were skipped. Exit status: 0 if the tests ran, with whatever
+# result; 1 if something is missing. Some tests look for words of runc's own log, and fail with every other runtime.
 set -euo pipefail
 
 version=${RUNC_SUITE:-v1.5.3}
@@ -19,22 +19,22 @@ fail() {
 	exit 1
 }
 
-# prepare copies the module to where it can be written to, and builds the programs and the images.
+# prepare copies the module to a writable directory, and builds the programs and the images.
 prepare() {
 	local suite=$1 module dir program
 	module=$(cd / && go mod download -json "github.com/opencontainers/runc@$version" | jq -r .Dir)
 	cp -r "$module" "$suite"
-	# A module has neither rights to write nor to execute.
+	# The files of a Go module are neither writable nor executable.
 	chmod -R u+w "$suite"
 	chmod +x "$suite"/tests/integration/*.sh
 	mkdir "$suite/tests/cmd/_bin"
 	for dir in "$suite"/tests/cmd/*/; do
 		program=$(basename "$dir")
 		[ "$program" = _bin ] || (cd "$suite" && CGO_ENABLED=1 go build -tags seccomp -o "tests/cmd/_bin/$program" "./tests/cmd/$program") ||
-			echo "$0: $program cannot be built: its tests fail" >&2
+			echo "$0: $program does not compile (see above): its tests will fail" >&2
 	done
 	local image=$suite/image
-	# As that of Docker: without /proc and /sys.
+	# Like Docker's busybox image, this one has no /proc and no /sys.
 	mkdir -p "$image"/{bin,dev,etc,home,lib,root,tmp,usr/bin,usr/sbin,var}
 	cp "$(command -v busybox)" "$image/bin/busybox"
 	for program in $(busybox --list); do
@@ -48,7 +48,7 @@ prepare() {
 		-cf "$suite/tests/integration/testdata/debian-$(go env GOARCH).tar.xz" .
 }
 
-# inside runs the tests, in namespaces of its own. script(1) gives a controlling terminal, which exec -t wants.
+# inside runs the tests, in new namespaces. script(1) gives them a controlling terminal, which exec -t needs.
 inside() {
 	local dir=$1 file
 	shift
@@ -70,20 +70,20 @@ if [ "${1:-}" = --inside ]; then
 	inside "$@"
 	exit
 fi
-[ -x "${1:-}" ] || fail "want a runtime: $0 RUNTIME [FILE.bats ...]"
+[ -x "${1:-}" ] || fail "usage: $0 RUNTIME [FILE.bats ...]: RUNTIME must be an executable file"
 for command in bats busybox gawk gcc go jq script unshare; do
 	command -v "$command" >/dev/null || fail "needs $command (apt-get install bats busybox-static gawk gcc jq bsdutils)"
 done
-[ -d "$rootfs" ] || fail "no root file system at $rootfs: make rootfs"
+[ -d "$rootfs" ] || fail "$rootfs: no root file system here: make rootfs"
 dir=$(mktemp -d /var/tmp/runc-suite.XXXXXX)
 trap 'rm -rf --one-file-system "$dir"' EXIT
 mkdir -m 1777 "$dir/tmp"
 chmod 755 "$dir"
-# A copy: the tests have a /tmp of their own, and somebody may build anew.
+# The tests get a copy of the runtime: they have another /tmp, and somebody may build the runtime again meanwhile.
 cp "$1" "$dir/runc"
 shift
 prepare "$dir/suite"
-# A command that unshare does not execute waits for orphans, too.
+# Process 1 of the new PID namespace is this bash, whose wait reaps orphans.
 unshare --mount --pid --net --ipc --uts --fork --kill-child --mount-proc bash -c '"$@" & wait $!' bash "$(realpath "$0")" --inside "$dir" "$@"
 cat "$dir/tap"
 awk '

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSkipsFailWhereTheyAreNotKnown gives test.sh a go that prints what it is told to.
+// TestSkipsFailWhereTheyAreNotKnown replaces go with a script that prints results of tests.
 func TestSkipsFailWhereTheyAreNotKnown(t *testing.T) {
 	for name, c := range map[string]struct {
 		prints string

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Process 1 of a machine of vm/test.sh, in the root file system that vm/init has made. It makes the rest of a system as systemd
-# leaves it, with the cgroups that the kernel's command line names, runs its part of the tests, and turns the machine off.
+# Process 1 of a virtual machine of vm/test.sh, in the root file system that vm/init has made. It mounts what systemd would mount,
+# with the cgroup layout from the kernel's command line, runs its part of the tests, and turns the machine off.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
 export WORKSHOP_PROGRAMS=/workshop/programs
 
-# The last lines of the log say how it ended, so a failure here is not taken for a failure of tests.
+# Until the tests start, any failure ends this script. Then the log has no status line, and vm/test.sh reports a broken machine
+# instead of failed tests.
 set -e
 parameter() { sed -nE "s/.*\b$1=([a-z0-9]+).*/\1/p" /proc/cmdline; }
 layout=$(parameter layout) part=$(parameter part)
@@ -24,7 +25,8 @@ hostname vm
 mkswap /dev/ram0 >/dev/null
 swapon /dev/ram0
 
-# mount_v1 CONTROLLER[,CONTROLLER] ... mounts hierarchies of version 1. One of two controllers has a link with the name of each.
+# mount_v1 CONTROLLER[,CONTROLLER] ... mounts hierarchies of version 1. A hierarchy of two controllers also gets a link for each
+# controller's name.
 mount_v1() {
 	local hierarchy name
 	mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
@@ -37,7 +39,7 @@ mount_v1() {
 	done
 }
 
-# shellcheck disable=SC2054 # a hierarchy can have two
+# shellcheck disable=SC2054 # a hierarchy can have two controllers, with a comma between them
 v1=(cpuset cpu,cpuacct blkio memory devices freezer net_cls,net_prio perf_event pids)
 case $layout in
 v2)
@@ -53,7 +55,7 @@ v1) mount_v1 "${v1[@]}" hugetlb ;;
 esac
 mount --make-rshared /
 
-# What the firmware has written is on this line.
+# The firmware leaves text on the current line.
 echo
 echo "vm: Linux $(uname -rm), cgroups $layout, part $part"
 status=0
@@ -66,5 +68,5 @@ while read -r test flags; do
 done <"/workshop/parts/$part"
 echo "vm: status $status"
 echo o >/proc/sysrq-trigger
-# It is not off at once, and the kernel panics if process 1 ends.
+# The machine needs a moment to turn off, and the kernel would panic if process 1 ended.
 exec sleep 100

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package vm_test checks what makes machines for the workshop.
+// Package vm_test checks the scripts and files that make machines for the workshop.
 package vm_test
 
 import (
@@ -23,8 +23,8 @@ func need(t *testing.T, command, packages string) {
 	}
 }
 
-// validate has Vagrant look at a Vagrantfile, with the settings for a provider. None is there: libvirt has a driver for tests, and
-// of VirtualBox no more than its version is asked.
+// validate lets Vagrant check a Vagrantfile, with the settings for one provider. No provider needs to be installed: libvirt has a
+// driver for tests, and Vagrant only asks VirtualBox for its version.
 func validate(t *testing.T, file, provider string, flags ...string) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -52,7 +52,7 @@ func TestVagrantfileIsValid(t *testing.T) {
 		t.Run(provider, func(t *testing.T) {
 			output, err := validate(t, string(text), provider)
 			require.NoError(t, err, output)
-			// It does look at the block of this provider.
+			// A mistake in the block of this provider must be found.
 			block := regexp.MustCompile(`(?s)(?:"` + provider + `"|%w\[` + provider + `).*?provider\.memory = `)
 			mistaken := block.ReplaceAllStringFunc(string(text), func(found string) string {
 				return strings.Replace(found, "provider.memory = ", "provider.memories = ", 1)
@@ -65,8 +65,7 @@ func TestVagrantfileIsValid(t *testing.T) {
 	}
 }
 
-// A template has the keys that Lima's templates/default.yaml documents, as of Lima 2.2, and of those with keys of their own the
-// ones in use.
+// A template has the keys that Lima 2.2 documents in templates/default.yaml. Nested keys are listed if we use them.
 type template struct {
 	MinimumLimaVersion string            `yaml:"minimumLimaVersion"`
 	Base               string            `yaml:"base"`
@@ -121,7 +120,7 @@ func TestLimaTemplateIsWhatLimaDocuments(t *testing.T) {
 	}
 	for name, script := range scripts {
 		assert.True(t, strings.HasPrefix(script, "#!/bin/"), name)
-		// What is run in the machine is in this folder.
+		// The scripts that run in the machine must exist in this folder.
 		paths := regexp.MustCompile(lima.Mounts[0].MountPoint+`/(\S+)`).FindAllStringSubmatch(script, -1)
 		assert.NotEmpty(t, paths, name)
 		for _, path := range paths {
@@ -130,7 +129,6 @@ func TestLimaTemplateIsWhatLimaDocuments(t *testing.T) {
 	}
 }
 
-// What needs the machine that is made says where to get it, and both ways of making one run one script.
 func TestBothMachinesRunOneScript(t *testing.T) {
 	for _, file := range []string{"../Vagrantfile", "../lima.yaml"} {
 		text, err := os.ReadFile(file)

@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Makes a machine ready for the workshop: Ubuntu 24.04 or 26.04, Debian 12 or 13, amd64 or arm64. From then on the workshop needs
-# no network.
+# Prepares a machine for the workshop: Ubuntu 24.04 or 26.04, Debian 12 or 13, amd64 or arm64. Afterwards the workshop needs no
+# network.
 #
 #   sudo vm/provision.sh [--login]
 #
-# Go, make and git come by apt, and so does the root file system of the containers. Whoever calls sudo gets the Go toolchain and the
-# modules that go.mod names, and the steps compiled once. With --login, a login shell starts in the folder of the workshop.
-# What is there is left as it is: after a failure, run it again.
+# Go, make, git and the root file system of the containers come from apt. The user who called sudo gets the Go toolchain and the
+# modules of go.mod, and a build cache in which the steps are compiled. With --login, login shells start in the workshop's folder.
+# The script leaves alone what is installed already: after a failure, run it again.
 #
-# The Go of Debian 12 cannot fetch toolchains. There it fetches the one of go.mod as a module, as newer ones do, checked against
-# the same checksum database, and it is put into /usr/local/go.
+# The Go of Debian 12 cannot fetch toolchains. There the script downloads the toolchain of go.mod as a Go module, checked against
+# the same checksum database, and puts it into /usr/local/go.
 #
-# Exit status: 0 ready, 1 not ready, and the last lines say why and what to do.
+# Exit status: 0 ready; 1 not ready, and the last lines say why and what to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 rootfs=${ROOTFS:-/var/lib/container-workshop/rootfs}
 user=${SUDO_USER:-root}
 profile=/etc/profile.d/container-workshop.sh
-# Free space in MiB that all of it takes, with something to spare.
+# The free space in MiB that we ask for. The workshop takes a little less.
 space=2500
-# What is being done, and what to do if it fails.
+# The part that we are at, and the advice if it fails.
 part='' advice=''
 
 say() {
@@ -38,12 +38,12 @@ end() {
 	part=''
 }
 
-# At the end of the script, wherever that is.
+# ended runs when the script ends, for whatever reason.
 ended() {
 	local status=$?
 	[ "$status" != 0 ] || return 0
 	if [ -n "$part" ]; then
-		say "$part failed (see above): $advice. Then run this again: it goes on where it stopped"
+		say "$part failed (see above): $advice. Then run this again: finished parts are not repeated"
 	fi
 	exit 1
 }
@@ -55,7 +55,7 @@ fail() {
 	exit 1
 }
 
-# as_user COMMAND ... runs it as whoever called sudo.
+# as_user COMMAND ... runs the command as the user who called sudo.
 as_user() {
 	if [ "$user" = root ]; then
 		"$@"
@@ -64,25 +64,25 @@ as_user() {
 	fi
 }
 
-# at_least VERSION WANTED
+# at_least VERSION WANTED succeeds if VERSION is WANTED or newer.
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
 
 machine() {
 	[ $# = 0 ] || [ "$*" = --login ] || fail "usage: sudo vm/provision.sh [--login]"
 	[ "$(id -u)" = 0 ] || fail "this needs root: sudo vm/provision.sh"
 	home=$(getent passwd "$user" | cut -d: -f6)
-	command -v apt-get >/dev/null || fail "this machine has no apt: take one with Ubuntu or Debian, or see README.md, Get a machine"
+	command -v apt-get >/dev/null || fail "this machine has no apt: use Ubuntu or Debian, or get a machine (README.md, Get a machine)"
 	case $(uname -m) in
 	x86_64 | aarch64) ;;
-	*) fail "this machine is $(uname -m): take one that is x86_64 or aarch64" ;;
+	*) fail "this machine is $(uname -m): use a machine that is x86_64 or aarch64" ;;
 	esac
 }
 
-# room DIR says whether there is enough space where DIR is.
+# room DIR fails if the disk of DIR has too little space.
 room() {
 	local free
 	free=$(df --output=avail -m "$1" | tail -n 1)
-	[ "$free" -ge "$space" ] || fail "$1 has ${free// /} MiB free, and $space are needed: make room, or give the machine a larger disk. Then run this again"
+	[ "$free" -ge "$space" ] || fail "$1 has ${free// /} MiB free and needs $space: free some space, or give the machine a larger disk. Then run this again"
 }
 
 packages() {
@@ -92,27 +92,27 @@ packages() {
 		dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* installed$' || missing+=("$package")
 	done
 	if [ ${#missing[@]} = 0 ]; then
-		end "all there"
+		end "all installed"
 		return
 	fi
 	room /
 	room "$home"
 	say "installing ${missing[*]}"
 	export DEBIAN_FRONTEND=noninteractive
-	# A machine that has just booted may be at its own updates, which hold the lock.
+	# A machine that has just booted may be installing updates, which hold the lock of apt.
 	apt-get -o DPkg::Lock::Timeout=600 update -qq >&2
 	apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "${missing[@]}" >&2
 	end "installed ${missing[*]}"
 }
 
-# toolchain makes the Go that go.mod names what the user has.
+# toolchain gives the user the Go that go.mod names.
 toolchain() {
 	local wanted version fetched
 	wanted=$(sed -n 's/^go //p' go.mod)
-	begin Go "is the Go module proxy to be reached ($(cd / && as_user go env GOPROXY))? Behind another, set GOPROXY and call sudo -E"
+	begin Go "can you reach the Go module proxy ($(cd / && as_user go env GOPROXY))? To use another one, set GOPROXY and call sudo -E"
 	version=$(cd / && as_user env GOTOOLCHAIN=local go env GOVERSION)
 	if at_least "${version#go}" "$wanted"; then
-		end "$version is there"
+		end "$version is installed"
 		return
 	fi
 	if at_least "${version#go}" 1.21; then
@@ -121,7 +121,7 @@ toolchain() {
 		return
 	fi
 	version=v0.0.1-go$wanted.linux-$(dpkg --print-architecture)
-	say "$(go version | cut -d' ' -f3) cannot fetch the $wanted of go.mod: putting that into /usr/local/go"
+	say "$(go version | cut -d' ' -f3) cannot fetch Go $wanted, which go.mod asks for: putting $wanted into /usr/local/go"
 	fetched=$(cd / && GOPATH=/tmp/container-workshop-go go mod download -json "golang.org/toolchain@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
 	rm -rf /usr/local/go.partial
 	cp -r "$fetched" /usr/local/go.partial
@@ -133,9 +133,9 @@ toolchain() {
 }
 
 modules() {
-	begin modules "is the Go module proxy to be reached ($(cd / && as_user go env GOPROXY))? Behind another, set GOPROXY and call sudo -E"
+	begin modules "can you reach the Go module proxy ($(cd / && as_user go env GOPROXY))? To use another one, set GOPROXY and call sudo -E"
 	as_user go mod download
-	end "those of go.mod are in $(as_user go env GOMODCACHE)"
+	end "downloaded to $(as_user go env GOMODCACHE)"
 }
 
 # A synced folder cannot hold device nodes. The disk of the machine can.
@@ -145,10 +145,10 @@ root_file_system() {
 	end "$rootfs"
 }
 
-# compile fills the build cache: with what go run would make, and with what make compiles, which is without cgo.
+# compile fills the build cache for go run and for make, which sets CGO_ENABLED=0.
 compile() {
 	local step
-	begin steps "see what the compiler says"
+	begin steps "read what the compiler says"
 	for step in ./step0*/; do
 		as_user go run -exec true "$step"
 	done
@@ -157,9 +157,9 @@ compile() {
 }
 
 login() {
-	begin login "is $profile to be written?"
+	begin login "can you write $profile?"
 	echo "cd $(printf %q "$PWD")" | cmp -s - "$profile" || echo "cd $(printf %q "$PWD")" >"$profile"
-	end "a login shell starts in $PWD"
+	end "login shells start in $PWD"
 }
 
 machine "$@"

@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A release is a distribution to make, and where its packages are. The host's apt knows from which mirror.
+// A release is a distribution to install, with the origin of its packages. The mirror comes from the host's apt.
 type release struct{ origin, name, components string }
 
-// releases are those that are tried: one, and more of them with WORKSHOP_LONG.
+// releases returns the releases to test: one, or all of them if WORKSHOP_LONG is set.
 func releases(t *testing.T) []release {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -37,7 +37,7 @@ func releases(t *testing.T) []release {
 	return all
 }
 
-// mirror is empty if apt knows none.
+// mirror returns a mirror of the release, or nothing if the host's apt knows no mirror.
 func (r release) mirror(t *testing.T) string {
 	t.Helper()
 	mirrors, err := exec.Command("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: "+r.origin, "Label: "+r.origin).Output()
@@ -46,8 +46,8 @@ func (r release) mirror(t *testing.T) string {
 	return mirror
 }
 
-// fresh makes the root file system of a machine that was just installed: with apt, sudo and a user, learner. The sources of the
-// workshop are in /workshop. It returns the directory.
+// fresh makes the root file system of a newly installed machine, with apt, sudo, a user named learner, and the workshop's sources in
+// /workshop. It returns the directory.
 func (r release) fresh(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), r.name)
@@ -56,7 +56,7 @@ func (r release) fresh(t *testing.T) string {
 		chroot ` + dir + ` useradd --create-home --shell /bin/bash learner
 		echo 'learner ALL=(ALL) NOPASSWD: ALL' >` + dir + `/etc/sudoers.d/learner
 		mkdir -p ` + dir + `/workshop ` + dir + `/usr/local/share/ca-certificates
-		# A host behind a proxy with a certificate of its own has it here.
+		# If the host is behind a proxy, this is where it keeps the proxy's certificate.
 		cp /usr/local/share/ca-certificates/*.crt ` + dir + `/usr/local/share/ca-certificates || true
 		tar -C .. --exclude=./build --exclude=./work --exclude=./.git -c . | tar -x -C ` + dir + `/workshop
 		chroot ` + dir + ` chown -R learner: /workshop`
@@ -65,7 +65,7 @@ func (r release) fresh(t *testing.T) string {
 	return dir
 }
 
-// A machine is a container of the workshop's own runtime with all rights. What is done in it is gone with it.
+// A machine is a privileged container of final. All its changes are gone when it ends.
 type machine struct {
 	t         *testing.T
 	final, id string
@@ -89,7 +89,7 @@ func start(t *testing.T, rootfs string, flags ...string) *machine {
 	return m
 }
 
-// as runs a command line of a login shell of the user, in the folder of the workshop. It returns what is printed, and whether it went well.
+// as runs a command line in a login shell of the user, in the workshop's folder. It returns the output, and whether the line succeeded.
 func (m *machine) as(user, line string) (string, bool) {
 	m.t.Helper()
 	home := map[string]string{"root": "/root", "learner": "/home/learner"}[user]
@@ -98,7 +98,7 @@ func (m *machine) as(user, line string) (string, bool) {
 	return string(output), err == nil
 }
 
-// does requires that a command line goes well.
+// does runs a command line that must succeed.
 func (m *machine) does(user, line string) string {
 	m.t.Helper()
 	output, ok := m.as(user, line)
@@ -117,7 +117,7 @@ func TestProvision(t *testing.T) {
 }
 
 func makesReady(t *testing.T, rootfs string) {
-	// The disk of this machine is an overlay, as that of a dev container. A volume is not.
+	// The disk of this machine is an overlay, like the disk of a dev container. The volume is not.
 	m := start(t, rootfs, "--network", "host", "--volume", t.TempDir()+":/var/lib/container-workshop")
 	first := m.does("learner", "sudo vm/provision.sh --login")
 	t.Log(first)
@@ -126,26 +126,26 @@ func makesReady(t *testing.T, rootfs string) {
 	}
 	assert.Contains(t, first, "\nAll is well. Now: make run\n")
 
-	// Again: there is nothing left to do.
+	// A second run must change nothing.
 	m.does("root", "touch /before")
 	second := m.does("learner", "sudo vm/provision.sh --login")
 	t.Log(second)
 	changed := m.does("root", "find / /var/lib/container-workshop -xdev -newer /before -not -path '/tmp' -not -path '/run*' -not -path '/dev*' -not -path '*/go-build/*' -not -path '*/telemetry/*'")
 	assert.Equal(t, "", changed)
 
-	// What comes now comes without a network, and as the user.
+	// From here on, everything runs without a network, and as the user.
 	assert.Equal(t, "/workshop\n", m.does("root", "runuser -l learner -c pwd"))
 	offline := "sudo unshare --net -- runuser -u learner -- env HOME=$HOME "
 	assert.Contains(t, m.does("learner", offline+"go version"), wanted(t))
 	m.does("learner", offline+"go build -o build/ ./step0*/ ./final")
 	m.does("learner", offline+"go vet ./...")
-	// As root they would be run in a container of a container, whose cgroups are not for that.
+	// As root, the tests would start containers inside this container, whose cgroups do not allow that.
 	tests := m.does("learner", offline+"go test -v ./step0*/ ./internal/... ./final/oci")
 	assert.Contains(t, tests, "needs root: make test")
 	assert.Contains(t, tests, "--- PASS: TestEveryStepIsItsPredecessorPlusAFewLines")
 	assert.NotContains(t, tests, "--- FAIL")
 
-	// Root in a container, where there is often no sudo. The caches are warm already.
+	// Containers often start as root, without sudo. The learner's caches save the downloads.
 	alone := m.does("root", "SUDO_FORCE_REMOVE=yes apt-get -qq remove sudo && GOMODCACHE=/home/learner/go/pkg/mod GOCACHE=/home/learner/.cache/go-build vm/provision.sh")
 	assert.Contains(t, alone, "installed sudo")
 	assert.Contains(t, alone, "\nAll is well. Now: make run\n")

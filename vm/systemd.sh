@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Runs the tests that need systemd, or those of an engine, in a virtual machine of this host's architecture where systemd is
-# process 1.
+# Runs the tests that need systemd, or the tests of an engine, in a virtual machine with systemd as process 1. The machine has the
+# architecture of the host.
 #
 #   vm/systemd.sh LAYOUT ENGINE [FLAG OF A TEST BINARY ...]
 #
-# LAYOUT is v2, hybrid or v1: so systemd mounts the cgroups. ENGINE is podman, containerd, docker, or empty; ENGINE_PACKAGES has
-# its packages. The kernel, and a Debian for the containers, are those that vm/test.sh keeps below build/vm. The rest is made by
-# mmdebstrap from the host's own apt sources, and kept there too. The machine has an initramfs and no disk.
+# LAYOUT is v2, hybrid or v1, and systemd mounts the cgroups that way. ENGINE is podman, containerd, docker, or empty;
+# ENGINE_PACKAGES names the packages to install. The kernel, and a Debian for the containers, come from build/vm, where vm/test.sh
+# puts them. mmdebstrap makes the machine's own Debian from the host's apt sources, and build/vm keeps that, too. The machine has an
+# initramfs and no disk.
 #
-# Prints the lines of go test. Exit status: 0 all passed, 1 not, 2 the machine could not be made, or has not come to its end.
+# Prints the lines of go test. Exit status: 0 all tests passed, 1 a test failed, 2 the machine could not start or did not finish.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,16 +20,16 @@ packages=(systemd-sysv dbus busybox-static)
 
 . vm/machine.sh
 
-# bootstrap makes the initramfs, which has all but the tests.
+# bootstrap makes an initramfs of everything but the tests.
 bootstrap() {
 	local sources new=$PWD/$base.partial
-	# What is in it is said here and in the Makefile.
+	# This file and the Makefile list the packages: make a new initramfs when either changes.
 	[[ $base -nt vm/systemd.sh && $base -nt Makefile ]] && return
 	# shellcheck disable=SC2016 # apt substitutes these
 	sources=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian')
-	[ -n "$sources" ] || fail "apt knows no source of Debian: see /etc/apt/sources.list.d, then apt-get update"
-	say "making a Debian with systemd${engine:+ and $engine}, which takes about a minute"
-	# What nobody reads there is left out.
+	[ -n "$sources" ] || fail "apt has no sources of Debian: repair /etc/apt/sources.list.d, then run apt-get update"
+	say "installing a Debian with systemd${engine:+ and $engine}, which takes about a minute"
+	# Leave out documentation and other files that no test reads.
 	as_root mmdebstrap --quiet --variant=essential --include="${packages[*]}" --format=null --keyring=/usr/share/keyrings \
 		--customize-hook="cd \"\$1\" && find . -xdev -regextype posix-extended \
 			-regex './(usr/share/(doc|locale|man|perl)|usr/lib/.*/(perl|gconv).*|var/(cache|lib)/apt)' -prune -o -print |
@@ -37,7 +38,7 @@ bootstrap() {
 	mv "$new" "$base"
 }
 
-# compile puts the tests into a folder, with what they read, and prints the lines of a script that runs them.
+# compile DIR FLAG ... puts the tests and the files that they read into DIR, and prints the lines of a script that runs them.
 compile() {
 	export CGO_ENABLED=0
 	if [ -z "$engine" ]; then
@@ -47,7 +48,7 @@ compile() {
 		return
 	fi
 	mkdir -p "$1/etc" "$1/usr/lib" "$1/workshop/internal/engine" "$1$rootfs"
-	# Containers get a copy of these.
+	# Engines copy these files into their containers.
 	echo '127.0.0.1 localhost' >"$1/etc/hosts"
 	: >"$1/etc/resolv.conf"
 	cp -r "$dir/kernel/lib/modules" "$1/usr/lib"
@@ -61,14 +62,14 @@ compile() {
 	END
 }
 
-# tests prints an archive for the initramfs: the tests, and what starts them.
+# tests FLAG ... prints an archive for the initramfs: the tests, and the service that starts them.
 tests() {
 	local root script
 	root=$(mktemp -d)
-	# shellcheck disable=SC2064 # it is local
+	# shellcheck disable=SC2064 # root is local, so expand it now
 	trap "rm -r '$root'" EXIT
 	script=$(compile "$root" "$@")
-	# pivot_root(2) cannot leave an initramfs, whose root file system is in no other. So that is mounted upon itself.
+	# pivot_root(2) needs a mount to move away from, and the initramfs is not mounted on anything. So bind it and make that the root.
 	cat >"$root/init" <<-END
 		#!/bin/busybox sh
 		/bin/busybox mount -o bind / /mnt
@@ -119,22 +120,22 @@ podman | containerd | docker)
 *) fail "ENGINE=$engine: want podman, containerd or docker" ;;
 esac
 emulate "$arch"
-# A daemon and what it starts run beside each other.
+# A daemon and its containers work at the same time: two processors help.
 [ -z "$engine" ] || emulator+=(-smp 2)
-[ -e "$dir/kernel" ] || fail "there is no $dir/kernel: make test-vm downloads it"
+[ -e "$dir/kernel" ] || fail "$dir/kernel is missing: run make test-vm first, which downloads it"
 need mmdebstrap mmdebstrap
 bootstrap
 initrd=$base.initrd log=$base-$layout.console
 (tests "${@:3}") | cat "$base" - >"$initrd"
 
-# Of later versions of systemd the last is wanted, for version 1 of cgroups.
+# Newer versions of systemd mount cgroups of version 1 only with SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE.
 { (qemu 60m "$initrd" systemd.show_status=0 systemd.unit=tests.service "$cgroups" SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1) 2>&1 || true; } |
 	tee "$log" | sed -un '/^vm: Linux/,/^vm: status/p' | scripts/report.sh "$base-$layout.log" systemd "$layout"
 case $(sed -nE 's/^vm: status ([0-9]+).*/\1/p' "$log") in
 0) ;;
 '')
 	tail -n 30 "$log" >&2
-	fail "the machine has not come to its end: see above"
+	fail "the machine ended before its tests did: see the log above"
 	;;
 *) exit 1 ;;
 esac

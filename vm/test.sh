@@ -1,32 +1,32 @@
 #!/usr/bin/env bash
-# Runs the tests of the steps and of final in virtual machines, under a kernel of Debian's and with cgroups of a layout of its own:
-# what this host cannot show is seen there.
+# Runs the tests of the steps and of final in virtual machines, with Debian's kernel and the cgroup layout that you name. So one host
+# can test all three layouts.
 #
 #   vm/test.sh LAYOUT ARCH [FLAG OF A TEST BINARY ...]
 #
-# LAYOUT is v2, hybrid or v1. ARCH is amd64 or arm64, whatever this host is. The kernel, and a Debian for the containers, are
-# downloaded by apt and kept below build/vm. The tests are compiled here and shared out to three machines at once, each with an
-# initramfs and no disk: all start with vm/init.
+# LAYOUT is v2, hybrid or v1. ARCH is amd64 or arm64, on either kind of host. apt downloads the kernel, and a Debian for the
+# containers, to build/vm, where they stay. The tests are compiled on the host and shared among three machines that run at the same
+# time. Each has an initramfs, no disk, and starts with vm/init.
 #
-# Prints the lines of go test. Exit status: 0 all passed, 1 not, 2 a machine could not be made, or has not come to its end.
+# Prints the lines of go test. Exit status: 0 all tests passed, 1 a test failed, 2 a machine could not start or did not finish.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 layout=${1:-} arch=${2:-}
 parts=(final steps rest)
 dir=build/vm/$arch new=build/vm/$arch.partial root=build/vm/$arch/root
-# What the tests want of the kernel that may be a module: overlays, swap, and a device for --device.
+# The tests need these parts of the kernel, which may be modules: overlays, swap, and a device for --device.
 modules=(overlay brd tun)
 
 . vm/machine.sh
 
-# of_arch ARG ... is apt-get for ARCH. It leaves the host's own lists as they are.
+# of_arch ARG ... runs apt-get for ARCH, with lists of its own: the host's lists stay as they are.
 of_arch() {
 	apt-get -o "APT::Architecture=$arch" -o "APT::Architectures=$arch" -o APT::Sandbox::User=root -o APT::Install-Recommends=false \
 		-o Debug::NoLocking=true -o Dir::State::status=/dev/null -o "Dir::State::lists=$PWD/$new/lists" -o "Dir::Cache=$PWD/$new" "$@"
 }
 
-# unpacked DIR PATTERN PACKAGE ... downloads packages and what they depend on, and unpacks into DIR those that match the pattern.
+# unpacked DIR PATTERN PACKAGE ... downloads packages with their dependencies, and unpacks those that match PATTERN into DIR.
 unpacked() {
 	local package
 	of_arch install -y -qq --download-only "${@:3}" >&2 || fail "apt-get cannot download ${*:3} for $arch (see above)"
@@ -37,11 +37,12 @@ unpacked() {
 	rm "$new"/archives/*.deb
 }
 
-# download makes $dir: a kernel, a busybox, and a Debian that is only unpacked, as nothing of another architecture runs here.
+# download fills $dir with a kernel, a busybox, and a Debian. The packages are only unpacked: the host cannot run the install scripts
+# of another architecture.
 download() {
 	local debian=$new/root/debian module file
 	[ ! -e "$dir" ] || return 0
-	grep -qx ID=debian /etc/os-release || fail "the kernel comes from Debian's packages: use Debian. On Ubuntu, make test has version 2 already"
+	grep -qx ID=debian /etc/os-release || fail "this needs a Debian host, for Debian's kernel packages. On Ubuntu, make test covers version 2"
 	say "downloading a kernel and a Debian for $arch"
 	rm -rf "$new"
 	mkdir -p "$new"/{lists,archives}/partial "$new"/root/{dev,modules} "$debian"/{mnt,usr/{bin,sbin,lib}}
@@ -50,7 +51,7 @@ download() {
 	for module in "${modules[@]}"; do
 		file=$(find "$new/kernel/lib/modules" -name "$module.ko*")
 		case $file in
-		'') say "the kernel has no module $module" ;;
+		'') say "the kernel has no module $module. Tests fail unless it is built in" ;;
 		*.xz) xz -dc "$file" >"$new/root/modules/$module.ko" ;;
 		*) cp "$file" "$new/root/modules" ;;
 		esac
@@ -58,7 +59,7 @@ download() {
 	unpacked "$new/root" 'busybox-static_*' busybox-static
 	ln -s usr/{bin,sbin,lib} "$debian"
 	unpacked "$debian" '*' '?essential' procps iproute2 hostname mount mawk
-	# What the scripts of the packages would make.
+	# The install scripts of the packages would make these.
 	ln -s mawk "$debian/usr/bin/awk"
 	cp "$debian/usr/share/base-passwd/passwd.master" "$debian/etc/passwd"
 	cp "$debian/usr/share/base-passwd/group.master" "$debian/etc/group"
@@ -81,8 +82,8 @@ compile() {
 	GOARCH='' go test ./internal/check -run TestMutantsLackTheirProperties -args -compile-into "$PWD/$target/programs" -compile-for "$arch"
 }
 
-# share FLAG ... shares the tests out to the parts: a line is a test binary and its flags. Those of final take longest, and the
-# longest of them go to the other parts.
+# share FLAG ... divides the tests into parts, one for each machine. A line of a part is a test binary and its flags. The tests of
+# final take longest, so the longest of them go to the other parts.
 share() {
 	local test longest=('^TestHasEvery' '^Test.*AtAnyStage')
 	for test in "$root"/workshop/tests/*; do
@@ -90,7 +91,7 @@ share() {
 		case $test in
 		final) echo "$test -test.skip ${longest[0]}|${longest[1]} $*" >>"$root/workshop/parts/final" ;;
 		step*) echo "$test $*" >>"$root/workshop/parts/steps" ;;
-		# The rest of the lessons needs a compiler.
+		# The other tests of the lessons need a compiler.
 		internal+lesson) echo "$test -test.run ^TestLimitsAreWhereTheLessonSays $*" >>"$root/workshop/parts/steps" ;;
 		*) echo "$test $*" >>"$root/workshop/parts/rest" ;;
 		esac
@@ -101,7 +102,7 @@ share() {
 	}
 }
 
-# accelerate takes KVM where it works: there can be a /dev/kvm under which no instruction is ever executed.
+# accelerate uses KVM if a kernel boots under it. On some hosts /dev/kvm exists, but never executes an instruction.
 accelerate() {
 	local output emulated=("${emulator[@]}")
 	[ "$arch" = "$(dpkg --print-architecture)" ] && [ -w /dev/kvm ] || return 0
@@ -110,12 +111,12 @@ accelerate() {
 	[[ $output = *'Linux version'* ]] || emulator=("${emulated[@]}")
 }
 
-# boot PART
+# boot PART runs the machine of one part, and logs its console.
 boot() {
 	qemu 60m "$dir/initrd" "layout=$layout" "part=$1" >>"$dir/$1.log" 2>&1
 }
 
-# run boots the parts, and prints what their tests print, one part after the other.
+# run boots a machine for each part, and prints their test output, one part after the other.
 run() {
 	local part machines=() status=0
 	trap 'kill "${machines[@]}" 2>/dev/null || true' EXIT
@@ -125,14 +126,14 @@ run() {
 		machines+=($!)
 	done
 	for part in "${parts[@]}"; do
-		# What comes before and after is the firmware's and the kernel's.
+		# Leave out what the firmware and the kernel print before and after the tests.
 		tail -n +1 -f --pid="${machines[0]}" "$dir/$part.log" | sed -un '/^vm: Linux/,/^vm: status/p'
 		machines=("${machines[@]:1}")
 		case $(sed -n 's/^vm: status //p' "$dir/$part.log") in
 		0) ;;
 		'')
 			tail -n 30 "$dir/$part.log" >&2
-			fail "the machine of part $part has not come to its end: see above"
+			fail "the machine of part $part ended before its tests did: see the log above"
 			;;
 		*) status=1 ;;
 		esac

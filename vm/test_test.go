@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestOnlyMachinesThatThereAreAreMade(t *testing.T) {
+func TestUnknownMachinesAreRefused(t *testing.T) {
 	for _, c := range []struct{ script, layout, more, line string }{
 		{"./test.sh", "v3", "amd64", "vm: LAYOUT=v3: want v2, hybrid or v1\n"},
 		{"./test.sh", "", "amd64", "vm: LAYOUT=: want v2, hybrid or v1\n"},
