@@ -66,15 +66,28 @@ func (d *Document) Picture() (path string, svg []byte, err error) {
 	return filepath.Join(filepath.Dir(d.Path), "picture.svg"), svg, err
 }
 
-// change returns what the step adds to the one before. The first is shown whole.
+// change returns what the step adds to main.go of the step before, folded, as a reader writes it first. Step 1 is shown whole.
 func change(top string, step int) (string, error) {
-	if step == 1 {
-		program, err := os.ReadFile(filepath.Join(top, "step01-exec/main.go"))
-		return fmt.Sprintf("```go\n%s```\n", program), err
-	}
+	title, language := "The change", "diff"
 	text, err := diff(top, step)
-	return fmt.Sprintf("```diff\n%s```\n", text), err
+	if err != nil {
+		return "", err
+	}
+	lines := added(text)
+	if step == 1 {
+		title, language = "The whole of main.go", "go"
+		program, err := os.ReadFile(filepath.Join(top, "step01-exec/main.go"))
+		if err != nil {
+			return "", err
+		}
+		text = string(program)
+	}
+	// GitHub reads Markdown between the tags where blank lines are around it.
+	return fmt.Sprintf("<details>\n<summary>%s: %d lines</summary>\n\n```%s\n%s```\n\n</details>\n", title, lines, language, text), nil
 }
+
+// added returns how many lines a diff adds.
+func added(diff string) int { return strings.Count(diff, "\n+") - strings.Count(diff, "\n+++") }
 
 // diff returns what main.go of a step adds to main.go of the step before, as diff -u prints it.
 func diff(top string, step int) (string, error) {
@@ -159,9 +172,9 @@ func stepTable(top string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	table := "| step | what you gain | made of | flags | lines added |\n| --- | --- | --- | --- | --- |\n"
+	table := "| step | what you gain | made of | flags | lines | minutes |\n| --- | --- | --- | --- | --- | --- |\n"
 	for i, lesson := range lessons {
-		added, err := diff(top, i+1)
+		change, err := diff(top, i+1)
 		if err != nil {
 			return "", err
 		}
@@ -170,11 +183,11 @@ func stepTable(top string) (string, error) {
 		for _, feature := range features.FindAllSubmatch(lesson.Source, -1) {
 			made = append(made, fmt.Sprintf("[%s](%s)", feature[1], feature[2]))
 		}
-		for _, flag := range addedFlag.FindAllStringSubmatch(added, -1) {
+		for _, flag := range addedFlag.FindAllStringSubmatch(change, -1) {
 			flags = append(flags, "`--"+flag[1]+"`")
 		}
-		table += fmt.Sprintf("| [%d: %s](%s/README.md) | %s | %s | %s | %d |\n", i+1, name, filepath.Base(filepath.Dir(lesson.Path)),
-			lesson.gain(), strings.Join(made, ", "), strings.Join(flags, " "), strings.Count(added, "\n+")-strings.Count(added, "\n+++"))
+		table += fmt.Sprintf("| [%d: %s](%s/README.md) | %s | %s | %s | %d | %s |\n", i+1, name, filepath.Base(filepath.Dir(lesson.Path)),
+			lesson.gain(), strings.Join(made, ", "), strings.Join(flags, " "), added(change), lesson.minutes())
 	}
 	return table, nil
 }
@@ -183,5 +196,18 @@ func stepTable(top string) (string, error) {
 func (d *Document) gain() string {
 	_, below, _ := bytes.Cut(d.Source, []byte("\n\n"))
 	sentence, _, _ := bytes.Cut(below, []byte("\n\n"))
+	sentence, _, _ = bytes.Cut(sentence, []byte("\nMinutes: "))
 	return strings.ReplaceAll(string(sentence), "\n", " ")
+}
+
+// takes is what a lesson says below its first sentence.
+var takes = regexp.MustCompile(`(?m)^Minutes: (\d+) · Difficulty: (easy|medium|hard) · At the end you can say: `)
+
+// minutes is how long the lesson says that it takes.
+func (d *Document) minutes() string {
+	found := takes.FindSubmatch(d.Source)
+	if found == nil {
+		return ""
+	}
+	return string(found[1])
 }
