@@ -144,7 +144,7 @@ func TestNothingIsLeftOfAMachine(t *testing.T) {
 	before, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)
 	m := machine(t)
-	page := Parse("page", []byte("```console\n$ mkdir work; touch work/mine; hostname other; mount -t tmpfs tmpfs /mnt; sleep 1000 & echo done\n<…>\ndone\n```\n"))
+	page := Parse("page", []byte("```console\n$ mkdir -p work; touch work/mine; hostname other; mount -t tmpfs tmpfs /mnt; sleep 1000 & echo done\n<…>\ndone\n```\n"))
 	require.NoError(t, page.Run(m))
 	dir := m.dir
 	m.Close()
@@ -156,6 +156,21 @@ func TestNothingIsLeftOfAMachine(t *testing.T) {
 	hostname, err := os.Hostname()
 	require.NoError(t, err)
 	assert.NotEqual(t, "other", hostname)
+}
+
+func TestAMachineHasNothingOfAnEarlierReader(t *testing.T) {
+	rootfs := steptest.NeedRootfs(t)
+	clone := t.TempDir()
+	for _, file := range []string{".gitignore", ".progress", "mine/main.go", "mine/.gitignore"} {
+		path := filepath.Join(clone, "work", file)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, nil, 0o644))
+	}
+	m, err := Boot(clone, rootfs, screen)
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	assert.NoError(t, Parse("page", []byte("```console\n$ find work -mindepth 1\nwork/.gitignore\n```\n")).Run(m))
+	assert.FileExists(t, filepath.Join(clone, "work/mine/main.go"))
 }
 
 func TestWhatVaries(t *testing.T) {

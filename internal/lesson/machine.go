@@ -35,7 +35,8 @@ mount -t overlay overlay -o "lowerdir=$TOP,upperdir=$DIR/top/upper,workdir=$DIR/
 if [ -d "$ROOTFS" ]; then
 	mount -t overlay overlay -o "lowerdir=$ROOTFS,upperdir=$DIR/rootfs/upper,workdir=$DIR/rootfs/work" /var/lib/container-workshop/rootfs
 fi
-find /workshop/work -mindepth 1 ! -name .gitignore -delete
+# The reader of a page has just cloned the workshop.
+[ ! -d /workshop/work ] || find /workshop/work -mindepth 1 -maxdepth 1 ! -name .gitignore -exec rm -rf {} +
 hostname workshop
 echo "127.0.0.1 localhost workshop" >"$DIR/hosts"
 hostname >"$DIR/hostname"
