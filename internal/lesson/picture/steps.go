@@ -61,7 +61,8 @@ var step2 = picture{
 var step3 = picture{
 	title: "Step 3: the list of processes, as the host and as the command see it",
 	alt: "Before, the command sees the processes of the host, with the same process IDs, and can kill each of them. " +
-		"After, it sees itself as process 1 and its child as process 2, which the host sees as 4711 and 4712. It has no process ID for any other.",
+		"When it ends, its child goes on. " +
+		"After, it sees itself as process 1 and its child as process 2, which the host sees as 4711 and 4712. It has no process ID for any other, and when it ends, the kernel kills its child.",
 	before: panel{
 		headline: "The command sees every process",
 		scene: below(16,
@@ -69,7 +70,7 @@ var step3 = picture{
 				box{class: "host", title: "the host sees", body: processes("", "    1 systemd", "  812 sshd", " 4700 run", " 4711 bash", " 4712 sleep")},
 				box{class: "host", title: "bash sees", body: processes("", "    1 systemd", "  812 sshd", " 4700 run", " 4711 bash", " 4712 sleep")}),
 			screen("", "bash", "# kill 812", ""),
-			caption{"sshd of the host is dead."},
+			caption{"sshd of the host is dead.", "When bash ends, sleep goes on."},
 		),
 	},
 	after: panel{
@@ -79,7 +80,7 @@ var step3 = picture{
 				box{class: "host", title: "the host sees", body: processes("host", "    1 systemd", "  812 sshd", " 4700 run", " 4711 bash", " 4712 sleep")},
 				box{class: "new", title: "bash sees", body: processes("own", "    –", "    –", "    –", "    1 bash", "    2 sleep")}),
 			screen("", "bash", "# kill 812", "bash: kill: (812) - No such process"),
-			caption{"4711 and 1 are the same process."},
+			caption{"4711 and 1 are the same process.", "When 1 ends, the kernel kills 2."},
 		),
 		arrows: []arrow{
 			{from: "host 4711 bash", to: "own    1 bash", class: "new", both: true},
