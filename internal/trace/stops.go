@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK |
+const traceOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK |
 	unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC
 
 // stopped handles a stop of a task, and lets the task go on. The status has a signal in its low byte, and an event above. A
@@ -26,7 +26,7 @@ func (t *tracer) stopped(tid, status int) {
 		// The first process stops at its execve, the others as soon as they are traced.
 		task.fresh = false
 		if tid == t.first {
-			t.try("PTRACE_SETOPTIONS", unix.PtraceSetOptions(tid, options))
+			t.try("PTRACE_SETOPTIONS", unix.PtraceSetOptions(tid, traceOptions))
 		}
 	default:
 		deliver = status

@@ -1,0 +1,156 @@
+package trace
+
+import (
+	"fmt"
+	"slices"
+)
+
+// weight ranks the calls after which other calls mean something else.
+func (d deed) weight() int {
+	switch {
+	case d.Name == "clone" || d.Name == "execve":
+		return 3
+	case d.Name == "chroot" || d.Name == "pivot_root":
+		return 2
+	case d.what == "propagation":
+		return 1
+	}
+	return 0
+}
+
+// turns reports whether a call means something else after the other one than before.
+func (d deed) turns(other deed) bool {
+	cgroup := other.Name == "mkdir" || other.Name == "rmdir" || other.Name == "write"
+	switch {
+	case d.weight() <= other.weight():
+		return false
+	case d.Name == "clone":
+		// A cgroup can be made earlier or later.
+		return !cgroup
+	case d.Name == "execve":
+		// The parent-death signal stays.
+		return other.Name != "prctl"
+	case d.weight() == 2:
+		// A path is another one in another root directory.
+		return cgroup || other.Name == "mount" || other.Name == "umount2" || other.Name == "chdir" || other.Name == "fchdir"
+	}
+	// Later mounts are private as the mount that they are on.
+	return other.Name == "mount"
+}
+
+// sides tells which calls come on the other side of a call that has moved, where that makes a difference. If both have moved, the
+// call of less weight is told.
+func (p pairs) sides(i int, moved map[int]bool) []string {
+	if !moved[i] {
+		return nil
+	}
+	o, t := p.ours[i], p.theirs[p.answer[i]]
+	var before, after []string
+	for k, other := range p.ours {
+		if !p.inverted(i, k) || !other.turns(o) && !o.turns(other) || moved[k] && other.weight() < o.weight() {
+			continue
+		}
+		if t.at < p.theirs[p.answer[k]].at {
+			before = append(before, other.brief())
+		} else {
+			after = append(after, other.brief())
+		}
+	}
+	var texts []string
+	if len(before) > 0 {
+		texts = append(texts, "Yours makes this call before "+few(before)+", ours after.")
+	}
+	if len(after) > 0 {
+		texts = append(texts, "Yours makes this call after "+few(after)+", ours before.")
+	}
+	return texts
+}
+
+// inverted reports whether two calls of one process have changed places.
+func (p pairs) inverted(i, k int) bool {
+	if p.answer[i] < 0 || p.answer[k] < 0 || p.ours[i].Process != p.ours[k].Process {
+		return false
+	}
+	a, b := p.theirs[p.answer[i]], p.theirs[p.answer[k]]
+	return a.Process == b.Process && (i < k) != (a.at < b.at)
+}
+
+// few names three calls at most.
+func few(calls []string) string {
+	if len(calls) > 3 {
+		calls = append(slices.Clone(calls[:2]), fmt.Sprintf("%d more calls", len(calls)-2))
+	}
+	return and(calls)
+}
+
+// brief names a call in a sentence.
+func (d deed) brief() string {
+	switch {
+	case d.what == "propagation":
+		return "the mounts are private"
+	case d.Name == "write":
+		return "the write to " + d.what
+	}
+	return d.what
+}
+
+// place tells where in ours a call is.
+func (p pairs) place(d deed) string {
+	for _, name := range []string{"chroot", "clone"} {
+		i := slices.IndexFunc(p.ours, func(o deed) bool { return o.Process == d.Process && o.Name == name })
+		switch {
+		case i < 0 || i == d.at:
+		case d.at < i:
+			return " before " + name
+		default:
+			return " after " + name
+		}
+	}
+	return ""
+}
+
+// behind tells which call of the same process comes before.
+func (p pairs) behind(t deed) string {
+	for _, before := range slices.Backward(p.theirs[:t.at]) {
+		if before.Process == t.Process {
+			return "after " + before.brief()
+		}
+	}
+	return "first"
+}
+
+// moved returns which calls of ours theirs makes at another place: in each process all but the longest series that is in order.
+func (p pairs) moved() map[int]bool {
+	moved := map[int]bool{}
+	series := map[string][]int{}
+	for i, o := range p.ours {
+		if p.answer[i] >= 0 && p.theirs[p.answer[i]].Process == o.Process {
+			moved[i] = true
+			series[o.Process] = append(series[o.Process], i)
+		}
+	}
+	for _, calls := range series {
+		for _, i := range p.inOrder(calls) {
+			delete(moved, i)
+		}
+	}
+	return moved
+}
+
+// inOrder returns those of these calls of ours that theirs makes in the same order: as many as possible, and rather those of weight.
+func (p pairs) inOrder(calls []int) []int {
+	var best []int
+	most, ending, sum := 0, make([][]int, len(calls)), make([]int, len(calls))
+	for n, i := range calls {
+		for m, k := range calls[:n] {
+			if p.answer[k] < p.answer[i] && sum[m] > sum[n] {
+				ending[n], sum[n] = ending[m], sum[m]
+			}
+		}
+		ending[n] = append(slices.Clone(ending[n]), i)
+		if sum[n] += 100 + p.ours[i].weight(); sum[n] > most {
+			best, most = ending[n], sum[n]
+		}
+	}
+	return best
+}
