@@ -18,8 +18,6 @@ type Property struct {
 	Name string
 	// Step is the first step that has it, 1 to 7.
 	Step int
-	// Hint says what to do about a program that should have it and does not.
-	Hint string
 	// Needs are the names of the properties without which this one means nothing. They are of the same step or an earlier one.
 	Needs []string
 	// Why says in one sentence why it matters.
@@ -31,7 +29,7 @@ type Property struct {
 }
 
 // Properties is the table, in the order of the steps.
-var Properties = table(command, input, signals, terminal, hostname, processes, root, mounts, limits, temporary, leftovers)
+var Properties = table(command, signals, terminal, hostname, processes, root, mounts, limits, cgroups, temporary, input, leftovers)
 
 // ErrUnclear is wrapped by the error of a check that could not tell.
 var ErrUnclear = errors.New("cannot tell")

@@ -4,6 +4,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,9 +12,27 @@ import (
 // command is what a container has in common with a command that runs without one.
 var command = []Property{
 	{
-		Name: "output and error output are the command's, and nothing is added",
-		Step: 1,
-		Hint: "Give the command your own streams (cmd.Stdout = os.Stdout, and so on) and print nothing on success.",
+		Name:  starts,
+		Step:  1,
+		Why:   "Nothing else can be seen before a command runs.",
+		Where: "step01-exec/README.md#how-it-works",
+		check: func(p *Program) error {
+			r, err := p.call(call{command: []string{"/bin/echo", "started"}})
+			if err != nil {
+				return err
+			}
+			if !strings.Contains(r.stdout, "started") {
+				return fmt.Errorf("run /bin/echo started: want started, got %#v", r)
+			}
+			return nil
+		},
+	},
+	{
+		Name:  output,
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "Other programs read the output of a command: one extra line from run breaks a pipe or a script.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.run("echo to output; echo to error >&2")
 			if err != nil {
@@ -23,9 +42,11 @@ var command = []Property{
 		},
 	},
 	{
-		Name: "the command reads standard input",
-		Step: 1,
-		Hint: "cmd.Stdin = os.Stdin",
+		Name:  "the command reads standard input",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "In a pipe, a command gets its data from standard input.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.call(call{command: []string{"/bin/cat"}, stdin: "one\ntwo\n"})
 			if err != nil {
@@ -35,9 +56,11 @@ var command = []Property{
 		},
 	},
 	{
-		Name: "arguments reach the command as they are, those that look like flags too",
-		Step: 1,
-		Hint: "Flags end at COMMAND: pflag.CommandLine.SetInterspersed(false).",
+		Name:  "arguments reach the command as they are, those that look like flags too",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "What you write behind COMMAND belongs to the command, even if it looks like a flag of run.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.call(call{command: []string{"/bin/echo", "--hostname", "a b", "", "--help", "*"}})
 			if err != nil {
@@ -47,9 +70,11 @@ var command = []Property{
 		},
 	},
 	{
-		Name: "the command has no open files of run's but the three standard streams",
-		Step: 1,
-		Hint: "Descriptors in cmd.ExtraFiles stay open across execve: child has to close them.",
+		Name:  "the command has no open files of run's but the three standard streams",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "A file that stays open is a way out of the container, and a socket that stays open keeps run waiting.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.run("n=3; while [ $n -le 9 ]; do if { true <&$n; } 2>/dev/null || { true >&$n; } 2>/dev/null; then echo $n; fi; n=$((n+1)); done")
 			if err != nil {
@@ -61,9 +86,11 @@ var command = []Property{
 	status("exit 0", 0),
 	status("exit 3", 3),
 	{
-		Name: "a command that a signal ends has the status 128+n",
-		Step: 1,
-		Hint: "A process that a signal ended has no exit code: look at the wait status. wait(2)",
+		Name:  signalStatus,
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "Scripts and CI must see that a signal ended the command, and which signal.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error {
 				inside, err := s.container()
@@ -81,9 +108,19 @@ var command = []Property{
 		},
 	},
 	{
-		Name: "a command that does not exist has the status 127, and the message names it",
-		Step: 1,
-		Hint: "Look the command up with exec.LookPath in child, and tell exec.ErrNotFound and fs.ErrNotExist from the rest.",
+		Name:  inPlace,
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "A program between run and the command would need its own memory, pass on signals, and be process 1 in place of the command.",
+		Where: "step01-exec/README.md#how-it-works",
+		check: func(p *Program) error { return p.whileReady((*session).takesThePlaceOfChild) },
+	},
+	{
+		Name:  "a command that does not exist has the status 127, and the message names it",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "The status 127 tells a mistyped name from a command that failed.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			for _, command := range []string{"no-such-command", "/no/such/command", ""} {
 				if err := p.refuses(call{command: []string{command}}, 127, command); err != nil {
@@ -94,9 +131,11 @@ var command = []Property{
 		},
 	},
 	{
-		Name: "a command that cannot be executed has the status 126, and the message names it",
-		Step: 1,
-		Hint: "Every error of exec.LookPath and execve is 126, but for the file that is not there.",
+		Name:  "a command that cannot be executed has the status 126, and the message names it",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "The status 126 tells a file that is not a program from a command that failed.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			for _, command := range []string{"/etc/passwd", "/etc"} {
 				if err := p.refuses(call{command: []string{command}}, 126, command); err != nil {
@@ -110,9 +149,11 @@ var command = []Property{
 
 func status(script string, expected int) Property {
 	return Property{
-		Name: fmt.Sprintf("a command that ends with %s has the status %d", script, expected),
-		Step: 1,
-		Hint: "End with the status of the command: os.Exit(cmd.ProcessState.ExitCode()), after all clean-up.",
+		Name:  fmt.Sprintf("a command that ends with %s has the status %d", script, expected),
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "Scripts and CI decide by the exit status of run whether the command worked.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.run(script)
 			if err != nil {

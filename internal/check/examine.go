@@ -47,23 +47,63 @@ type Summary struct {
 }
 
 // Examine examines a program, and reports a finding for each property, in the order of the table, as soon as there is one.
-// It looks at the properties of the program's step, after a quick look at the older ones; or at all of them.
+// It looks at the properties of the program's step. At the older properties it takes one glance, and reports only those that
+// are missing; or, with all, it looks at each of them.
 func Examine(program *Program, all bool, report func(Finding)) (Summary, error) {
-	return examine(program, Properties, func(p Property) bool { return p.Step == program.Step || all && p.Step < program.Step }, report)
+	e := examination{program: program, report: report, states: map[string]State{}}
+	if e.start(); !all {
+		e.glance()
+	}
+	for _, p := range Properties {
+		if p.Step == program.Step || all && p.Step < program.Step {
+			e.look(p)
+		}
+	}
+	return Summary{Leftovers: []string{}}, nil
 }
 
 // ExamineStretch examines a program for the two exercises beyond its step.
 func ExamineStretch(program *Program, report func(Finding)) (Summary, error) {
-	return examine(program, Stretch, func(p Property) bool { return p.Step == program.Step }, report)
-}
-
-func examine(program *Program, table []Property, meant func(Property) bool, report func(Finding)) (Summary, error) {
-	for _, p := range table {
-		if meant(p) {
-			report(finding(p, p.Check(program)))
+	e := examination{program: program, report: report, states: map[string]State{}}
+	e.start()
+	e.glance()
+	for _, p := range Stretch {
+		if p.Step == program.Step {
+			e.look(p)
 		}
 	}
 	return Summary{Leftovers: []string{}}, nil
+}
+
+// An examination knows what has been found so far, by the names of the properties.
+type examination struct {
+	program *Program
+	report  func(Finding)
+	states  map[string]State
+}
+
+// start looks whether the program starts a command at all. If it does not, that is a mistake in the newest step.
+func (e *examination) start() {
+	f := finding(Properties[0], Properties[0].Check(e.program))
+	f.Step = e.program.Step
+	e.note(f)
+}
+
+// look looks at a property, unless that is done already, or another property that it needs is missing.
+func (e *examination) look(p Property) {
+	if _, done := e.states[p.Name]; done {
+		return
+	}
+	if need := p.missingNeed(e.states); need != "" {
+		e.note(Finding{Property: p.Name, Step: p.Step, State: Blocked, Needs: need})
+		return
+	}
+	e.note(finding(p, p.Check(e.program)))
+}
+
+func (e *examination) note(f Finding) {
+	e.states[f.Property] = f.State
+	e.report(f)
 }
 
 func finding(p Property, err error) Finding {

@@ -10,9 +10,21 @@ import (
 // hostname is what comes of a UTS namespace.
 var hostname = []Property{
 	{
-		Name: "the hostname in the container is container",
-		Step: 2,
-		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUTS in run, unix.Sethostname in child.",
+		Name:  uts,
+		Step:  2,
+		Needs: []string{starts},
+		Why:   "Without a UTS namespace of its own, a container renames the host.",
+		Where: "step02-uts/README.md#how-it-works",
+		check: func(p *Program) error {
+			return p.whileReady(func(s *session) error { return s.ownNamespace("uts") })
+		},
+	},
+	{
+		Name:  hostnameSet,
+		Step:  2,
+		Needs: []string{uts},
+		Why:   "A name of its own tells you at every prompt that you are in the container.",
+		Where: "step02-uts/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.run("cat /proc/sys/kernel/hostname 2>/dev/null || hostname")
 			if err != nil {
@@ -22,9 +34,11 @@ var hostname = []Property{
 		},
 	},
 	{
-		Name: "--hostname sets the hostname of the container and leaves that of the host",
-		Step: 2,
-		Hint: "unix.Sethostname in child, never in run: run is on the host.",
+		Name:  "--hostname sets the hostname of the container and leaves that of the host",
+		Step:  2,
+		Needs: []string{hostnameSet},
+		Why:   "You tell containers apart by their names.",
+		Where: "step02-uts/README.md#how-it-works",
 		check: func(p *Program) error {
 			before, err := os.Hostname()
 			if err != nil {
@@ -42,14 +56,6 @@ var hostname = []Property{
 				return unclear(err)
 			}
 			return want("hostname of the host", before, after)
-		},
-	},
-	{
-		Name: "the container has a UTS namespace of its own",
-		Step: 2,
-		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUTS",
-		check: func(p *Program) error {
-			return p.whileReady(func(s *session) error { return s.ownNamespace("uts") })
 		},
 	},
 }

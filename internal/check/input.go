@@ -12,19 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// noSuchFlag is a flag that no program has.
+const noSuchFlag = "no-such-flag"
+
 // input is what is said of bad input, but for limits and the tmpfs.
 var input = []Property{
 	{
-		Name: "without a command there is one line that says how to give it, and the status is 125",
-		Step: 1,
-		Hint: "Look at pflag.NArg() before anything else.",
+		Name:  "without a command there is one line that says so, and the status is 125",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "The first thing many people type is a command line with something missing.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			for _, args := range [][]string{{"run"}, {}, {"/bin/true"}} {
 				r, err := p.call(call{args: args})
 				if err != nil {
 					return err
 				}
-				if err := complaint(r, 125, "run [flags] COMMAND"); err != nil {
+				if err := complaint(r, 125); err != nil {
 					return fmt.Errorf("arguments %q: %w", args, err)
 				}
 			}
@@ -32,37 +37,43 @@ var input = []Property{
 		},
 	},
 	{
-		Name: "child started by hand does nothing, and says so in one line",
-		Step: 1,
-		Hint: "On the host child would change the host. Let it wait for a word from run on a socket: no other descriptor 3 will do.",
+		Name:  "child started by hand does nothing, and says so in one line",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "Without run, child would work on the host itself: it would rename the host or mount over its /proc.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			defer sweep()
 			r, err := p.call(call{args: []string{"child", "/bin/echo", "ran"}})
 			if err != nil {
 				return err
 			}
-			return complaint(r, 125, "run")
+			return complaint(r, 125)
 		},
 	},
 	{
-		Name: "an unknown flag is named in one line, and the status is 125",
-		Step: 1,
-		Hint: "Parse with pflag.ContinueOnError, and print its error yourself.",
+		Name:  "an unknown flag is named in one line, and the status is 125",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "A mistyped flag must not be ignored, and must not become the command.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
-			return p.refuses(call{flags: []string{"--no-such-flag"}, command: []string{"/bin/true"}}, 125, unknownFlag, "--no-such-flag")
+			return p.refuses(call{flags: []string{"--" + noSuchFlag}, command: []string{"/bin/true"}}, 125, noSuchFlag)
 		},
 	},
 	{
-		Name: "--help says on standard output how to use it, and the status is 0",
-		Step: 1,
-		Hint: "pflag.Parse returns pflag.ErrHelp after it has called pflag.Usage: that is no failure.",
+		Name:  "--help says on standard output how to use it, and the status is 0",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "People look for --help first, and pipe the text into a pager.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			for _, args := range [][]string{{"--help"}, {"run", "--help"}} {
 				r, err := p.call(call{args: args})
 				if err != nil {
 					return err
 				}
-				if r.status != 0 || r.stderr != "" || !strings.Contains(r.stdout, "COMMAND") {
+				if r.status != 0 || r.stderr != "" || strings.TrimSpace(r.stdout) == "" {
 					return fmt.Errorf("%q: status %d, output %q, error output %q", args, r.status, r.stdout, r.stderr)
 				}
 			}
@@ -70,9 +81,11 @@ var input = []Property{
 		},
 	},
 	{
-		Name: "without /proc on the host there is one line that says so, and the status is 125",
-		Step: 1,
-		Hint: "Starting /proc/self/exe fails with ENOENT then, which sounds as if your program were missing.",
+		Name:  "without /proc on the host there is one line that says so, and the status is 125",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "The kernel says \"no such file\" here, and you would look for a missing program instead of a missing mount.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			if err := unix.Unmount("/proc", unix.MNT_DETACH); err != nil {
 				return unclear(err)
@@ -80,13 +93,15 @@ var input = []Property{
 			for unix.Unmount("/proc", unix.MNT_DETACH) == nil {
 				// One was mounted on another.
 			}
-			return p.refuses(call{command: []string{"/bin/true"}}, 125, "/proc", "mount")
+			return p.refuses(call{command: []string{"/bin/true"}}, 125, "/proc")
 		},
 	},
 	{
-		Name: "without root there is one line that says so, and the status is 125",
-		Step: 2,
-		Hint: "Making a namespace fails with EPERM without CAP_SYS_ADMIN: say what to do about it.",
+		Name:  "without root there is one line that says so, and the status is 125",
+		Step:  2,
+		Needs: []string{uts},
+		Why:   "Forgetting sudo is the most common mistake of all.",
+		Where: "step02-uts/README.md#how-it-works",
 		check: func(p *Program) error {
 			dir, err := publicDir()
 			if err != nil {
@@ -100,22 +115,26 @@ var input = []Property{
 			public := *p
 			public.Path = path
 			nobody := call{command: []string{"/bin/true"}, attr: unix.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}}
-			return public.refuses(nobody, 125, "root", "sudo")
+			return public.refuses(nobody, 125)
 		},
 	},
 	{
-		Name: "a hostname that is too long is refused with one line that says how long it may be",
-		Step: 2,
-		Hint: "The kernel says EINVAL to more than 64 bytes. Say that, and leave the judgement to it.",
+		Name:  "a hostname that is too long is refused in one line",
+		Step:  2,
+		Needs: []string{hostnameSet},
+		Why:   "The kernel limits a hostname to 64 bytes and says only \"invalid argument\".",
+		Where: "step02-uts/README.md#walking-through",
 		check: func(p *Program) error {
 			long := call{flags: []string{"--hostname", strings.Repeat("x", 65)}, command: []string{"/bin/true"}}
-			return p.refuses(long, 125, "64", "hostname")
+			return p.refuses(long, 125)
 		},
 	},
 	{
-		Name: "a root file system that is missing, not a directory or empty is named in one line, with the remedy",
-		Step: 4,
-		Hint: "Look at the directory before you start anything.",
+		Name:  "a root file system that is missing, not a directory or empty is named in one line",
+		Step:  4,
+		Needs: []string{ownRoot},
+		Why:   "Without a check, a missing root file system looks like a missing command.",
+		Where: "step04-chroot/README.md#walking-through",
 		check: func(p *Program) error {
 			dir, err := publicDir()
 			if err != nil {
@@ -124,7 +143,7 @@ var input = []Property{
 			defer os.RemoveAll(dir)
 			for _, rootfs := range []string{filepath.Join(dir, "missing"), p.Path, dir} {
 				bad := call{flags: []string{"--rootfs", rootfs}, command: []string{"/bin/true"}}
-				if err := p.refuses(bad, 125, rootfs, "make rootfs"); err != nil {
+				if err := p.refuses(bad, 125, rootfs); err != nil {
 					return err
 				}
 			}

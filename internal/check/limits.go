@@ -9,16 +9,57 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // limits is what comes of cgroups.
 var limits = []Property{
 	{
-		Name: "a command that takes more memory than the limit is killed, and the status is 137",
-		Step: 6,
-		Hint: "Write the limit to memory.max (version 2) or memory.limit_in_bytes (version 1) of a new cgroup, and \"0\" to its cgroup.procs in child.",
+		Name:  inCgroups,
+		Step:  6,
+		Needs: []string{starts},
+		Why:   "The kernel limits the processes of a cgroup together: in the cgroups of the host, nothing limits the command.",
+		Where: "step06-cgroups/README.md#how-it-works",
+		check: func(p *Program) error { return p.whileReady((*session).inCgroups) },
+	},
+	{
+		Name:  memoryLimit,
+		Step:  6,
+		Needs: []string{inCgroups},
+		Why:   "The kernel enforces the limit that is in the file of the cgroup, and no other.",
+		Where: "step06-cgroups/README.md#how-it-works",
+		check: func(p *Program) error {
+			return p.limited("memory", "48m", "50331648", "memory.max", "memory.limit_in_bytes")
+		},
+	},
+	{
+		Name:  "swap is no way around --memory",
+		Step:  6,
+		Needs: []string{memoryLimit},
+		Why:   "A command over its limit would push its memory to the disk of the host, and slow down everything there.",
+		Where: "step06-cgroups/README.md#walking-through",
+		check: func(p *Program) error {
+			return p.whileReady(func(s *session) error {
+				dir, err := s.cgroup("memory")
+				if err != nil {
+					return err
+				}
+				// A kernel that does not count swap has neither of the files.
+				if swap, err := limit(dir, "memory.swap.max"); err == nil {
+					return want("memory.swap.max", "0", swap)
+				}
+				if both, err := limit(dir, "memory.memsw.limit_in_bytes"); err == nil {
+					return want("memory.memsw.limit_in_bytes, which is memory and swap", "50331648", both)
+				}
+				return nil
+			}, "--memory", "48m")
+		},
+	},
+	{
+		Name:  killed,
+		Step:  6,
+		Needs: []string{memoryLimit},
+		Why:   "One container that takes all the memory brings down everything else on the host.",
+		Where: "step06-cgroups/README.md#how-it-works",
 		check: func(p *Program) error {
 			hog := []string{"awk", `BEGIN { s = "x"; while (length(s) < 200000000) s = s s; print "survived" }`}
 			r, err := p.call(call{command: hog})
@@ -27,15 +68,17 @@ var limits = []Property{
 			}
 			if r.stderr != "" {
 				// A program may say why, in one line.
-				return complaint(r, 137, "memory")
+				return complaint(r, 137)
 			}
 			return want("output and status of a command that takes 200 MB", result{"", "", 137}, r)
 		},
 	},
 	{
-		Name: "a command that takes less memory than the limit is left alone",
-		Step: 1,
-		Hint: "Is the suffix of --memory read as k, m and g, powers of 1024?",
+		Name:  "a command that takes less memory than the limit is left alone",
+		Step:  1,
+		Needs: []string{exit0},
+		Why:   "A limit that is too low kills commands that do nothing wrong.",
+		Where: "step06-cgroups/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.call(call{command: []string{"awk", `BEGIN { s = "x"; while (length(s) < 8000000) s = s s; print "survived" }`}})
 			if err != nil {
@@ -45,36 +88,19 @@ var limits = []Property{
 		},
 	},
 	{
-		Name: "--memory is the limit in the kernel, and swap is no way around it",
-		Step: 6,
-		Hint: "Where there is swap accounting: memory.swap.max is 0 (version 2), memory.memsw.limit_in_bytes is the limit (version 1).",
-		check: func(p *Program) error {
-			return p.whileReady(func(s *session) error {
-				dir, err := s.cgroup("memory")
-				if err != nil {
-					return err
-				}
-				memory, err := limit(dir, "memory.max", "memory.limit_in_bytes")
-				if err != nil {
-					return err
-				}
-				if err := want("memory limit", "50331648", memory); err != nil {
-					return err
-				}
-				if swap, err := limit(dir, "memory.swap.max"); err == nil {
-					return want("memory.swap.max", "0", swap)
-				}
-				if both, err := limit(dir, "memory.memsw.limit_in_bytes"); err == nil {
-					return want("memory.memsw.limit_in_bytes", "50331648", both)
-				}
-				return nil
-			}, "--memory", "48m")
-		},
+		Name:  pidsLimit,
+		Step:  6,
+		Needs: []string{inCgroups},
+		Why:   "The kernel enforces the limit that is in the file of the cgroup, and no other.",
+		Where: "step06-cgroups/README.md#how-it-works",
+		check: func(p *Program) error { return p.limited("pids", "17", "17", "pids.max") },
 	},
 	{
-		Name: "a command that starts more processes than the limit cannot",
-		Step: 6,
-		Hint: "Write the limit to pids.max of the cgroup.",
+		Name:  "a command that starts more processes than the limit cannot",
+		Step:  6,
+		Needs: []string{pidsLimit},
+		Why:   "A fork bomb in a container would take all the process IDs of the host.",
+		Where: "step06-cgroups/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.run("i=0; while [ $i -lt 200 ]; do sleep 1000 >/dev/null 2>&1 & i=$((i+1)); done; echo all")
 			if err != nil {
@@ -90,27 +116,11 @@ var limits = []Property{
 		},
 	},
 	{
-		Name: "--pids is the limit in the kernel",
-		Step: 6,
-		Hint: "Write --pids to pids.max of the cgroup.",
-		check: func(p *Program) error {
-			return p.whileReady(func(s *session) error {
-				dir, err := s.cgroup("pids")
-				if err != nil {
-					return err
-				}
-				pids, err := limit(dir, "pids.max")
-				if err != nil {
-					return err
-				}
-				return want("pids.max", "17", pids)
-			}, "--pids", "17")
-		},
-	},
-	{
-		Name: "--cpus limits the CPU time, measured within 20%",
-		Step: 6,
-		Hint: "Write 100000 times --cpus to cpu.max (version 2) or cpu.cfs_quota_us (version 1): microseconds in each tenth of a second.",
+		Name:  "--cpus limits the CPU time, measured within 20%",
+		Step:  6,
+		Needs: []string{inCgroups},
+		Why:   "One busy container would slow down all the others.",
+		Where: "step06-cgroups/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.during("echo ready; while :; do :; done", func(s *session) error {
 				inside, err := s.container()
@@ -129,136 +139,21 @@ var limits = []Property{
 			}, "--cpus", "0.5")
 		},
 	},
-	{
-		Name: "the command is never outside its limits",
-		Step: 6,
-		Hint: "Enter the cgroup in child, before execve: what run does after it has started child comes too late.",
-		check: func(p *Program) error {
-			for range p.times(20) {
-				s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
-				if err != nil {
-					return err
-				}
-				err = s.limitedAtOnce()
-				s.close()
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	},
-	{
-		Name: "the cgroups are gone when the container is",
-		Step: 6,
-		Hint: "Remove them in run after cmd.Wait, and try again while the kernel says EBUSY.",
-		check: func(p *Program) error {
-			defer sweep()
-			return p.during(family, func(s *session) error {
-				var dirs []string
-				for _, controller := range controllers {
-					dir, err := s.cgroup(controller)
-					if err != nil {
-						return err
-					}
-					dirs = append(dirs, dir)
-				}
-				unix.Kill(s.cmd.Process.Pid, unix.SIGTERM)
-				if _, err := s.wait(); err != nil {
-					return err
-				}
-				for _, dir := range dirs {
-					if _, err := os.Stat(dir); err == nil {
-						return fmt.Errorf("%s is still there", dir)
-					}
-				}
-				return nil
-			})
-		},
-	},
-	{
-		Name: "two containers at once have limits of their own, and the end of one leaves the other alone",
-		Step: 6,
-		Hint: "Name the cgroup after something that only this container has.",
-		check: func(p *Program) error {
-			return p.whileReady(func(first *session) error {
-				var second string
-				err := p.whileReady(func(s *session) (err error) {
-					second, err = s.cgroup("pids")
-					return err
-				}, "--pids", "23")
-				if err != nil {
-					return err
-				}
-				dir, err := first.cgroup("pids")
-				if err != nil {
-					return err
-				}
-				if dir == second {
-					return fmt.Errorf("both are in %s", dir)
-				}
-				pids, err := limit(dir, "pids.max")
-				if err != nil {
-					return err
-				}
-				return want("pids.max of the first", "29", pids)
-			}, "--pids", "29")
-		},
-	},
-	{
-		Name: "a limit that makes no sense is refused in one line",
-		Step: 6,
-		Hint: "The kernel refuses garbage. Negative numbers, zero, max, NaN and infinity are for you: on cgroup v1 some mean no limit.",
-		check: func(p *Program) error {
-			for _, bad := range []string{
-				"--memory=", "--memory=x", "--memory=64x", "--memory=-1", "--memory=0", "--memory=0m", "--memory=max", "--memory=k", "--memory=99999999999999999999g",
-				"--pids=x", "--pids=-1", "--pids=0", "--pids=max", "--pids=1.5", "--pids=99999999",
-				"--cpus=x", "--cpus=-1", "--cpus=0", "--cpus=nan", "--cpus=inf", "--cpus=max", "--cpus=0.001",
-			} {
-				flag, _, _ := strings.Cut(bad, "=")
-				if err := p.refuses(call{flags: []string{bad}, command: []string{"/bin/true"}}, 125, strings.TrimPrefix(flag, "--")); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	},
-	{
-		Name: "without a cgroup file system there is one line that says so, and the status is 125",
-		Step: 6,
-		Hint: "Compare the magic number of statfs(2) before you make a directory: on a plain tmpfs it would be one without effect.",
-		check: func(p *Program) error {
-			if err := unix.Mount("tmpfs", "/sys/fs/cgroup", "tmpfs", 0, ""); err != nil {
-				return unclear(err)
-			}
-			return p.refuses(call{command: []string{"/bin/true"}}, 125, "cgroup", "mount")
-		},
-	},
 }
 
-// limitedAtOnce returns an error unless the command is in cgroups of its own when it is first seen.
-func (s *session) limitedAtOnce() error {
-	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
-		inside, err := s.container()
-		if errors.Is(err, ErrUnclear) {
-			return err
-		}
-		if err != nil {
-			continue
-		}
-		defer release(inside)
-		lines, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", inside[0].pid))
+// limited returns an error unless the flag of a controller puts the value into one of the files of the command's cgroup.
+func (p *Program) limited(controller, given, expected string, files ...string) error {
+	return p.whileReady(func(s *session) error {
+		dir, err := s.cgroup(controller)
 		if err != nil {
 			return err
 		}
-		for _, controller := range controllers {
-			if _, err := limiting(string(lines), controller); err != nil {
-				return err
-			}
+		seen, err := limit(dir, files...)
+		if err != nil {
+			return err
 		}
-		return nil
-	}
-	return errors.New("run has started no command")
+		return want(files[0]+" with --"+controller+" "+given, expected, seen)
+	}, "--"+controller, given)
 }
 
 // cpuShare measures how much CPU time a process takes, in processors.

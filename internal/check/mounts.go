@@ -8,24 +8,70 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // mounts is what comes of a mount namespace.
 var mounts = []Property{
 	{
-		Name: "the container has a mount namespace of its own",
-		Step: 5,
-		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS",
+		Name:  mountNS,
+		Step:  5,
+		Needs: []string{starts},
+		Why:   "In the mount namespace of the host, every mount of the container is a mount of the host.",
+		Where: "step05-proc/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error { return s.ownNamespace("mnt") })
 		},
 	},
 	{
-		Name:  "/proc is mounted in the container and nowhere on the host, where / is shared as with systemd",
+		Name:  procMounted,
 		Step:  5,
-		Hint:  "Before the first mount: unix.Mount(\"\", \"/\", \"\", unix.MS_REC|unix.MS_PRIVATE, \"\").",
+		Needs: []string{mountNS},
+		Why:   "A mount that reaches the host covers the /proc of the host, and stays there after the container.",
+		Where: "step05-proc/README.md#how-it-works",
 		check: func(p *Program) error { return p.mountsOnly("/proc", "proc") },
 	},
+	{
+		Name:  "/proc is mounted nowhere on the host, even if the root file system is a shared mount of its own",
+		Step:  5,
+		Needs: []string{procMounted},
+		Why:   "On many hosts /var or /home is a mount of its own, and systemd makes each of them shared.",
+		Where: "step05-proc/README.md#walking-through",
+		check: func(p *Program) error {
+			for _, flags := range []uintptr{unix.MS_BIND | unix.MS_REC, unix.MS_PRIVATE, unix.MS_SHARED} {
+				if err := unix.Mount(p.Rootfs, p.Rootfs, "", flags, ""); err != nil {
+					return unclear(err)
+				}
+			}
+			return p.mountsOnly("/proc", "proc")
+		},
+	},
+	{
+		Name:  "nothing on /proc is a program, a device, or set-user-ID",
+		Step:  5,
+		Needs: []string{procMounted},
+		Why:   "A /proc holds no programs, so the kernel may refuse to execute anything there: one door less.",
+		Where: "step05-proc/README.md#walking-through",
+		check: func(p *Program) error { return p.mountHas("/proc", "proc", "nosuid", "nodev", "noexec") },
+	},
+}
+
+// mountHas returns an error unless the container has the mount, with the options.
+func (p *Program) mountHas(target, fstype string, options ...string) error {
+	return p.whileReady(func(s *session) error {
+		line, err := s.mount(target, fstype)
+		if err != nil {
+			return err
+		}
+		seen := strings.Fields(line)[5]
+		for _, option := range options {
+			if !slices.Contains(strings.Split(seen, ","), option) {
+				return fmt.Errorf("%s is mounted without %s: %s", target, option, seen)
+			}
+		}
+		return nil
+	})
 }
 
 // mountsOnly returns an error unless the container has the mount, and the host's mount table stays as it is: while the

@@ -18,9 +18,21 @@ const family = "sleep 1000 & (sleep 1000 & echo ready; sleep 1000)"
 // processes is what comes of a PID namespace, and of a /proc that shows it.
 var processes = []Property{
 	{
-		Name: "the command is process 1",
-		Step: 3,
-		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID, and child becomes the command with unix.Exec instead of starting it.",
+		Name:  pidNS,
+		Step:  3,
+		Needs: []string{starts},
+		Why:   "In the PID namespace of the host, the command can see and kill the processes of the host.",
+		Where: "step03-pid/README.md#how-it-works",
+		check: func(p *Program) error {
+			return p.whileReady(func(s *session) error { return s.ownNamespace("pid") })
+		},
+	},
+	{
+		Name:  process1,
+		Step:  3,
+		Needs: []string{pidNS, inPlace},
+		Why:   "The kernel ends all processes of a PID namespace with process 1: the command has to be that process.",
+		Where: "step03-pid/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.run("echo $$")
 			if err != nil {
@@ -30,17 +42,11 @@ var processes = []Property{
 		},
 	},
 	{
-		Name: "the container has a PID namespace of its own",
-		Step: 3,
-		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID",
-		check: func(p *Program) error {
-			return p.whileReady(func(s *session) error { return s.ownNamespace("pid") })
-		},
-	},
-	{
-		Name: "no process of the container survives the command",
-		Step: 3,
-		Hint: "The kernel sees to that when process 1 of a PID namespace ends: is the command process 1?",
+		Name:  dies,
+		Step:  3,
+		Needs: []string{process1},
+		Why:   "A process that outlives its container keeps memory and ports, and nobody knows where it came from.",
+		Where: "step03-pid/README.md#how-it-works",
 		check: func(p *Program) error {
 			s, err := p.start(call{command: []string{"/bin/sh", "-c", "(sleep 1000 >/dev/null 2>&1 & sleep 1000 >/dev/null 2>&1 &) ; echo ready; read x || true"}})
 			if err != nil {
@@ -61,9 +67,11 @@ var processes = []Property{
 		},
 	},
 	{
-		Name: "no process of the container survives when run is killed with SIGKILL",
-		Step: 3,
-		Hint: "cmd.SysProcAttr.Pdeathsig = unix.SIGKILL, with runtime.LockOSThread: the signal comes when the thread ends.",
+		Name:  diesWithRun,
+		Step:  3,
+		Needs: []string{pidNS},
+		Why:   "run can crash or be killed: a container without run is a container that nobody stops.",
+		Where: "step03-pid/README.md#how-it-works",
 		check: func(p *Program) error {
 			defer sweep()
 			return p.during(family, func(s *session) error {
@@ -77,9 +85,11 @@ var processes = []Property{
 		},
 	},
 	{
-		Name: "no process of the container survives when run is killed while it starts",
-		Step: 3,
-		Hint: "cmd.SysProcAttr.Pdeathsig; and if run is dead before child has set it, the signal never comes: let child wait for a word from run.",
+		Name:  "no process of the container survives when run is killed while it starts",
+		Step:  3,
+		Needs: []string{diesWithRun},
+		Why:   "run can be killed at any moment, also before the container is complete.",
+		Where: "step03-pid/README.md#walking-through",
 		check: func(p *Program) error {
 			for range p.times(50) {
 				if err := p.killedEarly(); err != nil {
@@ -90,9 +100,25 @@ var processes = []Property{
 		},
 	},
 	{
-		Name: "ps sees the processes of the container and no others",
-		Step: 5,
-		Hint: "Mount a new proc on /proc in child, after the change of root: what is mounted shows the PID namespace of who mounts it.",
+		Name:  "/proc is that of the container: the command finds itself in it, as process 1",
+		Step:  5,
+		Needs: []string{procMounted},
+		Why:   "Programs look themselves up in /proc/self, which is wrong in a /proc of another PID namespace.",
+		Where: "step05-proc/README.md#how-it-works",
+		check: func(p *Program) error {
+			r, err := p.call(call{command: []string{"/bin/readlink", "/proc/self"}})
+			if err != nil {
+				return err
+			}
+			return want("/proc/self", result{"1\n", "", 0}, r)
+		},
+	},
+	{
+		Name:  "ps sees the processes of the container and no others",
+		Step:  5,
+		Needs: []string{procMounted},
+		Why:   "Tools like ps and top read /proc: a /proc of the host shows the processes of the host.",
+		Where: "step05-proc/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.run("ps -e -o pid= -o comm=; ls /proc | grep -c '^[0-9]'")
 			if err != nil {
@@ -106,18 +132,6 @@ var processes = []Property{
 				return fmt.Errorf("want a handful of processes, got %q", r.stdout)
 			}
 			return nil
-		},
-	},
-	{
-		Name: "/proc is that of the container: the command finds itself in it, as process 1",
-		Step: 5,
-		Hint: "unix.Mount(\"proc\", \"/proc\", \"proc\", …) in child.",
-		check: func(p *Program) error {
-			r, err := p.call(call{command: []string{"/bin/readlink", "/proc/self"}})
-			if err != nil {
-				return err
-			}
-			return want("/proc/self", result{"1\n", "", 0}, r)
 		},
 	},
 }

@@ -115,7 +115,7 @@ func (p *Program) start(c call) (*session, error) {
 
 // session makes a session that is yet to start. It has no terminal, whatever the caller has.
 func (p *Program) session(c call) *session {
-	s := &session{ended: make(chan struct{}), mark: fmt.Sprintf("CHECK_MARK=%d.%d", os.Getpid(), time.Now().UnixNano())}
+	s := &session{ended: make(chan struct{}), rootfs: p.Rootfs, mark: fmt.Sprintf("CHECK_MARK=%d.%d", os.Getpid(), time.Now().UnixNano())}
 	s.cmd = exec.Command(p.Path)
 	s.cmd.Env = append(append(append(os.Environ(), p.Env...), c.env...), s.mark)
 	c.attr.Setsid = true
@@ -221,8 +221,8 @@ func (p *Program) atTerminal(script string, command []string, use func(*session,
 	return use(s, tty)
 }
 
-// unknownFlag is what pflag says, and no answer to anything but an unknown flag.
-const unknownFlag = "unknown flag"
+// unknownFlag is how pflag begins when the program does not have a flag, which answers nothing about the value of the flag.
+const unknownFlag = "unknown flag: --"
 
 // refuses returns an error unless the call fails with the status and one line that contains the words.
 func (p *Program) refuses(c call, status int, words ...string) error {
@@ -241,10 +241,11 @@ func complaint(r result, status int, words ...string) error {
 	if r.status != status {
 		return fmt.Errorf("want the status %d, got %d and %q %q", status, r.status, r.stdout, r.stderr)
 	}
-	if r.stdout != "" || strings.Count(r.stderr, "\n") != 1 || !strings.HasSuffix(r.stderr, "\n") {
+	line, end, _ := strings.Cut(r.stderr, "\n")
+	if r.stdout != "" || strings.TrimSpace(line) == "" || end != "" || !strings.HasSuffix(r.stderr, "\n") {
 		return fmt.Errorf("want one line on standard error, got %q and on standard output %q", r.stderr, r.stdout)
 	}
-	if strings.Contains(r.stderr, unknownFlag) && !slices.Contains(words, unknownFlag) {
+	if strings.Contains(line, unknownFlag) && !slices.Contains(words, noSuchFlag) {
 		return fmt.Errorf("the program has no such flag: %s", strings.TrimSpace(r.stderr))
 	}
 	for _, word := range words {

@@ -12,26 +12,11 @@ import (
 // root is what comes of a root directory of one's own.
 var root = []Property{
 	{
-		Name: "the files of the host are out of sight",
-		Step: 4,
-		Hint: "unix.Chroot(*rootfs) in child.",
-		check: func(p *Program) error {
-			dir, err := publicDir()
-			if err != nil {
-				return err
-			}
-			defer os.RemoveAll(dir)
-			r, err := p.run("if [ -e " + dir + " ]; then echo seen; else echo unseen; fi")
-			if err != nil {
-				return err
-			}
-			return want("a directory in /tmp of the host", "unseen\n", r.stdout)
-		},
-	},
-	{
-		Name: "the root directory of the command is the root file system",
-		Step: 4,
-		Hint: "unix.Chroot(*rootfs) in child, and --rootfs to name another.",
+		Name:  ownRoot,
+		Step:  4,
+		Needs: []string{starts},
+		Why:   "The command gets programs, libraries and /etc from the root file system, not from the host.",
+		Where: "step04-chroot/README.md#how-it-works",
 		check: func(p *Program) error {
 			mark, err := os.CreateTemp(p.Rootfs, "container-workshop-check-")
 			if err != nil {
@@ -54,9 +39,30 @@ var root = []Property{
 		},
 	},
 	{
-		Name: "the command starts in / of the container, and has no way up",
-		Step: 4,
-		Hint: "After unix.Chroot the working directory is still the old one: os.Chdir(\"/\").",
+		Name:  "the files of the host are out of sight",
+		Step:  4,
+		Needs: []string{ownRoot},
+		Why:   "A container must not read your keys, nor change your files.",
+		Where: "step04-chroot/README.md#how-it-works",
+		check: func(p *Program) error {
+			dir, err := publicDir()
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(dir)
+			r, err := p.run("if [ -e " + dir + " ]; then echo seen; else echo unseen; fi")
+			if err != nil {
+				return err
+			}
+			return want("a directory in /tmp of the host", "unseen\n", r.stdout)
+		},
+	},
+	{
+		Name:  "the command starts in / of the container, and has no way up",
+		Step:  4,
+		Needs: []string{ownRoot},
+		Why:   "A working directory outside of the new root is a door back to the host.",
+		Where: "step04-chroot/README.md#break-it",
 		check: func(p *Program) error {
 			dir, err := publicDir()
 			if err != nil {
@@ -71,9 +77,11 @@ var root = []Property{
 		},
 	},
 	{
-		Name: "commands are looked up in the container, in a PATH of its own",
-		Step: 4,
-		Hint: "exec.LookPath in child, after unix.Chroot, with PATH set to directories of the container.",
+		Name:  "commands are looked up in the container, in a PATH of its own",
+		Step:  4,
+		Needs: []string{ownRoot},
+		Why:   "The PATH of the host names directories that the container may not have.",
+		Where: "step04-chroot/README.md#walking-through",
 		check: func(p *Program) error {
 			dir, err := publicDir()
 			if err != nil {

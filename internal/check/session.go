@@ -21,6 +21,8 @@ type session struct {
 	stderr transcript
 	// ended is closed when run has been waited for.
 	ended chan struct{}
+	// rootfs is the root file system of the program.
+	rootfs string
 	// mark is in the environment of all processes of the session.
 	mark string
 }

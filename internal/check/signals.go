@@ -14,9 +14,11 @@ import (
 // signals is what becomes of a signal that is sent to run.
 var signals = []Property{
 	{
-		Name: "signals sent to run reach the command",
-		Step: 1,
-		Hint: "signal.Notify in run, and cmd.Process.Signal for what comes.",
+		Name:  reach,
+		Step:  1,
+		Needs: []string{output, exit3},
+		Why:   "kill, systemd and docker stop talk to run: the command must hear them.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			for name, sig := range map[string]unix.Signal{"HUP": unix.SIGHUP, "INT": unix.SIGINT, "QUIT": unix.SIGQUIT, "TERM": unix.SIGTERM, "USR1": unix.SIGUSR1, "USR2": unix.SIGUSR2} {
 				r, err := p.signalled(sig, fmt.Sprintf("trap 'echo got %s; exit 7' %s; echo ready; while :; do sleep 0.01; done", name, name))
@@ -31,9 +33,11 @@ var signals = []Property{
 		},
 	},
 	{
-		Name: "a command that ends by itself on a signal has its own status, however fast it is",
-		Step: 1,
-		Hint: "When you look at the command it may have ended. Only a command that your own SIGKILL has ended gets the status of the signal.",
+		Name:  "a command that ends by itself on a signal has its own status, however fast it is",
+		Step:  1,
+		Needs: []string{reach},
+		Why:   "A command that handles a signal decides its own exit status.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			for range p.times(30) {
 				s, err := p.start(call{command: []string{"/bin/sh", "-c", "trap 'exit 5' INT; echo ready; while :; do sleep 0.01; done"}})
@@ -56,9 +60,11 @@ var signals = []Property{
 		},
 	},
 	{
-		Name: "a signal that the command does not handle ends it as it would on the host, with the status 128+n",
-		Step: 1,
-		Hint: "Process 1 of a PID namespace has no default actions: look at SigCgt in /proc/PID/status, and kill it if it has no handler.",
+		Name:  unhandled,
+		Step:  1,
+		Needs: []string{signalStatus},
+		Why:   "The kernel drops signals to process 1 that process 1 does not handle, so Ctrl-C and kill would do nothing.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGUSR1} {
 				r, err := p.signalled(sig, "exec sleep 1000")
@@ -73,9 +79,11 @@ var signals = []Property{
 		},
 	},
 	{
-		Name: "SIGTERM ends the container even if the command ignores it, with the status 143",
-		Step: 1,
-		Hint: "Kill the command if it has not ended some seconds after SIGTERM.",
+		Name:  "SIGTERM ends the container even if the command ignores it, with the status 143",
+		Step:  1,
+		Needs: []string{unhandled},
+		Why:   "A container that ignores SIGTERM would keep a machine from shutting down.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.signalled(unix.SIGTERM, "trap : TERM; echo ready; while :; do sleep 0.01; done")
 			if err != nil {
@@ -85,9 +93,11 @@ var signals = []Property{
 		},
 	},
 	{
-		Name: "SIGTERM ends the container at whatever moment it comes",
-		Step: 1,
-		Hint: "Before the command is there, child gets the signal: it has to end by its own hand if it is process 1.",
+		Name:  "SIGTERM ends the container at whatever moment it comes",
+		Step:  1,
+		Needs: []string{unhandled},
+		Why:   "A signal can come while the container still starts, and must not get lost.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			for range p.times(20) {
 				s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
@@ -114,9 +124,11 @@ var signals = []Property{
 		},
 	},
 	{
-		Name: "a signal that was ignored before, as under nohup, is ignored by the command",
-		Step: 1,
-		Hint: "signal.Notify catches an ignored signal: leave out those for which signal.Ignored is true.",
+		Name:  "a signal that was ignored before, as under nohup, is ignored by the command",
+		Step:  1,
+		Needs: []string{unhandled},
+		Why:   "People start long jobs with nohup so that the jobs survive the end of the terminal.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			for range p.times(5) {
 				s := p.session(call{})

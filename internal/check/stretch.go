@@ -18,9 +18,11 @@ var Stretch = table(beyondCommand, beyondMounts, beyondProcesses, beyondLimits)
 // beyondCommand is for the steps 1 and 2.
 var beyondCommand = []Property{
 	{
-		Name: "--env KEY=VALUE sets a variable of the command, and can be given more than once",
-		Step: 1,
-		Hint: "pflag.StringArray (StringSlice splits at commas), and os.Setenv in child, where the command is not looked up yet. environ(7)",
+		Name:  "--env KEY=VALUE sets a variable of the command, and can be given more than once",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "Programs take settings from the environment. environ(7)",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.call(call{
 				flags:   []string{"--env", "CHECK_NEW=a,b = c", "--env", "CHECK_EMPTY=", "--env", "CHECK_OLD=given"},
@@ -44,9 +46,11 @@ var beyondCommand = []Property{
 		},
 	},
 	{
-		Name: "--workdir DIR is the working directory of the command, and one that is not there is named in one line, with the status 125",
-		Step: 1,
-		Hint: "os.Chdir in child, before the command is looked up. chdir(2)",
+		Name:  "--workdir DIR is the working directory of the command, and one that is not there is named in one line, with the status 125",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "A build wants to run in the directory of its sources. chdir(2)",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			dir, err := publicDir()
 			if err != nil {
@@ -69,9 +73,11 @@ var beyondCommand = []Property{
 		},
 	},
 	{
-		Name: "--domainname NAME sets the NIS domain name of the container and leaves that of the host",
-		Step: 2,
-		Hint: "unix.Setdomainname in child: it is in the UTS namespace, as the hostname is. setdomainname(2)",
+		Name:  "--domainname NAME sets the NIS domain name of the container and leaves that of the host",
+		Step:  2,
+		Needs: []string{uts},
+		Why:   "A UTS namespace holds two names, and the domain name is the second. setdomainname(2)",
+		Where: "step02-uts/README.md#how-it-works",
 		check: func(p *Program) error {
 			before, err := domainname()
 			if err != nil {
@@ -92,9 +98,11 @@ var beyondCommand = []Property{
 		},
 	},
 	{
-		Name: "an IPC namespace of its own for the container, with its own message queues, semaphores and shared memory",
-		Step: 2,
-		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWIPC. ipc_namespaces(7)",
+		Name:  "an IPC namespace of its own for the container, with its own message queues, semaphores and shared memory",
+		Step:  2,
+		Needs: []string{uts},
+		Why:   "With shared memory of the host, a command can talk to the processes of the host. ipc_namespaces(7)",
+		Where: "step02-uts/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error { return s.ownNamespace("ipc") })
 		},

@@ -12,9 +12,11 @@ import (
 // beyondLimits is for step 6.
 var beyondLimits = []Property{
 	{
-		Name: "--cpuset LIST, like 0 or 0-1, is the processors that the command can run on, and one that there is not is refused",
-		Step: 6,
-		Hint: "unix.SchedSetaffinity in child, or cpuset.cpus of a cgroup. The former drops unknown ones without a word. sched_setaffinity(2), cpuset(7)",
+		Name:  "--cpuset LIST, like 0 or 0-1, is the processors that the command can run on, and one that there is not is refused",
+		Step:  6,
+		Needs: []string{inCgroups},
+		Why:   "A command that stays on some processors leaves the others to the rest of the host. sched_setaffinity(2), cpuset(7)",
+		Where: "step06-cgroups/README.md#how-it-works",
 		check: func(p *Program) error {
 			lists, err := processorLists()
 			if err != nil {
@@ -46,9 +48,11 @@ var beyondLimits = []Property{
 		},
 	},
 	{
-		Name: "a line about memory on standard error, at the end, if the kernel has killed a process of the container for it, and no line otherwise",
-		Step: 6,
-		Hint: "Before run removes the cgroup it reads oom_kill: in memory.events (version 2) or memory.oom_control (version 1). cgroups(7)",
+		Name:  "a line about memory on standard error, at the end, if the kernel has killed a process of the container for it, and no line otherwise",
+		Step:  6,
+		Needs: []string{killed},
+		Why:   "Status 137 alone does not say why: people look for the mistake in the wrong place. cgroups(7)",
+		Where: "step06-cgroups/README.md#how-it-works",
 		check: func(p *Program) error {
 			hog := `awk 'BEGIN { s = "x"; while (length(s) < 200000000) s = s s }'`
 			for script, status := range map[string]int{"exec " + hog: 137, "exec 2>/dev/null; " + hog + "; exit 3": 3} {

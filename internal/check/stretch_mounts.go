@@ -15,9 +15,11 @@ import (
 // beyondMounts is for step 5, and the first of step 7.
 var beyondMounts = []Property{
 	{
-		Name: "--volume SRC:DST shows a directory of the host in the container, mounted nowhere on the host, and an SRC that is not there is named in one line",
-		Step: 5,
-		Hint: "unix.Mount with MS_BIND in child, between makeMountsPrivate and changeRoot. Where can a symbolic link in DST lead then? mount(2), open_tree(2)",
+		Name:  "--volume SRC:DST shows a directory of the host in the container, mounted nowhere on the host, and an SRC that is not there is named in one line",
+		Step:  5,
+		Needs: []string{procMounted},
+		Why:   "A container without data of the host is of little use: volumes are how they share. mount(2), open_tree(2)",
+		Where: "step05-proc/README.md#how-it-works",
 		check: func(p *Program) error {
 			source, err := publicDir()
 			if err != nil {
@@ -42,9 +44,11 @@ var beyondMounts = []Property{
 		},
 	},
 	{
-		Name: "pivot_root in place of chroot: no mount of the host is in the mount namespace of the container",
-		Step: 5,
-		Hint: "Bind-mount the rootfs on itself, go there, unix.PivotRoot(\".\", \".\") and unix.Unmount(\".\", unix.MNT_DETACH). pivot_root(2)",
+		Name:  "pivot_root in place of chroot: no mount of the host is in the mount namespace of the container",
+		Step:  5,
+		Needs: []string{procMounted},
+		Why:   "Below a root directory changed by chroot, all mounts of the host are still there. pivot_root(2)",
+		Where: "step05-proc/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error {
 				inside, err := s.container()
@@ -60,9 +64,11 @@ var beyondMounts = []Property{
 		},
 	},
 	{
-		Name: "--tmpfs more than once: each of the directories is a tmpfs",
-		Step: 7,
-		Hint: "pflag.StringArray, and a loop in child. tmpfs(5)",
+		Name:  "--tmpfs more than once: each of the directories is a tmpfs",
+		Step:  7,
+		Needs: []string{tmpfsElsewhere},
+		Why:   "Many programs want both /tmp and /run in memory. tmpfs(5)",
+		Where: "step07-tmpfs/README.md#how-it-works",
 		check: func(p *Program) error {
 			defer os.RemoveAll(filepath.Join(p.Rootfs, "tmp/check-tmpfs"))
 			first, second := "/tmp/check-tmpfs/first", "/tmp/check-tmpfs/second"

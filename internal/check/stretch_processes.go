@@ -17,9 +17,11 @@ import (
 // beyondProcesses is for the steps 3 and 4, and the second of step 7.
 var beyondProcesses = []Property{
 	{
-		Name: "a network namespace of its own for the container, with no interface but lo",
-		Step: 3,
-		Hint: "cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET. network_namespaces(7)",
+		Name:  "a network namespace of its own for the container, with no interface but lo",
+		Step:  3,
+		Needs: []string{pidNS},
+		Why:   "A command that needs no network should not reach one. network_namespaces(7)",
+		Where: "step03-pid/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error {
 				if err := s.ownNamespace("net"); err != nil {
@@ -43,9 +45,11 @@ var beyondProcesses = []Property{
 		},
 	},
 	{
-		Name: "--init makes process 1 another than the command: one that waits for orphans, passes signals on, and ends with the status of the command",
-		Step: 3,
-		Hint: "Let child start the command instead of becoming it, close descriptor 3, for which run waits, and call unix.Wait4(-1, …) until it returns the command. wait(2)",
+		Name:  "--init makes process 1 another than the command: one that waits for orphans, passes signals on, and ends with the status of the command",
+		Step:  3,
+		Needs: []string{process1},
+		Why:   "A process 1 that does not wait for orphans collects zombies. wait(2)",
+		Where: "step03-pid/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.run("echo $$; exit 3", "--init")
 			if err != nil {
@@ -81,9 +85,11 @@ var beyondProcesses = []Property{
 		},
 	},
 	{
-		Name: "--user UID[:GID] is the user and the group of the command (without GID its number is that of UID); it is in no other group, and ends with run as ever",
-		Step: 4,
-		Hint: "unix.Setgroups, Setresgid, Setresuid, in this order, at the end of child. They clear the parent-death signal: set it again. credentials(7), PR_SET_PDEATHSIG(2const)",
+		Name:  "--user UID[:GID] is the user and the group of the command (without GID its number is that of UID); it is in no other group, and ends with run as ever",
+		Step:  4,
+		Needs: []string{ownRoot},
+		Why:   "A command that does not need to be root should not be root. credentials(7)",
+		Where: "step04-chroot/README.md#how-it-works",
 		check: func(p *Program) error {
 			for _, c := range []struct{ flag, uid, gid string }{{"4711:4712", "4711", "4712"}, {"4713", "4713", "4713"}} {
 				if err := p.runsAs(c.flag, c.uid, c.gid); err != nil {
@@ -99,9 +105,11 @@ var beyondProcesses = []Property{
 		},
 	},
 	{
-		Name: "close-on-exec for whatever the caller left open, like a directory of the host, which is a way out",
-		Step: 4,
-		Hint: "unix.CloseRange from 3 on with CLOSE_RANGE_CLOEXEC in child: after it has read descriptor 3, before execve. close_range(2)",
+		Name:  "close-on-exec for whatever the caller left open, like a directory of the host, which is a way out",
+		Step:  4,
+		Needs: []string{ownRoot},
+		Why:   "A directory of the host that is open is a way out of the container. close_range(2)",
+		Where: "step04-chroot/README.md#how-it-works",
 		check: func(p *Program) error {
 			outside, err := os.Open("/")
 			if err != nil {
@@ -133,9 +141,11 @@ var beyondProcesses = []Property{
 		},
 	},
 	{
-		Name: "exec PID COMMAND [ARG ...] runs a command in the container whose process 1 has this PID on the host: in its namespaces, root directory and limits, with the status of the command",
-		Step: 7,
-		Hint: "Join the cgroups, open /proc/PID/root, unix.Unshare(CLONE_FS) and unix.Setns on a locked thread, change the root, and start a child: only that is in the PID namespace. Leave Pdeathsig out, as Go takes a parent outside for dead. setns(2)",
+		Name:  "exec PID COMMAND [ARG ...] runs a command in the container whose process 1 has this PID on the host: in its namespaces, root directory and limits, with the status of the command",
+		Step:  7,
+		Needs: []string{tmpfsMounted},
+		Why:   "You look into a running container with a shell in the same namespaces. setns(2)",
+		Where: "step07-tmpfs/README.md#how-it-works",
 		check: func(p *Program) error {
 			file, remove := p.stray("exec")
 			defer remove()

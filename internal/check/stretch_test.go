@@ -44,7 +44,7 @@ func TestStretchIsNotInTheStepsAndInTheSolutions(t *testing.T) {
 
 					solved := *unchanged
 					solved.Path = s.variant(t).program(t)
-					assert.NoError(t, exercise.Check(&solved), exercise.Hint)
+					assert.NoError(t, exercise.Check(&solved), exercise.Where)
 					for _, part := range kept {
 						if p := property(t, part); p.Step <= step {
 							assert.NoError(t, p.Check(&solved), p.Name)
@@ -115,7 +115,7 @@ func TestStretchHasTwoExercisesForEachStep(t *testing.T) {
 	for i, exercise := range Stretch {
 		assert.Equal(t, i/2+1, exercise.Step, exercise.Name)
 		assert.True(t, solved[exercise.Name], exercise.Name)
-		assert.NotEmpty(t, exercise.Hint, exercise.Name)
+		assert.NotEmpty(t, exercise.Why, exercise.Name)
 	}
 }
 

@@ -12,29 +12,44 @@ import (
 // temporary is what comes of a tmpfs.
 var temporary = []Property{
 	{
-		Name: "/mytemp is a tmpfs that has a size, and is mounted nowhere on the host",
-		Step: 7,
-		Hint: "unix.Mount(\"tmpfs\", *tmpfs, \"tmpfs\", …, \"size=16m\") in child, after the change of root.",
+		Name:  tmpfsMounted,
+		Step:  7,
+		Needs: []string{starts},
+		Why:   "What the container writes to /mytemp must be gone with the container.",
+		Where: "step07-tmpfs/README.md#how-it-works",
+		check: func(p *Program) error { return p.mountsOnly("/mytemp", "tmpfs") },
+	},
+	{
+		Name:  tmpfsSize,
+		Step:  7,
+		Needs: []string{tmpfsMounted},
+		Why:   "A tmpfs is memory, and without a size it can take half of the host's.",
+		Where: "step07-tmpfs/README.md#how-it-works",
 		check: func(p *Program) error {
-			if err := p.mountsOnly("/mytemp", "tmpfs"); err != nil {
-				return err
-			}
 			return p.whileReady(func(s *session) error {
 				line, err := s.mount("/mytemp", "tmpfs")
-				if err != nil {
-					return err
+				if err == nil && !strings.Contains(line, "size=16384k") {
+					_, options, _ := strings.Cut(strings.TrimSpace(line), " - ")
+					err = fmt.Errorf("want size=16384k among the options of the tmpfs, got %s", options)
 				}
-				if !strings.Contains(line, "size=16384k") {
-					return fmt.Errorf("want a size of 16 MiB, got %s", strings.TrimSpace(line))
-				}
-				return nil
+				return err
 			})
 		},
 	},
 	{
-		Name: "what is written to /mytemp is not on the host's disk",
-		Step: 7,
-		Hint: "Is the tmpfs mounted in the mount namespace of the container, and on the directory in its root?",
+		Name:  "nothing on /mytemp is a device, or set-user-ID",
+		Step:  7,
+		Needs: []string{tmpfsMounted},
+		Why:   "Everybody can write to /mytemp, so a device or a set-user-ID program there is a way to more rights.",
+		Where: "step07-tmpfs/README.md#walking-through",
+		check: func(p *Program) error { return p.mountHas("/mytemp", "tmpfs", "nosuid", "nodev") },
+	},
+	{
+		Name:  "what is written to /mytemp is not on the host's disk",
+		Step:  7,
+		Needs: []string{tmpfsMounted},
+		Why:   "Temporary files that reach the disk of the host stay there for ever.",
+		Where: "step07-tmpfs/README.md#how-it-works",
 		check: func(p *Program) error {
 			file, remove := p.stray("file")
 			defer remove()
@@ -49,9 +64,11 @@ var temporary = []Property{
 		},
 	},
 	{
-		Name: "/mytemp takes no more than its size",
-		Step: 7,
-		Hint: "Without size= a tmpfs takes half of the host's memory. tmpfs(5)",
+		Name:  "/mytemp takes no more than its size",
+		Step:  7,
+		Needs: []string{tmpfsSize},
+		Why:   "A tmpfs is memory: without a limit on it, one file can fill the memory of the host.",
+		Where: "step07-tmpfs/README.md#how-it-works",
 		check: func(p *Program) error {
 			a, removeA := p.stray("a")
 			defer removeA()
@@ -68,9 +85,11 @@ var temporary = []Property{
 		},
 	},
 	{
-		Name: "--tmpfs takes another directory, and makes it",
-		Step: 7,
-		Hint: "os.MkdirAll in child, after the change of root.",
+		Name:  tmpfsElsewhere,
+		Step:  7,
+		Needs: []string{tmpfsMounted},
+		Why:   "Programs want their temporary files in different places.",
+		Where: "step07-tmpfs/README.md#walking-through",
 		check: func(p *Program) error {
 			target := "/tmp/check-tmpfs/deep"
 			defer os.RemoveAll(filepath.Join(p.Rootfs, "tmp/check-tmpfs"))
@@ -81,12 +100,14 @@ var temporary = []Property{
 		},
 	},
 	{
-		Name: "--tmpfs on a relative path, on / or on a file is refused in one line",
-		Step: 7,
-		Hint: "filepath.IsAbs, filepath.Clean; and an error of os.MkdirAll that says which flag it is about.",
+		Name:  "--tmpfs on a relative path, on / or on a file is refused in one line",
+		Step:  7,
+		Needs: []string{tmpfsElsewhere},
+		Why:   "A tmpfs on / hides the whole root file system, and a relative path depends on luck.",
+		Where: "step07-tmpfs/README.md#walking-through",
 		check: func(p *Program) error {
 			for _, target := range []string{"", "mytemp", "./mytemp", "/", "/..", "//", "/etc/passwd", "/etc/passwd/x"} {
-				if err := p.refuses(call{flags: []string{"--tmpfs", target}, command: []string{"/bin/true"}}, 125, "tmpfs"); err != nil {
+				if err := p.refuses(call{flags: []string{"--tmpfs", target}, command: []string{"/bin/true"}}, 125); err != nil {
 					return err
 				}
 			}

@@ -22,9 +22,11 @@ const (
 // terminal is what a container has in common with a command in the foreground of a terminal.
 var terminal = []Property{
 	{
-		Name: "Ctrl-C ends the command as it would on the host, with the status 130",
-		Step: 1,
-		Hint: "The terminal sends SIGINT to the whole process group. Catch it in run; do for process 1 what the kernel does not.",
+		Name:  ctrlCEnds,
+		Step:  1,
+		Needs: []string{unhandled},
+		Why:   "Ctrl-C is how people stop a command.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}, func(s *session, tty *os.File) error {
 				if err := s.states("sleep", "S"); err != nil {
@@ -36,9 +38,11 @@ var terminal = []Property{
 		},
 	},
 	{
-		Name: "Ctrl-C reaches a command that handles it, once",
-		Step: 1,
-		Hint: "What is typed reaches the command without you. If you pass it on too, it comes twice.",
+		Name:  "Ctrl-C reaches a command that handles it, once",
+		Step:  1,
+		Needs: []string{reach},
+		Why:   "A command that counts Ctrl-C, as many build tools do, would see two where you typed one.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			script := "trap 'n=$((n+1)); echo caught $n.' INT; echo ready; while ! read line; do :; done; echo all $n."
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/bash", "-c", script}, func(s *session, tty *os.File) error {
@@ -65,9 +69,11 @@ var terminal = []Property{
 		},
 	},
 	{
-		Name: "Ctrl-Z stops the command, and fg continues it",
-		Step: 1,
-		Hint: "Process 1 is not stopped by SIGTSTP: send it SIGSTOP, stop yourself, and afterwards send it SIGCONT.",
+		Name:  ctrlZStops,
+		Step:  1,
+		Needs: []string{ctrlCEnds},
+		Why:   "Ctrl-Z and fg are how a shell sets a job aside.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			shell := `set -m; "$@"; echo "status $?."; read line; fg; echo "then $?."`
 			return p.atTerminal(shell, []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}, func(s *session, tty *os.File) error {
@@ -91,9 +97,11 @@ var terminal = []Property{
 		},
 	},
 	{
-		Name: "a command in the background that reads the terminal is stopped, and fg continues it",
-		Step: 1,
-		Hint: "Process 1 is not stopped by SIGTTIN either, and tries for ever: do as for SIGTSTP, but only while you are in the background.",
+		Name:  "a command in the background that reads the terminal is stopped, and fg continues it",
+		Step:  1,
+		Needs: []string{ctrlZStops},
+		Why:   "A job in the background must not steal what you type, nor use up a processor trying.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			shell := `set -m; "$@" & read line; fg; echo "then $?."`
 			return p.atTerminal(shell, []string{"/bin/sh", "-c", "echo ready; exec cat"}, func(s *session, tty *os.File) error {
@@ -117,9 +125,11 @@ var terminal = []Property{
 		},
 	},
 	{
-		Name: "a shell in the container has job control",
-		Step: 1,
-		Hint: "Leave the command in your session: a new one (Setsid) has no terminal.",
+		Name:  jobControl,
+		Step:  1,
+		Needs: []string{ctrlCEnds},
+		Why:   "Without job control, Ctrl-C in a shell in the container ends nothing.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/bash", "--norc", "-i"}, func(s *session, tty *os.File) error {
 				for _, turn := range []struct{ typed, expected, state string }{
@@ -149,9 +159,11 @@ var terminal = []Property{
 		},
 	},
 	{
-		Name: "the terminal is given back after a shell in the container",
-		Step: 1,
-		Hint: "A shell in a PID namespace cannot name the process group that had the terminal before: run has to take it back with tcsetpgrp(3).",
+		Name:  "the terminal is given back after a shell in the container",
+		Step:  1,
+		Needs: []string{jobControl},
+		Why:   "Otherwise your own shell is stopped, or the terminal is dead, when the container ends.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.atTerminal(`"$@"; echo "over $?."; read line; echo "got $line."`, []string{"/bin/bash", "--norc", "-i"}, func(s *session, tty *os.File) error {
 				tty.WriteString("exit 3\n")
@@ -164,9 +176,11 @@ var terminal = []Property{
 		},
 	},
 	{
-		Name: "the size of the window is that of the terminal, and a new size is told",
-		Step: 1,
-		Hint: "Give the command the terminal itself, not a pipe to it.",
+		Name:  "the size of the window is that of the terminal, and a new size is told",
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "Editors and pagers draw for the size of the window.",
+		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			script := "trap 'stty size; exit' WINCH; stty size; echo ready; while :; do sleep 0.01; done"
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/sh", "-c", script}, func(s *session, tty *os.File) error {

@@ -59,7 +59,7 @@ func Step(t *testing.T, step int, flags ...string) {
 	for _, property := range check.Properties {
 		if property.Step <= step {
 			t.Run(property.Name, func(t *testing.T) {
-				assert.NoError(t, property.Check(program), property.Hint)
+				assert.NoError(t, property.Check(program), property.Where)
 			})
 			continue
 		}

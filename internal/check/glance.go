@@ -1,0 +1,124 @@
+//go:build linux
+
+package check
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// glances are what one container shows of the older steps.
+var glances = []struct {
+	property string
+	step     int
+	look     func(*session) error
+}{
+	{inPlace, 1, (*session).takesThePlaceOfChild},
+	{uts, 2, func(s *session) error { return s.ownNamespace("uts") }},
+	{pidNS, 3, func(s *session) error { return s.ownNamespace("pid") }},
+	{ownRoot, 4, (*session).seesRootfs},
+	{mountNS, 5, func(s *session) error { return s.ownNamespace("mnt") }},
+	{procMounted, 5, func(s *session) error {
+		_, err := s.mount("/proc", "proc")
+		return err
+	}},
+	{inCgroups, 6, (*session).inCgroups},
+}
+
+// glance runs one container, and then looks closely at the older properties that seem to be missing.
+func (e *examination) glance() {
+	if e.states[starts] != Has || e.program.Step == 1 {
+		return
+	}
+	var doubtful []string
+	isolated(func() error {
+		doubtful = e.program.doubtful()
+		return nil
+	})
+	for _, p := range Properties {
+		if p.Step < e.program.Step && slices.Contains(doubtful, p.Name) {
+			e.look(p)
+		}
+	}
+}
+
+// doubtful returns the names of the older properties that are not seen in one container.
+func (p *Program) doubtful() (names []string) {
+	mounts, err := mountTable()
+	if err != nil {
+		return nil
+	}
+	s, err := p.start(call{command: []string{"/bin/sh", "-c", "trap 'exit 3' USR1; echo ready; while :; do sleep 0.01; done"}})
+	if err != nil {
+		return nil
+	}
+	defer s.close()
+	if s.expect("ready") != nil {
+		return []string{output}
+	}
+	for _, g := range glances {
+		if g.step < p.Step && g.look(s) != nil {
+			names = append(names, g.property)
+		}
+	}
+	// On a host without cgroups in sight, or before step 6, there is none.
+	cgroup, _ := s.cgroup("pids")
+	unix.Kill(s.cmd.Process.Pid, unix.SIGUSR1)
+	if r, err := s.wait(); err != nil || r != (result{"ready\n", "", 3}) {
+		names = append(names, output, exit3, reach)
+	}
+	if _, err := os.Stat(cgroup); err == nil {
+		names = append(names, cgroupsGone)
+	}
+	if sameMounts(mounts) != nil {
+		names = append(names, procMounted)
+	}
+	return names
+}
+
+// takesThePlaceOfChild returns an error unless the command is the child of run.
+func (s *session) takesThePlaceOfChild() error {
+	inside, err := s.container()
+	if err != nil {
+		return err
+	}
+	defer release(inside)
+	if over := parent(inside[0].pid); over != s.cmd.Process.Pid {
+		return fmt.Errorf("the command is a child of process %d, which is a child of run", over)
+	}
+	return nil
+}
+
+// seesRootfs returns an error unless the root directory of the command is the root file system.
+func (s *session) seesRootfs() error {
+	inside, err := s.container()
+	if err != nil {
+		return err
+	}
+	defer release(inside)
+	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/root/", inside[0].pid))
+	if err != nil {
+		return err
+	}
+	ours, err := os.Stat(s.rootfs)
+	if err != nil {
+		return unclear(err)
+	}
+	if !os.SameFile(theirs, ours) {
+		return fmt.Errorf("the root directory of the command is not %s", s.rootfs)
+	}
+	return nil
+}
+
+// inCgroups returns an error unless the command is in cgroups of its own.
+func (s *session) inCgroups() error {
+	for _, controller := range controllers {
+		if _, err := s.cgroup(controller); err != nil {
+			return err
+		}
+	}
+	return nil
+}
