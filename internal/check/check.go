@@ -29,7 +29,7 @@ type Property struct {
 }
 
 // Properties is the table, in the order of the steps.
-var Properties = table(command, signals, terminal, hostname, processes, root, mounts, limits, cgroups, temporary, input, leftovers)
+var Properties = table(command, signals, terminal, hostname, mounts, processes, root, limits, cgroups, temporary, input, leftovers)
 
 // ErrUnclear is wrapped by the error of a check that could not tell.
 var ErrUnclear = errors.New("cannot tell")

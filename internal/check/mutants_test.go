@@ -31,6 +31,10 @@ type mutant struct {
 }
 
 var mutants = []mutant{
+	{"no command", []string{lookUp, "	return nil\n"},
+		[]string{"run starts the command"}},
+	{"a process of its own", []string{lookUp, asOwnProcess},
+		[]string{"takes the place of child"}},
 	{"no standard input", []string{"cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout", "cmd.Stdout, cmd.Stderr = os.Stdout"},
 		[]string{"reads standard input"}},
 	{"chatter", []string{"	defer takeTerminalBack()\n", "	defer takeTerminalBack()\n	fmt.Println(\"running\")\n"},
@@ -82,7 +86,7 @@ var mutants = []mutant{
 	{"no UTS namespace", []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUTS\n", ""},
 		[]string{"UTS namespace", "leaves that of the host"}},
 	{"no PID namespace", []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID\n", ""},
-		[]string{"command is process 1", "PID namespace", "survives the command", "many containers", "finds itself", "ps sees"}},
+		[]string{"command is process 1", "PID namespace", "survives the command", "leave no mount", "finds itself", "ps sees"}},
 	{"no parent-death signal", []string{"	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL\n", ""},
 		[]string{"is killed with SIGKILL", "killed while it starts"}},
 	{"no chroot", []string{"unix.Chroot(*rootfs)", "error(nil)", "err := mountProc()", "err := error(nil)", "err := mountTmpfs()", "err := error(nil)"},
@@ -95,6 +99,10 @@ var mutants = []mutant{
 		[]string{"has a mount namespace", "/proc is mounted in the container", "/mytemp is a tmpfs"}},
 	{"mounts shared", []string{`unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")`, "error(nil)"},
 		[]string{"/proc is mounted in the container", "/mytemp is a tmpfs"}},
+	{"only the mount on / private", []string{"unix.MS_REC|unix.MS_PRIVATE", "unix.MS_PRIVATE"},
+		[]string{"a shared mount of its own"}},
+	{"a /proc with programs", []string{"unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC", "unix.MS_NOSUID|unix.MS_NODEV"},
+		[]string{"nothing on /proc"}},
 	{"no memory limit", []string{`{"memory/", "memory.limit_in_bytes", *memory}`, `{"memory/", "memory.limit_in_bytes", "10g"}`,
 		`{"memory/", "memory.memsw.limit_in_bytes", *memory}`, `{"memory/", "memory.memsw.limit_in_bytes", "10g"}`, `"memory.max", *memory`, `"memory.max", "10g"`},
 		[]string{"takes more memory", "--memory is the limit"}},
@@ -108,18 +116,27 @@ var mutants = []mutant{
 	{"half the CPU limit", []string{"*cpus*100_000", "*cpus*50_000"},
 		[]string{"--cpus limits"}},
 	{"cgroup not entered", []string{`{"cgroup.procs", "0"}`, `{s[1], s[2]}`},
-		[]string{"never outside", "takes more memory", "more processes"}},
+		[]string{"in cgroups of its own", "never outside", "takes more memory", "more processes"}},
 	{"cgroups left behind", []string{"	defer removeCgroups()\n", ""},
-		[]string{"cgroups are gone", "many containers"}},
+		[]string{"cgroups are gone", "leave no cgroup"}},
 	{"one cgroup for all", []string{`+ containerID`, `+ "0"`, `"container-workshop-"+containerID`, `"container-workshop-0"`},
 		[]string{"two containers at once"}},
 	{"tmpfs forgotten", []string{`unix.Mount("tmpfs", *tmpfs, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=16m,mode=1777")`, "error(nil)"},
 		[]string{"/mytemp is a tmpfs", "not on the host's disk", "no more than its size", "takes another directory"}},
 	{"tmpfs without a size", []string{"size=16m,", ""},
-		[]string{"/mytemp is a tmpfs"}},
+		[]string{"has a size of 16 MiB"}},
 	{"tmpfs of another size", []string{"size=16m,", "size=32m,"},
-		[]string{"/mytemp is a tmpfs", "no more than its size"}},
+		[]string{"has a size of 16 MiB", "no more than its size"}},
+	{"tmpfs with devices", []string{"unix.MS_NOSUID|unix.MS_NODEV, \"size", "unix.MS_NOSUID, \"size"},
+		[]string{"nothing on /mytemp"}},
 }
+
+// asOwnProcess starts the command as a child of child.
+const asOwnProcess = `	unix.Close(3)
+	cmd := exec.Command(pflag.Arg(0), pflag.Args()[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd.Run()
+`
 
 // For machines without a compiler, the mutants and the solutions of the exercises are compiled elsewhere.
 var (

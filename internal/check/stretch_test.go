@@ -20,7 +20,7 @@ var kept = []string{
 	"is container",
 	"is killed with SIGKILL",
 	"is the root file system",
-	"/proc is mounted",
+	"/proc is mounted in",
 	"takes more memory", "cgroups are gone",
 	"/mytemp is a tmpfs",
 }

@@ -18,9 +18,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/internal/check"
 )
@@ -33,6 +35,7 @@ func main() {
 	rootfs := pflag.String("rootfs", check.DefaultRootfs, "root directory of the containers")
 	pflag.Parse()
 	check.Patience = 5 * time.Second
+	noneIgnored()
 	program := &check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}
 	missing, err := false, possible(program)
 	switch {
@@ -48,6 +51,16 @@ func main() {
 	}
 	if missing {
 		os.Exit(1)
+	}
+}
+
+// noneIgnored sees to it that the programs, which inherit what we ignore, ignore no signal: nohup and a shell that starts us in
+// the background make us ignore some. A signal that is caught is not inherited. signal(7)
+func noneIgnored() {
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 }
 

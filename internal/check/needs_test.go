@@ -1,0 +1,57 @@
+//go:build linux
+
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAPropertyNeedsThoseOfItsStepOrEarlierOnes(t *testing.T) {
+	// The names, and the steps.
+	all := map[string]int{}
+	for _, p := range Properties {
+		require.Zero(t, all[p.Name], "two properties have the name %s", p.Name)
+		// A need stands before the property in the table, so no property can need itself, however indirectly.
+		for _, need := range p.Needs {
+			assert.NotZero(t, all[need], "%s needs a property that does not come before it: %s", p.Name, need)
+		}
+		assert.Equal(t, p.Name == starts, len(p.Needs) == 0, "%s: only the first property needs no other", p.Name)
+		all[p.Name] = p.Step
+	}
+	for _, p := range Stretch {
+		require.NotEmpty(t, p.Needs, p.Name)
+		for _, need := range p.Needs {
+			require.NotZero(t, all[need], "%s: %s", p.Name, need)
+			assert.LessOrEqual(t, all[need], p.Step, p.Name)
+		}
+	}
+}
+
+func TestAPropertySaysWhyItMattersAndWhereToLook(t *testing.T) {
+	steps(t)
+	for _, p := range slices.Concat(Properties, Stretch) {
+		assert.NotEmpty(t, p.Why, p.Name)
+		path, anchor, _ := strings.Cut(p.Where, "#")
+		text, err := os.ReadFile(filepath.Join("../..", path))
+		if assert.NoError(t, err, p.Name) {
+			assert.Contains(t, anchors(string(text)), anchor, "%s: %s", p.Name, p.Where)
+		}
+	}
+}
+
+// anchors returns the anchors of the headings of a page, as GitHub makes them.
+func anchors(text string) (all []string) {
+	other := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		all = append(all, strings.ReplaceAll(strings.ToLower(other.ReplaceAllString(heading[1], "")), " ", "-"))
+	}
+	return all
+}
