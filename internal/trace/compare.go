@@ -64,8 +64,8 @@ func Compare(ours, theirs []Call) Comparison {
 	for i, o := range p.ours {
 		j := p.answer[i]
 		if j < 0 {
-			if p.stops(o.Process) < 0 {
-				all = append(all, Difference{o.Call, Missing, o.Process + " makes this call" + p.place(o) + ". Yours does not make it."})
+			if !p.unreached(i) {
+				all = append(all, Difference{o.Call, Missing, o.Process + " makes this call" + p.place(o) + ". Yours does not."})
 			}
 			continue
 		}
@@ -78,7 +78,7 @@ func Compare(ours, theirs []Call) Comparison {
 	}
 	for j, t := range p.theirs {
 		if !slices.Contains(p.answer, j) {
-			texts := append([]string{"Your " + t.Process + " makes this call. Ours does not make it."}, p.failure(t, 0)...)
+			texts := append([]string{"Your " + t.Process + " makes this call. Ours does not."}, p.failure(t, 0)...)
 			all = append(all, Difference{t.Call, Extra, strings.Join(texts, " ")})
 		}
 	}

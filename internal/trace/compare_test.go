@@ -89,6 +89,7 @@ func TestWhatMakesNoDifference(t *testing.T) {
 		"controllers one by one":              {`"+memory +cpu +pids")`, "\"+pids\")\nchild write(\"/sys/fs/cgroup/cgroup.subtree_control\", \"+memory +cpu\")"},
 		"a cgroup made once":                  {"child mkdir(\"/sys/fs/cgroup/container-workshop-1-2\", 0755) = EEXIST\n", ""},
 		"a path that is tried":                {commandCall, strings.Replace(strings.TrimSpace(commandCall), "/bin/true", "/usr/true", 1) + " = ENOENT\n" + commandCall},
+		"relative paths":                      {`"/proc", "proc"`, `"proc", "proc"`, `"/mytemp"`, `"mytemp/."`},
 		"a change of directory and chroot(.)": {chrootCall + chdirCall, "child chdir(\"/rootfs\")\nchild chroot(\".\")\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,9 +112,9 @@ func TestDifferences(t *testing.T) {
 		want  []string
 	}{
 		"a call is missing": {[]string{privateCall, ""},
-			[]string{"- " + bare(privateCall), "child makes this call before chroot. Yours does not make it."}},
+			[]string{"- " + bare(privateCall), "child makes this call before chroot. Yours does not."}},
 		"no chdir": {[]string{chdirCall, ""},
-			[]string{"- " + bare(chdirCall), "child makes this call after chroot. Yours does not make it."}},
+			[]string{"- " + bare(chdirCall), "child makes this call after chroot. Yours does not."}},
 		"a cgroup stays": {[]string{"run rmdir(\"/sys/fs/cgroup//container-workshop-1-2\")\n", ""},
 			[]string{`! rmdir("/sys/fs/cgroup/<cgroup>") = EBUSY`, "Yours fails: device or resource busy."}},
 		"another namespace": {[]string{"CLONE_NEWNS|CLONE_NEWUTS", "CLONE_NEWNS|CLONE_NEWIPC"},
@@ -146,7 +147,10 @@ func TestDifferences(t *testing.T) {
 			[]string{`! write("/sys/fs/cgroup/<cgroup>/cgroup.procs", "0")`, "In yours run makes this call, in ours child."}},
 		"the command in a process of its own": {[]string{commandCall, "child clone(SIGCHLD)\n" + strings.Replace(commandCall, "child", "grandchild", 1)},
 			[]string{`! execve("/bin/true")`, "In yours grandchild makes this call, in ours child.",
-				"+ clone(SIGCHLD)", "Your child makes this call. Ours does not make it."}},
+				"+ clone(SIGCHLD)", "Your child makes this call. Ours does not."}},
+		"a failure at the end": {[]string{chdirCall, "", commandCall, "child umount2(\"/x\", 0) = ENOENT\n"},
+			[]string{"- " + bare(chdirCall), "child makes this call after chroot. Yours does not.",
+				`+ umount2("/x", 0) = ENOENT`, "Your child makes this call. Ours does not. Yours fails: no such file or directory. After that one call is missing."}},
 		"chroot too early": {[]string{chrootCall, "", hostnameCall, hostnameCall + chrootCall},
 			[]string{`! chroot("/rootfs")`, "Yours makes this call before the mounts are private, mkdir and 4 more calls, ours after."}},
 		"a call fails": {[]string{program[strings.Index(program, privateCall):strings.Index(program, "run rmdir")],
@@ -159,6 +163,14 @@ func TestDifferences(t *testing.T) {
 			assert.Equal(t, strings.Join(test.want, "\n"), strings.ReplaceAll(strings.TrimSpace(c.String()), "\n    ", "\n"))
 		})
 	}
+}
+
+// Of two neighbours that have changed places either could be told.
+func TestOfTwoNeighboursTheOneThatHasToMoveIsTold(t *testing.T) {
+	cgroups := program[strings.Index(program, "child mkdir"):strings.Index(program, chrootCall)]
+	c := Compare(edited(t, cgroups, ""), edited(t, cgroups, "", privateCall, "", chrootCall, chrootCall+privateCall))
+	require.Len(t, c, 1, c.String())
+	assert.Equal(t, bare(privateCall), c[0].Call.String())
 }
 
 func TestAProgramThatMakesNoCalls(t *testing.T) {

@@ -30,36 +30,62 @@ func normal(calls []Call) []deed {
 	var deeds []deed
 	directories := map[string]string{}
 	for i, c := range calls {
-		if c.Name == "chdir" && c.Err == 0 && path.IsAbs(text(c.Args[0])) {
+		here := directories[c.Process]
+		c = c.from(here)
+		switch {
+		case c.Name == "chdir" && c.Err == 0:
 			directories[c.Process] = text(c.Args[0])
+		case c.Name == "chroot":
+			delete(directories, c.Process)
 		}
-		made := []Call{c}
+		deeds = add(deeds, c, calls[i+1:])
 		// Change to a directory and make it the root directory: the same as chroot and a change to the new root.
-		if here := directories[c.Process]; c.Name == "chroot" && text(c.Args[0]) == "." && here != "" {
-			deeds = slices.DeleteFunc(deeds, func(d deed) bool { return d.Process == c.Process && d.what == "chdir "+here })
-			made = []Call{
-				{c.Process, "chroot", []string{strconv.Quote(here)}, c.Err},
-				{c.Process, "chdir", []string{`"/"`}, 0},
-			}
-		}
-		if idle(c, calls[i+1:]) {
-			continue
-		}
-		for _, c := range made {
-			d := c.deed(calls[i+1:])
-			again := func(e deed) bool {
-				return e.Process == d.Process && e.what == d.what && e.Err == d.Err && slices.Equal(e.args, d.args)
-			}
-			if c.Name != "mount" && slices.ContainsFunc(deeds, again) || merge(deeds, d) {
-				continue
-			}
-			deeds = append(deeds, d)
+		if change := "chdir " + here; c.Name == "chroot" && here != "" && text(c.Args[0]) == here {
+			deeds = slices.DeleteFunc(deeds, func(d deed) bool { return d.Process == c.Process && d.what == change })
+			deeds = add(deeds, Call{c.Process, "chdir", []string{`"/"`}, 0}, calls[i+1:])
+			directories[c.Process] = "/"
 		}
 	}
 	for i := range deeds {
 		deeds[i].at = i
 	}
 	return deeds
+}
+
+// add appends a call unless it changes nothing. Later are the calls that follow.
+func add(deeds []deed, c Call, later []Call) []deed {
+	if idle(c, later) {
+		return deeds
+	}
+	d := c.deed(later)
+	again := func(e deed) bool {
+		return e.Process == d.Process && e.what == d.what && e.Err == d.Err && slices.Equal(e.args, d.args)
+	}
+	if d.Name != "mount" && slices.ContainsFunc(deeds, again) || merge(deeds, d) {
+		return deeds
+	}
+	return append(deeds, d)
+}
+
+// from returns the call with absolute paths, if it is known in which directory its process is.
+func (c Call) from(here string) Call {
+	place := 0
+	switch c.Name {
+	case "mount":
+		place = 1
+	case "chroot", "chdir", "umount2", "mkdir", "rmdir":
+	default:
+		return c
+	}
+	name := text(c.Args[place])
+	if name != "" && here != "" && !path.IsAbs(name) {
+		name = path.Join(here, name)
+	}
+	if path.IsAbs(name) {
+		c.Args = slices.Clone(c.Args)
+		c.Args[place] = strconv.Quote(path.Clean(name))
+	}
+	return c
 }
 
 // idle reports whether a call changes nothing that counts: it makes the mount point of a mount, it removes a directory that does
@@ -70,7 +96,8 @@ func idle(c Call, later []Call) bool {
 	case "mkdir":
 		return (c.Err == 0 || c.Err == unix.EEXIST) && !strings.HasPrefix(text(c.Args[0]), cgroups)
 	case "rmdir":
-		return c.Err == unix.ENOENT || c.Err == unix.EBUSY && slices.ContainsFunc(later, func(l Call) bool { return succeeds(l) && l.Args[0] == c.Args[0] })
+		removed := func(l Call) bool { return succeeds(l) && path.Clean(text(l.Args[0])) == text(c.Args[0]) }
+		return c.Err == unix.ENOENT || c.Err == unix.EBUSY && slices.ContainsFunc(later, removed)
 	case "execve":
 		return c.Err != 0 && slices.ContainsFunc(later, succeeds)
 	case "write":
@@ -105,7 +132,7 @@ func (c Call) deed(later []Call) deed {
 		d.mount()
 	case "mkdir", "rmdir":
 		// A slash at the end: all of the path are directories.
-		d.Args = []string{strconv.Quote(strings.TrimSuffix(cgroup(path.Clean(text(c.Args[0]))+"/"), "/"))}
+		d.Args = []string{strconv.Quote(strings.TrimSuffix(cgroup(text(c.Args[0])+"/"), "/"))}
 		d.args = d.Args
 		if c.Err == unix.EEXIST {
 			d.Err = 0
@@ -115,13 +142,8 @@ func (c Call) deed(later []Call) deed {
 		d.what = path.Base(name)
 		d.Args = []string{strconv.Quote(name), strconv.Quote(value)}
 		d.args = []string{d.Args[0], setting(d.what, value)}
-	case "chroot", "chdir", "umount2", "pivot_root":
-		d.Args = slices.Clone(c.Args)
-		d.Args[0] = strconv.Quote(path.Clean(text(c.Args[0])))
-		d.args = d.Args
-		if c.Name != "chroot" {
-			d.what += " " + text(d.Args[0])
-		}
+	case "chdir", "umount2":
+		d.what += " " + text(c.Args[0])
 	case "execve":
 		// A process that is no longer recorded has become another program. Before, it can only have become the same one.
 		if slices.ContainsFunc(later, func(l Call) bool { return l.Process == c.Process }) && c.Err == 0 {
@@ -140,9 +162,6 @@ var propagation = []string{"MS_PRIVATE", "MS_SLAVE", "MS_SHARED", "MS_UNBINDABLE
 // system in memory the source. mount(2)
 func (d *deed) mount() {
 	args := slices.Clone(d.Args)
-	if target := text(args[1]); target != "" {
-		args[1] = strconv.Quote(path.Clean(target))
-	}
 	kind := text(args[2])
 	switch {
 	case slices.ContainsFunc(propagation, d.Has):

@@ -28,8 +28,8 @@ func (d deed) turns(other deed) bool {
 		// A cgroup can be made earlier or later.
 		return !cgroup
 	case d.Name == "execve":
-		// The parent-death signal stays.
-		return other.Name != "prctl"
+		// A program is found in the root directory. All else stays as it is in an execve.
+		return other.weight() == 2
 	case d.weight() == 2:
 		// A path is another one in another root directory.
 		return cgroup || other.Name == "mount" || other.Name == "umount2" || other.Name == "chdir" || other.Name == "fchdir"

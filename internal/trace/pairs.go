@@ -107,8 +107,8 @@ func (p pairs) failure(t deed, ours unix.Errno) []string {
 		return []string{said}
 	}
 	missing := 0
-	for i, o := range p.ours {
-		if p.answer[i] < 0 && o.Process == t.Process {
+	for i := range p.ours {
+		if p.unreached(i) {
 			missing++
 		}
 	}
@@ -119,6 +119,25 @@ func (p pairs) failure(t deed, ours unix.Errno) []string {
 		return []string{said, "After that one call is missing."}
 	}
 	return []string{said, fmt.Sprintf("After that %d calls are missing.", missing)}
+}
+
+// unreached reports whether theirs does not make a call because the process has given up before.
+func (p pairs) unreached(i int) bool {
+	process := p.ours[i].Process
+	stop := p.stops(process)
+	if stop < 0 || p.answer[i] >= 0 {
+		return false
+	}
+	// A call that ours does not make comes after all that ours makes, too.
+	last := slices.Index(p.answer, stop)
+	if last < 0 {
+		for k, j := range p.answer {
+			if j >= 0 && p.theirs[j].Process == process {
+				last = k
+			}
+		}
+	}
+	return i > last
 }
 
 // stops returns the place of the call with which a process of theirs gives up, -1 if it does not.

@@ -133,7 +133,7 @@ func cgroupCalls(t *testing.T) (join, remove []string) {
 			}
 			join = append(join, mkdir, `child: write("`+top+setting+`")`, enter)
 		}
-		return join, []string{`run: rmdir("` + top + `/ID")`, `run: rmdir("` + top + `memory/ID")` + missing,
+		return join, []string{`run: rmdir("` + top + `ID")`, `run: rmdir("` + top + `memory/ID")` + missing,
 			`run: rmdir("` + top + `cpu/ID")` + missing, `run: rmdir("` + top + `pids/ID")` + missing}
 	}
 	for _, s := range [][3]string{{"memory", `memory.limit_in_bytes", "64m`, ""}, {"memory", `memory.memsw.limit_in_bytes", "64m`, " = EEXIST"},
@@ -144,7 +144,7 @@ func cgroupCalls(t *testing.T) (join, remove []string) {
 		require.NoError(t, err)
 		join = append(join, `child: mkdir("`+dir+`", 0755)`+s[2], `child: write("`+tree+"/ID/"+s[1]+`")`, `child: write("`+tree+`/ID/cgroup.procs", "0")`)
 	}
-	return join, []string{`run: rmdir("` + top + `/ID")` + missing, `run: rmdir("` + top + `memory/ID")`,
+	return join, []string{`run: rmdir("` + top + `ID")` + missing, `run: rmdir("` + top + `memory/ID")`,
 		`run: rmdir("` + top + `cpu/ID")`, `run: rmdir("` + top + `pids/ID")`}
 }
 
@@ -164,6 +164,6 @@ func TestComparisonOfTheLastSteps(t *testing.T) {
 	_, again := traced(t, "step07-tmpfs")
 	assert.Equal(t, "The same calls in the same order.\n", Compare(seven, again).String())
 	assert.Equal(t, `- mount("tmpfs", "/mytemp", "tmpfs", MS_NOSUID|MS_NODEV, "size=16m,mode=1777")
-    child makes this call after chroot. Yours does not make it.
+    child makes this call after chroot. Yours does not.
 `, Compare(seven, six).String())
 }
