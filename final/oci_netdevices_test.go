@@ -195,7 +195,7 @@ func TestANetworkDeviceThatCannotMove(t *testing.T) {
 	c.joins(unix.Gettid(), specs.NetworkNamespace)
 	try(`linux.netDevices["first"]: the network namespace in linux.namespaces is the one where the device is`)
 	c.without(specs.NetworkNamespace)
-	try("linux.netDevices: the network is the host's")
+	try("linux.netDevices: the container uses the host's network")
 }
 
 // Until the command runs a failure leaves the device what it was, with its addresses.

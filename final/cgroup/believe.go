@@ -17,18 +17,18 @@ import (
 // processes that are named there, and remove the directories.
 func (c *Cgroup) Check() error {
 	if len(c.Dirs) == 0 {
-		return errors.New("there is no directory of the cgroup")
+		return errors.New("the cgroup has no directory")
 	}
 	for i := range c.Dirs {
 		if err := c.Dirs[i].check(); err != nil {
 			return err
 		}
 		if c.Unit != "" && c.Unit != path.Base(c.Dirs[i].Path) && c.Unit != path.Base(path.Dir(c.Dirs[i].Path)) {
-			return fmt.Errorf("the cgroup %s is not of the unit %q", c.Dirs[i].Path, c.Unit)
+			return fmt.Errorf("the cgroup %s does not belong to the unit %q", c.Dirs[i].Path, c.Unit)
 		}
 	}
 	if c.Unit != "" && !strings.HasSuffix(c.Unit, ".scope") {
-		return fmt.Errorf("the unit %q is no scope", c.Unit)
+		return fmt.Errorf("the unit %q is not a scope", c.Unit)
 	}
 	return nil
 }
@@ -37,10 +37,10 @@ func (c *Cgroup) Check() error {
 func (d *Dir) check() error {
 	wanted := map[int]int64{1: unix.CGROUP_SUPER_MAGIC, 2: unix.CGROUP2_SUPER_MAGIC}[d.Version]
 	if d.Mount != sysfs && !isBelow(d.Mount, sysfs) || wanted == 0 || magic(d.Mount) != wanted {
-		return fmt.Errorf("%q is no tree of cgroups of version %d", d.Mount, d.Version)
+		return fmt.Errorf("%q is not a cgroup tree of version %d", d.Mount, d.Version)
 	}
 	if found := magic(d.Path); !isBelow(d.Path, d.Mount) || found != 0 && found != wanted {
-		return fmt.Errorf("%q is no cgroup below %s", d.Path, d.Mount)
+		return fmt.Errorf("%q is not a cgroup below %s", d.Path, d.Mount)
 	}
 	if d.Made != "" && (!isBelow(d.Made, d.Mount) || d.Made != d.Path && !isBelow(d.Path, d.Made)) {
 		return fmt.Errorf("%q is not above the cgroup %s", d.Made, d.Path)
@@ -75,7 +75,7 @@ func Find(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, err
 		}
 	}
 	if !path.IsAbs(plain) {
-		return nil, fmt.Errorf("there is no cgroup %s here, and that depends on where the container was created", cgroupsPath)
+		return nil, fmt.Errorf("the cgroup %s is not here, and its path depends on where the container was created", cgroupsPath)
 	}
 	return nil, nil
 }

@@ -25,7 +25,7 @@ func (c *Cgroup) Below(places []string) (*Cgroup, error) {
 		case hasControllers:
 			err = below.moveDown(c, strings.Split(controllers, ","), name)
 		case len(places) > 1:
-			err = errors.New("want CONTROLLER:PATH, as there are several")
+			err = errors.New("must be CONTROLLER:PATH, because there are several")
 		default:
 			err = below.moveDown(c, nil, place)
 		}
@@ -39,11 +39,11 @@ func (c *Cgroup) Below(places []string) (*Cgroup, error) {
 // moveDown changes the directories of some controllers, nil for all, to others below them, which must be there.
 func (c *Cgroup) moveDown(from *Cgroup, controllers []string, name string) error {
 	if slices.Contains(strings.Split(name, "/"), "..") {
-		return errors.New("bad sub cgroup path: want one without .., below the cgroup of the container")
+		return errors.New("bad sub cgroup path: must be below the container's cgroup, without ..")
 	}
 	for _, controller := range controllers {
 		if !slices.ContainsFunc(c.Dirs, func(d Dir) bool { return d.hasController(controller) }) {
-			return fmt.Errorf("unknown controller %q: none of version 1 (on version 2 there is one tree: want a path alone)", controller)
+			return fmt.Errorf("unknown controller %q: no cgroup of version 1 has it (on version 2, leave the controller out)", controller)
 		}
 	}
 	for i := range c.Dirs {
@@ -53,10 +53,10 @@ func (c *Cgroup) moveDown(from *Cgroup, controllers []string, name string) error
 		}
 		below := path.Join(from.Dirs[i].Path, name)
 		if d.Path != from.Dirs[i].Path && d.Path != below {
-			return fmt.Errorf("a process has one cgroup in each tree: %s, or %s", d.Path, below)
+			return fmt.Errorf("a process has only one cgroup in each tree: choose %s or %s", d.Path, below)
 		}
 		if _, err := os.Lstat(below); err != nil {
-			return fmt.Errorf("adding pid of the command to a cgroup: %w (make the cgroup first)", err)
+			return fmt.Errorf("adding pid of the command to a cgroup: %w (create the cgroup first)", err)
 		}
 		d.Path = below
 		// The container may have left it without processors, where no process can join.

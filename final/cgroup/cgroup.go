@@ -146,11 +146,11 @@ func (c *Cgroup) Lean() *Cgroup {
 func checkPath(cgroupsPath string) error {
 	for name := range strings.SplitSeq(cgroupsPath, "/") {
 		if name == ".." {
-			return fmt.Errorf("linux.cgroupsPath: %q has .. in it", cgroupsPath)
+			return fmt.Errorf("linux.cgroupsPath: %q: must not contain ..", cgroupsPath)
 		}
 	}
 	if strings.ContainsAny(cgroupsPath, "\n\x00") {
-		return fmt.Errorf("linux.cgroupsPath: %q has a newline or a zero byte in it", cgroupsPath)
+		return fmt.Errorf("linux.cgroupsPath: %q: must not contain a newline or a zero byte", cgroupsPath)
 	}
 	if clean := path.Clean(cgroupsPath); clean == "." || clean == "/" {
 		return errors.New("linux.cgroupsPath: must name a cgroup below the root of the tree")

@@ -117,7 +117,7 @@ func TestJoinOfAProcessThatHasEnded(t *testing.T) {
 	child.Wait()
 	err := c.Join(child.Process.Pid)
 	assert.ErrorIs(t, err, unix.ESRCH)
-	assert.ErrorContains(t, err, "it has ended")
+	assert.ErrorContains(t, err, "the process has ended")
 }
 
 func TestRemoveWaitsForProcessesAndTakesCgroupsBelow(t *testing.T) {
@@ -204,7 +204,7 @@ func TestMounts(t *testing.T) {
 func TestNewRefusesWhatItCannotLimit(t *testing.T) {
 	limit := int64(-2)
 	_, err := New(testPath(), &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}})
-	assert.EqualError(t, err, "linux.resources.pids.limit: -2 is below -1, which means no limit")
+	assert.EqualError(t, err, "linux.resources.pids.limit: -2: must be at least -1, which means no limit")
 }
 
 func TestWarmChangesNothing(t *testing.T) {

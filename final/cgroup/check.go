@@ -19,24 +19,24 @@ func check(r *resources) error {
 		{"cpu.quota", r.CPU.Quota}, {"pids.limit", r.Pids.Limit},
 	} {
 		if field.value != nil && *field.value < -1 {
-			return refuse(field.name, "%d is below -1, which means no limit", *field.value)
+			return refuse(field.name, "%d: must be at least -1, which means no limit", *field.value)
 		}
 	}
 	if isSet(m.Swap) && *m.Swap != -1 && isSet(m.Limit) && *m.Swap < *m.Limit {
-		return refuse("memory.swap", "%d is below the memory limit of %d, which it includes", *m.Swap, *m.Limit)
+		return refuse("memory.swap", "%d: must be at least memory.limit, %d, because it counts memory and swap together", *m.Swap, *m.Limit)
 	}
 	if isSet(m.Swap) && *m.Swap != -1 && m.Limit != nil && *m.Limit == -1 {
-		return refuse("memory.swap", "is limited to %d, but memory, which it includes, is not limited", *m.Swap)
+		return refuse("memory.swap", "%d: needs a memory.limit, because it counts memory and swap together", *m.Swap)
 	}
 	if m.Swappiness != nil && *m.Swappiness > 100 && *m.Swappiness != math.MaxUint64 {
-		return refuse("memory.swappiness", "%d is above 100", *m.Swappiness)
+		return refuse("memory.swappiness", "%d: must be at most 100", *m.Swappiness)
 	}
 	if cpu := r.CPU; cpu.Burst != nil && isSet(cpu.Quota) && *cpu.Quota > 0 && *cpu.Burst > uint64(*cpu.Quota) {
-		return refuse("cpu.burst", "%d is above the quota of %d", *cpu.Burst, *cpu.Quota)
+		return refuse("cpu.burst", "%d: must be at most cpu.quota, %d", *cpu.Burst, *cpu.Quota)
 	}
 	for _, list := range [][2]string{{"cpu.cpus", r.CPU.Cpus}, {"cpu.mems", r.CPU.Mems}} {
 		if strings.Trim(list[1], "0123456789,-") != "" {
-			return refuse(list[0], "%q is not a list like 0-3,7", list[1])
+			return refuse(list[0], "%q: must be a list such as 0-3,7", list[1])
 		}
 	}
 	if err := checkWeights(r); err != nil {
@@ -53,7 +53,7 @@ func checkWeights(r *resources) error {
 	}
 	for _, w := range weights {
 		if isSet(w) && (*w < 10 || *w > 1000) {
-			return refuse("blockIO", "a weight of %d is not between 10 and 1000", *w)
+			return refuse("blockIO", "weight %d: must be from 10 to 1000", *w)
 		}
 	}
 	return nil
@@ -64,17 +64,17 @@ func checkNames(r *resources) error {
 	for _, h := range r.HugepageLimits {
 		size, isSize := strings.CutSuffix(h.Pagesize, "B")
 		if !isSize || strings.Trim(size, "0123456789KMG") != "" {
-			return refuse("hugepageLimits", "page size %q is not like 2MB", h.Pagesize)
+			return refuse("hugepageLimits", "page size %q: must be a size such as 2MB", h.Pagesize)
 		}
 	}
 	for _, p := range r.Network.Priorities {
 		if p.Name == "" || strings.ContainsAny(p.Name, " \n") {
-			return refuse("network.priorities", "bad name of an interface: %q", p.Name)
+			return refuse("network.priorities", "%q is not the name of a network interface", p.Name)
 		}
 	}
 	for name, limit := range r.Rdma {
 		if name == "" || strings.ContainsAny(name, " \n") {
-			return refuse("rdma", "bad name of a device: %q", name)
+			return refuse("rdma", "%q is not the name of a device", name)
 		}
 		if limit.HcaHandles == nil && limit.HcaObjects == nil {
 			return refuse("rdma", "%s needs hcaHandles, hcaObjects or both", name)
@@ -82,7 +82,7 @@ func checkNames(r *resources) error {
 	}
 	for key := range r.Unified {
 		if strings.Contains(key, "/") || !strings.Contains(key, ".") {
-			return refuse("unified", "%q is not the name of a file like memory.high", key)
+			return refuse("unified", "%q: must be the name of a cgroup file, such as memory.high", key)
 		}
 	}
 	return nil

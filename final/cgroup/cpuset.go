@@ -18,7 +18,7 @@ func (d *Dir) fillCpuset() error {
 	}
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		if _, err := filled(d.lineage(), name); err != nil {
-			return fmt.Errorf("give a cgroup what its parent has: %w", err)
+			return fmt.Errorf("copy the cpuset of the parent cgroup: %w", err)
 		}
 	}
 	return nil

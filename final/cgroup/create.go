@@ -116,13 +116,13 @@ func (d *Dir) mkdirError(err error) error {
 	advice := ""
 	switch {
 	case err == unix.EAGAIN:
-		advice = " (cgroup.max.descendants or cgroup.max.depth above it is reached)"
+		advice = " (a cgroup above has reached its cgroup.max.descendants or cgroup.max.depth)"
 	case err == unix.EROFS || err == unix.EACCES || err == unix.EPERM:
-		advice = " (a container needs root, and cgroups that are mounted read-write)"
+		advice = " (you need root, and a cgroup file system that is mounted read-write)"
 	case err == unix.ENOENT:
-		advice = " (the directory above it is gone again)"
+		advice = " (somebody has removed the directory above)"
 	}
-	return fmt.Errorf("make cgroup: %w%s", &fs.PathError{Op: "mkdir", Path: d.Path, Err: err}, advice)
+	return fmt.Errorf("create cgroup: %w%s", &fs.PathError{Op: "mkdir", Path: d.Path, Err: err}, advice)
 }
 
 // counting are the controllers that are of use without a limit: for what they count.
@@ -176,7 +176,7 @@ func enableBelow(dir string, needed, wanted []string) error {
 	}
 	for _, name := range needed {
 		if !slices.Contains(available, name) {
-			return fmt.Errorf("the %s controller is not available in %s (cgroup.controllers there has: %s)", name, dir, strings.Join(available, " "))
+			return fmt.Errorf("the %s controller is not available in %s (its cgroup.controllers has: %s)", name, dir, strings.Join(available, " "))
 		}
 	}
 	// The kernel takes all of a line or nothing.
@@ -211,9 +211,9 @@ func enableError(dir, controllers string, err error) error {
 	advice := ""
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		advice = " (a cgroup with processes in it cannot give controllers to its children: move them to a child of it, or choose another linux.cgroupsPath)"
+		advice = " (a cgroup with processes cannot give controllers to its children: move the processes to a child cgroup, or choose another linux.cgroupsPath)"
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS):
-		advice = " (a container needs root, and cgroups that are mounted read-write)"
+		advice = " (you need root, and a cgroup file system that is mounted read-write)"
 	case errors.Is(err, unix.EOPNOTSUPP):
 		advice = " (a threaded cgroup cannot have all controllers)"
 	}

@@ -113,7 +113,7 @@ func deviceRules(entries []specs.LinuxDeviceCgroup) ([]deviceRule, error) {
 			// Another word for c. mknod(1)
 			rule.kind = 'c'
 		default:
-			return nil, refuse(name, "type %q is not a, b or c", e.Type)
+			return nil, refuse(name, "type %q: must be a, b or c", e.Type)
 		}
 		for _, n := range []struct {
 			from *int64
@@ -124,7 +124,7 @@ func deviceRules(entries []specs.LinuxDeviceCgroup) ([]deviceRule, error) {
 				continue
 			}
 			if *n.from < anyNumber || *n.from > n.max {
-				return nil, refuse(name, "number %d is not between 0 and %d", *n.from, n.max)
+				return nil, refuse(name, "number %d: must be from 0 to %d", *n.from, n.max)
 			}
 			*n.to = *n.from
 		}
@@ -140,7 +140,7 @@ func deviceRules(entries []specs.LinuxDeviceCgroup) ([]deviceRule, error) {
 			case 'm':
 				rule.access |= mknod
 			default:
-				return nil, refuse(name, "access %q is not made of r, w and m", e.Access)
+				return nil, refuse(name, "access %q: must be made of r, w and m", e.Access)
 			}
 		}
 		rules = append(rules, rule)

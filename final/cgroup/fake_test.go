@@ -61,7 +61,7 @@ func TestCreateLeavesAloneWhatIsEnabled(t *testing.T) {
 func TestCreateWithAControllerThatIsNotThere(t *testing.T) {
 	c, root := fakeV2(t, nil)
 	c.needed = []string{"pids", "hugetlb"}
-	assert.EqualError(t, c.Create(), "the hugetlb controller is not available in "+root+" (cgroup.controllers there has: cpuset cpu io memory pids)")
+	assert.EqualError(t, c.Create(), "the hugetlb controller is not available in "+root+" (its cgroup.controllers has: cpuset cpu io memory pids)")
 	// Those that only count are left out.
 	c, root = fakeV2(t, map[string]string{"cgroup.controllers": "pids", "a/cgroup.controllers": "pids"})
 	c.needed = []string{"pids"}
@@ -71,7 +71,7 @@ func TestCreateWithAControllerThatIsNotThere(t *testing.T) {
 
 func TestEnableErrors(t *testing.T) {
 	for errno, want := range map[unix.Errno]string{
-		unix.EBUSY: "move them to a child", unix.EACCES: "needs root", unix.EROFS: "mounted read-write", unix.EOPNOTSUPP: "threaded",
+		unix.EBUSY: "move the processes to a child", unix.EACCES: "need root", unix.EROFS: "mounted read-write", unix.EOPNOTSUPP: "threaded",
 	} {
 		err := enableError("/c", "+memory", errno)
 		assert.ErrorIs(t, err, errno)
@@ -112,7 +112,7 @@ func TestSetOnVersion2WithoutTheFile(t *testing.T) {
 	err := c.Set(&specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(7))}})
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, "linux.resources.pids.limit: ")
-	assert.ErrorContains(t, err, "controller not enabled in the parent's subtree_control")
+	assert.ErrorContains(t, err, "the parent's cgroup.subtree_control lacks the controller")
 
 	// Without swap accounting, no swap and any swap are fine. A limit on it is not.
 	for swap, ok := range map[int64]bool{100: true, -1: true, 200: false} {
@@ -124,7 +124,7 @@ func TestSetOnVersion2WithoutTheFile(t *testing.T) {
 func TestCheckBeforeUpdate(t *testing.T) {
 	c, root := fakeV2(t, map[string]string{"a/b/cgroup.controllers": "cpu io memory pids", "a/b/memory.max": "max", "a/b/memory.current": "5000\n"})
 	m := &specs.LinuxMemory{Limit: new(int64(4999)), CheckBeforeUpdate: new(true)}
-	assert.EqualError(t, c.Set(&specs.LinuxResources{Memory: m}), "linux.resources.memory.limit: the container uses 5000 bytes, which is more than 4999")
+	assert.EqualError(t, c.Set(&specs.LinuxResources{Memory: m}), "linux.resources.memory.limit: the container already uses 5000 bytes, more than 4999")
 	assert.Equal(t, "max", fileText(t, root, "a/b/memory.max"))
 	m.Limit = new(int64(5000))
 	assert.NoError(t, c.Set(&specs.LinuxResources{Memory: m}))

@@ -38,7 +38,7 @@ func (c *Cgroup) Frozen() (bool, error) {
 			return state == frozen, err
 		}
 		if time.Now().After(deadline) {
-			return false, fmt.Errorf("%s: still %s after %v (thaw it, and freeze it again)", d.Path, halfway, patience)
+			return false, fmt.Errorf("%s: still %s after %v (thaw this cgroup, and freeze it again)", d.Path, halfway, patience)
 		}
 	}
 }

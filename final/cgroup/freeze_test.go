@@ -81,7 +81,7 @@ func TestSetOnAFrozenCgroup(t *testing.T) {
 		// What is in use and cannot be swapped out is not to be had.
 		err := c.Set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(1 << 20)), Swap: new(int64(1 << 20))}})
 		assert.ErrorIs(t, err, unix.EBUSY)
-		assert.ErrorContains(t, err, "the container uses more than that now")
+		assert.ErrorContains(t, err, "the container already uses more")
 	}
 	require.NoError(t, c.Freeze(false))
 	kills, _, err := c.OOMKills()

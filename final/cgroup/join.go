@@ -76,13 +76,13 @@ func (c *Cgroup) join(d *Dir, pid string) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.ESRCH):
-		advice = " (it has ended)"
+		advice = " (the process has ended)"
 	case errors.Is(err, unix.ENOENT):
 		advice = " (the cgroup has been removed)"
 	case errors.Is(err, unix.EBUSY):
-		advice = " (the cgroup gives controllers to its children, so it can have no processes itself)"
+		advice = " (the cgroup gives controllers to its children, so it cannot have processes itself)"
 	case errors.Is(err, unix.EOPNOTSUPP):
-		advice = " (the cgroup is below one with processes in it, and so for threads only: see cgroup.type)"
+		advice = " (a cgroup above has processes, so this cgroup is for threads only: see cgroup.type)"
 	case errors.Is(err, unix.ENOSPC):
 		advice = " (cpuset.cpus or cpuset.mems is empty)"
 	case errors.Is(err, unix.EINVAL) && slices.Contains(d.Controllers, "cpu"):

@@ -113,7 +113,7 @@ func (c *Cgroup) plan(r *specs.LinuxResources) ([]setting, error) {
 		}
 	}
 	if d := c.dirOf("memory"); d != nil && d.Version == 2 && isSet(r.Memory.Swap) && *r.Memory.Swap != -1 && !isSet(r.Memory.Limit) {
-		return nil, refuse("memory.swap", "needs linux.resources.memory.limit on cgroup v2, where swap has a limit of its own")
+		return nil, refuse("memory.swap", "needs linux.resources.memory.limit on cgroup v2, which limits memory and swap separately")
 	}
 	if len(r.Unified) > 0 && c.Mode != V2 {
 		return nil, fmt.Errorf("linux.resources.unified: invalid configuration: not supported on cgroup v1: %s", slices.Sorted(maps.Keys(r.Unified))[0])
@@ -200,13 +200,13 @@ func (s setting) write() error {
 	case isMissing && s.instead != nil:
 		return s.instead.write()
 	case isMissing && s.dir.Version == 2:
-		advice = " (controller not enabled in the parent's subtree_control, or the kernel has no such limit)"
+		advice = " (the parent's cgroup.subtree_control lacks the controller, or the kernel has no such limit)"
 	case isMissing:
 		advice = " (the kernel has no such limit)"
 	case errors.Is(err, unix.EBUSY) && s.controller == "memory":
-		advice = " (the container uses more than that now)"
+		advice = " (the container already uses more)"
 	case errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ERANGE):
-		advice = " (the kernel does not take this value)"
+		advice = " (the kernel refuses this value)"
 	case errors.Is(err, unix.ENODEV):
 		advice = " (no such device)"
 	}
@@ -246,7 +246,7 @@ func (c *Cgroup) checkUsage(r *specs.LinuxResources) error {
 		return fmt.Errorf("linux.resources.memory.checkBeforeUpdate: %w", err)
 	}
 	if used > *m.Limit {
-		return fmt.Errorf("linux.resources.memory.limit: the container uses %d bytes, which is more than %d", used, *m.Limit)
+		return fmt.Errorf("linux.resources.memory.limit: the container already uses %d bytes, more than %d", used, *m.Limit)
 	}
 	return nil
 }

@@ -148,9 +148,9 @@ func TestSwap(t *testing.T) {
 		v2, err     string
 	}{
 		{100, 0, "", ""}, {100, 100, "memory.swap.max: 0?", ""}, {100, 150, "memory.swap.max: 50", ""}, {100, -1, "memory.swap.max: max?", ""},
-		{100, 99, "", "linux.resources.memory.swap: 99 is below the memory limit of 100, which it includes"},
-		{-1, 100, "", "linux.resources.memory.swap: is limited to 100, but memory, which it includes, is not limited"},
-		{0, 100, "", "linux.resources.memory.swap: needs linux.resources.memory.limit on cgroup v2, where swap has a limit of its own"},
+		{100, 99, "", "linux.resources.memory.swap: 99: must be at least memory.limit, 100, because it counts memory and swap together"},
+		{-1, 100, "", "linux.resources.memory.swap: 100: needs a memory.limit, because it counts memory and swap together"},
+		{0, 100, "", "linux.resources.memory.swap: needs linux.resources.memory.limit on cgroup v2, which limits memory and swap separately"},
 		{0, -1, "memory.swap.max: max?", ""},
 	} {
 		r := &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &test.limit, Swap: &test.swap}}
@@ -268,7 +268,7 @@ func TestSetSaysWhichFieldTheKernelRefuses(t *testing.T) {
 	needController(t, c, 1, "cpu", "blkio")
 	err := c.Set(&specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: new(int64(1))}})
 	assert.ErrorContains(t, err, `linux.resources.cpu.quota: write "1": write /sys/fs/cgroup/`)
-	assert.ErrorContains(t, err, "does not take this value")
+	assert.ErrorContains(t, err, "refuses this value")
 	err = c.Set(&specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{LeafWeight: new(uint16(10))}})
 	assert.ErrorContains(t, err, "linux.resources.blockIO.leafWeight: ")
 	assert.ErrorContains(t, err, "the kernel has no such limit")

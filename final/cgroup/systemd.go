@@ -43,7 +43,7 @@ type scope struct {
 // on version 2 there can be several programs, and all have to agree. org.freedesktop.systemd1(5)
 func NewSystemd(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, error) {
 	if info, err := os.Stat(systemdRuns); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("systemd does not run here, as %s is not a directory: leave out --systemd-cgroup", systemdRuns)
+		return nil, fmt.Errorf("systemd is not running, because %s is not a directory: leave out --systemd-cgroup", systemdRuns)
 	}
 	s, dir, err := parseScope(cgroupsPath, id)
 	if err != nil {
@@ -92,7 +92,7 @@ func parseScope(cgroupsPath, id string) (*scope, string, error) {
 	}
 	parts := strings.Split(cgroupsPath, ":")
 	if len(parts) != 3 || parts[2] == "" {
-		return nil, "", fmt.Errorf("linux.cgroupsPath: %q is not slice:prefix:name, as --systemd-cgroup needs it", cgroupsPath)
+		return nil, "", fmt.Errorf("linux.cgroupsPath: %q: must be slice:prefix:name with --systemd-cgroup", cgroupsPath)
 	}
 	slice, prefix, name := parts[0], parts[1], parts[2]
 	if slice == "" {
@@ -108,7 +108,7 @@ func parseScope(cgroupsPath, id string) (*scope, string, error) {
 	unit := escapeUnit(name) + ".scope"
 	// systemd.unit(5)
 	if len(unit) > 255 {
-		return nil, "", fmt.Errorf("linux.cgroupsPath: the unit %s has a name of %d bytes, and 255 is the most", unit, len(unit))
+		return nil, "", fmt.Errorf("linux.cgroupsPath: the name of the unit %s has %d bytes: must be at most 255", unit, len(unit))
 	}
 	return &scope{name: unit, slice: slice, description: "container " + id}, path.Join(dir, unit), nil
 }
@@ -123,7 +123,7 @@ func expandSlice(slice string) (string, error) {
 	dir, above := "", ""
 	for part := range strings.SplitSeq(name, "-") {
 		if !isSlice || part == "" || escapeUnit(part) != part {
-			return "", fmt.Errorf("linux.cgroupsPath: %q is not the name of a slice, such as a-b.slice", slice)
+			return "", fmt.Errorf("linux.cgroupsPath: %q: must be the name of a slice, such as a-b.slice", slice)
 		}
 		above += part
 		dir = path.Join(dir, above+".slice")

@@ -150,10 +150,10 @@ func (b *bus) job(method string, args ...any) error {
 	for {
 		select {
 		case <-b.ctx.Done():
-			return fmt.Errorf("no end of the job within %v", patienceOfUnits)
+			return fmt.Errorf("the job did not end within %v", patienceOfUnits)
 		case signal, open := <-signals:
 			if !open {
-				return errors.New("the connection to D-Bus is gone")
+				return errors.New("lost the connection to D-Bus")
 			}
 			var id uint32
 			var path dbus.ObjectPath

@@ -40,13 +40,13 @@ func TestParseScope(t *testing.T) {
 		assert.ErrorContains(t, err, "linux.cgroupsPath: ", bad)
 	}
 	_, _, err := parseScope("", strings.Repeat("x", 300))
-	assert.ErrorContains(t, err, "255 is the most")
+	assert.ErrorContains(t, err, "must be at most 255")
 }
 
 func TestNoSystemd(t *testing.T) {
 	if _, err := os.Stat(systemdRuns); err != nil {
 		_, err := NewSystemd("", "web1", nil)
-		assert.EqualError(t, err, "systemd does not run here, as /run/systemd/system is not a directory: leave out --systemd-cgroup")
+		assert.EqualError(t, err, "systemd is not running, because /run/systemd/system is not a directory: leave out --systemd-cgroup")
 	}
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent")
 	_, err := connect()

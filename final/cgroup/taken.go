@@ -26,7 +26,7 @@ func (d *Dir) checkEmpty() error {
 		return err
 	}
 	if len(procs) > 0 {
-		return fmt.Errorf("container's cgroup is not empty: %d processes are in %s (a container under another --root, perhaps, or linux.cgroupsPath is somebody else's)", len(procs), d.Path)
+		return fmt.Errorf("container's cgroup is not empty: %d processes are in %s (perhaps of a container under another --root; if not, choose another linux.cgroupsPath)", len(procs), d.Path)
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func (c *Cgroup) checkThawed() error {
 			return err
 		}
 		if state != thawed {
-			return fmt.Errorf("container's cgroup unexpectedly frozen: %s (thaw it, or the cgroup above it that is frozen)", d.Path)
+			return fmt.Errorf("container's cgroup unexpectedly frozen: %s (thaw this cgroup, or the frozen cgroup above it)", d.Path)
 		}
 	}
 	return nil

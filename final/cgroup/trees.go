@@ -176,7 +176,7 @@ func findOwn(trees []tree, proc string) error {
 			own, ok = below(roots[t.mount], own)
 		}
 		if !ok {
-			return fmt.Errorf("a relative linux.cgroupsPath is of no use here: %s does not show the cgroup that we are in", t.mount)
+			return fmt.Errorf("linux.cgroupsPath: must be absolute here, because %s does not show the cgroup of this process", t.mount)
 		}
 		t.own = own
 	}

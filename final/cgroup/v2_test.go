@@ -55,7 +55,7 @@ func TestNoControllersBelowProcesses(t *testing.T) {
 	err = below.Create()
 	assert.ErrorIs(t, err, unix.EBUSY)
 	assert.ErrorContains(t, err, "enable +pids below "+c.Dirs[0].Path)
-	assert.ErrorContains(t, err, "move them to a child of it")
+	assert.ErrorContains(t, err, "move the processes to a child")
 	assert.NoDirExists(t, below.Dirs[0].Path)
 	assert.Equal(t, "domain", content(t, c, "pids", "cgroup.type"))
 

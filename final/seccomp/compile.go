@@ -97,7 +97,7 @@ func parseFlags(profile *specs.LinuxSeccomp) (uint, error) {
 	}
 	switch {
 	case notifies && profile.ListenerPath == "":
-		return 0, fmt.Errorf("listenerPath: missing, and %s needs it", specs.ActNotify)
+		return 0, fmt.Errorf("listenerPath: missing: %s needs it", specs.ActNotify)
 	case profile.ListenerMetadata != "" && profile.ListenerPath == "":
 		return 0, errors.New("listenerMetadata: needs listenerPath")
 	case notifies:

@@ -169,19 +169,19 @@ func TestErrors(t *testing.T) {
 	for profile, expected := range map[string]string{
 		`{}`:                                 `seccomp.defaultAction: missing`,
 		`{"defaultAction":"SCMP_ACT_PANIC"}`: `seccomp.defaultAction: unknown action "SCMP_ACT_PANIC"`,
-		`{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}`:                               `seccomp.defaultErrnoRet: SCMP_ACT_ALLOW takes none`,
-		`{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096}`:                            `seccomp.defaultErrnoRet: 4096 is more than 4095`,
+		`{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}`:                               `seccomp.defaultErrnoRet: leave it out: SCMP_ACT_ALLOW takes no errno`,
+		`{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":4096}`:                            `seccomp.defaultErrnoRet: 4096: must be at most 4095`,
 		`{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86","SCMP_ARCH_VAX"]}`: `seccomp.architectures[1]: unknown architecture "SCMP_ARCH_VAX"`,
 
 		entry(`{"names":["read"]}`):                                                  `seccomp.syscalls[1].action: missing`,
 		entry(`{"names":["read"],"action":"allow"}`):                                 `seccomp.syscalls[1].action: unknown action "allow"`,
-		entry(`{"names":["read"],"action":"SCMP_ACT_KILL","errnoRet":1}`):            `seccomp.syscalls[1].errnoRet: SCMP_ACT_KILL takes none`,
-		entry(`{"names":["read"],"action":"SCMP_ACT_TRACE","errnoRet":65536}`):       `seccomp.syscalls[1].errnoRet: 65536 is more than 65535`,
-		entry(`{"names":[],"action":"SCMP_ACT_KILL"}`):                               `seccomp.syscalls[1].names: no system call`,
-		entry(`{"names":["read",""],"action":"SCMP_ACT_KILL"}`):                      `seccomp.syscalls[1].names[1]: empty`,
+		entry(`{"names":["read"],"action":"SCMP_ACT_KILL","errnoRet":1}`):            `seccomp.syscalls[1].errnoRet: leave it out: SCMP_ACT_KILL takes no errno`,
+		entry(`{"names":["read"],"action":"SCMP_ACT_TRACE","errnoRet":65536}`):       `seccomp.syscalls[1].errnoRet: 65536: must be at most 65535`,
+		entry(`{"names":[],"action":"SCMP_ACT_KILL"}`):                               `seccomp.syscalls[1].names: missing: name a system call`,
+		entry(`{"names":["read",""],"action":"SCMP_ACT_KILL"}`):                      `seccomp.syscalls[1].names[1]: must not be empty`,
 		entry(`{"names":["no_such"],"action":"SCMP_ACT_KILL","args":[{}]}`):          `seccomp.syscalls[1].args[0].op: unknown operator ""`,
 		entry(`{"names":["x"],"action":"SCMP_ACT_KILL","args":[{"op":"EQ"}]}`):       `seccomp.syscalls[1].args[0].op: unknown operator "EQ"`,
-		entry(`{"names":["x"],"action":"SCMP_ACT_KILL","args":[{"index":6}]}`):       `seccomp.syscalls[1].args[0].index: 6 is more than 5, the last argument of a system call`,
+		entry(`{"names":["x"],"action":"SCMP_ACT_KILL","args":[{"index":6}]}`):       `seccomp.syscalls[1].args[0].index: 6: must be at most 5, the last argument of a system call`,
 		entry(`{"names":["x"],"action":"SCMP_ACT_KILL","args":[{"op":"\n\u0007"}]}`): `seccomp.syscalls[1].args[0].op: unknown operator "\n\a"`,
 	} {
 		var parsed specs.LinuxSeccomp
@@ -207,7 +207,7 @@ func TestFlags(t *testing.T) {
 		{specs.LinuxSeccomp{Flags: []specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"}, Syscalls: notify, ListenerPath: "/a"}, 0x28, ""},
 		{specs.LinuxSeccomp{DefaultAction: specs.ActNotify, ListenerPath: "/a", ListenerMetadata: "x"}, 8, ""},
 		{specs.LinuxSeccomp{Flags: []specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_LOG", "LOG"}}, 0, `seccomp.flags[1]: unknown flag "LOG"`},
-		{specs.LinuxSeccomp{Syscalls: notify}, 0, `seccomp.listenerPath: missing, and SCMP_ACT_NOTIFY needs it`},
+		{specs.LinuxSeccomp{Syscalls: notify}, 0, `seccomp.listenerPath: missing: SCMP_ACT_NOTIFY needs it`},
 		{specs.LinuxSeccomp{ListenerMetadata: "x"}, 0, `seccomp.listenerMetadata: needs listenerPath`},
 	} {
 		flags, err := seccomp.Flags(&test.profile)

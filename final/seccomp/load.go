@@ -66,7 +66,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(body) > largestFile {
-		return nil, fmt.Errorf("%s: larger than %d bytes", path, largestFile)
+		return nil, fmt.Errorf("%s: must be at most %d bytes", path, largestFile)
 	}
 	return body, nil
 }
@@ -76,13 +76,13 @@ func check(file *seccomp.Seccomp) error {
 	profile := file.LinuxSeccomp
 	for i, entry := range file.Syscalls {
 		if entry == nil {
-			return fmt.Errorf("syscalls[%d]: null", i)
+			return fmt.Errorf("syscalls[%d]: must not be null", i)
 		}
 		rule := entry.LinuxSyscall
 		//lint:ignore SA1019 old profiles have it
 		if name := entry.Name; name != "" {
 			if len(rule.Names) > 0 {
-				return fmt.Errorf("syscalls[%d].name: there is names too", i)
+				return fmt.Errorf("syscalls[%d].name: leave it out, because there is names", i)
 			}
 			rule.Names = []string{name}
 		}
@@ -102,7 +102,7 @@ func describe(err error, body []byte) error {
 		if where != "" {
 			where += ": "
 		}
-		return fmt.Errorf("%swant %s, found %s", where, kindOf(e.Type), e.Value)
+		return fmt.Errorf("%smust be %s, not %s", where, kindOf(e.Type), e.Value)
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		line := 1 + bytes.Count(body[:min(int(e.Offset), len(body))], []byte("\n"))

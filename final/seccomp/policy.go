@@ -83,11 +83,11 @@ func (p *policy) add(entry *specs.LinuxSyscall) error {
 		return err
 	}
 	if len(entry.Names) == 0 {
-		return errors.New("names: no system call")
+		return errors.New("names: missing: name a system call")
 	}
 	for i, name := range entry.Names {
 		if name == "" {
-			return fmt.Errorf("names[%d]: empty", i)
+			return fmt.Errorf("names[%d]: must not be empty", i)
 		}
 		for j := range p.branches {
 			for _, index := range p.branches[j].numbers(name) {
@@ -132,7 +132,7 @@ func parseRules(args []specs.LinuxSeccompArg, action uint32) ([]rule, error) {
 
 func parseComparison(arg specs.LinuxSeccompArg) (comparison, error) {
 	if arg.Index > 5 {
-		return comparison{}, fmt.Errorf("index: %d is more than 5, the last argument of a system call", arg.Index)
+		return comparison{}, fmt.Errorf("index: %d: must be at most 5, the last argument of a system call", arg.Index)
 	}
 	for _, o := range operators {
 		if o.name != arg.Op {
@@ -157,13 +157,13 @@ func parseAction(action specs.LinuxSeccompAction, errno *uint, actionField, errn
 		case a.name != action:
 			continue
 		case a.most == 0 && errno != nil:
-			return 0, fmt.Errorf("%s: %s takes none", errnoField, action)
+			return 0, fmt.Errorf("%s: leave it out: %s takes no errno", errnoField, action)
 		case a.most == 0:
 			return a.value, nil
 		case errno == nil:
 			return a.value | uint32(unix.EPERM), nil
 		case *errno > a.most:
-			return 0, fmt.Errorf("%s: %d is more than %d", errnoField, *errno, a.most)
+			return 0, fmt.Errorf("%s: %d: must be at most %d", errnoField, *errno, a.most)
 		}
 		return a.value | uint32(*errno), nil
 	}
