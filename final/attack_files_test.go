@@ -62,7 +62,7 @@ func TestTheUsersOfAnImageAreAFileOfTheImage(t *testing.T) {
 			refused(t, inTime(t, command(t, "run", "--rootfs", dir, "--user", user, "/bin/id")), 125, "/etc/"+name)
 			if trap.name == "device" {
 				// It is refused without being opened, which can do something already: a watchdog restarts the host.
-				refused(t, final(t, "run", "--rootfs", dir, "--user", user, "/bin/id"), 125, "want a regular file")
+				refused(t, final(t, "run", "--rootfs", dir, "--user", user, "/bin/id"), 125, "must be a regular file")
 			}
 		}
 		unchanged(t, host, line)

@@ -89,8 +89,8 @@ func TestProcAndSysOfAnImageAreNoLinks(t *testing.T) {
 func TestNothingIsMountedOnOrUnderProc(t *testing.T) {
 	volume := t.TempDir()
 	for _, target := range []string{"/proc", "/proc/", "/proc/self", "/proc/self/attr", "/proc/sys/kernel", "/tmp/../proc/1", "//proc//self", "/sys", "/sys/fs/cgroup", "/dev/pts"} {
-		refused(t, run(t, "true", "--volume", volume+":"+target), 125, "nothing can be put on or below")
-		refused(t, run(t, "true", "--tmpfs", target), 125, "nothing can be put on or below")
+		refused(t, run(t, "true", "--volume", volume+":"+target), 125, "nothing can be mounted on or below")
+		refused(t, run(t, "true", "--tmpfs", target), 125, "nothing can be mounted on or below")
 	}
 	// The name is innocent, and where the image makes it lead is not.
 	for _, link := range []string{"/proc", "/proc/self", "/proc/sys", "../proc", "/proc/1/root/proc"} {
@@ -183,10 +183,10 @@ func TestAnImageCannotChooseWhatDevNullIs(t *testing.T) {
 
 	// Nor can what is mounted there before the device is made.
 	victim := file(t, "victim", "of the host")
-	refused(t, run(t, "true", "--volume", victim+":/dev/null"), 125, "null is another file already")
+	refused(t, run(t, "true", "--volume", victim+":/dev/null"), 125, "null already exists as another file")
 	unchanged(t, victim, "of the host")
 	dir = rootfsOf(t, map[string]string{"etc/hosts": "-> /dev/null"})
-	refused(t, final(t, "run", "--rootfs", dir, "/bin/true"), 125, "null is another file already")
+	refused(t, final(t, "run", "--rootfs", dir, "/bin/true"), 125, "null already exists as another file")
 
 	// Where an image's own /dev is used, it is the device or the start fails.
 	for _, null := range []struct {

@@ -95,7 +95,7 @@ func TestABundleCannotChooseWhatMasksAre(t *testing.T) {
 		}
 	}
 	c.spec.Mounts = mounts
-	refused(t, c.create(), 1, "null is another file already")
+	refused(t, c.create(), 1, "null already exists as another file")
 	unchanged(t, victim, "of the host")
 	c.nothingLeft()
 }

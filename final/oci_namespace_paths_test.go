@@ -158,12 +158,12 @@ func TestAPathThatIsNoNamespaceOfItsTypeIsRefused(t *testing.T) {
 		path string
 		word string
 	}{
-		{specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/uts", pid), "want a namespace of type network"},
-		{specs.UserNamespace, fmt.Sprintf("/proc/%d/ns/net", pid), "want a namespace of type user"},
-		{specs.MountNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid), "want a namespace of type mount"},
-		{specs.PIDNamespace, fifo, "want a namespace of type pid"},
+		{specs.NetworkNamespace, fmt.Sprintf("/proc/%d/ns/uts", pid), "must be a namespace of type network"},
+		{specs.UserNamespace, fmt.Sprintf("/proc/%d/ns/net", pid), "must be a namespace of type user"},
+		{specs.MountNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid), "must be a namespace of type mount"},
+		{specs.PIDNamespace, fifo, "must be a namespace of type pid"},
 		{specs.IPCNamespace, "/not/there", "no such file or directory"},
-		{specs.UTSNamespace, t.TempDir(), "want a namespace of type uts"},
+		{specs.UTSNamespace, t.TempDir(), "must be a namespace of type uts"},
 	} {
 		other.spec.Linux.Namespaces = append([]specs.LinuxNamespace(nil), before...)
 		other.joins(pid, turn.kind)

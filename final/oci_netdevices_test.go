@@ -137,7 +137,7 @@ func TestANetworkDeviceMovesToANetworkThatIsThere(t *testing.T) {
 	c.device("eth0")
 	c.ip(0, "link set eth0 up")
 	before := c.onHost("eth0")
-	taken := `linux.netDevices["eth0"]: the network namespace of the container has a device `
+	taken := `linux.netDevices["eth0"]: the network namespace of the container already has a device `
 	refused(t, c.create(), 1, taken+`"eth0"`)
 	require.Equal(t, before, c.onHost("eth0"))
 	c.spec.Linux.NetDevices["eth0"] = specs.LinuxNetDevice{Name: "lo"}
@@ -169,7 +169,7 @@ func TestANetworkDeviceThatCannotMove(t *testing.T) {
 	}
 	// The first of two has been moved when the second fails.
 	for name, words := range map[string]string{
-		"later": `linux.netDevices["later"]: no such device`, "lo": `linux.netDevices["lo"]: `, "x/y": `linux.netDevices["x/y"]: want the name`,
+		"later": `linux.netDevices["later"]: no such device`, "lo": `linux.netDevices["lo"]: `, "x/y": `linux.netDevices["x/y"]: must be the name`,
 	} {
 		c.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{"first": {}, name: {Name: "second"}}
 		try(words)
@@ -186,14 +186,14 @@ func TestANetworkDeviceThatCannotMove(t *testing.T) {
 	if outcome(t, exec.Command("ip", "link", "property", "add", "dev", "first", "altname", "alias")).status == 0 {
 		before = c.onHost("first")
 		c.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{"alias": {}}
-		try(`linux.netDevices["alias"]: it is another name of the device "first"`)
+		try(`linux.netDevices["alias"]: this is another name of the device "first"`)
 		c.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{"first": {Name: "alias"}}
-		try(`linux.netDevices["first"]: "alias" is another name of the device`)
+		try(`linux.netDevices["first"]: "alias" is already another name of this device`)
 	}
 
 	c.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{"first": {Name: "second"}}
 	c.joins(unix.Gettid(), specs.NetworkNamespace)
-	try(`linux.netDevices["first"]: the network namespace in linux.namespaces is the one where the device is`)
+	try(`linux.netDevices["first"]: the device is already in the network namespace of linux.namespaces`)
 	c.without(specs.NetworkNamespace)
 	try("linux.netDevices: the container uses the host's network")
 }

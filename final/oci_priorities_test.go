@@ -57,7 +57,7 @@ func TestACapabilityThatCannotBeGivenIsLeftOutWithAWarning(t *testing.T) {
 	r := c.run()
 	require.Equal(t, "CapEff: "+capSets["KILL"]+"\n", r.stdout)
 	require.Equal(t, 1, strings.Count(r.stderr, "\n"), r.stderr)
-	require.Contains(t, r.stderr, "warning: process.capabilities: left out, as they cannot be given: CAP_SYS_TIME\n")
+	require.Contains(t, r.stderr, "warning: process.capabilities: left out, because final cannot give them: CAP_SYS_TIME\n")
 
 	with = []string{"CAP_KILL", "CAP_OF_ANOTHER_KERNEL"}
 	c.spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: with, Permitted: []string{"CAP_KILL"}, Effective: []string{"CAP_KILL"}}

@@ -102,7 +102,7 @@ func runOne(h *specs.Hook, input, output *os.File, place Place) error {
 	}
 	err := cmd.Run()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("killed, as it has taken longer than %d s", *h.Timeout)
+		return fmt.Errorf("killed, because it took longer than %d s", *h.Timeout)
 	}
 	if err != nil {
 		return fmt.Errorf("%w%s", err, lastWords(output))
@@ -137,7 +137,7 @@ func lastWords(output *os.File) string {
 	text := make([]byte, min(size, most))
 	n, _ := output.ReadAt(text, size-int64(len(text)))
 	if words := strings.TrimSpace(string(text[:n])); words != "" {
-		return ", having printed: " + words
+		return ", and printed: " + words
 	}
 	return ""
 }

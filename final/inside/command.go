@@ -103,7 +103,7 @@ func loadable(name string, head []byte) error {
 	if line, ok := bytes.CutPrefix(head, []byte("#!")); ok {
 		line, _, _ = bytes.Cut(line, []byte("\n"))
 		if bytes.HasSuffix(line, []byte("\r")) {
-			return notFound{fmt.Errorf("exec: %q: its first line ends with a carriage return, as in files from Windows: remove it, with sed -i 's/\\r$//'", name)}
+			return notFound{fmt.Errorf("exec: %q: its first line ends with a carriage return, as in files from Windows: remove it with sed -i 's/\\r$//'", name)}
 		}
 		if words := strings.Fields(string(line)); len(words) > 0 {
 			interpreter = words[0]

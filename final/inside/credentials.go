@@ -32,7 +32,7 @@ func (l *last) credentials(user *specs.User, sets capability.Sets, groups bool, 
 	if user.UID != 0 {
 		// The change of user has cleared the effective ones, of which the next calls need some.
 		again := own.Calls(own.Bounding)
-		l.capset("capset(all, for what is to come)", &again)
+		l.capset("capset(all, for now)", &again)
 	}
 	between()
 

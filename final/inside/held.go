@@ -15,7 +15,7 @@ import (
 // look into us, where they share a PID namespace. flock(2)
 func (c *container) hold() error {
 	if _, err := unix.Write(c.held, []byte("created")); err != nil {
-		return fmt.Errorf("note that it is created: %w", err)
+		return fmt.Errorf("mark the container as created: %w", err)
 	}
 	for _, fd := range append([]int{int(c.socket), c.root, c.proc, c.terminal}, c.tasks...) {
 		if fd >= c.first {

@@ -72,7 +72,7 @@ func Main(socket int) int {
 	descriptors, err := c.socket.Receive(&c.Config)
 	if err != nil {
 		if err != io.EOF {
-			os.Stderr.WriteString("inside has to be started by run\n")
+			os.Stderr.WriteString("inside: only run can start this\n")
 		}
 		// The host side is gone.
 		return StatusFailed
@@ -155,7 +155,7 @@ func (c *container) await(report Report, descriptors ...int) error {
 func (c *container) word() error {
 	var word struct{}
 	if _, err := c.socket.Receive(&word); err != nil {
-		return errors.New("the host side is gone")
+		return errors.New("the host side has ended")
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 		return nil, err
 	}
 	if missing != 0 {
-		c.warnings = append(c.warnings, fmt.Sprintf("process.capabilities: left out, as they cannot be given: %s", missing))
+		c.warnings = append(c.warnings, fmt.Sprintf("process.capabilities: left out, because final cannot give them: %s", missing))
 	}
 	if c.Tied {
 		// A change of user makes the kernel forget it, so it is asked for here.
@@ -217,7 +217,7 @@ func (l *last) limits(limits []specs.POSIXRlimit) error {
 		l.list = append(l.list, stage.Stage{Call: name, Man: "prlimit(2)", Do: func() error {
 			err := set.make()
 			if err == unix.EPERM {
-				err = fmt.Errorf("%w (a hard limit above the caller's, see ulimit -Ha, takes CAP_SYS_RESOURCE; nofile cannot be above fs.nr_open)", err)
+				err = fmt.Errorf("%w (a hard limit above yours, see ulimit -Ha, needs CAP_SYS_RESOURCE; nofile must not be above fs.nr_open)", err)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)

@@ -28,7 +28,7 @@ func (c *container) loadListened(load call) error {
 		return fmt.Errorf("seccomp: load a filter with a listener: %w", errno)
 	}
 	if int(listener) != number {
-		return errors.New("seccomp: the listener has another number than expected")
+		return errors.New("seccomp: the listener is not the expected descriptor")
 	}
 	// Whatever the filter makes of it, it is one raw call.
 	word := make([]byte, 64)

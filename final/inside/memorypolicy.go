@@ -31,7 +31,7 @@ func (l *last) memoryPolicy(c *container) error {
 		err := set.make()
 		switch {
 		case errors.Is(err, unix.EINVAL):
-			err = fmt.Errorf("%w (want nodes that are in /sys/devices/system/node/has_memory and in the cpuset, and a mode and flags that this kernel knows)", err)
+			err = fmt.Errorf("%w (use nodes that are in /sys/devices/system/node/has_memory and in the cpuset, and a mode and flags that this kernel knows)", err)
 		case errors.Is(err, unix.ENOSYS):
 			err = fmt.Errorf("%w (the kernel has no NUMA: leave the field out)", err)
 		}

@@ -27,7 +27,7 @@ func (c *container) mounts() ([]stage.Stage, error) {
 		list = append(list, stage.Stage{Call: describe(m, &options), Man: manOf[m.Type], Step: stepOf(m), Do: func() error {
 			err := c.mount(i, m, &options)
 			if c.HostMounts && errors.Is(err, unix.EINVAL) {
-				err = fmt.Errorf("%w (without a mount namespace it takes Linux 6.15 or later)", err)
+				err = fmt.Errorf("%w (without a mount namespace, mounts need Linux 6.15 or later)", err)
 			}
 			if err != nil {
 				return fmt.Errorf("mount %s on %s: %w", m.Type, m.Destination, err)

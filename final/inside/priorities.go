@@ -60,7 +60,7 @@ var schedulerFlags = map[specs.LinuxSchedulerFlag]uint64{
 func schedulerOf(s *specs.Scheduler) (*unix.SchedAttr, error) {
 	policy, ok := policies[s.Policy]
 	if !ok {
-		return nil, fmt.Errorf("process.scheduler.policy: the kernel has no %q", s.Policy)
+		return nil, fmt.Errorf("process.scheduler.policy: unknown policy %q", s.Policy)
 	}
 	attr := &unix.SchedAttr{
 		Size: unix.SizeofSchedAttr, Policy: policy, Nice: s.Nice, Priority: uint32(s.Priority),
@@ -69,7 +69,7 @@ func schedulerOf(s *specs.Scheduler) (*unix.SchedAttr, error) {
 	for _, name := range s.Flags {
 		flag, ok := schedulerFlags[name]
 		if !ok {
-			return nil, fmt.Errorf("process.scheduler.flags: the kernel has no %q", name)
+			return nil, fmt.Errorf("process.scheduler.flags: unknown flag %q", name)
 		}
 		attr.Flags |= flag
 	}
@@ -106,7 +106,7 @@ func parseCPUs(list string) (*cpuMask, error) {
 		from, err1 := strconv.ParseUint(first, 10, 32)
 		to, err2 := strconv.ParseUint(last, 10, 32)
 		if err1 != nil || err2 != nil || from > to || to >= maxCPUs {
-			return nil, fmt.Errorf("process.execCPUAffinity: %q: want numbers and ranges below %d, such as 0-3,5", part, maxCPUs)
+			return nil, fmt.Errorf("process.execCPUAffinity: %q: must be numbers below %d and ranges, such as 0-3,5", part, maxCPUs)
 		}
 		for cpu := from; cpu <= to; cpu++ {
 			m[cpu/64] |= 1 << (cpu % 64)

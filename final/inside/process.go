@@ -107,7 +107,7 @@ func (c *container) changeDirectory() error {
 	seen := make([]byte, unix.PathMax)
 	n, err := unix.Getcwd(seen)
 	if err != nil || n == 0 || seen[0] != '/' {
-		return fmt.Errorf("working directory %s: it is outside of the container", cwd)
+		return fmt.Errorf("working directory %s: is outside of the container", cwd)
 	}
 	return nil
 }

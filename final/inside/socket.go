@@ -58,7 +58,7 @@ func (s Socket) Receive(message any) (descriptors []int, err error) {
 	}
 	length := binary.LittleEndian.Uint32(head)
 	if length > maxMessage {
-		return descriptors, errors.New("receive a message: broken")
+		return descriptors, errors.New("receive a message: it is too long")
 	}
 	body := make([]byte, length)
 	err = s.fill(body, &descriptors)

@@ -54,7 +54,7 @@ func (c *container) openNull(flags int) (int, error) {
 	if err == nil {
 		defer unix.Close(place)
 		if !isNull(place) {
-			err = errors.New("it is another file")
+			err = errors.New("it is not the null device")
 		}
 	}
 	if err == nil {

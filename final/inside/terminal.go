@@ -50,7 +50,7 @@ func (c *container) openMaster() (int, error) {
 	defer unix.Close(place)
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(place, &fs); err != nil || fs.Type != unix.DEVPTS_SUPER_MAGIC {
-		return -1, errors.New("/dev/pts/ptmx of the container is no terminal of its own")
+		return -1, errors.New("/dev/pts/ptmx of the container is not on a devpts file system")
 	}
 	master, err := unix.Openat(c.proc, fmt.Sprintf("self/fd/%d", place), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -116,7 +116,7 @@ func (c *container) useTerminal(slave int) error {
 		}
 	}
 	if err := unix.IoctlSetInt(0, unix.TIOCSCTTY, 0); err != nil {
-		return fmt.Errorf("make the terminal that of the session: %w", err)
+		return fmt.Errorf("make the terminal the controlling terminal: %w", err)
 	}
 	return nil
 }

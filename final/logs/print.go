@@ -105,7 +105,7 @@ func ParseSince(text string, now time.Time) (time.Time, error) {
 	s, err := strconv.ParseInt(seconds, 10, 64)
 	n, fractionErr := strconv.ParseUint((fraction + "000000000")[:9], 10, 64)
 	if err != nil || s < 0 || fractionErr != nil {
-		return time.Time{}, fmt.Errorf("%q: want a time such as 2026-11-28T18:00:00Z, seconds since 1970, or a duration such as 10m", text)
+		return time.Time{}, fmt.Errorf("%q: must be a time such as 2026-11-28T18:00:00Z, seconds since 1970, or a duration such as 10m", text)
 	}
 	return time.Unix(s, int64(n)), nil
 }

@@ -90,7 +90,7 @@ var steps = [...]string{
 func (s *Set) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	if s.Mount && !static {
 		// The container's dynamic linker would run with our rights.
-		return 0, errors.New("this program is not static, and would be linked with what is in the container: build it with CGO_ENABLED=0")
+		return 0, errors.New("this program is linked dynamically, so the container's own linker and libraries would run in it: build it with CGO_ENABLED=0")
 	}
 	b, err := s.newBirth(program, argv, attr)
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *Set) await(first int, report io.Reader, goOn io.Writer) (pid int, err e
 		err = fmt.Errorf("%s: %w", steps[w.Step], syscall.Errno(w.Errno))
 	}
 	if err != nil {
-		return 0, fmt.Errorf("start a process in namespaces that are there: %w", err)
+		return 0, fmt.Errorf("start a process in existing namespaces: %w", err)
 	}
 	pid = int(w.Pid)
 	if s.makesUser() {
@@ -193,7 +193,7 @@ func (s *Set) await(first int, report io.Reader, goOn io.Writer) (pid int, err e
 	}
 	_ = unix.Kill(pid, unix.SIGKILL)
 	reap(pid)
-	return 0, fmt.Errorf("start a process in namespaces that are there: %w", err)
+	return 0, fmt.Errorf("start a process in existing namespaces: %w", err)
 }
 
 func reap(pid int) {

@@ -89,7 +89,7 @@ func Open(linux *specs.Linux) (_ *Set, err error) {
 		k, ok := find(n.Type)
 		switch {
 		case !ok:
-			err = fmt.Errorf("no namespace %q", n.Type)
+			err = fmt.Errorf("unknown namespace %q", n.Type)
 		case n.Path != "":
 			err = s.join(k, n.Path)
 		case k.Flag == unix.CLONE_NEWTIME:
@@ -120,12 +120,12 @@ func (s *Set) join(k Kind, path string) error {
 	s.open = append(s.open, file)
 	kind, err := unix.IoctlRetInt(int(file.Fd()), unix.NS_GET_NSTYPE)
 	if err != nil || uintptr(kind) != k.Flag {
-		return fmt.Errorf("%s: want a namespace of type %s, such as /proc/PID/ns/%s", path, k.Type, k.File)
+		return fmt.Errorf("%s: must be a namespace of type %s, such as /proc/PID/ns/%s", path, k.Type, k.File)
 	}
 	ours := isOurs(file, k)
 	switch {
 	case k.Flag == unix.CLONE_NEWNS && ours:
-		return fmt.Errorf("%s: it is our own, and its root directory would be changed: want another one, or none", path)
+		return fmt.Errorf("%s: is the host's own mount namespace, whose root directory would change: name another namespace, or leave path out", path)
 	case k.Flag == unix.CLONE_NEWUSER && ours:
 		// A process cannot join its own again. setns(2)
 		return nil

@@ -43,20 +43,20 @@ func Move(from, to *Namespace, name, newName string) (*Device, error) {
 	index, up, own, err := from.find(name)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w (see ip link for the devices of the host)", err)
+		return nil, fmt.Errorf("%w (ip link lists the devices of the host)", err)
 	case own != name:
-		return nil, fmt.Errorf("it is another name of the device %q: want that one", own)
+		return nil, fmt.Errorf("this is another name of the device %q: use that name", own)
 	}
 	if newName, err = to.free(newName); err != nil {
 		return nil, err
 	}
 	if other, _, _, err := from.find(newName); err == nil && other == index && newName != name {
-		return nil, fmt.Errorf("%q is another name of the device already: want a third one", newName)
+		return nil, fmt.Errorf("%q is already another name of this device: choose a third name", newName)
 	}
 	d := &Device{name: name, up: up, index: index}
 	// Now, while the device is up: the kernel forgets IPv6 addresses when it goes down.
 	if d.addresses, err = from.addresses(name, index); err != nil {
-		return nil, fmt.Errorf("read its addresses: %w", err)
+		return nil, fmt.Errorf("read the addresses of the device: %w", err)
 	}
 	moved, err := d.carry(from, to, newName, false)
 	if moved && err != nil {
@@ -83,7 +83,7 @@ func (d *Device) carry(from, to *Namespace, name string, back bool) (moved bool,
 	}
 	index, _, _, err := to.find(name)
 	if err != nil {
-		return true, fmt.Errorf("find it again as %q: %w", name, err)
+		return true, fmt.Errorf("find the device again as %q: %w", name, err)
 	}
 	d.index = index
 	for _, a := range d.addresses {
@@ -91,14 +91,14 @@ func (d *Device) carry(from, to *Namespace, name string, back bool) (moved bool,
 			continue
 		}
 		if err := to.add(a, name, index); err != nil {
-			return true, fmt.Errorf("add its address %s: %w", a.text, err)
+			return true, fmt.Errorf("add the address %s: %w", a.text, err)
 		}
 	}
 	if d.up || !back {
 		_, err = to.ask(unix.RTM_NEWLINK, 0, device(index, unix.IFF_UP, unix.IFF_UP))
 	}
 	if err != nil {
-		err = fmt.Errorf("bring it up: %w", err)
+		err = fmt.Errorf("bring the device up: %w", err)
 	}
 	return true, err
 }
@@ -131,7 +131,7 @@ func (n *Namespace) free(name string) (string, error) {
 		case err != nil:
 			return "", fmt.Errorf("look for a device %q in the network namespace of the container: %w", name, err)
 		case !template:
-			return "", fmt.Errorf("the network namespace of the container has a device %q: want another name, or one that ends in %%d", name)
+			return "", fmt.Errorf("the network namespace of the container already has a device %q: choose another name, or a name that ends in %%d", name)
 		}
 	}
 }

@@ -117,7 +117,7 @@ func linkOf(fd int, name string) (string, error) {
 		return "", nil
 	}
 	if !ours(&stat) {
-		return "", fmt.Errorf("%s is a link of user %d, who decides where it leads (choose a directory that only root can replace)", name, stat.Uid)
+		return "", fmt.Errorf("%s is a symbolic link of user %d, who can change where it leads (choose a directory that only root can replace)", name, stat.Uid)
 	}
 	buffer := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(fd, "", buffer)
@@ -141,9 +141,9 @@ func checkAbove(fd int, name string) error {
 	case stat.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return &os.PathError{Op: "open", Path: name, Err: unix.ENOTDIR}
 	case !ours(&stat):
-		return fmt.Errorf("%s belongs to user %d, who can replace what is in it (choose a directory that only root can replace)", name, stat.Uid)
+		return fmt.Errorf("%s belongs to user %d, who can replace its contents (choose a directory that only root can replace)", name, stat.Uid)
 	case stat.Mode&writable != 0 && stat.Mode&unix.S_ISVTX == 0:
-		return fmt.Errorf("others can write to %s, and replace what is in it (chmod go-w %[1]s, or chmod +t %[1]s)", name)
+		return fmt.Errorf("other users can write to %s and replace its contents (chmod go-w %[1]s, or chmod +t %[1]s)", name)
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func Check(fd int, name string) error {
 	case !ours(&stat):
 		return fmt.Errorf("%s belongs to user %d", name, stat.Uid)
 	case stat.Mode&writable != 0:
-		return fmt.Errorf("others can write to %s", name)
+		return fmt.Errorf("other users can write to %s", name)
 	}
 	return nil
 }
@@ -189,7 +189,7 @@ func ReadFile(dir int, name string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", name)
+		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	if err := Check(fd, name); err != nil {
 		return nil, err

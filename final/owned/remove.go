@@ -201,9 +201,9 @@ func (r *removal) failed(operation, name string, err error) error {
 	err = &os.PathError{Op: operation, Path: where, Err: err}
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (if it is immutable or only to be appended to: chattr -ia)", err)
+		return fmt.Errorf("%w (if the file is immutable or append-only: chattr -ia)", err)
 	case errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EXDEV):
-		return fmt.Errorf("%w (something is mounted there: umount it)", err)
+		return fmt.Errorf("%w (something is mounted there: unmount it with umount)", err)
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func (o *Options) OfBind(has uint64, locked bool) (set, clear uint64, err error)
 
 func lockedError(attr uint64) error {
 	o := Options{Set: attr}
-	return fmt.Errorf("change the attributes of a mount: %w (the source is mounted %s, which is locked in a user namespace: leave out the words that change that)",
+	return fmt.Errorf("change the attributes of a mount: %w (the source is mounted %s, which is locked in a user namespace: leave out the options that change it)",
 		unix.EPERM, cmp.Or(o.String(), "relatime"))
 }
 

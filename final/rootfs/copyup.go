@@ -36,7 +36,7 @@ func CopyUp(place int, name string, to int, keep bool) error {
 		return err
 	}
 	if err := errors.Join(unix.Chown(procPath(to), int(own.Uid), int(own.Gid)), unix.Chmod(procPath(to), own.Mode&0o7777)); err != nil {
-		return fmt.Errorf("keep the mode of what is mounted on %s: %w", name, err)
+		return fmt.Errorf("keep the mode of the mount on %s: %w", name, err)
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func copyDirectory(from, to int, name string, depth int) error {
 	dir := os.NewFile(uintptr(from), name)
 	defer dir.Close()
 	if depth == 0 {
-		return fmt.Errorf("copy %s: more than %d directories below each other", name, maxCopyDepth)
+		return fmt.Errorf("copy %s: more than %d nested directories", name, maxCopyDepth)
 	}
 	var stat unix.Stat_t
 	if err := unix.Fstat(from, &stat); err != nil {
@@ -83,7 +83,7 @@ func copyFile(fromDir, toDir int, base, name string, depth int) error {
 	if err := makeLike(from, toDir, base, &stat); errors.Is(err, errNoDevice) {
 		return nil
 	} else if err != nil {
-		return fmt.Errorf("copy %s: make the file: %w", name, err)
+		return fmt.Errorf("copy %s: create the file: %w", name, err)
 	}
 	to, err := unix.Openat(toDir, base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -105,7 +105,7 @@ func copyFile(fromDir, toDir int, base, name string, depth int) error {
 	return copyAttributes(from, to, name, &stat)
 }
 
-var errNoDevice = errors.New("a device node cannot be made here")
+var errNoDevice = errors.New("device nodes cannot be created here")
 
 // makeLike makes an empty file of the same type, which nobody else may open until it has its owner and its mode.
 func makeLike(from, dir int, base string, stat *unix.Stat_t) error {
@@ -135,7 +135,7 @@ func copyContent(from, to int, size int64) error {
 	// A lease on the file would make us wait. fcntl(2)
 	in, err := os.OpenFile(procPath(from), unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if errors.Is(err, unix.EAGAIN) {
-		return errors.New("another process holds a lease on the file (fcntl(2), F_SETLEASE): stop it, or leave out tmpcopyup")
+		return errors.New("another process holds a lease on the file (fcntl(2), F_SETLEASE): stop this process, or leave out tmpcopyup")
 	}
 	if err != nil {
 		return fmt.Errorf("open the file: %w", errors.Unwrap(err))

@@ -231,7 +231,7 @@ func TestCopyUpHasABottom(t *testing.T) {
 
 	require.NoError(t, os.Mkdir(filepath.Join(deep, "last"), 0o755))
 	_, err = copied(t, inside)
-	assert.ErrorContains(t, err, "d/d/last: more than 256 directories")
+	assert.ErrorContains(t, err, "d/d/last: more than 256 nested directories")
 }
 
 func TestCopyUpNamesTheFile(t *testing.T) {

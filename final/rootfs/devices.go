@@ -54,7 +54,7 @@ func (o Own) MakeDevice(d specs.LinuxDevice) error {
 	}
 	parent, base, err := o.parent(d.Path)
 	if err != nil {
-		return fmt.Errorf("make the device %s: %w", d.Path, err)
+		return fmt.Errorf("create the device %s: %w", d.Path, err)
 	}
 	defer unix.Close(parent)
 	failed := o.may(parent)
@@ -63,11 +63,11 @@ func (o Own) MakeDevice(d specs.LinuxDevice) error {
 	}
 	node, err := unix.Openat(parent, base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("make the device %s: %w", d.Path, cmp.Or(failed, err))
+		return fmt.Errorf("create the device %s: %w", d.Path, cmp.Or(failed, err))
 	}
 	defer unix.Close(node)
 	if !isDevice(node, d) {
-		return fmt.Errorf("the device %s is another file already", d.Path)
+		return fmt.Errorf("the device %s already exists as another file", d.Path)
 	}
 	if failed != nil || owner == 0 && group == 0 {
 		return nil
@@ -97,7 +97,7 @@ func isDevice(node int, d specs.LinuxDevice) bool {
 // MakeLink makes a symbolic link in the root directory. One that is there already is left alone.
 func (r Root) MakeLink(target, base string) error {
 	if err := unix.Symlinkat(target, int(r), base); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("make the link %s: %w", base, err)
+		return fmt.Errorf("create the link %s: %w", base, err)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (o Own) MakeLink(target, name string) error {
 	}
 	defer unix.Close(parent)
 	if err := o.may(parent); err != nil {
-		return fmt.Errorf("make the link %s: %w", name, err)
+		return fmt.Errorf("create the link %s: %w", name, err)
 	}
 	return Root(parent).MakeLink(target, base)
 }
@@ -124,7 +124,7 @@ func (o Own) BindDevice(d specs.LinuxDevice) error {
 	}
 	defer unix.Close(node)
 	if !isDevice(node, d) {
-		return fmt.Errorf("the device %s of the host is another one: want %s %d:%d (in a user namespace devices cannot be made)", d.Path, d.Type, d.Major, d.Minor)
+		return fmt.Errorf("the device %s of the host is not %s %d:%d (in a user namespace final can only use the host's devices)", d.Path, d.Type, d.Major, d.Minor)
 	}
 	return o.BindFile(node, d.Path, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
 }

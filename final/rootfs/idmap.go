@@ -16,7 +16,7 @@ import (
 // mount_setattr(2), idmappings.rst of the kernel
 func IDMap(mount, userns int, recursive bool) error {
 	if kind, err := unix.IoctlRetInt(userns, unix.NS_GET_NSTYPE); err != nil || kind != unix.CLONE_NEWUSER {
-		return errors.New("map the IDs of a mount: the descriptor given is not of a user namespace")
+		return errors.New("map the IDs of a mount: the descriptor is not that of a user namespace")
 	}
 	how := uint(unix.AT_EMPTY_PATH)
 	if recursive {
@@ -33,13 +33,13 @@ func IDMap(mount, userns int, recursive bool) error {
 func idmapAdvice(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSYS):
-		return fmt.Errorf("%w (it needs Linux 5.12)", err)
+		return fmt.Errorf("%w (needs Linux 5.12)", err)
 	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("%w (the file system, or one mounted below it, cannot do it on this kernel; or the mount "+
+		return fmt.Errorf("%w (this kernel cannot map the IDs of this file system, or of a mount below it; or the mount "+
 			"is attached already)", err)
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (the mount has mapped IDs already; or the user namespace is the host's; or it is done by root of a "+
-			"user namespace, but not the one that the file system was mounted in)", err)
+		return fmt.Errorf("%w (the mount has mapped IDs already; or the user namespace is the host's; or you are root only in a "+
+			"user namespace, and the file system was mounted outside of it)", err)
 	}
 	return err
 }

@@ -67,7 +67,7 @@ func mapping(t *testing.T) string {
 func TestIDMap(t *testing.T) {
 	if !sinceKernel(t, 6, 3) {
 		mount, _ := cloned(t, mapping(t))
-		assert.ErrorContains(t, IDMap(mount, userNamespace(t, 100_000), false), "cannot do it on this kernel")
+		assert.ErrorContains(t, IDMap(mount, userNamespace(t, 100_000), false), "this kernel cannot map the IDs")
 		return
 	}
 	dir := mapping(t)
@@ -119,11 +119,11 @@ func TestIDMapThatIsRefused(t *testing.T) {
 		mount, users int
 		expected     string
 	}{
-		{"no descriptor", mount, -1, "not of a user namespace"},
-		{"a directory", mount, mount, "not of a user namespace"},
-		{"a mount namespace", mount, mounts, "not of a user namespace"},
+		{"no descriptor", mount, -1, "not that of a user namespace"},
+		{"a directory", mount, mount, "not that of a user namespace"},
+		{"a mount namespace", mount, mounts, "not that of a user namespace"},
 		{"the host's", mount, host, "operation not permitted"},
-		{"proc", proc, users, "cannot do it on this kernel"},
+		{"proc", proc, users, "this kernel cannot map the IDs"},
 		{"a mount in the tree", attached, users, "attached already"},
 	} {
 		assert.ErrorContains(t, IDMap(test.mount, test.users, false), test.expected, test.what)

@@ -21,7 +21,7 @@ type Mask struct {
 func NewMask(root Root) (*Mask, error) {
 	null, err := root.Open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if absent(err) {
-		err = fmt.Errorf("%w (masked paths are hidden behind it: if the container's /dev is a volume, by a link of the image too, mount that elsewhere)", err)
+		err = fmt.Errorf("%w (final masks paths with /dev/null: if the container's /dev is a volume, or a link into a volume, mount the volume elsewhere)", err)
 	}
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func NewMask(root Root) (*Mask, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(null, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFCHR || stat.Rdev != unix.Mkdev(1, 3) {
 		m.Close()
-		return nil, errors.New("/dev/null of the container is not the device 1:3")
+		return nil, errors.New("/dev/null of the container is not the device 1:3: remove it from the image or the configuration")
 	}
 	return m, nil
 }

@@ -39,7 +39,7 @@ func Filesystem(fstype, source string, data []string, flags int) (int, error) {
 		}
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
-		return -1, explained(fs, fmt.Errorf("make file system %s: %w", fstype, err))
+		return -1, explained(fs, fmt.Errorf("create file system %s: %w", fstype, err))
 	}
 	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, flags)
 	if err != nil {
@@ -140,7 +140,7 @@ func Change(mount int, set, clear, propagation uint64, recursive bool) error {
 func Attach(mount, target int) error {
 	err := unix.MoveMount(mount, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
 	if errors.Is(err, unix.EINVAL) && isDirectory(mount) != isDirectory(target) {
-		return fmt.Errorf("attach a mount: %w (not a directory: one of the two is none)", err)
+		return fmt.Errorf("attach a mount: %w (not a directory: one of source and target is a directory, the other is not)", err)
 	}
 	if err != nil {
 		return fmt.Errorf("attach a mount: %w", err)

@@ -31,7 +31,7 @@ func MoveRoot(mount, proc int) error {
 		err = coverOthers(ours, proc)
 	}
 	if err != nil {
-		return fmt.Errorf("take the host's mounts away: %w", err)
+		return fmt.Errorf("remove the host's mounts: %w", err)
 	}
 	if err := unix.Fchdir(mount); err != nil {
 		return fmt.Errorf("change to the root file system: %w", err)
@@ -108,7 +108,7 @@ func coverOthers(ours uint64, proc int) error {
 				continue
 			}
 			if last {
-				return fmt.Errorf("the %s on %s is out of reach: unmount it, or run from a file system that has been mounted, without --no-pivot", m.kind, m.place)
+				return fmt.Errorf("cannot reach the %s on %s: unmount it, or switch to a mounted file system first and leave out --no-pivot", m.kind, m.place)
 			}
 			if err := cover(m.place); err != nil {
 				return fmt.Errorf("cover %s: %w", m.place, err)

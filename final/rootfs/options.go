@@ -86,7 +86,7 @@ func ParseOptions(words []string) (Options, error) {
 		o.Data = slices.DeleteFunc(o.Data, func(word string) bool { return strings.Contains(word, "=") })
 	}
 	if o.Bind && len(o.Data) > 0 {
-		return o, fmt.Errorf("unknown option %q of a bind mount", o.Data[0])
+		return o, fmt.Errorf("unknown option %q for a bind mount", o.Data[0])
 	}
 	if !o.Bind {
 		o.Data = append(general, o.Data...)

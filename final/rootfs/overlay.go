@@ -29,7 +29,7 @@ func Overlay(lower Root, dir string) (int, error) {
 	// What is written is thrown away with the container, so there is no need to wait for the disk.
 	mount, err := Filesystem("overlay", "overlay", append(data, "volatile"), 0)
 	if errors.Is(err, unix.EINVAL) {
-		err = fmt.Errorf("%w: %s has to be on a file system that can take an overlay, such as ext4, xfs or tmpfs, not on another overlay, NFS or a folder shared with a virtual machine", err, dir)
+		err = fmt.Errorf("%w: %s must be on a file system that can take an overlay, such as ext4, xfs or tmpfs: not on another overlay, on NFS, or in a folder that a virtual machine shares", err, dir)
 	}
 	return mount, err
 }

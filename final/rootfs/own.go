@@ -34,7 +34,7 @@ func (o Own) Add(mount int) error {
 }
 
 // ErrForeign says that a directory is in a mount that is not the container's own.
-var ErrForeign = errors.New("it is in a volume, in which the container makes no files of its own (mount the volume elsewhere; a link in the image may lead there)")
+var ErrForeign = errors.New("it is in a volume, where final creates no files (mount the volume elsewhere; a link in the image may lead there)")
 
 // may returns ErrForeign for a directory in a mount of somebody else.
 func (o Own) may(dir int) error {

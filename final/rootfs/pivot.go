@@ -49,7 +49,7 @@ func ChangeRoot() error {
 func Pivot() error {
 	err := unix.PivotRoot(".", ".")
 	if errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("pivot_root: %w (the host's root directory is an initramfs, which cannot be changed for another: run from a file system that has been mounted)", err)
+		return fmt.Errorf("pivot_root: %w (the host's root directory is an initramfs, which pivot_root cannot replace: switch to a mounted file system first)", err)
 	}
 	if err != nil {
 		return fmt.Errorf("pivot_root: %w", err)

@@ -79,7 +79,7 @@ func (r Root) ReadFile(name string, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("stat %s: %w", name, err)
 	}
 	if stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Size > int64(limit) {
-		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes", name, limit)
+		return nil, fmt.Errorf("%s: must be a regular file of at most %d bytes", name, limit)
 	}
 	// A lease on the file would make us wait. fcntl(2)
 	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", place), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -187,7 +187,7 @@ func (m maker) make(name string, mode uint32, depth int) (int, error) {
 	}
 	dir, base := path.Split(path.Clean("/" + name))
 	if depth == 0 || base == "" {
-		return -1, fmt.Errorf("make %s: %w", name, unix.ELOOP)
+		return -1, fmt.Errorf("create %s: %w", name, unix.ELOOP)
 	}
 	parent, err := m.make(dir, unix.S_IFDIR|0o755, depth-1)
 	if err != nil {
@@ -196,7 +196,7 @@ func (m maker) make(name string, mode uint32, depth int) (int, error) {
 	defer unix.Close(parent)
 	if m.may != nil {
 		if err := m.may(parent); err != nil {
-			return -1, fmt.Errorf("make %s: %w", name, err)
+			return -1, fmt.Errorf("create %s: %w", name, err)
 		}
 	}
 	if mode&unix.S_IFMT == unix.S_IFDIR {
@@ -211,7 +211,7 @@ func (m maker) make(name string, mode uint32, depth int) (int, error) {
 			return m.make(absolute(dir, string(link[:n])), mode, depth-1)
 		}
 	} else if err != nil && !errors.Is(err, unix.EEXIST) {
-		return -1, fmt.Errorf("make %s: %w", name, err)
+		return -1, fmt.Errorf("create %s: %w", name, err)
 	}
 	// What has been made is opened where it has been made: the path to it may lead elsewhere by now.
 	fd, err = Root(parent).resolve(base, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_BENEATH)
