@@ -52,7 +52,7 @@ func (b *bundle) request(id string) (*container.Request, error) {
 	}
 	file, err := openInput(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w (a bundle has a config.json: make one with final spec)", err)
+		return nil, fmt.Errorf("%w (a bundle needs a config.json: create one with final spec)", err)
 	}
 	if err != nil {
 		return nil, err
@@ -95,9 +95,9 @@ func preserved(count int) ([]*os.File, error) {
 func checkConsole(spec *specs.Process, socket string) error {
 	switch {
 	case spec.Terminal && socket == "":
-		return errors.New("process.terminal: true: want --console-socket, for who is to have the terminal")
+		return errors.New("process.terminal: true: needs --console-socket, a socket to send the terminal to")
 	case !spec.Terminal && socket != "":
-		return errors.New("--console-socket: there is no terminal to send: want process.terminal: true")
+		return errors.New("--console-socket: there is no terminal to send: set process.terminal to true")
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func writePid(name string, pid int) error {
 	fd, partial := int(dir.Fd()), "."+rand.Text()
 	file, err := unix.Openat(fd, partial, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o644)
 	if err != nil {
-		return fmt.Errorf("make a file in %s: %w", dir.Name(), err)
+		return fmt.Errorf("create a file in %s: %w", dir.Name(), err)
 	}
 	_, err = unix.Write(file, fmt.Append(nil, pid))
 	unix.Close(file)

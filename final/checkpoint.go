@@ -16,6 +16,6 @@ func unsupported(verb string) func(string, []string) (int, error) {
 			flags(verb, "ID", "not supported").Usage()
 			return 0, nil
 		}
-		return container.StatusFailed, errors.New("checkpoint and restore are not supported: they need CRIU, which this runtime does not use (stop the container, and run it anew)")
+		return container.StatusFailed, errors.New("checkpoint and restore are not supported: they need CRIU, which final does not use (stop the container, and run a new one)")
 	}
 }

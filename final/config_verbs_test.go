@@ -37,7 +37,7 @@ func TestSpecWritesAConfigurationThatIsAccepted(t *testing.T) {
 		require.NoError(t, os.WriteFile(name, []byte("mine"), 0o600))
 		r = final(t, "spec", "-b", bundle)
 		assert.NotEqual(t, 0, r.status)
-		assert.Contains(t, r.stderr, name+": there is one already")
+		assert.Contains(t, r.stderr, name+": already exists")
 		assert.Equal(t, 1, strings.Count(r.stderr, "\n"))
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)

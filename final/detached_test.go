@@ -126,7 +126,7 @@ func TestWhyADetachedContainerWasKilledIsInItsLog(t *testing.T) {
 	c.detached("echo before; exec tail /dev/zero", "--memory", "16m")
 	r := c.final("logs", "--follow", c.id)
 	require.Equal(t, "before\n", r.stdout)
-	require.Contains(t, r.stderr, "killed: the container took more memory than its limit of 16m")
+	require.Contains(t, r.stderr, "killed: the container used more memory than its limit of 16m")
 	require.Equal(t, 1, strings.Count(r.stderr, "\n"), r.stderr)
 }
 

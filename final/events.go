@@ -30,7 +30,7 @@ func events(root string, args []string) (int, error) {
 		return container.StatusFailed, err
 	}
 	if *interval <= 0 {
-		return container.StatusFailed, fmt.Errorf("--interval %s: want a time above 0, such as 500ms", *interval)
+		return container.StatusFailed, fmt.Errorf("--interval %s: must be above 0, such as 500ms", *interval)
 	}
 	id := set.Arg(0)
 	group, err := container.Stats(root, id)

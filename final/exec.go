@@ -51,9 +51,9 @@ func parseExec(args []string) (id string, e *execution, err error) {
 	e.command, e.ttySaid = set.Args()[1:], set.Changed("tty")
 	switch {
 	case e.process == "" && len(e.command) == 0:
-		return "", nil, errors.New("exec: no command: want ID COMMAND, or --process FILE ID (see exec --help)")
+		return "", nil, errors.New("exec: no command: use exec ID COMMAND, or exec --process FILE ID (see exec --help)")
 	case e.process != "" && len(e.command) > 0:
-		return "", nil, errors.New("exec: --process has the command already: want none behind the ID")
+		return "", nil, errors.New("exec: --process already has a command: leave out the command after the ID")
 	}
 	return set.Arg(0), e, nil
 }

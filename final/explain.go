@@ -38,7 +38,7 @@ func explain(w io.Writer, records []stage.Record) {
 			took[r.Step] += max(r.Took, 0)
 		}
 	}
-	fmt.Fprintf(w, "\nWhere the time went, in µs, both sides together, waiting for each other left out:\n")
+	fmt.Fprintf(w, "\nWhere the time went, in µs, on both sides, without waiting for each other:\n")
 	for step, name := range steps {
 		fmt.Fprintf(w, "%7d  %s\n", took[step].Microseconds(), name)
 	}

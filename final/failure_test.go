@@ -168,7 +168,7 @@ func killFirst(t *testing.T, p place, flags []string) {
 	r := result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 	switch r.status {
 	case 125:
-		refused(t, r, 125, "the first process has ended")
+		refused(t, r, 125, "first process ended")
 	// The word to become the command was given.
 	case 128 + int(unix.SIGKILL), 0:
 		require.Empty(t, r.stderr)

@@ -27,7 +27,7 @@ func openInput(name string) (io.ReadCloser, error) {
 		return nil, &os.PathError{Op: "stat", Path: name, Err: err}
 	}
 	if stat.Mode&unix.S_IFMT != unix.S_IFREG && descriptorOf(name) == -1 {
-		return nil, fmt.Errorf("%s: want a regular file (or the number of a descriptor, such as /dev/fd/3)", name)
+		return nil, fmt.Errorf("%s: must be a regular file (or a descriptor, such as /dev/fd/3)", name)
 	}
 	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", place), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {

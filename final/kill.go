@@ -46,5 +46,5 @@ func parseSignal(text string) (unix.Signal, error) {
 	if sig := unix.SignalNum(name); sig != 0 {
 		return sig, nil
 	}
-	return 0, fmt.Errorf("unknown signal %q (want a name such as TERM, or a number from 0 to 64)", text)
+	return 0, fmt.Errorf("unknown signal %q (use a name such as TERM, or a number from 0 to 64)", text)
 }

@@ -40,7 +40,7 @@ func list(root string, args []string) (int, error) {
 		}
 		return 0, writeJSON(os.Stdout, public, "")
 	case *format != "table":
-		return container.StatusFailed, fmt.Errorf("--format %q: want table or json", *format)
+		return container.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
 	}
 	// The columns are runc's, whose callers may read them, with the command behind.
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

@@ -29,7 +29,7 @@ var global struct {
 // checkLog refuses a log that cannot be written to, before anything is done.
 func checkLog() error {
 	if global.logFormat != "text" && global.logFormat != "json" {
-		return fmt.Errorf("--log-format %q: want text or json", global.logFormat)
+		return fmt.Errorf("--log-format %q: must be text or json", global.logFormat)
 	}
 	if global.log == "" {
 		return nil
@@ -54,9 +54,9 @@ func openLog(name string) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0o644)
 	switch {
 	case errors.Is(err, unix.ELOOP):
-		return nil, fmt.Errorf("%s is a symbolic link (name the file that it leads to)", name)
+		return nil, fmt.Errorf("%s is a symbolic link (name its target instead)", name)
 	case errors.Is(err, unix.ENXIO):
-		return nil, fmt.Errorf("%s is a FIFO that nobody reads (want a file)", name)
+		return nil, fmt.Errorf("%s is a FIFO that nobody reads (use a file)", name)
 	}
 	return file, err
 }

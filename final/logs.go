@@ -26,7 +26,7 @@ func showLogs(root string, args []string) (int, error) {
 	var err error
 	if *tail != "all" {
 		if o.Tail, err = strconv.Atoi(*tail); err != nil || o.Tail < 0 {
-			return container.StatusFailed, fmt.Errorf("--tail %q: want a number of lines, or all", *tail)
+			return container.StatusFailed, fmt.Errorf("--tail %q: must be a number of lines, or all", *tail)
 		}
 	}
 	if *since != "" {

@@ -97,7 +97,7 @@ func TestAContainerOfWhichNothingIsKnownIsNotForgotten(t *testing.T) {
 	for _, broken := range []string{"{", `{"ociVersion":"1.2.0"}`} {
 		require.NoError(t, os.WriteFile(config, []byte(broken), 0o600))
 		for _, verb := range [][]string{{"kill", c.id, "KILL"}, {"ps", c.id}, {"delete", c.id}, {"delete", "--force", c.id}, c.runArgs(nil, "true")} {
-			refused(t, c.final(verb...), failureOf(verb), "lost", "config.json", "not found", filepath.Join(c.root, c.id))
+			refused(t, c.final(verb...), failureOf(verb), "lost", "config.json", "cannot find its processes", filepath.Join(c.root, c.id))
 		}
 	}
 	require.NotZero(t, c.first())

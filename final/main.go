@@ -104,7 +104,7 @@ func Main(args []string) int {
 		fmt.Printf("%s version %s\ncommit: %s\nspec: %s\n", name(), version(), commit(), specs.Version)
 		return 0
 	case set.NArg() == 0:
-		return report(failed, fmt.Errorf("no command: want %s run %s (or see --help)", os.Args[0], verbOf("run", nil).args))
+		return report(failed, fmt.Errorf("no command: use %s run %s (or see --help)", os.Args[0], verbOf("run", nil).args))
 	}
 	v := verbOf(set.Arg(0), set.Args()[1:])
 	switch {
@@ -115,7 +115,7 @@ func Main(args []string) int {
 	case standsIn():
 		return report(failed, fmt.Errorf("unknown command: No help topic for '%s' (see --help)", set.Arg(0)))
 	}
-	return report(failed, fmt.Errorf("unknown command %q: want %s run [flags] COMMAND [ARG ...] (or see --help)", set.Arg(0), os.Args[0]))
+	return report(failed, fmt.Errorf("unknown command %q: use %s run [flags] COMMAND [ARG ...] (or see --help)", set.Arg(0), os.Args[0]))
 }
 
 // inherited is how many descriptors the caller has left open for us, from 3 on.
@@ -180,7 +180,7 @@ func (v *verb) try(root string, args []string) (int, error) {
 		return container.StatusFailed, errors.New("a container needs root: use sudo")
 	}
 	if !slices.Contains([]string{"true", "false", "auto"}, global.rootless) {
-		return container.StatusFailed, fmt.Errorf("--rootless %q: want true, false or auto", global.rootless)
+		return container.StatusFailed, fmt.Errorf("--rootless %q: must be true, false or auto", global.rootless)
 	}
 	if err := checkManager(); err != nil {
 		return container.StatusFailed, err

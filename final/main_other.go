@@ -8,6 +8,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "Containers are made of Linux: vagrant up makes a machine with it (README.md, Get a machine).")
+	fmt.Fprintln(os.Stderr, "final needs Linux: vagrant up makes a Linux machine (see README.md, Get a machine).")
 	os.Exit(125)
 }

@@ -123,10 +123,10 @@ func TestTheFlagsOfCrun(t *testing.T) {
 		refused(t, outcome(t, c.as("crun", "run", c.id)), 1, "config.json")
 	}
 	c.write()
-	refused(t, outcome(t, c.as("crun", "--cgroup-manager=disabled", "run", c.id)), 1, "--cgroup-manager", "want cgroupfs or systemd")
-	refused(t, outcome(t, c.as("crun", "--cgroup-manager=x", "run", c.id)), 1, "--cgroup-manager", "want cgroupfs or systemd")
+	refused(t, outcome(t, c.as("crun", "--cgroup-manager=disabled", "run", c.id)), 1, "--cgroup-manager", "use cgroupfs or systemd")
+	refused(t, outcome(t, c.as("crun", "--cgroup-manager=x", "run", c.id)), 1, "--cgroup-manager", "use cgroupfs or systemd")
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
-		refused(t, outcome(t, c.as("crun", "--cgroup-manager=systemd", "run", c.id)), 1, "systemd does not run here")
+		refused(t, outcome(t, c.as("crun", "--cgroup-manager=systemd", "run", c.id)), 1, "systemd is not running")
 	}
 	c.nothingLeft()
 }

@@ -301,8 +301,8 @@ func TestSystemdThatDoesNotRun(t *testing.T) {
 	for _, path := range []string{"", "workshop.slice:final:" + c.id} {
 		c.spec.Linux.CgroupsPath = path
 		c.write()
-		refused(t, c.final("--systemd-cgroup", "create", "--bundle", c.dir, c.id), 1, "systemd does not run here", "--systemd-cgroup")
-		refused(t, c.final("--systemd-cgroup", "run", "--bundle", c.dir, c.id), 1, "systemd does not run here")
+		refused(t, c.final("--systemd-cgroup", "create", "--bundle", c.dir, c.id), 1, "systemd is not running", "--systemd-cgroup")
+		refused(t, c.final("--systemd-cgroup", "run", "--bundle", c.dir, c.id), 1, "systemd is not running")
 		c.nothingLeft()
 	}
 }

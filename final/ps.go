@@ -33,7 +33,7 @@ func ps(root string, args []string) (int, error) {
 	case "table":
 		return 0, table(pids, set.Args()[1:])
 	}
-	return container.StatusFailed, fmt.Errorf("--format %q: want table or json", *format)
+	return container.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
 }
 
 // table shows of what ps shows the lines of some processes, which are told by their column PID. ps(1)
@@ -48,7 +48,7 @@ func table(pids []int, options []string) error {
 	cmd.Stderr = os.Stderr
 	output, err := cmd.Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("%w (it is in the package procps)", err)
+		return fmt.Errorf("%w (install the package procps)", err)
 	}
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func table(pids []int, options []string) error {
 	lines := strings.SplitAfter(string(output), "\n")
 	column := slices.Index(strings.Fields(lines[0]), "PID")
 	if column < 0 {
-		return fmt.Errorf("ps %s: want a column PID, to tell the processes by", strings.Join(options, " "))
+		return fmt.Errorf("ps %s: must show a column PID, to tell the processes apart", strings.Join(options, " "))
 	}
 	fmt.Print(lines[0])
 	for _, line := range lines[1:] {

@@ -84,7 +84,7 @@ func warnLeft(id string, err error) {
 	if err == nil {
 		return
 	}
-	message := oneLine(fmt.Sprintf("%v (the command has ended, and this is left of its container: remove it by %s delete --force %s)", err, name(), id))
+	message := oneLine(fmt.Sprintf("%v (the command has ended, but this part of its container is left: remove it with %s delete --force %s)", err, name(), id))
 	fmt.Fprintf(os.Stderr, "%s: warning: %s\n", name(), message)
 	if global.log != "" {
 		note("warning", message)
@@ -119,7 +119,7 @@ func tooMuchMemory(r *container.Run, status int) error {
 	if limit <= 0 {
 		return nil
 	}
-	return &container.Failure{Status: status, Err: fmt.Errorf("killed: the container took more memory than its limit of %s (more: --memory)", size(limit))}
+	return &container.Failure{Status: status, Err: fmt.Errorf("killed: the container used more memory than its limit of %s (raise the limit with --memory)", size(limit))}
 }
 
 // joined returns the first error if there is one.
@@ -140,7 +140,7 @@ func parseRun(args []string) (*oci.Options, []string, error) {
 		return nil, nil, err
 	}
 	if set.NArg() == 0 {
-		return nil, nil, fmt.Errorf("no command: want %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
+		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
 	}
 	if options.Name == "" {
 		id, err := oci.NewID()
@@ -175,7 +175,7 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 		host.Devices = hostDevices()
 	}
 	if options.Init && options.Pids < initPids {
-		return nil, fmt.Errorf("--init: process 1 needs several threads: want --pids %d or more", initPids)
+		return nil, fmt.Errorf("--init: process 1 needs several threads: use --pids %d or more", initPids)
 	}
 	spec, err := oci.New(*options, command, host)
 	if err != nil {
@@ -243,7 +243,7 @@ func openRootfs(dir string) (rootfs.Root, error) {
 		err = fmt.Errorf("%s is empty", dir)
 	}
 	if err != nil {
-		return -1, fmt.Errorf("no root file system: %w (make one: make rootfs)", err)
+		return -1, fmt.Errorf("no root file system: %w (create one: make rootfs)", err)
 	}
 	return root, nil
 }

@@ -42,7 +42,7 @@ func spec(_ string, args []string) (int, error) {
 func writeNew(name string, content []byte) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s: there is one already (move it away, or name another directory with --bundle)", name)
+		return fmt.Errorf("%s: already exists (move it away, or name another directory with --bundle)", name)
 	}
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func TestOfTwoRunsWithOneNameAtOnceExactlyOneStarts(t *testing.T) {
 				winners++
 				continue
 			}
-			refused(t, r, 125, c.id, "there is a container")
+			refused(t, r, 125, c.id, "already exists")
 		}
 		require.Equal(t, 1, winners, "%v", results)
 		c.logged("ready")
@@ -158,7 +158,7 @@ func TestListLeavesOutWhatIsNoContainer(t *testing.T) {
 
 func TestManyCommandsAtOnceOnOneContainerDoNotCorruptIt(t *testing.T) {
 	c := newTrial(t)
-	known := []string{"does not exist", "container not running", "just ended", "has ended before its command", "has no log"}
+	known := []string{"does not exist", "container not running", "just ended", "ended before it could start", "has no log"}
 	for range 3 {
 		c.detached("trap : USR1; " + "while :; do sleep 0.01; done")
 		var calls [][]string

@@ -32,9 +32,9 @@ func checkManager() error {
 	case "systemd":
 		global.systemdCgroup = true
 	case "disabled":
-		return fmt.Errorf("--cgroup-manager disabled: every container has a cgroup here, which ends its processes: want cgroupfs or systemd")
+		return fmt.Errorf("--cgroup-manager disabled: final needs cgroups to end all processes of a container: use cgroupfs or systemd")
 	default:
-		return fmt.Errorf("--cgroup-manager %q: want cgroupfs or systemd", global.cgroupManager)
+		return fmt.Errorf("--cgroup-manager %q: use cgroupfs or systemd", global.cgroupManager)
 	}
 	return nil
 }

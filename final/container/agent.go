@@ -33,7 +33,7 @@ const listenerTimeout = 10 * time.Second
 // the process. Then it gives the process its word. config-linux.md, "The Container Process State"
 func (p *Process) handOver(number int) error {
 	if p.agent == nil {
-		return errors.New("linux.seccomp: there is a listener and no agent for it")
+		return errors.New("linux.seccomp: the filter has a listener, but there is no agent: set listenerPath")
 	}
 	deadline := time.Now().Add(listenerTimeout)
 	listener, err := unix.PidfdGetfd(p.pidfd, number, 0)

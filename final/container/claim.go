@@ -145,7 +145,7 @@ func removeStale(root, id string) error {
 		return c.unfound
 	}
 	if c.Status != specs.StateStopped || c.Keep || c.Bundle != "" {
-		return fmt.Errorf("there is a container %s already, which is %s (remove it: final delete --force %s)", id, c.Status, id)
+		return fmt.Errorf("container %s already exists, and is %s (delete it: final delete --force %s)", id, c.Status, id)
 	}
 	return c.remove(new(stage.List))
 }

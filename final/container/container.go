@@ -231,7 +231,7 @@ func (c *Container) removeState() error {
 func (c *Container) empty() error {
 	taken, err := c.endRest()
 	if taken {
-		Warn(fmt.Sprintf("%s stays: there are processes in it that are not the container's", c.Cgroup.Dirs[0].Path))
+		Warn(fmt.Sprintf("%s stays: it has processes that are not the container's", c.Cgroup.Dirs[0].Path))
 	}
 	if err != nil || taken {
 		return err

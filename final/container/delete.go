@@ -32,7 +32,7 @@ func Delete(root, id string, force bool) error {
 		return c.unfound
 	}
 	if c.Status != specs.StateStopped && c.Status != specs.StateCreated && !force {
-		return fmt.Errorf("container %s is %s (end it first: final kill %s KILL; or final delete --force %s)", id, c.Status, id, id)
+		return fmt.Errorf("container %s is %s (end it first with final kill %s KILL, or use final delete --force %s)", id, c.Status, id, id)
 	}
 	if err := c.end(); err != nil {
 		return err
@@ -95,7 +95,7 @@ const endTimeout = 10 * time.Second
 func (c *Container) waitEnd(process int) error {
 	for deadline := time.Now().Add(endTimeout); ; {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("process %d was killed, and has not ended after %v", c.Pid, endTimeout)
+			return fmt.Errorf("process %d was killed, but has not ended after %v", c.Pid, endTimeout)
 		}
 		c.thaw()
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, 100)

@@ -75,7 +75,7 @@ func (g *Guard) restore(settings *unix.Termios) {
 func (g *Guard) tell() error {
 	err := json.NewEncoder(g.pipe).Encode(&g.charge)
 	if errors.Is(err, unix.EPIPE) {
-		err = errors.New("the guard of the container has been killed")
+		err = errors.New("somebody has killed the guard process of the container")
 	}
 	return err
 }

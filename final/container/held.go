@@ -32,7 +32,7 @@ func (r *Run) openHeld(p *plan) error {
 	}
 	p.add(socket, startSocket)
 	if err := errors.Join(unix.Bind(socket, r.address()), unix.Listen(socket, 1)); err != nil {
-		return fmt.Errorf("make a socket for start: %w", err)
+		return fmt.Errorf("create the socket for start: %w", err)
 	}
 	held, err := os.OpenFile(filepath.Join(r.dir, heldFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -71,7 +71,7 @@ func Start(root, id string) error {
 	}
 	defer c.Close()
 	if c.Status != specs.StateCreated {
-		return fmt.Errorf("cannot start the container %s: it is %s (want one that is created)", id, c.Status)
+		return fmt.Errorf("cannot start container %s: it is %s, not created", id, c.Status)
 	}
 	spec, err := c.Spec()
 	if err != nil {
@@ -93,7 +93,7 @@ func Start(root, id string) error {
 	defer p.hangUp()
 	err = unix.Connect(socket, c.address())
 	if errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("cannot start the container %s: somebody else is just doing so", id)
+		return fmt.Errorf("cannot start container %s: another start is under way", id)
 	}
 	if err != nil {
 		return fmt.Errorf("connect to the container: %w", err)

@@ -70,7 +70,7 @@ func (c *Container) poststop() func() {
 	}
 	spec, err := c.Spec()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		Warn(fmt.Sprintf("no poststop hooks are run: %v", err))
+		Warn(fmt.Sprintf("the poststop hooks cannot run: %v", err))
 	}
 	if err != nil || spec.Hooks == nil {
 		return func() {}

@@ -43,13 +43,13 @@ func (c *Container) decode(content []byte) error {
 		return fmt.Errorf("state.json: %w", err)
 	}
 	if c.ID != filepath.Base(c.dir) {
-		return fmt.Errorf("state.json is of a container %q", c.ID)
+		return fmt.Errorf("state.json belongs to a container %q", c.ID)
 	}
 	switch {
 	case c.Cgroup != nil:
 		return c.Cgroup.Check()
 	case c.Status != specs.StateCreating && c.Status != specs.StateStopped:
-		return fmt.Errorf("state.json has no cgroup, and says that the container is %s", c.Status)
+		return fmt.Errorf("state.json names no cgroup, but says that the container is %s", c.Status)
 	}
 	return nil
 }
@@ -59,10 +59,10 @@ func (c *Container) decode(content []byte) error {
 func (c *Container) lose(why error) {
 	id := filepath.Base(c.dir)
 	c.State = State{Public: Public{ID: id, Status: specs.StateStopped}}
-	c.lost = fmt.Errorf("the state of the container %s is lost: %w (remove it: final delete --force %s)", id, why, id)
+	c.lost = fmt.Errorf("the state of container %s is lost: %w (delete it: final delete --force %s)", id, why, id)
 	c.Overlaid = c.hasStorage()
 	if c.Cgroup, c.unfound = c.findCgroup(); c.unfound != nil {
-		c.unfound = fmt.Errorf("the state of the container %s is lost, and its processes are not found: %w (end them, and remove %s)", id, c.unfound, c.dir)
+		c.unfound = fmt.Errorf("the state of container %s is lost, and final cannot find its processes: %w (end the processes, then remove %s)", id, c.unfound, c.dir)
 		return
 	}
 	if c.Cgroup == nil {

@@ -38,7 +38,7 @@ func OpenLog(root, id string) (log *os.File, ended bool, err error) {
 	}
 	defer c.Close()
 	if !c.Logged {
-		return nil, false, fmt.Errorf("container %s has no log: its output is where it was started", id)
+		return nil, false, fmt.Errorf("container %s has no log: its output went to whoever started it (run -d keeps a log)", id)
 	}
 	dir, err := c.openOwn()
 	if err != nil {

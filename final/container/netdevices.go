@@ -50,7 +50,7 @@ func (d *netDevices) move(pid int, name, newName string) (err error) {
 		}
 	}
 	if d.host.Is(d.container) {
-		return errors.New("the network namespace in linux.namespaces is the one where the device is: want another")
+		return errors.New("the device is already in the network namespace of linux.namespaces: name another namespace")
 	}
 	device, err := netdevice.Move(d.host, d.container, name, newName)
 	if err == nil {

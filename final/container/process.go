@@ -93,7 +93,7 @@ func checkStream(number int, stream *os.File) error {
 	if stream == nil || unix.Fstat(int(stream.Fd()), &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return nil
 	}
-	return fmt.Errorf("standard stream %d is a directory: want a file, a pipe or a terminal", number)
+	return fmt.Errorf("standard stream %d is a directory: use a file, a pipe or a terminal", number)
 }
 
 // program returns this program, to be started in namespaces. A process that is in a user namespace already may have all capabilities
@@ -109,9 +109,9 @@ func program(namespaces *namespace.Set) (*os.File, error) {
 func advised(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (a container needs root with CAP_SYS_ADMIN, which root in another container does not have: run it on the host, or with --privileged there)", err)
+		return fmt.Errorf("%w (a container needs root with CAP_SYS_ADMIN, which root in another container lacks: run final on the host, or start the other container with --privileged)", err)
 	case errors.Is(err, unix.ENOSYS):
-		return fmt.Errorf("%w (the kernel is too old: want Linux 5.12 or later)", err)
+		return fmt.Errorf("%w (the kernel is too old: final needs Linux 5.12 or later)", err)
 	}
 	return err
 }
@@ -145,7 +145,7 @@ func (p *Process) answer() (report inside.Report, descriptors []int, err error) 
 }
 
 // errGone is what there is to say of a process that was killed before it could say more.
-var errGone = errors.New("the first process has ended before its command was started")
+var errGone = errors.New("the container's first process ended before it could start the command")
 
 // send sends a message to the container side.
 func (p *Process) send(message any, descriptors ...int) error {

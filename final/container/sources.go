@@ -98,7 +98,7 @@ func (r *Run) openMounts(p *plan) error {
 // mapInner maps the IDs of a mount that the container side has cloned in its own tree.
 func (r *Run) mapInner(p *plan, i, mount int) error {
 	if !slices.Contains(p.config.Inner, i) {
-		return fmt.Errorf("mounts[%d]: there is nothing to map", i)
+		return fmt.Errorf("mounts[%d]: this mount has no ID mappings", i)
 	}
 	m := &p.config.Mounts[i]
 	options, err := rootfs.ParseOptions(m.Options)

@@ -146,7 +146,7 @@ func (c *Container) open() (int, error) {
 
 // disbelieved says what to do about what somebody else can have written.
 func (c *Container) disbelieved(err error) error {
-	return fmt.Errorf("what is in %s is not believed: %w (remove it, if no container of yours is there)", c.dir, err)
+	return fmt.Errorf("final does not trust the contents of %s: %w (remove the directory, unless it belongs to a container of yours)", c.dir, err)
 }
 
 // acquire waits for the lock. The directory may have been removed and made again meanwhile: what is locked is to be what is
@@ -155,7 +155,7 @@ func (c *Container) acquire() error {
 	for {
 		fd, err := c.open()
 		if errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("container %s %w (those that do: final list)", filepath.Base(c.dir), errNotThere)
+			return fmt.Errorf("container %s %w (final list shows those that do)", filepath.Base(c.dir), errNotThere)
 		}
 		if err != nil {
 			return err
@@ -262,7 +262,7 @@ func (c *Container) Spec() (*specs.Spec, error) {
 	}
 	spec, err := oci.Load(bytes.NewReader(content))
 	if err == nil && (spec.Process == nil || spec.Linux == nil) {
-		err = fmt.Errorf("the configuration in %s has no process or no linux", c.dir)
+		err = fmt.Errorf("the configuration in %s lacks process or linux", c.dir)
 	}
 	return spec, err
 }

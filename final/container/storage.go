@@ -68,7 +68,7 @@ func (r *Run) takeStorage(root string) error {
 		return nil
 	}
 	if _, err := os.Lstat(filepath.Join(string(other), r.request.ID)); err == nil {
-		return fmt.Errorf("there is a container %s already, under --root %s", r.request.ID, other)
+		return fmt.Errorf("container %s already exists under --root %s: choose another ID", r.request.ID, other)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (r *Run) makeOverlay() error {
 	}
 	defer unix.Close(storage)
 	if err := rootfs.MakeOverlayDir(r.request.Root, storage, r.ID); err != nil {
-		return fmt.Errorf("make the overlay in %s: %w", Storage, err)
+		return fmt.Errorf("create the overlay in %s: %w", Storage, err)
 	}
 	// Where the state is: another --root may have a container with the same ID. See takeStorage.
 	if err := os.WriteFile(filepath.Join(r.storage(), "root"), []byte(filepath.Dir(r.dir)), 0o600); err != nil {
@@ -123,7 +123,7 @@ func (c *Container) removeOverlay() error {
 	}
 	defer unix.Close(storage)
 	if err := rootfs.RemoveOverlayDir(storage, c.ID); err != nil {
-		return fmt.Errorf("remove what the container has written, in %s: %w", Storage, err)
+		return fmt.Errorf("remove the files that the container has written, in %s: %w", Storage, err)
 	}
 	return nil
 }

@@ -149,7 +149,7 @@ func Pause(root, id string, pause bool) error {
 		return err
 	}
 	if !slices.Contains(wanted, c.Status) {
-		return fmt.Errorf("container %s is %s: want one that is %s", id, c.Status, wanted[len(wanted)-1])
+		return fmt.Errorf("container %s is %s, not %s", id, c.Status, wanted[len(wanted)-1])
 	}
 	return c.Cgroup.Freeze(pause)
 }
@@ -188,7 +188,7 @@ func Glance(root, id string) (*State, error) {
 func (c *Container) look() error {
 	err := c.glance()
 	if errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("container %s %w (those that do: final list)", filepath.Base(c.dir), errNotThere)
+		return fmt.Errorf("container %s %w (final list shows those that do)", filepath.Base(c.dir), errNotThere)
 	}
 	return err
 }
