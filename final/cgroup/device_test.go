@@ -180,10 +180,10 @@ func TestDeviceLines(t *testing.T) {
 
 func TestDeviceRulesRefuse(t *testing.T) {
 	for want, rule := range map[string]specs.LinuxDeviceCgroup{
-		`linux.resources.devices[0]: type "x": must be a, b or c`:              {Type: "x"},
-		`linux.resources.devices[0]: access "rx": must be made of r, w and m`:  {Access: "rx"},
-		`linux.resources.devices[0]: number 4096: must be from 0 to 4095`:  {Major: new(int64(4096))},
-		`linux.resources.devices[0]: number -2: must be from 0 to 1048575`: {Minor: new(int64(-2))},
+		`linux.resources.devices[0]: type "x": must be a, b or c`:             {Type: "x"},
+		`linux.resources.devices[0]: access "rx": must be made of r, w and m`: {Access: "rx"},
+		`linux.resources.devices[0]: number 4096: must be from 0 to 4095`:     {Major: new(int64(4096))},
+		`linux.resources.devices[0]: number -2: must be from 0 to 1048575`:    {Minor: new(int64(-2))},
 	} {
 		_, err := deviceRules([]specs.LinuxDeviceCgroup{rule})
 		assert.EqualError(t, err, want)
