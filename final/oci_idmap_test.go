@@ -33,7 +33,7 @@ func (c *bundled) idmaps() bool {
 	if kernelAtLeast(c.T, 6, 3) {
 		return true
 	}
-	refused(c.T, c.create(), 1, "mounts[7]", "cannot do it on this kernel")
+	refused(c.T, c.create(), 1, "mounts[7]", "this kernel cannot map the IDs")
 	c.nothingLeft()
 	return false
 }

@@ -46,10 +46,10 @@ const (
 
 const (
 	pointers = "It compares the addresses of two limits, not the limits."
-	noDevice = "It limits 8:0, a disk that not every machine has, with files that newer kernels do not have."
-	noKernel = "It wants a limit for the kernel's memory, which kernels since 5.16 do not have."
+	noDevice = "It limits disk 8:0, which not every machine has, through files that newer kernels do not have."
+	noKernel = "It sets a limit on kernel memory, which kernels since 5.16 no longer have."
 	noClass  = "It needs the controllers net_cls and net_prio, which few kernels have."
-	noHuge   = "It needs huge pages and the controller hugetlb of version 1."
+	noHuge   = "It needs huge pages and the version 1 controller hugetlb."
 )
 
 // expected are all programs of the suite. Two of those that must pass can lose a race on a very busy machine: killsig sends its
@@ -59,10 +59,10 @@ var expected = []program{
 	{name: "create"},
 	{name: "default"},
 	{name: "delete", kind: callers,
-		why: "It wants `delete` of a created container refused; callers clean up so, as with runc."},
+		why: "It expects `delete` to refuse a created container; callers clean up this way, as with runc."},
 	{name: "delete_only_create_resources", v1: true},
 	{name: "delete_resources", v1: true, kind: suite, why: pointers},
-	{name: "hooks", silent: true, kind: suite, why: "It expects other text than its own hooks write."},
+	{name: "hooks", silent: true, kind: suite, why: "It expects a text that its own hooks do not write."},
 	{name: "hooks_stdin"},
 	{name: "hostname"},
 	{name: "kill"},
@@ -90,36 +90,36 @@ var expected = []program{
 	{name: "linux_ns_path"},
 	{name: "linux_ns_path_type"},
 	{name: "linux_process_apparmor_profile", kind: machine,
-		why: "It needs a kernel with AppArmor, and a profile in it that it does not bring."},
+		why: "It needs a kernel with AppArmor, and a profile that the suite does not bring."},
 	{name: "linux_readonly_paths"},
 	{name: "linux_rootfs_propagation"},
 	{name: "linux_seccomp"},
 	{name: "linux_sysctl"},
 	{name: "linux_uid_mappings"},
-	{name: "misc_props", kind: suite, why: "It runs `/runtimetest` in a container in which it is not."},
+	{name: "misc_props", kind: suite, why: "It runs `/runtimetest` in a container that lacks this program."},
 	{name: "mounts"},
-	{name: "pidfile", kind: suite, why: "It kills a process that is about to end, and wants that to succeed: a race."},
+	{name: "pidfile", kind: suite, why: "It kills a process that is about to end, and expects success: a race."},
 	{name: "poststart", silent: true, kind: suite,
-		why: "It expects the process to have written before the hook that runs beside it: a race."},
+		why: "It expects the process to write before the hook that runs beside it: a race."},
 	{name: "poststart_fail", silent: true},
 	{name: "poststop", silent: true},
 	{name: "poststop_fail", silent: true},
 	{name: "prestart", silent: true, kind: callers,
-		why: "It wants the `prestart` hooks run by `start`; docker needs its network made by `create`."},
+		why: "It expects `start` to run the `prestart` hooks; Docker needs `create` to run them, for its network."},
 	{name: "prestart_fail", silent: true},
 	{name: "process"},
 	{name: "process_capabilities", kind: machine,
-		why: "It wants all capabilities of the kernel; the runtime can give those that it has."},
+		why: "It asks for all capabilities of the kernel; a runtime can give only its own."},
 	{name: "process_capabilities_fail", silent: true, kind: callers,
-		why: "It wants an unknown capability refused; the specification says now that it is a warning."},
+		why: "It expects an error for an unknown capability; the specification now asks for a warning."},
 	{name: "process_oom_score_adj"},
 	{name: "process_rlimits", kind: suite,
-		why: "It looks for the limit of open files in a Go program, whose own start raises it."},
+		why: "It reads the limit on open files in a Go program, which raises this limit when it starts."},
 	{name: "process_rlimits_fail", silent: true},
 	{name: "process_user"},
 	{name: "root_readonly_true"},
 	{name: "start", kind: callers,
-		why: "It wants a configuration without a process accepted by `create`; callers want the error there."},
+		why: "It expects `create` to accept a configuration without a process; callers expect the error there."},
 	{name: "state"},
 }
 

@@ -15,9 +15,9 @@ var blame = []struct {
 	kind    kind
 	heading string
 }{
-	{suite, "Mistakes of the suite"},
-	{machine, "Kernels and machines"},
-	{callers, "What callers need instead"},
+	{suite, "Mistakes in the suite"},
+	{machine, "Needs a certain kernel or machine"},
+	{callers, "Callers need something else"},
 }
 
 // printExpected lists the programs.
@@ -78,8 +78,9 @@ func markdown(results []result) string {
 <!-- written by: make conformance -->
 
 The validation suite of [runtime-tools](https://%s), version
-%s, is %d programs. `+"`make conformance`"+` runs them with `+"`final`"+`, each in namespaces and
-cgroups of its own, and writes this page. It fails if one of the first %d fails. The others are listed with the reason.
+%s, is %d programs. `+"`make conformance`"+` runs them with `+"`final`"+`, each in its own
+namespaces and cgroups, and writes this page. The target fails if one of the first %d programs fails. The other programs are
+listed with a reason.
 
 ## Must pass
 
@@ -97,7 +98,7 @@ cgroups of its own, and writes this page. It fails if one of the first %d fails.
 		fmt.Fprintf(&b, "| %s | %s |\n", r.name, verdict)
 	}
 	for _, section := range blame {
-		fmt.Fprintf(&b, "\n## %s\n\n| program | why it is not held to |\n| --- | --- |\n", section.heading)
+		fmt.Fprintf(&b, "\n## %s\n\n| program | why final need not pass |\n| --- | --- |\n", section.heading)
 		for _, r := range results {
 			if r.kind == section.kind {
 				fmt.Fprintf(&b, "| %s | %s |\n", r.name, r.why)
