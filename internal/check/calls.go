@@ -19,7 +19,7 @@ import (
 // JSON, a call in each line, to be compared by trace.Compare.
 func (p *Program) Calls(stderr io.Writer) ([]trace.Call, error) {
 	var calls []trace.Call
-	err := isolated(func() error {
+	err := p.isolated(func() error {
 		cmd := exec.Command(p.Path, p.args(call{command: []string{"/bin/true"}})...)
 		cmd.Env = append(os.Environ(), p.Env...)
 		cmd.Stderr = stderr

@@ -41,6 +41,7 @@ var cgroups = []Property{
 		Needs: []string{inCgroups},
 		Why:   "Cgroups that are left behind pile up: each costs the kernel memory, and the host ends up with thousands.",
 		Where: "step06-cgroups/README.md#walking-through",
+		alone: true,
 		check: func(p *Program) error {
 			defer sweep()
 			return p.during(family, func(s *session) error {
@@ -71,6 +72,7 @@ var cgroups = []Property{
 		Needs: []string{cgroupsGone},
 		Why:   "The kernel needs a moment after the last process, and a program that does not try again leaves some cgroups.",
 		Where: "step06-cgroups/README.md#walking-through",
+		alone: true,
 		check: func(p *Program) error {
 			before := cgroupsOnHost()
 			err := p.whileReady(func(s *session) error {

@@ -24,6 +24,8 @@ type Property struct {
 	Why string
 	// Where is the place in a lesson to look at, if a program lacks it: path#anchor.
 	Where string
+	// alone is true if the check measures something, or counts what is on the host, and other containers would disturb it.
+	alone bool
 	// check returns nil if the program has the property, and otherwise what it has seen instead.
 	check func(*Program) error
 }
@@ -39,7 +41,7 @@ var ErrUnclear = errors.New("cannot tell")
 // The program runs in a mount and a UTS namespace made for the check, so that it cannot harm the host, and where mounts
 // are shared as they are on a host with systemd.
 func (p Property) Check(program *Program) error {
-	return isolated(func() error { return p.check(program) })
+	return program.isolated(func() error { return p.check(program) })
 }
 
 func table(groups ...[]Property) []Property {

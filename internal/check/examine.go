@@ -4,7 +4,9 @@ package check
 
 import (
 	"errors"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -42,68 +44,59 @@ type Finding struct {
 
 // A Summary is what an examination says at its end.
 type Summary struct {
-	// Leftovers is what the program has left in the file system of the host or in the root file system.
+	// Leftovers is what the program has left in the file system of the host or in the root file system. It is gone by now.
 	Leftovers []string
+	// Unprotected are the directories of the host that the program could change, because no layer could be put over them, or
+	// could not change at all, because they were read-only.
+	Unprotected []string `json:",omitempty"`
 }
 
 // Examine examines a program, and reports a finding for each property, in the order of the table, as soon as there is one.
 // It looks at the properties of the program's step. At the older properties it takes one glance, and reports only those that
 // are missing; or, with all, it looks at each of them.
 func Examine(program *Program, all bool, report func(Finding)) (Summary, error) {
-	e := examination{program: program, report: report, states: map[string]State{}}
-	if e.start(); !all {
-		e.glance()
-	}
-	for _, p := range Properties {
-		if p.Step == program.Step || all && p.Step < program.Step {
-			e.look(p)
+	return examine(program, report, func(e *examination) {
+		if !all {
+			e.program.Few = true
+			e.look(e.doubtful())
 		}
-	}
-	return Summary{Leftovers: []string{}}, nil
+		e.look(slices.DeleteFunc(slices.Clone(Properties), func(p Property) bool {
+			return p.Step > program.Step || p.Step < program.Step && !all
+		}))
+	})
 }
 
 // ExamineStretch examines a program for the two exercises beyond its step.
 func ExamineStretch(program *Program, report func(Finding)) (Summary, error) {
-	e := examination{program: program, report: report, states: map[string]State{}}
+	return examine(program, report, func(e *examination) {
+		e.look(e.doubtful())
+		e.look(slices.DeleteFunc(slices.Clone(Stretch), func(p Property) bool { return p.Step != program.Step }))
+	})
+}
+
+// examine examines a copy of a program on a scratch of the host, if there can be one.
+func examine(program *Program, report func(Finding), look func(*examination)) (Summary, error) {
+	examined := *program
+	path, err := filepath.Abs(program.Path)
+	if err != nil {
+		return Summary{}, err
+	}
+	examined.Path = path
+	defer sweep()
+	e := &examination{program: &examined, report: report, findings: map[string]Finding{}}
+	summary := Summary{Leftovers: []string{}}
+	if examined.host, err = newScratch(); err != nil {
+		summary.Unprotected = []string{"/"}
+	} else {
+		defer examined.host.close()
+		summary.Unprotected = examined.host.unprotected
+	}
 	e.start()
-	e.glance()
-	for _, p := range Stretch {
-		if p.Step == program.Step {
-			e.look(p)
-		}
+	look(e)
+	if examined.host != nil {
+		summary.Leftovers = append(summary.Leftovers, examined.host.left(&examined)...)
 	}
-	return Summary{Leftovers: []string{}}, nil
-}
-
-// An examination knows what has been found so far, by the names of the properties.
-type examination struct {
-	program *Program
-	report  func(Finding)
-	states  map[string]State
-}
-
-// start looks whether the program starts a command at all. If it does not, that is a mistake in the newest step.
-func (e *examination) start() {
-	f := finding(Properties[0], Properties[0].Check(e.program))
-	f.Step = e.program.Step
-	e.note(f)
-}
-
-// look looks at a property, unless that is done already, or another property that it needs is missing.
-func (e *examination) look(p Property) {
-	if _, done := e.states[p.Name]; done {
-		return
-	}
-	if need := p.missingNeed(e.states); need != "" {
-		e.note(Finding{Property: p.Name, Step: p.Step, State: Blocked, Needs: need})
-		return
-	}
-	e.note(finding(p, p.Check(e.program)))
-}
-
-func (e *examination) note(f Finding) {
-	e.states[f.Property] = f.State
-	e.report(f)
+	return summary, nil
 }
 
 func finding(p Property, err error) Finding {

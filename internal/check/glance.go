@@ -28,25 +28,23 @@ var glances = []struct {
 	{inCgroups, 6, (*session).inCgroups},
 }
 
-// glance runs one container, and then looks closely at the older properties that seem to be missing.
-func (e *examination) glance() {
-	if e.states[starts] != Has || e.program.Step == 1 {
-		return
+// doubtful runs one container, and returns the older properties that are not seen there.
+func (e *examination) doubtful() []Property {
+	if f, _ := e.found(starts); f.State != Has || e.program.Step == 1 {
+		return nil
 	}
-	var doubtful []string
-	isolated(func() error {
-		doubtful = e.program.doubtful()
+	var names []string
+	e.program.isolated(func() error {
+		names = e.program.glance()
 		return nil
 	})
-	for _, p := range Properties {
-		if p.Step < e.program.Step && slices.Contains(doubtful, p.Name) {
-			e.look(p)
-		}
-	}
+	return slices.DeleteFunc(slices.Clone(Properties), func(p Property) bool {
+		return p.Step >= e.program.Step || !slices.Contains(names, p.Name)
+	})
 }
 
-// doubtful returns the names of the older properties that are not seen in one container.
-func (p *Program) doubtful() (names []string) {
+// glance returns the names of the older properties that are not seen in one container.
+func (p *Program) glance() (names []string) {
 	mounts, err := mountTable()
 	if err != nil {
 		return nil

@@ -169,14 +169,24 @@ func release(processes []process) {
 	}
 }
 
+// isolated runs body as the function isolated does, on the host that the program sees.
+func (p *Program) isolated(body func() error) error { return isolatedOn(p.host, body) }
+
 // isolated runs body on a thread that has a mount and a UTS namespace of its own. The mounts in it are shared as on a host
 // with systemd, but only among the namespaces that are made in it.
-func isolated(body func() error) error {
+func isolated(body func() error) error { return isolatedOn(nil, body) }
+
+func isolatedOn(host *scratch, body func() error) error {
 	result := make(chan error)
 	go func() {
 		// Without UnlockOSThread the thread ends with this goroutine, and the namespaces with it.
 		runtime.LockOSThread()
 		result <- func() error {
+			if host != nil {
+				if err := host.join(); err != nil {
+					return unclear(err)
+				}
+			}
 			if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWUTS); err != nil {
 				return unclear(err)
 			}

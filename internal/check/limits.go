@@ -121,6 +121,7 @@ var limits = []Property{
 		Needs: []string{inCgroups},
 		Why:   "One busy container would slow down all the others.",
 		Where: "step06-cgroups/README.md#how-it-works",
+		alone: true,
 		check: func(p *Program) error {
 			return p.during("echo ready; while :; do :; done", func(s *session) error {
 				inside, err := s.container()

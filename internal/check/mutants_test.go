@@ -140,17 +140,14 @@ const asOwnProcess = `	unix.Close(3)
 
 // For machines without a compiler, the mutants and the solutions of the exercises are compiled elsewhere.
 var (
-	compileInto = flag.String("compile-into", "", "compile the mutants and the solutions into this `directory`, and run none")
+	compileInto = flag.String("compile-into", "", "compile all variants of the steps into this `directory`, and run none")
 	compileFor  = flag.String("compile-for", runtime.GOARCH, "`architecture` to compile them for")
 )
 
 func TestMutantsLackTheirProperties(t *testing.T) {
 	if *compileInto != "" {
-		for _, m := range mutants {
-			m.variant().build(t, filepath.Join(*compileInto, m.variant().name))
-		}
-		for _, s := range solutions {
-			s.variant(t).build(t, filepath.Join(*compileInto, s.variant(t).name))
+		for _, v := range variants(t) {
+			v.build(t, filepath.Join(*compileInto, v.name))
 		}
 		return
 	}
@@ -219,6 +216,18 @@ func named(t *testing.T, table []Property, part string) Property {
 
 func (m mutant) variant() variant {
 	return variant{"mutant-" + strings.ReplaceAll(m.mistake, " ", "-"), "step07-tmpfs", m.edits}
+}
+
+// variants are those that some test runs.
+func variants(t *testing.T) []variant {
+	all := []variant{untidy}
+	for _, m := range mutants {
+		all = append(all, m.variant())
+	}
+	for _, s := range solutions {
+		all = append(all, s.variant(t))
+	}
+	return all
 }
 
 // A variant is a step with edits.

@@ -2,8 +2,6 @@
 
 package check
 
-import "slices"
-
 // The names of the properties that others need.
 const (
 	starts         = "run starts the command"
@@ -35,12 +33,3 @@ const (
 	tmpfsSize      = "the tmpfs on /mytemp has a size of 16 MiB"
 	tmpfsElsewhere = "--tmpfs takes another directory, and makes it"
 )
-
-// missingNeed returns the first of the properties that a property needs and the program lacks, or whose own needs are missing.
-func (p Property) missingNeed(states map[string]State) string {
-	i := slices.IndexFunc(p.Needs, func(need string) bool { return states[need] == Lacks || states[need] == Blocked })
-	if i < 0 {
-		return ""
-	}
-	return p.Needs[i]
-}

@@ -31,6 +31,8 @@ type Program struct {
 	// Flags come before those of a check. A program that gives its commands an environment of their own needs one to pass on
 	// CHECK_MARK, by which a check finds its processes, and PS1, which is the prompt it waits for.
 	Flags []string
+	// host is the host that it sees, nil for the real one.
+	host *scratch
 	// Few is for slow machines: where a check tries many times it takes a fifth of them.
 	Few bool
 }
@@ -179,7 +181,7 @@ func (p *Program) atTerminal(script string, command []string, use func(*session,
 	script = "trap : INT; " + script + "; echo " + over + "; exec sleep 1000"
 	s.cmd.Args = append([]string{"sh", "-c", script, "sh", p.Path}, p.args(call{command: command})...)
 	// A prompt that no echo can be mistaken for.
-	s.cmd.Env = append(s.cmd.Env, "PS1=ready> ", "TERM=dumb")
+	s.cmd.Env = append(s.cmd.Env, "PS1=ready> ", "TERM=dumb", "HISTFILE=")
 	tty, err := pty.StartWithAttrs(s.cmd, &pty.Winsize{Rows: 31, Cols: 87}, s.cmd.SysProcAttr)
 	if err != nil {
 		return unclear(err)

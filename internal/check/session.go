@@ -79,7 +79,7 @@ func (s *session) close() {
 	s.cmd.Process.Signal(unix.SIGTERM)
 	select {
 	case <-s.ended:
-	case <-time.After(Patience):
+	case <-time.After(Patience / 3):
 		s.cmd.Process.Kill()
 		<-s.ended
 	}

@@ -34,7 +34,7 @@ func main() {
 	calls := pflag.Bool("trace", false, "print the calls of the kernel that make a container, and check nothing")
 	rootfs := pflag.String("rootfs", check.DefaultRootfs, "root directory of the containers")
 	pflag.Parse()
-	check.Patience = 5 * time.Second
+	check.Patience = 4 * time.Second
 	noneIgnored()
 	program := &check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}
 	missing, err := false, possible(program)

@@ -1,0 +1,76 @@
+//go:build linux
+
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// examined examines a program as the command check does, and returns what was found.
+func examined(t *testing.T, v variant, step int) ([]Finding, Summary) {
+	t.Helper()
+	rootfs := needs(t)
+	var findings []Finding
+	program := &Program{Path: v.program(t), Step: step, Rootfs: rootfs}
+	summary, err := Examine(program, false, func(f Finding) { findings = append(findings, f) })
+	require.NoError(t, err)
+	return findings, summary
+}
+
+// impatient makes what is waited for in vain be waited for less long.
+func impatient(t *testing.T) {
+	t.Helper()
+	usual := Patience
+	t.Cleanup(func() { Patience = usual })
+	Patience = 4 * time.Second
+}
+
+// untidy writes to files of the host and of the root file system.
+var untidy = variant{"untidy", "step04-chroot", slices.Concat(
+	before("	if err := changeRoot(); err != nil {\n", `	os.Mkdir("/mytemp", 0o755)
+	os.WriteFile("/etc/group", nil, 0o644)
+	os.Remove("/etc/passwd")
+`),
+	before(lookUp, `	for n := range 1176 {
+		os.Mkdir(fmt.Sprintf("/left%04d", n), 0o755)
+	}
+`))}
+
+func TestTheHostStaysAsItIsWhateverAProgramWrites(t *testing.T) {
+	rootfs := needs(t)
+	impatient(t)
+	group, err := os.ReadFile("/etc/group")
+	require.NoError(t, err)
+	findings, summary := examined(t, untidy, 4)
+	assert.Equal(t, Has, findings[0].State, findings[0].Seen)
+	assert.Equal(t, []string{filepath.Join(rootfs, "left0000") + " and 1175 more", "/etc/group (changed) and 2 more"}, summary.Leftovers)
+	assert.Empty(t, summary.Unprotected)
+
+	assert.NoDirExists(t, "/mytemp")
+	assert.NoDirExists(t, filepath.Join(rootfs, "left0000"))
+	assert.FileExists(t, "/etc/passwd")
+	after, err := os.ReadFile("/etc/group")
+	require.NoError(t, err)
+	assert.Equal(t, string(group), string(after))
+}
+
+func TestARightProgramLeavesNothing(t *testing.T) {
+	impatient(t)
+	for step := range 7 {
+		dir := folder(t, step+1)
+		t.Run(dir, func(t *testing.T) {
+			findings, summary := examined(t, variant{dir, dir, nil}, step+1)
+			for _, f := range findings {
+				assert.Equal(t, Has, f.State, "%s: %s", f.Property, f.Seen)
+			}
+			assert.Empty(t, summary.Leftovers)
+		})
+	}
+}
