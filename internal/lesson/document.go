@@ -1,5 +1,5 @@
-// Package lesson holds the text of the workshop to what it says: it runs the commands of a page in a terminal, writes the
-// parts of a page that come from the programs, and draws what a terminal has shown.
+// Package lesson keeps the pages of the workshop true: it types the commands of a page at a terminal and compares the output, writes
+// the parts of a page that come from the programs, and draws what a terminal shows.
 package lesson
 
 import (
@@ -16,17 +16,17 @@ import (
 
 // A Document is a page of Markdown.
 type Document struct {
-	// Path is its file.
+	// Path is the page's file.
 	Path string
-	// Source is the whole text.
+	// Source is the whole text of the page.
 	Source []byte
-	// Headings are in the order of the page.
+	// Headings are the page's headings, in order.
 	Headings []Heading
-	// Blocks are the fenced blocks, in the order of the page.
+	// Blocks are the page's fenced blocks, in order.
 	Blocks []Block
 	// Links are the targets of links and pictures.
 	Links []Link
-	// Paragraphs are those outside of lists and tables.
+	// Paragraphs are the paragraphs outside of lists and tables.
 	Paragraphs []Paragraph
 }
 
@@ -38,31 +38,31 @@ type Heading struct {
 	Text string
 }
 
-// A Block is what stands between two fences.
+// A Block is the text between two fences.
 type Block struct {
-	// Line is that of the first line between the fences. The first of the page is 1.
+	// Line is the number of the first line between the fences. The page's first line is 1.
 	Line int
-	// Language is what is behind the opening fence.
+	// Language is the word after the opening fence.
 	Language string
-	// Note is the comment on the lines above, as in <!-- not run: it takes an hour -->.
+	// Note is the comment above the block, such as <!-- not run: it takes an hour -->.
 	Note string
-	// Lines are what is between the fences, without line ends.
+	// Lines are the lines between the fences, without line ends.
 	Lines []string
 }
 
 // A Link points to something.
 type Link struct {
-	// Line is that of the link, or near it.
+	// Line is the number of the link's line, or of a line close to it.
 	Line int
-	// Text is what a reader sees, and Target where it goes.
+	// Text is what a reader sees, and Target where the link leads.
 	Text, Target string
 }
 
 // A Paragraph is running text.
 type Paragraph struct {
-	// Line is its first.
+	// Line is the number of the paragraph's first line.
 	Line int
-	// Height is the number of its lines in the source.
+	// Height is the number of lines in the source.
 	Height int
 }
 
@@ -75,7 +75,7 @@ func Read(path string) (*Document, error) {
 	return Parse(path, source), nil
 }
 
-// Parse parses a page. The path is for messages.
+// Parse parses the text of a page. Messages show the path.
 func Parse(path string, source []byte) *Document {
 	d := &Document{Path: path, Source: source}
 	page := goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser().Parse(text.NewReader(source))
@@ -113,7 +113,7 @@ func (d *Document) add(node ast.Node) {
 	}
 }
 
-// line returns the line of the source that a block, or the block around something, begins at.
+// line returns the number of the source line where a block begins. For a part of a block, it is the line of that block.
 func (d *Document) line(node ast.Node) int {
 	for node.Type() == ast.TypeInline || node.Lines().Len() == 0 {
 		if node.Parent() == nil {
@@ -124,7 +124,7 @@ func (d *Document) line(node ast.Node) int {
 	return 1 + bytes.Count(d.Source[:node.Lines().At(0).Start], []byte("\n"))
 }
 
-// plain returns the text of a node without its markup.
+// plain returns the text of a node, without markup.
 func plain(node ast.Node, source []byte) string {
 	var words strings.Builder
 	ast.Walk(node, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -136,7 +136,7 @@ func plain(node ast.Node, source []byte) string {
 	return words.String()
 }
 
-// note returns the words of a comment.
+// note returns the words of an HTML comment.
 func note(comment string) string {
 	comment = strings.TrimSpace(comment)
 	comment, isComment := strings.CutPrefix(comment, "<!--")
@@ -148,7 +148,7 @@ func note(comment string) string {
 
 var notInAnchor = regexp.MustCompile(`[^\p{L}\p{N}\- _]`)
 
-// Anchor returns what a link to the heading has behind its #, on GitHub.
+// Anchor returns what GitHub puts after the # in a link to the heading.
 func (h Heading) Anchor() string {
 	return strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(h.Text), ""), " ", "-")
 }

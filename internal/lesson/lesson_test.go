@@ -18,16 +18,16 @@ import (
 	"container-workshop/internal/check/steptest"
 )
 
-// top is where the workshop is.
+// top is the folder of the workshop.
 const top = "../.."
 
-// screen is wide enough for no line to be broken.
+// screen is so wide that the terminal breaks no line.
 var screen = pty.Winsize{Rows: 50, Cols: 300}
 
-// withCommands are the pages whose commands are run.
+// withCommands are the pages whose commands we run.
 var withCommands = []string{"README.md", "INSTRUCTOR.md", "step0*/README.md", "final/README.md"}
 
-// pages returns those that the patterns match.
+// pages returns the pages that match the patterns.
 func pages(t *testing.T, patterns ...string) []*Document {
 	t.Helper()
 	var found []*Document
@@ -44,13 +44,13 @@ func pages(t *testing.T, patterns ...string) []*Document {
 	return found
 }
 
-// name is that of a page from the top.
+// name returns the path of a page from the top folder.
 func (d *Document) name() string {
 	name, _ := filepath.Rel(top, d.Path)
 	return name
 }
 
-// machine returns one that is gone at the end of the test.
+// machine returns a machine that ends with the test.
 func machine(t *testing.T) *Machine {
 	t.Helper()
 	rootfs := steptest.NeedRootfs(t)
@@ -65,7 +65,7 @@ func machine(t *testing.T) *Machine {
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		if os.Getenv("SUDO_UID") != "" {
-			// What root builds would get into the way of the caller.
+			// Root must not write into the build cache of the user who called sudo.
 			cache, err := os.MkdirTemp("", "container-workshop-cache-")
 			if err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -88,7 +88,7 @@ func TestCommandsDoWhatThePageSays(t *testing.T) {
 	}
 }
 
-// This is also for a machine with other cgroups, which has neither a compiler nor sudo.
+// TestLimitsAreWhereTheLessonSays also runs in virtual machines with other cgroups, which have neither a compiler nor sudo.
 func TestLimitsAreWhereTheLessonSays(t *testing.T) {
 	lesson, err := os.ReadFile(filepath.Join(top, "step06-cgroups/README.md"))
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestLimitsAreWhereTheLessonSays(t *testing.T) {
 	assert.NoError(t, page.Run(machine(t)))
 }
 
-// A change of any kind in the expected output has to be seen.
+// TestRunSeesWhatIsNotAsThePageSays changes the expected output in many ways: each must be an error.
 func TestRunSeesWhatIsNotAsThePageSays(t *testing.T) {
 	page := "```console\n$ echo one; echo two\none\ntwo\n```\n"
 	for _, c := range []struct{ wrong, message string }{

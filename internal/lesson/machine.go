@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Machine is where a page is tried: this host, with a hostname, processes and mounts of its own, and with copies of the
-// workshop in /workshop and of the root file system. What is done there is gone with it, but for cgroups.
+// A Machine is where we try the commands of a page: this host, with another hostname, its own processes and mounts, and copies of the
+// workshop (in /workshop) and of the root file system. All changes end with the machine, except cgroups.
 type Machine struct {
 	first, second *Terminal
-	// dir holds what the machine changes, and made are the mount points that were not there before.
+	// dir holds the files that the machine changes. made are the mount points that Boot has created on the host.
 	dir  string
 	made []string
 	size pty.Winsize
 }
 
-// boot becomes the first shell of a machine. Mounts are shared there, as they are where systemd runs.
+// boot becomes the first shell of a machine. It makes all mounts shared, as systemd does.
 const boot = `set -e
 mount --make-rprivate /
 umount -l /proc
@@ -49,7 +49,7 @@ cd /workshop
 unset DIR TOP ROOTFS OLDPWD CI MAKEFLAGS MAKELEVEL MFLAGS
 exec env 'PS1=$ ' 'PS2=> ' bash --norc --noprofile -i`
 
-// Boot makes a machine of the workshop in top and of a root file system, and needs root. Its terminals have that size.
+// Boot makes a machine from the workshop in top and from a root file system. It needs root. size is the size of the terminals.
 func Boot(top, rootfs string, size pty.Winsize) (*Machine, error) {
 	m := &Machine{size: size}
 	for _, dir := range []string{"/workshop", "/var/lib/container-workshop", "/var/lib/container-workshop/rootfs"} {
@@ -69,7 +69,7 @@ func Boot(top, rootfs string, size pty.Winsize) (*Machine, error) {
 	m.dir = dir
 	shell := exec.Command("bash", "-c", boot)
 	shell.Env = append(os.Environ(), "DIR="+dir, "TOP="+top, "ROOTFS="+rootfs, "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8")
-	// If the test is killed the terminal is gone, and with it the shell, which is process 1 here.
+	// If the test is killed, the terminal closes. Then the shell ends, and as process 1 takes the machine with it.
 	shell.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWPID}
 	if m.first, err = open(shell, size); err == nil {
 		var text string
@@ -92,7 +92,7 @@ func (m *Machine) Second() (*Terminal, error) {
 	if m.second != nil {
 		return m.second, nil
 	}
-	// nsenter's own child is not the first of a session, so that setsid can make it one.
+	// setsid cannot make the leader of a process group the first process of a session. A child of nsenter is no such leader.
 	shell := exec.Command("nsenter", "--target", fmt.Sprint(m.first.shell.Process.Pid), "--mount", "--uts", "--pid",
 		"env", "--chdir=/workshop", "PS1=$ ", "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8", "setsid", "--ctty", "bash", "--norc", "--noprofile", "-i")
 	shell.SysProcAttr = &unix.SysProcAttr{}

@@ -15,14 +15,14 @@ import (
 	"github.com/creack/pty"
 )
 
-// recorded is the size of a terminal that is recorded, in characters.
+// recorded is the size of the terminal in a recording, in characters.
 var recorded = pty.Winsize{Rows: 24, Cols: 112}
 
-// pace is the time between two keys of who types a recording, and a pause is what comes before Enter.
+// pace is the time between two keys in a recording, and pause is the time before Enter.
 const pace, pause = 40 * time.Millisecond, 700 * time.Millisecond
 
-// Record types the block of the page that is to be recorded at a terminal of its own, and writes terminal.cast and
-// terminal.svg beside the page. It needs root.
+// Record types the page's recorded block at a new terminal, and writes terminal.cast and terminal.svg to the folder of the page.
+// It needs root.
 func (d *Document) Record(top, rootfs string) error {
 	block, err := d.recordedBlock()
 	if err != nil {
@@ -38,7 +38,7 @@ func (d *Document) Record(top, rootfs string) error {
 	}
 	defer machine.Close()
 	terminal := machine.Terminal()
-	// The first prompt is the last thing that has been shown.
+	// Start the recording with the first prompt.
 	started := len(terminal.since(0)) - 1
 	at := "$ "
 	for i, turn := range script {
@@ -52,7 +52,7 @@ func (d *Document) Record(top, rootfs string) error {
 	}
 	cast := Cast{Title: d.Headings[0].Text, Events: terminal.since(started)}
 	if at != "$ " {
-		// A container that is left alone at its end leaves its cgroups.
+		// Leave the container first. If the closing terminal ended it, its cgroups could stay.
 		if _, err := terminal.Exchange(Exchange{Prompt: at, Command: "exit"}, "$ "); err != nil {
 			return fmt.Errorf("%s: %w", d.Path, err)
 		}
@@ -63,7 +63,7 @@ func (d *Document) Record(top, rootfs string) error {
 	return os.WriteFile(filepath.Join(filepath.Dir(d.Path), "terminal.svg"), cast.picture(), 0o644)
 }
 
-// recordedBlock returns the block of the page that there is a recording of.
+// recordedBlock returns the block of the page that is recorded.
 func (d *Document) recordedBlock() (Block, error) {
 	for _, block := range d.Blocks {
 		if block.has(Recorded) {
@@ -73,7 +73,7 @@ func (d *Document) recordedBlock() (Block, error) {
 	return Block{}, fmt.Errorf("%s: no block is to be recorded", d.Path)
 }
 
-// slowly types a command as a person does, and waits for the next prompt.
+// slowly types a command at the speed of a person, and waits for the next prompt.
 func (t *Terminal) slowly(e Exchange, following string) error {
 	for i, key := range []byte(e.Command) {
 		before, _ := t.shown(0)
@@ -156,7 +156,7 @@ func ReadCast(path string) (Cast, error) {
 	return c, nil
 }
 
-// Lines returns what is on the terminal at the end, but for the last prompt.
+// Lines returns the text on the terminal at the end, without the last prompt.
 func (c Cast) Lines() []string {
 	var text strings.Builder
 	for _, event := range c.Events {
@@ -166,10 +166,10 @@ func (c Cast) Lines() []string {
 	return all[:len(all)-1]
 }
 
-// Measures of a picture, in pixels.
+// These are the measures of a picture, in pixels.
 const glyphWidth, lineHeight, margin = 8.43, 19, 16
 
-// picture draws what is on the terminal at the end, as SVG.
+// picture draws the text on the terminal at the end, as SVG.
 func (c Cast) picture() []byte {
 	all := c.Lines()
 	var svg strings.Builder
@@ -190,7 +190,7 @@ text { font: 14px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; 
 	return []byte(svg.String())
 }
 
-// drawn returns a line of the terminal as it is in the picture.
+// drawn returns the SVG of a line on the terminal.
 func drawn(line string) string {
 	line = strings.ReplaceAll(line, "\t", "    ")
 	parts := prompt.FindStringSubmatch(line)

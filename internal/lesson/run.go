@@ -13,25 +13,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Notes on a block that say how it is run. There may be several, with commas between them.
+// A note on a block says how to run it. A block can have several notes, with commas between them.
 const (
-	// NotRun comes before the reason why a block is not run.
+	// NotRun is followed by the reason why the block is not run.
 	NotRun = "not run:"
-	// RunBy comes before the target of make that runs the block where the page cannot: it starts what the block needs.
+	// RunBy is followed by a target of make that runs the block instead of the page, because the target starts what the block needs.
 	RunBy = "run by:"
-	// Behind comes before a command that does what the text asks of the reader, such as an edit.
+	// Behind is followed by a command that does what the text asks of the reader, such as an edit.
 	Behind = "done by the reader:"
-	// OtherTerminal is for a block that is typed at the second terminal.
+	// OtherTerminal types the block at the second terminal.
 	OtherTerminal = "second terminal"
-	// Stays is for a block whose last command does not end, and shows what is wanted.
+	// Stays means that the last command does not end, and that its expected output comes nevertheless.
 	Stays = "stays"
-	// Recorded is for a block of which there is a recording.
+	// Recorded means that the block has a recording.
 	Recorded = "recorded"
-	// OnVersion1 and OnVersion2 are for a block that is run on a host with such cgroups only.
+	// OnVersion1 and OnVersion2 run the block only on a host with that version of cgroups.
 	OnVersion1, OnVersion2 = "cgroup v1", "cgroup v2"
 )
 
-// known returns an error if a note is none of these: a misspelt one would change what is run.
+// known returns an error for an unknown note: a misspelt note would change how the block is run.
 func (b Block) known() error {
 	for _, note := range strings.Split(b.Note, ", ") {
 		if strings.HasPrefix(b.Note, NotRun) || strings.HasPrefix(b.Note, RunBy) || strings.HasPrefix(b.Note, Behind) || strings.HasPrefix(b.Note, "generated: ") {
@@ -44,10 +44,10 @@ func (b Block) known() error {
 	return nil
 }
 
-// has reports whether a block has that note.
+// has reports whether a block has a note.
 func (b Block) has(note string) bool { return slices.Contains(strings.Split(b.Note, ", "), note) }
 
-// here reports whether a block is run on this host.
+// here reports whether this host runs a block.
 func (b Block) here() bool {
 	var stat unix.Statfs_t
 	unix.Statfs("/sys/fs/cgroup", &stat)
@@ -58,8 +58,8 @@ func (b Block) here() bool {
 	return b.Language == "console" && !strings.HasPrefix(b.Note, NotRun) && !strings.HasPrefix(b.Note, RunBy) && !b.has(other)
 }
 
-// Run does what the page says, from its first command to its last, and returns an error for each that does something else
-// than the page says. A terminal that does not come back to its prompt is the end.
+// Run types every command of the page, and returns an error for each whose output differs from the page. Run stops at a command
+// after which no prompt comes.
 func (d *Document) Run(m *Machine) error {
 	script, err := d.script(Block.here)
 	if err != nil {
@@ -68,7 +68,7 @@ func (d *Document) Run(m *Machine) error {
 	return d.play(script, m.first, m.Second)
 }
 
-// RunBy does what the blocks of the page say that a target of make runs, with a shell on a terminal of its own, whose prompt is $.
+// RunBy types the blocks that a target of make runs, at a new terminal. The shell's prompt must be $.
 func (d *Document) RunBy(target string, shell *exec.Cmd) error {
 	script, err := d.script(func(b Block) bool { return b.has(RunBy + " make " + target) })
 	if err == nil && len(script) == 0 {
@@ -88,7 +88,7 @@ func (d *Document) RunBy(target string, shell *exec.Cmd) error {
 	return d.play(script, terminal, func() (*Terminal, error) { return nil, errors.New("there is no second terminal") })
 }
 
-// play types a script, and compares what is seen with what the page says.
+// play types a script, and compares the output with the page.
 func (d *Document) play(script []turn, first *Terminal, second func() (*Terminal, error)) (err error) {
 	var wrong []error
 	for i, turn := range script {
@@ -118,11 +118,11 @@ func (d *Document) play(script []turn, first *Terminal, second func() (*Terminal
 // A turn is an exchange at one of the terminals.
 type turn struct {
 	Exchange
-	// second is for the second terminal, stays for a command that does not end, behind for one that the page does not show.
+	// second is for the second terminal, stays for a command that does not end, behind for a command that the page does not show.
 	second, stays, behind bool
 }
 
-// script returns the exchanges of the page that are wanted.
+// script returns the exchanges of the blocks for which wanted is true.
 func (d *Document) script(wanted func(Block) bool) ([]turn, error) {
 	var script []turn
 	for _, block := range d.Blocks {
@@ -147,7 +147,7 @@ func (d *Document) script(wanted func(Block) bool) ([]turn, error) {
 	return script, nil
 }
 
-// next returns the prompt that comes after the first of the turns, at the same terminal.
+// next returns the prompt of the next turn at the same terminal.
 func next(script []turn) string {
 	for _, turn := range script[1:] {
 		if turn.second == script[0].second {

@@ -18,7 +18,7 @@ import (
 // patience is how long a command of a page may take.
 const patience = 3 * time.Minute
 
-// A Terminal is one that somebody sits at, with a shell.
+// A Terminal is a shell on a pseudoterminal, and all that it has shown.
 type Terminal struct {
 	tty   *os.File
 	shell *exec.Cmd
@@ -30,7 +30,7 @@ type Terminal struct {
 	grown  chan struct{}
 }
 
-// An Event is something that the terminal has shown.
+// An Event is text that the terminal has shown, with its time.
 type Event struct {
 	At   time.Time
 	Text string
@@ -48,7 +48,7 @@ func open(shell *exec.Cmd, size pty.Winsize) (*Terminal, error) {
 	return t, nil
 }
 
-// read keeps what the terminal shows, until its last process has ended.
+// read collects what the terminal shows until its last process has ended.
 func (t *Terminal) read() {
 	defer close(t.ended)
 	buffer := make([]byte, 4096)
@@ -66,21 +66,21 @@ func (t *Terminal) read() {
 	}
 }
 
-// shown returns what the terminal has shown from an offset on, and a channel that is closed when there is more.
+// shown returns the text from an offset on, and a channel that closes when more text arrives.
 func (t *Terminal) shown(from int) (string, chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.output.String()[from:], t.grown
 }
 
-// since returns what the terminal has shown from an event on.
+// since returns the text from an event on.
 func (t *Terminal) since(event int) []Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.events[event:])
 }
 
-// await waits until the last line on the terminal is the prompt, and returns what has been shown from an offset on.
+// await waits until the last line on the terminal is the prompt, and returns the text from an offset on.
 func (t *Terminal) await(prompt string, from int) (string, error) {
 	text, err := t.until(from, func(text string) bool { return text == prompt || strings.HasSuffix(text, "\n"+prompt) })
 	if err != nil {
@@ -89,7 +89,7 @@ func (t *Terminal) await(prompt string, from int) (string, error) {
 	return text, err
 }
 
-// until waits until what has been shown from an offset on is enough, and returns it.
+// until waits until enough accepts the text from an offset on, and returns that text.
 func (t *Terminal) until(from int, enough func(string) bool) (string, error) {
 	late := time.After(patience)
 	for {
@@ -107,7 +107,7 @@ func (t *Terminal) until(from int, enough func(string) bool) (string, error) {
 	}
 }
 
-// Type types a command at its prompt, and returns where on the terminal its output begins.
+// Type types a command at its prompt, and returns the offset where the output begins.
 func (t *Terminal) Type(e Exchange) (int, error) {
 	if text, err := t.await(e.Prompt, 0); err != nil {
 		return 0, fmt.Errorf("line %d: %s: before it: %w: %q", e.Line, e.Command, err, tail(text))
@@ -127,7 +127,7 @@ func (t *Terminal) Type(e Exchange) (int, error) {
 	return len(before) + len(echo), nil
 }
 
-// Exchange types a command at the prompt, and returns the lines that the terminal shows up to the next prompt.
+// Exchange types a command at the prompt, and returns the lines up to the next prompt.
 func (t *Terminal) Exchange(e Exchange, next string) ([]string, error) {
 	from, err := t.Type(e)
 	if err != nil {
@@ -140,7 +140,7 @@ func (t *Terminal) Exchange(e Exchange, next string) ([]string, error) {
 	return lines(strings.TrimSuffix(text, next)), nil
 }
 
-// Begin types a command that stays, and returns when the terminal shows what is wanted.
+// Begin types a command that does not end, and returns as soon as the terminal shows the expected lines.
 func (t *Terminal) Begin(e Exchange) error {
 	from, err := t.Type(e)
 	if err != nil {
@@ -153,12 +153,12 @@ func (t *Terminal) Begin(e Exchange) error {
 	return nil
 }
 
-// failed says what the terminal shows instead of what was waited for.
+// failed is an error that shows what the terminal shows instead of the expected text.
 func (e Exchange) failed(err error, text string) error {
 	return fmt.Errorf("line %d: %s: %w; the terminal shows:\n\t%s", e.Line, e.Command, err, strings.Join(lines(tail(text)), "\n\t"))
 }
 
-// lines splits what a terminal has shown.
+// lines splits the text of a terminal into lines.
 func lines(text string) []string {
 	text = strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 	if text == "" {
@@ -167,10 +167,10 @@ func lines(text string) []string {
 	return strings.Split(text, "\n")
 }
 
-// tail is the end of a text, for a message.
+// tail returns the end of a text, for a message.
 func tail(text string) string { return text[max(0, len(text)-2000):] }
 
-// close ends the shell.
+// close ends the shell and its terminal.
 func (t *Terminal) close() {
 	t.shell.Process.Kill()
 	t.shell.Wait()

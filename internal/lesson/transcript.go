@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// An Exchange is a command that is typed at a prompt, and what comes of it.
+// An Exchange is a command at a prompt, with the output that the page expects.
 type Exchange struct {
-	// Line is that of the command in its page.
+	// Line is the number of the command's line in the page.
 	Line int
-	// Prompt is what the terminal shows before the command, with the space behind it.
+	// Prompt is the prompt before the command, with the space after it.
 	Prompt string
-	// Command is what is typed.
+	// Command is the text to type.
 	Command string
-	// Want is what the terminal shows afterwards. <…> stands for anything, and in a line of its own for any lines.
+	// Want is the expected output. <…> stands for any text in a line, and for any lines if it is alone in a line.
 	Want []string
 }
 
-// A prompt is that of the reader's own shell, or of root's in a container.
+// prompt matches the prompt of the reader's own shell, and of a root shell in a container.
 var prompt = regexp.MustCompile(`^(\$|root@[a-z.-]+:[^ ]+#)(?:$| (.*)$)`)
 
-// Exchanges returns what a block has of them. A prompt without a command is only for the eye. What stands before the first
-// prompt is an error.
+// Exchanges returns the exchanges of a block. A prompt without a command is only decoration. Text before the first prompt is an
+// error.
 func (b Block) Exchanges() ([]Exchange, error) {
 	var exchanges []Exchange
 	for i, line := range b.Lines {
@@ -41,10 +41,10 @@ func (b Block) Exchanges() ([]Exchange, error) {
 	return exchanges, nil
 }
 
-// varies is what stands for anything in an expected line.
+// varies stands for any text in an expected line.
 const varies = "<…>"
 
-// Match returns an error that shows both if what was seen is not what is wanted.
+// Match compares the output with the expected lines, and returns an error that shows both if they differ.
 func (e Exchange) Match(seen []string) error {
 	var pattern strings.Builder
 	for _, line := range e.Want {

@@ -1,11 +1,11 @@
 //go:build linux
 
-// Command lesson writes the parts of the pages that come from the programs.
+// Command lesson writes the parts of the pages that come from the programs, and the recordings.
 //
-//	lesson generate PAGE ...    the diffs and tables, and the picture beside each lesson
-//	lesson record PAGE ...      the recording of a terminal, and its picture, beside each page; as root
+//	lesson generate PAGE ...    write the diffs and tables, and the picture of each lesson
+//	lesson record PAGE ...      record the terminal of each page, and draw it; needs root
 //
-// It is started at the top of the workshop, and prints what has changed. It exits with 1 if something fails.
+// Start it in the top folder of the workshop. It prints what it has changed, and exits with 1 if something fails.
 package main
 
 import (
@@ -66,7 +66,7 @@ func generate(page *lesson.Document) error {
 	return write(page.Path, text)
 }
 
-// write writes a file that is to change, and prints its path.
+// write writes a file if its text changes, and prints its path.
 func write(path string, text []byte) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
