@@ -16,26 +16,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// root is where cgroups are mounted.
+// root is the directory where the host mounts cgroups.
 const root = "/sys/fs/cgroup"
 
-// A hierarchy is a tree of cgroups that is mounted on the host: cgroups(7).
+// A hierarchy is a tree of cgroups that the host has mounted: cgroups(7).
 type hierarchy struct {
-	// Kind is cgroup or cgroup2, Options are what mounts it, and Target is where it is.
+	// Kind is cgroup or cgroup2, Options are its mount options, and Target is its mount point.
 	Kind, Options, Target string
-	// Links are other names of it, as cpu is one of cpu,cpuacct.
+	// Links are its other names: cpu is another name of cpu,cpuacct.
 	Links []string
-	// parent is the cgroup below which the programs get theirs.
+	// parent is the cgroup in which each program gets a cgroup.
 	parent string
 }
 
-// A group is a cgroup that a program has to itself.
+// A group is the cgroup of one program.
 type group struct {
 	hierarchy
 	Dir string
 }
 
-// findHierarchies returns what is mounted in root.
+// findHierarchies returns the hierarchies mounted below root.
 func findHierarchies() ([]hierarchy, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -100,7 +100,7 @@ func parseHierarchies(mounts, memberships string) ([]hierarchy, error) {
 		}
 		h.parent = filepath.Join(h.Target, below)
 		if h.Kind == "cgroup2" || strings.HasPrefix(below, "..") {
-			// A cgroup of version 2 that has processes gives no controllers to its children, but for the root.
+			// In version 2, only the root may have both processes and children with controllers.
 			h.parent = h.Target
 		}
 		if strings.HasPrefix(h.Options, "name=") {
@@ -111,7 +111,7 @@ func parseHierarchies(mounts, memberships string) ([]hierarchy, error) {
 	return found, scanner.Err()
 }
 
-// carries reports whether a mount with these options is the hierarchy of these controllers.
+// carries reports whether a mount with these options is the hierarchy of the controllers.
 func carries(kind, options, controllers string) bool {
 	if kind == "cgroup2" || controllers == "" {
 		return kind == "cgroup2" && controllers == ""
@@ -125,7 +125,7 @@ func carries(kind, options, controllers string) bool {
 	return true
 }
 
-// makeGroups makes a cgroup in each hierarchy, and returns those that it has made.
+// makeGroups makes a cgroup in each hierarchy, and returns the cgroups that it has made.
 func makeGroups(hierarchies []hierarchy) ([]group, error) {
 	var groups []group
 	for _, h := range hierarchies {
@@ -134,7 +134,7 @@ func makeGroups(hierarchies []hierarchy) ([]group, error) {
 			return groups, err
 		}
 		groups = append(groups, group{hierarchy: h, Dir: dir})
-		// A cpuset of version 1 has neither processors nor memory, and takes no process: cpuset(7).
+		// A new cpuset of version 1 has neither processors nor memory, so it takes no process: cpuset(7).
 		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 			value, err := os.ReadFile(filepath.Join(h.parent, file))
 			if h.Kind == "cgroup2" || errors.Is(err, fs.ErrNotExist) {
@@ -151,7 +151,7 @@ func makeGroups(hierarchies []hierarchy) ([]group, error) {
 	return groups, nil
 }
 
-// joinGroups moves this process.
+// joinGroups moves this process into the cgroups.
 func joinGroups(groups []group) error {
 	for _, g := range groups {
 		if err := set(g.Dir, "cgroup.procs", "0"); err != nil {
@@ -161,7 +161,7 @@ func joinGroups(groups []group) error {
 	return nil
 }
 
-// mountGroups shows the cgroups as if they were the roots of their hierarchies.
+// mountGroups mounts the cgroups as if they were the roots of their hierarchies.
 func mountGroups(groups []group) error {
 	for _, g := range groups {
 		if err := os.MkdirAll(g.Target, 0o755); err != nil {
@@ -188,7 +188,8 @@ func mountGroups(groups []group) error {
 	return nil
 }
 
-// delegate gives the controllers of a cgroup of version 2 to those below. It may have no process then: this one moves down.
+// delegate gives the controllers of a cgroup of version 2 to its children. For this the cgroup must be empty, so this process moves
+// into a child.
 func delegate(dir string) error {
 	if err := os.Mkdir(filepath.Join(dir, "suite"), 0o755); err != nil {
 		return err
@@ -208,7 +209,7 @@ func delegate(dir string) error {
 	return nil
 }
 
-// removeGroups removes cgroups and what runtimes have left below. Their processes have ended.
+// removeGroups removes cgroups, with all cgroups that runtimes have left below them. Their processes have ended.
 func removeGroups(groups []group) error {
 	var errs []error
 	for _, g := range groups {
@@ -230,7 +231,7 @@ func removeTree(dir string, deadline time.Time) error {
 		}
 	}
 	for {
-		// Not RemoveAll, which would try to unlink the files.
+		// RemoveAll would try to unlink the files.
 		err := unix.Rmdir(dir)
 		if err == nil {
 			return nil
@@ -242,7 +243,7 @@ func removeTree(dir string, deadline time.Time) error {
 	}
 }
 
-// set writes to a file of a cgroup. It never makes one: cgroupfs would answer with permission denied.
+// set writes to a file of a cgroup. It never creates the file: cgroupfs would answer with permission denied, which explains nothing.
 func set(dir, file, value string) error {
 	f, err := os.OpenFile(filepath.Join(dir, file), os.O_WRONLY, 0)
 	if err != nil {

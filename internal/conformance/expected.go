@@ -7,23 +7,23 @@ import (
 	"slices"
 )
 
-// A program is one of the suite's, and what is expected of a runtime there.
+// A program is a program of the suite, with what we expect of a runtime.
 type program struct {
 	name string
-	// silent programs print no point of their own.
+	// silent programs print no test points.
 	silent bool
-	// v1 programs know nothing but cgroups of version 1.
+	// v1 programs only know version 1 of cgroups.
 	v1 bool
-	// cpus is how many processors they need at least.
+	// cpus is the number of processors that the program needs.
 	cpus int
-	// kind is who is to blame if it fails, and why is what for. Without them it must pass.
+	// kind says where the fault is if the program fails, and why gives the reason. Without a kind, the program must pass.
 	kind kind
 	why  string
 }
 
 func (p program) must() bool { return p.kind == none }
 
-// impossible says why a program cannot be run on a machine, or nothing.
+// impossible returns why a machine cannot run the program, or nothing if it can.
 func (p program) impossible(version1 bool, cpus int) string {
 	switch {
 	case p.v1 && !version1:
@@ -34,7 +34,7 @@ func (p program) impossible(version1 bool, cpus int) string {
 	return ""
 }
 
-// A kind is a reason not to hold a runtime to a program.
+// A kind says why a runtime need not pass a program.
 type kind string
 
 const (
@@ -52,8 +52,8 @@ const (
 	noHuge   = "It needs huge pages and the version 1 controller hugetlb."
 )
 
-// expected are all programs of the suite. Two of those that must pass can lose a race on a very busy machine: killsig sends its
-// signal when the shell in the container may not have a trap yet, and the hooks of hooks_stdin have a second.
+// expected are all programs of the suite. Two of those that must pass can fail on a very busy machine, because they are races: killsig
+// may send its signal before the shell in the container has a trap, and the hooks of hooks_stdin have only a second.
 var expected = []program{
 	{name: "config_updates_without_affect"},
 	{name: "create"},
@@ -123,7 +123,7 @@ var expected = []program{
 	{name: "state"},
 }
 
-// chosen returns the programs of these names, or all.
+// chosen returns the programs with these names, or all programs.
 func chosen(names []string) ([]program, error) {
 	if names == nil {
 		return expected, nil

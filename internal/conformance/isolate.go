@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	// isolated is the first argument of the process that becomes process 1 of the namespaces.
+	// isolated is the first argument of the process that becomes process 1 of new namespaces.
 	isolated = "isolated"
-	// statusIsolation is its status if it never started the program. Programs of the suite exit with 0, 1 or 2.
+	// statusIsolation is the exit status of that process if it cannot start the program. The suite's programs exit with 0, 1 or 2.
 	statusIsolation = 125
-	// path is where the programs look for tar, unshare and sleep.
+	// path is where the programs find tar, unshare and sleep.
 	path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	// bundles is where they make bundles. Another user has to reach them: some containers have user namespaces.
+	// bundles is where the programs make bundles. Other users must reach it, because some containers have user namespaces.
 	bundles = "/run/bundles"
 )
 
 func init() {
-	// A thread has its own cgroup namespace. What starts the program must be the thread that made it.
+	// Each thread has its own cgroup namespace, so the thread that makes the namespace must also start the program.
 	if len(os.Args) > 1 && os.Args[1] == isolated {
 		runtime.LockOSThread()
 	}
 }
 
-// inside is process 1 of a program's namespaces. It gives the program a place of its own, starts it, and ends when it ends.
+// inside is process 1 of a program's namespaces. It mounts file systems for the program, starts the program, and ends with it.
 func inside(arguments []string) {
 	status, err := isolate(arguments)
 	if err != nil {
@@ -42,7 +42,7 @@ func inside(arguments []string) {
 }
 
 func isolate(arguments []string) (int, error) {
-	// Anywhere else, what follows would take /dev and /run from the host.
+	// Outside of new namespaces, the code below would take /dev and /run away from the host.
 	if os.Getpid() != 1 || len(arguments) != 2 {
 		return 0, errors.New("this is for process 1 of new namespaces")
 	}
@@ -53,7 +53,7 @@ func isolate(arguments []string) (int, error) {
 	if err := joinGroups(groups); err != nil {
 		return 0, err
 	}
-	// What is joined is the root that the namespace shows, and the programs make their cgroups below it: cgroup_namespaces(7).
+	// The cgroups that we have joined become the roots that the namespace shows, and programs make cgroups below: cgroup_namespaces(7).
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
 		return 0, fmt.Errorf("unshare the cgroup namespace: %w", err)
 	}
@@ -80,7 +80,7 @@ var places = []place{
 	{"tmpfs", "/dev/shm", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
 }
 
-// devices are those that a runtime gives to containers. Where it may not make them it binds the host's.
+// devices are the devices that a runtime gives to containers. A runtime that may not make devices binds these.
 var devices = map[string][2]uint32{
 	"null": {1, 3}, "zero": {1, 5}, "full": {1, 7}, "random": {1, 8}, "urandom": {1, 9}, "tty": {5, 0}, "console": {5, 1},
 }
@@ -90,13 +90,13 @@ var links = map[string]string{
 	"/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
 }
 
-// mountAll covers what the programs change.
+// mountAll mounts a new file system over everything that the programs change.
 func mountAll(groups []group) error {
-	// First of all: nothing that happens here reaches the host's mounts (mount_namespaces(7)).
+	// This comes first: from now on, no mount here reaches the host (mount_namespaces(7)).
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	// The host's cgroups are gone from here, not only covered: runtimes look for them in mountinfo, and take the first.
+	// Unmount the host's cgroups instead of covering them: runtimes search mountinfo for cgroups, and take the first that they find.
 	if err := unix.Unmount("/sys", unix.MNT_DETACH); err != nil && err != unix.EINVAL {
 		return fmt.Errorf("detach /sys: %w", err)
 	}
@@ -124,7 +124,7 @@ func mountAll(groups []group) error {
 	return mountGroups(groups)
 }
 
-// runAndReap starts the program and returns its status. Containers lose their parent, which is create: they are reaped here.
+// runAndReap starts the program and returns its exit status. Containers outlive their parent, create, so they are reaped here.
 func runAndReap(program string) (int, error) {
 	process, err := os.StartProcess(program, []string{program}, &os.ProcAttr{
 		Env: os.Environ(), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})

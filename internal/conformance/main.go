@@ -6,13 +6,14 @@
 //	conformance --build [--suite DIR]
 //	conformance --list
 //
-// It prints a line for each program of the suite and, with --table, writes what the runtime is held to, and why not to the rest.
-// It exits with 0 if nothing fails that must pass, 1 if something does, and 2 if the suite could not be run. With --build it
-// only builds the suite, which needs no root; with --list it says what is expected.
+// It prints a line for each program of the suite. With --table, it also writes a page: the programs that a runtime must pass, and why
+// it need not pass the others.
 //
-// The suite is no dependency of the workshop: it is downloaded as a module and built in a folder of its own. A program of it
-// makes containers, cgroups, mounts and device nodes wherever it is. Each runs in namespaces and cgroups of its own, which end
-// with it.
+// The exit status is 0 if every program passes that must pass, 1 if one fails, and 2 if the suite could not run. --build only builds
+// the suite, which needs no root. --list prints what is expected of each program.
+//
+// The workshop does not depend on the suite: this command downloads it as a module and builds it in a folder of its own. The programs
+// make containers, cgroups, mounts and device nodes, so each program runs in its own namespaces and cgroups, which end with it.
 package main
 
 import (
@@ -68,7 +69,7 @@ func exitIf(err error) {
 	}
 }
 
-// prepareAndRun gets the suite and runs its programs, all or only those, and writes the table.
+// prepareAndRun gets the suite, runs its programs, or only some of them, and writes the table.
 func (r runner) prepareAndRun(ctx context.Context, runtime, suite string, only []string, table string) ([]result, error) {
 	if table != "" && only != nil {
 		return nil, errors.New("--table with --only: the table is about all programs; leave one of the two out")
@@ -80,7 +81,7 @@ func (r runner) prepareAndRun(ctx context.Context, runtime, suite string, only [
 	if err != nil {
 		return nil, err
 	}
-	// The programs run in another folder.
+	// The programs run in another folder, so they need an absolute path.
 	if r.runtime, err = exec.LookPath(runtime); err != nil {
 		return nil, fmt.Errorf("no runtime: %w", err)
 	}

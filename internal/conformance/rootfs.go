@@ -13,11 +13,11 @@ import (
 	"runtime"
 )
 
-// busybox is what the package busybox-static has.
+// busybox is where the package busybox-static installs its program.
 const busybox = "/bin/busybox"
 
-// makeRootfs puts the archive of the root file system where the programs look for it. The suite has it for amd64 only: for other
-// machines its busybox is replaced by this machine's.
+// makeRootfs puts the archive of the root file system where the programs look for it. The suite brings an archive for amd64 only. On
+// other machines, the busybox in the archive is replaced by the machine's own.
 func makeRootfs(source, built string) error {
 	in, err := os.Open(filepath.Join(source, "rootfs-amd64.tar.gz"))
 	if err != nil {
@@ -36,7 +36,7 @@ func makeRootfs(source, built string) error {
 	return errors.Join(err, out.Close())
 }
 
-// replaceBusybox copies a compressed archive with another busybox.
+// replaceBusybox copies a compressed archive, with another busybox in it.
 func replaceBusybox(out io.Writer, in io.Reader, file string) error {
 	program, err := os.ReadFile(file)
 	if err != nil {

@@ -19,21 +19,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A runner runs programs of the suite, one after the other: some of them are races, which a busy machine loses.
+// A runner runs programs of the suite, one after the other: some of the programs are races, which a busy machine loses.
 type runner struct {
-	// runtime is what they test, and suite the folder in which they expect to be.
+	// runtime is the runtime to test, and suite the folder in which the programs run.
 	runtime, suite string
 	hierarchies    []hierarchy
 	timeout        time.Duration
 	verbose        bool
 }
 
-// A result is what a program of the suite found out.
+// A result is the outcome of a program of the suite.
 type result struct {
 	program
-	// problem is why it failed, or nothing.
+	// problem is why the program failed, or empty.
 	problem string
-	// skipped is why it has not been run, or nothing.
+	// skipped is why the program was not run, or empty.
 	skipped string
 	took    time.Duration
 }
@@ -42,7 +42,7 @@ func (r result) passed() bool { return r.problem == "" && r.skipped == "" }
 
 func (r result) failed() bool { return r.problem != "" }
 
-// run runs programs and prints a line for each as it ends.
+// run runs programs and prints a line for each when it ends.
 func (r runner) run(ctx context.Context, programs []program) ([]result, error) {
 	version1 := slices.ContainsFunc(r.hierarchies, func(h hierarchy) bool { return h.Kind == "cgroup" })
 	var results []result
@@ -62,7 +62,7 @@ func (r runner) run(ctx context.Context, programs []program) ([]result, error) {
 	return results, nil
 }
 
-// try runs a program in its own namespaces and cgroups, and says why it failed, or nothing.
+// try runs a program in its own namespaces and cgroups. It returns why the program failed, or nothing.
 func (r runner) try(ctx context.Context, p program) (problem string, err error) {
 	groups, err := makeGroups(r.hierarchies)
 	defer func() { err = errors.Join(err, removeGroups(groups)) }()
@@ -80,7 +80,7 @@ func (r runner) try(ctx context.Context, p program) (problem string, err error) 
 	cmd.Dir = r.suite
 	cmd.Env = []string{"PATH=" + path, "RUNTIME=" + r.runtime, "TMPDIR=" + bundles}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	// It is process 1 there: all others end with it, and so does everything if this process is killed.
+	// This command is process 1 of the namespaces: all processes in them end with it, and it ends if we are killed.
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL, Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS |
 		unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS}
 	err = cmd.Run()
@@ -108,7 +108,7 @@ func (r runner) try(ctx context.Context, p program) (problem string, err error) 
 	return problem, nil
 }
 
-// lastLine returns the last line of a text that says more than a status.
+// lastLine returns the last line of a text that is more than an exit status.
 func lastLine(text string) string {
 	for _, line := range slices.Backward(strings.Split(text, "\n")) {
 		line = strings.TrimSpace(line)

@@ -19,14 +19,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The process that isolates a program is this one, started again.
+	// The process that isolates a program is this test binary, started again.
 	if len(os.Args) > 1 && os.Args[1] == isolated {
 		inside(os.Args[2:])
 	}
 	os.Exit(m.Run())
 }
 
-// tryScript runs a script as if it were a program of the suite.
+// tryScript runs a shell script in the place of a program of the suite.
 func tryScript(t *testing.T, timeout time.Duration, script string) string {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
@@ -42,13 +42,13 @@ func tryScript(t *testing.T, timeout time.Duration, script string) string {
 	return problem
 }
 
-// cgroupsNamed returns the cgroups of the host with a name, in any hierarchy.
+// cgroupsNamed returns the host's cgroups with this name, in all hierarchies.
 func cgroupsNamed(t *testing.T, name string) (found []string) {
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Name() == name {
 			found = append(found, path)
 		}
-		// Cgroups come and go.
+		// A cgroup can disappear while we look.
 		return nil
 	})
 	require.NoError(t, err)
@@ -85,12 +85,12 @@ echo 1..1
 	require.NotContains(t, processNamespaces(t), strings.TrimSpace(string(seen)))
 }
 
-// processNamespaces are the PID namespaces of all processes.
+// processNamespaces returns the PID namespaces of all processes.
 func processNamespaces(t *testing.T) (namespaces []string) {
 	links, err := filepath.Glob("/proc/[0-9]*/ns/pid")
 	require.NoError(t, err)
 	for _, link := range links {
-		// Processes come and go.
+		// A process can end while we look.
 		if namespace, err := os.Readlink(link); err == nil {
 			namespaces = append(namespaces, namespace)
 		}
@@ -108,7 +108,7 @@ func TestAProgramThatFails(t *testing.T) {
 }
 
 func TestOrphansAreReaped(t *testing.T) {
-	// The first sleep loses its parent at once, and must not stay a zombie. Only a wait for it would end the loop.
+	// The first sleep loses its parent at once, and must not stay a zombie. The loop ends only when somebody waits for that sleep.
 	require.Empty(t, tryScript(t, 30*time.Second, `pid=$(sleep 0.1 >/dev/null & echo $!)
 while [ -e /proc/$pid ]; do sleep 0.01; done
 echo ok; echo 1..1`))

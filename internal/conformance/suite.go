@@ -18,13 +18,14 @@ import (
 const (
 	suiteModule  = "github.com/opencontainers/runtime-tools"
 	suiteVersion = "v0.9.1-0.20260316125833-8a4db579f5c8"
-	// suiteSum is what go.sum would have if the workshop depended on it.
+	// suiteSum is the checksum that go.sum would hold if the workshop depended on the suite.
 	suiteSum = "h1:2NAWFjN0PmdIe3XojVL9wf3lJ1//VqAgc7MOSYHQslE="
-	// programsDir is where the programs are, below the folder in which they run.
+	// programsDir is the folder of the programs, below the folder in which they run.
 	programsDir = "programs"
 )
 
-// getSuite returns the folder with the programs of the suite and what they need. It is built below dir if it is not there yet.
+// getSuite returns the folder of the suite: the programs, and the files that they need. If the folder is missing below dir, getSuite
+// builds the suite.
 func getSuite(ctx context.Context, dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -38,7 +39,7 @@ func getSuite(ctx context.Context, dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	// Built aside, so that an interrupted build is not taken for a suite.
+	// Build in another folder and rename it at the end, so that an interrupted build never looks complete.
 	work, err := os.MkdirTemp(dir, "new-")
 	if err != nil {
 		return "", err
@@ -50,7 +51,7 @@ func getSuite(ctx context.Context, dir string) (string, error) {
 	return built, os.Rename(filepath.Join(work, "built"), built)
 }
 
-// build compiles the suite from a copy of its source, as the module cache is for reading.
+// build compiles the suite from a copy of its source, because the module cache is read-only.
 func build(ctx context.Context, source, built string) error {
 	module, err := download(ctx, filepath.Dir(source))
 	if err != nil {
@@ -59,7 +60,7 @@ func build(ctx context.Context, source, built string) error {
 	if err := os.CopyFS(source, os.DirFS(module)); err != nil {
 		return err
 	}
-	// A module comes without the packages that its author keeps there, but with their list, which go would insist on.
+	// A module leaves out the packages in vendor but not their list, and go would insist on that list.
 	if err := os.RemoveAll(filepath.Join(source, "vendor")); err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func build(ctx context.Context, source, built string) error {
 	return makeRootfs(source, built)
 }
 
-// complete reports whether the programs of the suite are those that something is expected of.
+// complete returns an error unless the suite has exactly the programs of expected.go.
 func complete(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -96,7 +97,7 @@ func complete(dir string) error {
 	return nil
 }
 
-// trailing returns the slash that tells go that an output is a folder, which Join has taken away.
+// trailing returns the slash that tells go that the output is a folder. filepath.Join drops this slash.
 func trailing(output string) string {
 	if output[len(output)-1] == '/' {
 		return "/"
@@ -104,7 +105,7 @@ func trailing(output string) string {
 	return ""
 }
 
-// download returns the folder of the module, whose content is what it was when this was written.
+// download returns the folder of the module, and checks the module's checksum.
 func download(ctx context.Context, dir string) (string, error) {
 	text, err := goCommand(ctx, dir, "mod", "download", "-json", suiteModule+"@"+suiteVersion)
 	var module struct{ Dir, Sum, Error string }

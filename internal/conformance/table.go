@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// blame says of whom a kind of reason speaks.
+// blame has a heading for each kind of reason.
 var blame = []struct {
 	kind    kind
 	heading string
@@ -20,7 +20,7 @@ var blame = []struct {
 	{callers, "Callers need something else"},
 }
 
-// printExpected lists the programs.
+// printExpected prints what is expected of each program.
 func printExpected(w io.Writer) {
 	for _, p := range expected {
 		if p.must() {
@@ -46,7 +46,7 @@ func printResult(w io.Writer, r result) {
 	fmt.Fprintln(w, strings.TrimRight(line, " "))
 }
 
-// summarize counts, and reports whether nothing failed that must pass.
+// summarize prints the totals, and reports whether every program passed that must pass.
 func summarize(w io.Writer, results []result) bool {
 	var passed, skipped, must, failed int
 	for _, r := range results {
@@ -68,8 +68,8 @@ func summarize(w io.Writer, results []result) bool {
 	return failed == 0
 }
 
-// markdown is the table for readers. It tells results only of programs that must pass: of the others some depend on the machine
-// and some on luck, and the table says the same each time.
+// markdown returns a page for readers. It shows results only of programs that must pass: the results of the others depend on the machine
+// or on luck, and the page should be the same each time.
 func markdown(results []result) string {
 	var b strings.Builder
 	must := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return !r.must() })

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// allPassed are the results of a runtime that passes whatever it must, and fails the rest or passes it, too.
+// allPassed are the results of a runtime that passes every program that it must pass. The other programs fail, or pass, too.
 func allPassed(rest string) []result {
 	var results []result
 	for _, p := range expected {

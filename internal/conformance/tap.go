@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// A report is what a program of the suite printed: version 13 of the Test Anything Protocol, a line for each point with a block
-// of diagnostics after it. Programs print several such documents, and other lines between.
+// A report is the output of a program of the suite: version 13 of the Test Anything Protocol, with a line for each test point, and after
+// it a block of diagnostics. Programs print several such documents, and other lines between them.
 type report struct {
 	points, failed int
-	// planned is whether a line 1..N closes a document: without one the program ended early.
+	// planned is true if a line 1..N ends a document. Without that line, the program ended early.
 	planned bool
-	// problem is the first point that failed, and what the suite says about it after it.
+	// problem is the first point that failed, with the suite's explanation.
 	problem string
-	// explaining is whether that is still to come.
+	// explaining is true while that explanation can still come.
 	explaining bool
-	// complaint is the "error" of a diagnostic. Where there are points it says what the point is about, not that it failed.
+	// complaint is the "error" of a diagnostic. In a program with points, it describes the point and does not mean that the point failed.
 	complaint string
 }
 
-// parse reads what a program printed.
+// parse reads the output of a program.
 func parse(text string) report {
 	var r report
 	var block []string
@@ -52,7 +52,7 @@ func parse(text string) report {
 	return r
 }
 
-// fail counts a point that failed, unless the suite itself expects that.
+// fail counts a failed point, unless the suite itself expects the failure.
 func (r *report) fail(line string) {
 	r.explaining = false
 	point, directive, _ := strings.Cut(line, "#")
@@ -61,7 +61,7 @@ func (r *report) fail(line string) {
 	}
 	r.failed++
 	if r.problem == "" {
-		// "not ok 3 - description"
+		// A line looks like this: not ok 3 - description
 		if _, description, found := strings.Cut(point, " - "); found {
 			point = description
 		}
@@ -70,15 +70,15 @@ func (r *report) fail(line string) {
 	}
 }
 
-// explain adds to the problem what is said about it.
+// explain adds an explanation to the problem.
 func (r *report) explain(text string) {
 	if text = squeeze(text); r.explaining && text != "" {
 		r.problem += ": " + text
 	}
 }
 
-// diagnostic reads a block. The suite writes JSON, which is YAML too. What runtimetest printed in the container is in "stdout":
-// the suite looks there for "not ok", and takes nothing at all for success.
+// diagnostic reads a block of diagnostics. The suite writes JSON, which is also YAML. Its "stdout" is the output of runtimetest in the
+// container. The suite only searches that for "not ok", and takes an empty output for success.
 func (r *report) diagnostic(block string) {
 	var fields map[string]any
 	if json.Unmarshal([]byte(block), &fields) != nil {
@@ -101,7 +101,7 @@ func (r *report) diagnostic(block string) {
 	}
 }
 
-// include takes over what failed in a container.
+// include adds the failures of a container.
 func (r *report) include(inner report, stderr any) {
 	if inner.points == 0 {
 		inner.failed++
@@ -113,7 +113,7 @@ func (r *report) include(inner report, stderr any) {
 	}
 }
 
-// verdict says why a program failed, or nothing. One that is silent tells failure by its status or by a complaint.
+// verdict returns why a program failed, or nothing. A silent program shows failure by its exit status or by a complaint.
 func (r report) verdict(silent bool) string {
 	switch {
 	case r.failed > 0:
@@ -128,7 +128,7 @@ func (r report) verdict(silent bool) string {
 	return ""
 }
 
-// squeeze makes one line of a text, without the address of the specification's paragraph.
+// squeeze puts a text into one line, and drops the link to the specification.
 func squeeze(text string) string {
 	text, _, _ = strings.Cut(text, "Refer to:")
 	return strings.Join(strings.Fields(text), " ")
