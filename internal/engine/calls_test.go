@@ -12,14 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// caller is a program that notes its arguments and becomes the runtime.
+// caller is a program that writes down its arguments and becomes the runtime.
 const caller = `#!/bin/sh
 { printf '%%s' %[2]s; for a; do printf ' %%s' "$a"; done; echo; } >>%[3]s
 exec %[1]s "$@"
 `
 
-// engineRuntime returns the runtime for an engine. With ENGINE_CALLS=1 it is one of the same name that notes how it was
-// called, and what a failed test has called is printed.
+// engineRuntime returns the runtime for an engine. With ENGINE_CALLS=1 it is a program of the same name that writes down how
+// the engine calls it. A test that fails prints these calls.
 func engineRuntime(t testing.TB) string {
 	t.Helper()
 	if os.Getenv("ENGINE_CALLS") == "" {
@@ -34,7 +34,7 @@ func engineRuntime(t testing.TB) string {
 
 func callsFile() string { return filepath.Join(state, "calls.log") }
 
-// showCalls prints the calls of the runtime since then, if the test fails and calls are noted.
+// showCalls prints the calls of the runtime from now on, if the test fails and ENGINE_CALLS is set.
 func showCalls(t testing.TB) {
 	t.Helper()
 	if os.Getenv("ENGINE_CALLS") == "" {

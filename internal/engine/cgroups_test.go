@@ -17,16 +17,16 @@ import (
 
 const (
 	cgroupTop = "/sys/fs/cgroup"
-	// cgroupPrefix begins the names of the cgroups of sessions; a pid follows.
+	// cgroupPrefix begins the names of sessions' cgroups. A PID follows.
 	cgroupPrefix = "engine-test-"
 )
 
-// A hierarchy is a mounted tree of cgroups: of version 2, or of version 1 with options. cgroups(7)
+// A hierarchy is a mounted tree of cgroups, of version 2, or of version 1 with mount options. cgroups(7)
 type hierarchy struct {
 	place, kind, options string
 }
 
-// findHierarchies reads where cgroups are mounted. proc_pid_mountinfo(5)
+// findHierarchies finds the mounted hierarchies. proc_pid_mountinfo(5)
 func findHierarchies() ([]hierarchy, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -53,7 +53,7 @@ func findHierarchies() ([]hierarchy, error) {
 	return found, nil
 }
 
-// controllersOf leaves those options of a mount of version 1 that say which hierarchy it is.
+// controllersOf returns those mount options of version 1 that name the hierarchy.
 func controllersOf(options string) string {
 	var kept []string
 	for option := range strings.SplitSeq(options, ",") {
@@ -68,7 +68,7 @@ func controllersOf(options string) string {
 	return strings.Join(kept, ",")
 }
 
-// makeCgroups makes a cgroup for the session in every hierarchy and returns its name.
+// makeCgroups makes a cgroup for the session in every hierarchy and returns the name of these cgroups.
 func makeCgroups() (string, error) {
 	name := cgroupPrefix + strconv.Itoa(os.Getpid())
 	hierarchies, err := findHierarchies()
@@ -84,7 +84,7 @@ func makeCgroups() (string, error) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return name, err
 		}
-		// Without them no process can join. cpuset(7)
+		// Without processors and memory, a cpuset takes no process. cpuset(7)
 		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 			value, err := os.ReadFile(filepath.Join(h.place, file))
 			if h.kind == "cgroup2" || err != nil {
@@ -98,7 +98,7 @@ func makeCgroups() (string, error) {
 	return name, nil
 }
 
-// enableControllers makes what the cgroup has available to those below it. Where a controller is in use elsewhere it is not.
+// enableControllers gives the controllers of a cgroup to its children, as far as the kernel allows.
 func enableControllers(dir string) {
 	controllers, _ := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 	for _, controller := range strings.Fields(string(controllers)) {
@@ -106,7 +106,7 @@ func enableControllers(dir string) {
 	}
 }
 
-// joinCgroups moves the caller into the session's cgroups and makes them the root of what it sees.
+// joinCgroups moves the caller into the session's cgroups and makes them the roots that the caller sees.
 func joinCgroups(hierarchies []hierarchy, name string) error {
 	for _, h := range hierarchies {
 		if err := os.WriteFile(filepath.Join(h.place, name, "cgroup.procs"), []byte("0"), 0); err != nil {
@@ -116,7 +116,7 @@ func joinCgroups(hierarchies []hierarchy, name string) error {
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
 		return fmt.Errorf("unshare cgroups: %w", err)
 	}
-	// In version 2 a cgroup that has processes cannot give controllers to those below. Beside version 1 it has none to give.
+	// In version 2, a cgroup that has processes cannot give controllers to its children. Next to version 1, it has none to give.
 	for _, h := range hierarchies {
 		if h.place != cgroupTop {
 			continue
@@ -133,7 +133,7 @@ func joinCgroups(hierarchies []hierarchy, name string) error {
 	return nil
 }
 
-// mountCgroups mounts the session's cgroups where the host's were, over a new sysfs.
+// mountCgroups mounts a new sysfs, and the session's cgroups where the host's cgroups were.
 func mountCgroups(hierarchies []hierarchy) error {
 	if hierarchies[0].place != cgroupTop {
 		if err := unix.Mount("tmpfs", cgroupTop, "tmpfs", 0, "mode=755"); err != nil {
@@ -147,7 +147,7 @@ func mountCgroups(hierarchies []hierarchy) error {
 		if err := unix.Mount("cgroup", h.place, h.kind, 0, h.options); err != nil {
 			return fmt.Errorf("mount cgroups at %s: %w", h.place, err)
 		}
-		// A hierarchy of several controllers has a link for each.
+		// A hierarchy of several controllers has a link for each controller.
 		name := filepath.Base(h.place)
 		for controller := range strings.SplitSeq(name, ",") {
 			if controller == name {
@@ -161,14 +161,14 @@ func mountCgroups(hierarchies []hierarchy) error {
 	return nil
 }
 
-// removeCgroups removes the cgroups of a session that is over.
+// removeCgroups removes the cgroups of a session that has ended.
 func removeCgroups(name string) {
 	hierarchies, _ := findHierarchies()
 	for _, h := range hierarchies {
 		dirs := below(filepath.Join(h.place, name))
 		for i := range dirs {
 			dir := dirs[len(dirs)-1-i]
-			// Processes that have ended are counted for a moment longer.
+			// The kernel still counts processes for a moment after their end.
 			for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 				if err := unix.Rmdir(dir); !errors.Is(err, unix.EBUSY) {
 					break
@@ -191,7 +191,7 @@ func sweepCgroups(hierarchies []hierarchy) {
 	}
 }
 
-// thaw lets frozen processes of a session go on: a frozen one cannot be killed in version 1.
+// thaw thaws the session's frozen processes: in version 1, a frozen process cannot be killed.
 func thaw(name string) {
 	hierarchies, _ := findHierarchies()
 	for _, h := range hierarchies {
@@ -202,7 +202,7 @@ func thaw(name string) {
 	}
 }
 
-// below lists a cgroup and all below it, a parent before its children.
+// below lists a cgroup and all cgroups below, each parent before its children.
 func below(dir string) []string {
 	var dirs []string
 	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {

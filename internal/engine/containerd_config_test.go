@@ -11,16 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A configuration is a config.json, for what ctr has no flag.
+// A configuration is a config.json. Tests use it for what ctr has no flag for.
 type configuration = map[string]any
 
-// configured runs a shell script in a container and removes it. change changes its configuration, which is that of containerd.
+// configured runs a shell script in a container and removes the container. change changes the configuration that containerd wrote.
 func (c *containerd) configured(script string, change func(config configuration)) result {
 	c.Helper()
 	return c.try(c.runArgs(c.newID(), append([]string{"--rm"}, c.config(script, change)...))...)
 }
 
-// config returns the flags of ctr for a configuration.
+// config returns the flags of ctr that pass a configuration.
 func (c *containerd) config(script string, change func(config configuration)) []string {
 	c.Helper()
 	var config configuration
@@ -67,7 +67,7 @@ cat /proc/timer_list; echo 1 >/proc/sys/kernel/msgmax`
 	lines := strings.Split(r.stdout, "\n")
 	require.Equal(t, "1750", lines[0])
 	require.Contains(t, lines[1], " 4096 ")
-	// What is masked is empty, and what is read-only is not written.
+	// Masked files are empty, and read-only files cannot be written.
 	require.Equal(t, []string{"file", ""}, lines[2:])
 	require.Contains(t, r.stderr, "Read-only file system")
 	require.Equal(t, 1, r.status)
@@ -97,7 +97,7 @@ func TestContainerdConfigPidsLimit(t *testing.T) {
 
 func TestContainerdConfigDefaultsOfEngines(t *testing.T) {
 	c := newContainerd(t)
-	// All of this is sent by engines and means nothing.
+	// Engines send all these fields, but the fields have no effect.
 	r := c.configured("echo yes", func(config configuration) {
 		linux := config["linux"].(configuration)
 		linux["resources"] = configuration{
@@ -141,7 +141,7 @@ func TestContainerdHooks(t *testing.T) {
 	c := newContainerd(t)
 	out := folder(t)
 	hook := func(name string) []configuration {
-		// The shell is the host's, or the container's.
+		// The shell may be the host's or the container's.
 		script := "exec >" + out + "/" + name + "; cat; echo $KEY"
 		env := []string{"PATH=/bin:/usr/bin", "KEY=value"}
 		return []configuration{{"path": "/bin/sh", "args": []string{"sh", "-c", script}, "env": env}}
@@ -161,7 +161,7 @@ func TestContainerdHooks(t *testing.T) {
 	pid, _ := c.task(id)
 	c.remove(id)
 	for name, status := range map[string]string{
-		// Where runtimes differ, both words are right.
+		// Runtimes differ here, and both words are right.
 		"prestart": "created|creating", "createRuntime": "created|creating", "createContainer": "created|creating",
 		"startContainer": "created|starting", "poststart": "created|running", "poststop": "stopped",
 	} {
@@ -210,7 +210,7 @@ func TestContainerdHookThatDoesNotRead(t *testing.T) {
 	r := c.configured("echo started", func(config configuration) {
 		hook := []configuration{{"path": "/bin/true"}}
 		config["hooks"] = configuration{"prestart": hook, "createRuntime": hook, "poststart": hook, "poststop": hook}
-		// More than a pipe holds.
+		// This is more than a pipe holds.
 		config["annotations"] = configuration{"large": strings.Repeat("x", 1<<17)}
 	})
 	require.Equal(t, result{"started\n", "", 0}, r)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// networkPlugin is a plugin for the network of pods, which gives an address to nothing.
+// networkPlugin is a plugin for the network of pods. It returns an address, but configures nothing.
 const networkPlugin = `#!/bin/sh
 cat >/dev/null
 [ "$CNI_COMMAND" != ADD ] || cat <<END
@@ -19,10 +19,10 @@ cat >/dev/null
 END
 `
 
-// A kubelet calls containerd as that of Kubernetes does, by the Container Runtime Interface. It has one pod.
+// A kubelet calls containerd through the Container Runtime Interface, as the kubelet of Kubernetes does. It has one pod.
 type kubelet struct {
 	*containerd
-	// config is the PodSandboxConfig, pod the ID of the sandbox.
+	// config is the pod's PodSandboxConfig, and pod the ID of its sandbox.
 	config protoMessage
 	pod    string
 }
@@ -33,7 +33,7 @@ func (k *kubelet) call(method string, request protoMessage) ([]byte, error) {
 	return grpcCall(k, k.socket, k.namespace, "runtime.v1.RuntimeService/"+method, request)
 }
 
-// ok calls the runtime service, which has to succeed.
+// ok calls the runtime service, and fails the test if the call fails.
 func (k *kubelet) ok(method string, request protoMessage) []byte {
 	k.Helper()
 	answer, err := k.call(method, request)
@@ -41,7 +41,7 @@ func (k *kubelet) ok(method string, request protoMessage) []byte {
 	return answer
 }
 
-// newKubelet starts containerd with the runtime as the class "workshop", and a pod.
+// newKubelet starts containerd, with the runtime as the class "workshop", and makes a pod.
 func newKubelet(t testing.TB) *kubelet {
 	t.Helper()
 	c := newContainerdOf(t, "k8s.io", func(c *containerd) string {
@@ -70,7 +70,7 @@ Root = %q
 		{1, protoMessage{{1, "pod"}, {2, "uid"}, {3, "default"}}},
 		{2, "pod-name"},
 		{3, c.path("logs")},
-		// The pod has no cgroup of its own, and may have privileged containers.
+		// The pod has no cgroup of its own, and may hold privileged containers.
 		{8, protoMessage{{1, "/k8s.io"}, {2, protoMessage{{6, 1}}}, {3, protoMessage{{1, "kernel.msgmax"}, {2, "8193"}}}}},
 	}}
 	until(t, "the image is known", func() bool {
@@ -111,7 +111,7 @@ func (k *kubelet) inside(id, script string) result {
 	return result{stdout, stderr, status}
 }
 
-// status returns the status of the process of a container that has ended.
+// status returns the exit status of a container that has ended.
 func (k *kubelet) status(id string) int {
 	k.Helper()
 	var answer []byte
@@ -142,7 +142,7 @@ func TestContainerdPod(t *testing.T) {
 		func() string { return read(t, k.path("logs/first.log")) })
 	require.Regexp(t, `(?m)^\S+ stdout F out$`, read(t, k.path("logs/first.log")))
 
-	// A container of the same pod with the PID namespace of the pod.
+	// This container shares the PID namespace of its pod.
 	shared := k.create("shared", "sleep 1000", protoMessage{{2, protoMessage{{3, protoMessage{{2, 0}}}}}})
 	require.Contains(t, k.inside(shared, "ps -o pid,args").stdout, "1 /bin/sleep 1000000")
 }
@@ -172,7 +172,7 @@ func TestContainerdPodStop(t *testing.T) {
 	k := newKubelet(t)
 	polite := k.create("polite", "trap 'exit 5' TERM; while :; do sleep 0.01; done", nil)
 	rude := k.create("rude", "trap '' TERM; while :; do sleep 0.01; done", nil)
-	// Traps are set when the scripts are at their loops.
+	// A script that has reached its loop has set its trap.
 	for _, id := range []string{polite, rude} {
 		until(t, "the trap is set", func() bool { return strings.Contains(k.inside(id, "ps -o args").stdout, "sleep 0.01") }, k.log)
 	}
@@ -187,7 +187,7 @@ func TestContainerdPodStop(t *testing.T) {
 
 func TestContainerdPodSecurity(t *testing.T) {
 	k := newKubelet(t)
-	// Of LinuxContainerSecurityContext: capabilities, user, group, read-only root, groups, no new privileges, seccomp.
+	// These are fields of LinuxContainerSecurityContext: capabilities, user, group, read-only root, groups, no new privileges, seccomp.
 	id := k.create("secure", "sleep 1000", protoMessage{{2, protoMessage{
 		{1, protoMessage{{1, "NET_ADMIN"}, {2, "CHOWN"}}},
 		{5, protoMessage{{1, 1000}}}, {12, protoMessage{{1, 34}}}, {7, 1}, {8, "\xd1\x0f"}, {11, 1}, {15, protoMessage{{1, 0}}},
@@ -205,7 +205,7 @@ func TestContainerdPodSecurity(t *testing.T) {
 	require.Equal(t, result{}, k.inside(privileged, "mount -t tmpfs none /tmp && echo 8193 >/proc/sys/kernel/msgmax"))
 }
 
-// namespaceOf returns the namespace that a process is in.
+// namespaceOf returns the namespace of a process.
 func namespaceOf(t testing.TB, pid int, name string) string {
 	t.Helper()
 	return strings.TrimSpace(ok(t, "readlink", fmt.Sprintf("/proc/%d/ns/%s", pid, name)))

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deleted removes a task that has ended, and requires the status of its process.
+// deleted removes a task that has ended, and requires its exit status.
 func (c *containerd) deleted(id string, status int) {
 	c.Helper()
 	r := c.try("task", "delete", id)
@@ -74,7 +74,7 @@ func TestContainerdAgain(t *testing.T) {
 	for range 4 {
 		require.Equal(t, 3, c.try(c.scriptArgs("same", []string{"--rm"}, "exit 3")...).status)
 	}
-	// A restart keeps the files.
+	// A restarted container keeps its files.
 	id, out := c.started("echo start >>/file; cp /file /out/; trap 'exit 3' TERM; : >/out/ready; while :; do sleep 0.01; done")
 	c.ctr("task", "kill", id)
 	c.becomes(id, "STOPPED")
@@ -100,7 +100,7 @@ func TestContainerdOfMany(t *testing.T) {
 	require.Equal(t, many, strings.Count(c.ctr("task", "list"), "RUNNING"))
 }
 
-// TestContainerdUnusualCalls is about calls whose failure containerd does not show.
+// TestContainerdUnusualCalls makes calls whose failure containerd does not show.
 func TestContainerdUnusualCalls(t *testing.T) {
 	c := newContainerd(t)
 	c.noted()
@@ -111,7 +111,7 @@ func TestContainerdUnusualCalls(t *testing.T) {
 	require.Equal(t, 3, c.run("exit 3").status)
 	require.Equal(t, []string{"0 " + create("c1"), "0 start c1", "0 delete c1", "0 delete --force c1"}, c.calls())
 
-	// Without a PID namespace what runs on is killed when the first process has gone.
+	// Without a PID namespace, the runtime kills the remaining processes when the first process has ended.
 	require.NoError(t, os.Remove(c.path("noted/calls")))
 	r := c.run("sleep 1000 & exit 4", "--with-ns", "pid:/proc/self/ns/pid")
 	require.Equal(t, 4, r.status, r.stderr)
@@ -120,7 +120,7 @@ func TestContainerdUnusualCalls(t *testing.T) {
 	require.Equal(t, "0 kill --all c2 9", calls[2])
 	require.Equal(t, []string{"0 delete c2", "0 delete --force c2"}, calls[3:])
 
-	// The failure of create is in the log, and nothing is left.
+	// The log has the error of create, and nothing is left.
 	require.NoError(t, os.Remove(c.path("noted/calls")))
 	require.Equal(t, 1, c.try(c.runArgs("c3", []string{"--rm"}, "no-such-command")...).status)
 	require.Equal(t, []string{"1 " + create("c3"), "0 delete --force c3"}, c.calls())
@@ -152,6 +152,6 @@ func TestContainerdDaemonStartsAgain(t *testing.T) {
 	_, status := c.task(id)
 	require.Equal(t, "RUNNING", status)
 	require.Equal(t, 5, c.exec(id, "exit 5").status)
-	// The new daemon ends before what the end of the test does.
+	// Remove the container while the new daemon runs: it ends before the cleanups of the test.
 	c.remove(id)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What ctr cannot ask for is asked for by gRPC, which is HTTP/2 with a length before each message. The messages are Protocol
-// Buffers: fields, each with a number, an integer or a text or another message.
+// ctr cannot make these calls, so the tests speak gRPC: HTTP/2 with a length before each message. The messages are Protocol Buffers:
+// numbered fields, each an integer, a text or another message.
 type (
 	protoMessage []protoField
 	protoField   struct {
@@ -47,8 +47,8 @@ func (m protoMessage) encode() []byte {
 	return b
 }
 
-// protoLookup returns the first field at a path of numbers in an encoded message: its integer or its bytes. What is not there
-// is zero.
+// protoLookup returns the first field at a path of field numbers in an encoded message, as an integer or as bytes. A missing field is
+// zero.
 func protoLookup(b []byte, path ...uint64) (int, string) {
 	for len(b) > 0 {
 		key, n := binary.Uvarint(b)
@@ -79,7 +79,7 @@ func protoLookup(b []byte, path ...uint64) (int, string) {
 	return 0, ""
 }
 
-// grpcCall makes a gRPC call at a socket, in a namespace of containerd. It returns the encoded answer, or the error's text.
+// grpcCall makes a gRPC call at a socket, in a namespace of containerd. It returns the encoded answer, or the text of the error.
 func grpcCall(t testing.TB, socket, namespace, method string, request protoMessage) ([]byte, error) {
 	t.Helper()
 	protocols := new(http.Protocols)
@@ -101,7 +101,7 @@ func grpcCall(t testing.TB, socket, namespace, method string, request protoMessa
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	// An error without an answer is in the header, any other end in the trailer.
+	// An error without an answer is in the header. Any other result is in the trailer.
 	end := response.Trailer
 	if response.Header.Get("Grpc-Status") != "" {
 		end = response.Header

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// limit returns what a file of the container's cgroup says.
+// limit reads a file of the container's cgroup.
 func (c *containerd) limit(id, controller, name, nameOf2 string) string {
 	c.Helper()
 	pid, status := c.task(id)
@@ -19,7 +19,7 @@ func (c *containerd) limit(id, controller, name, nameOf2 string) string {
 	return read(c, cgroupFile(c, pid, controller, name, nameOf2))
 }
 
-// events starts to note the events of containerd.
+// events collects containerd's events from now on.
 func (c *containerd) events() *daemon {
 	c.Helper()
 	d := background(c, c.client("events"), func() bool { return true })
@@ -45,7 +45,7 @@ func TestContainerdMemoryLimit(t *testing.T) {
 
 	id = c.detached("sleep 1000", "--memory-limit", "33554432")
 	require.Equal(t, "33554432", c.limit(id, "memory", "memory.limit_in_bytes", "memory.max"))
-	// What another process takes is seen, too, and the container goes on.
+	// If another process in the container runs out of memory, there is an event, too, and the container goes on.
 	require.Equal(t, 137, c.exec(id, "x=a; while :; do x=$x$x; done").status)
 	noted(id)
 	_, status := c.task(id)
@@ -80,7 +80,7 @@ func TestContainerdCgroupPath(t *testing.T) {
 			require.NotContains(t, dir, path)
 		}
 	}
-	// The parent is the caller's to remove.
+	// The caller must remove the parent.
 	for _, dir := range below(cgroupTop) {
 		if strings.HasSuffix(dir, "/absolute") {
 			require.NoError(t, os.Remove(dir))
@@ -128,7 +128,7 @@ func TestContainerdMetrics(t *testing.T) {
 	var all struct {
 		Pids   struct{ Current int }
 		Memory struct {
-			// In version 2 these are numbers.
+			// In version 2 these values are numbers.
 			Usage      json.RawMessage
 			UsageLimit int `json:"usage_limit"`
 		}
@@ -146,7 +146,7 @@ func TestContainerdMetrics(t *testing.T) {
 	require.Positive(t, usage.Usage)
 }
 
-// update changes the limits of a container, which ctr cannot do.
+// update changes the limits of a container. ctr has no command for that.
 func (c *containerd) update(id, resources string) error {
 	c.Helper()
 	_, err := grpcCall(c, c.socket, "test", "containerd.services.tasks.v1.Tasks/Update", protoMessage{
@@ -165,7 +165,7 @@ func TestContainerdUpdate(t *testing.T) {
 	require.Equal(t, "50", c.limit(id, "pids", "pids.max", "pids.max"))
 	if version1("cpu") {
 		require.Equal(t, "20000", c.limit(id, "cpu", "cpu.cfs_quota_us", ""))
-		// What is not named stays.
+		// A limit that is not named stays as it is.
 		require.Equal(t, "2048", c.limit(id, "cpu", "cpu.shares", ""))
 	} else {
 		require.Equal(t, "20000 100000", c.limit(id, "cpu", "", "cpu.max"))

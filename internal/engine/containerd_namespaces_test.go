@@ -29,7 +29,7 @@ func TestContainerdShares(t *testing.T) {
 	}
 	r := c.run(script+"ps -o args | grep -c '^sleep 1234'; hostname", flags...)
 	require.Equal(t, result{want + "1\npod\n", "", 0}, r)
-	// The end of the second is not that of the first.
+	// The end of the second container must not end the first.
 	_, status := c.task(first)
 	require.Equal(t, "RUNNING", status)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// started starts a shell script in a container and waits until it has made the file /out/ready. It returns the ID and the
-// host's path of /out.
+// started starts a shell script in a container and waits until the script has made the file /out/ready. It returns the ID and the
+// path of /out on the host.
 func (c *containerd) started(script string, flags ...string) (id, out string) {
 	c.Helper()
 	out = folder(c)
@@ -55,7 +55,7 @@ func TestContainerdConsole(t *testing.T) {
 	x.shows("console\r")
 	x.shows("tty\r")
 	require.Equal(t, 3, x.status())
-	// A command that is not there leaves the terminal as it was, with the message.
+	// The message about a command that does not exist appears on the terminal.
 	x = atTerminal(t, c.client(c.runArgs(c.newID(), []string{"--rm", "--tty"}, "no-such-command")...))
 	x.shows("not found in $PATH")
 	require.Equal(t, 1, x.status())
@@ -99,7 +99,7 @@ func TestContainerdExec(t *testing.T) {
 	cmd.Stdin = strings.NewReader("this\n")
 	require.Equal(t, "got this\n", outcome(t, cmd).stdout)
 
-	// All namespaces and the root are those of the container.
+	// exec joins all namespaces and the root directory of the container.
 	pid, _ := c.task(id)
 	require.Equal(t, "image", strings.TrimSpace(c.exec(id, "cat /etc/hostname").stdout))
 	for _, kind := range []string{"ipc", "mnt", "net", "pid", "uts"} {

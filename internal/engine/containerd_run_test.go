@@ -38,7 +38,7 @@ func TestContainerdCommandThatCannotRun(t *testing.T) {
 		require.Regexp(t, words, r.stderr)
 		require.Empty(t, r.stdout)
 	}
-	// Nothing of the failures is in the way.
+	// The failed calls have left nothing that could be in the way.
 	require.Equal(t, 4, c.try(c.scriptArgs("same", []string{"--rm"}, "exit 4")...).status)
 }
 
@@ -69,7 +69,7 @@ grep -o ' /scratch tmpfs .*noexec.*size=64k' /proc/mounts; echo no >/new/ro/othe
 func TestContainerdMountsOfTheHostAppear(t *testing.T) {
 	c := newContainerd(t)
 	volume := folder(t)
-	// As the Kubernetes plugin of containerd asks for it.
+	// containerd's plugin for Kubernetes asks for this.
 	flags := []string{"--rootfs-propagation", "rslave", "--mount", "type=bind,src=" + volume + ",dst=/volume,options=rbind:rslave"}
 	id := c.detached("sleep 1000", flags...)
 	require.NoError(t, os.Mkdir(volume+"/later", 0o755))
@@ -77,7 +77,7 @@ func TestContainerdMountsOfTheHostAppear(t *testing.T) {
 	defer func() { require.NoError(t, unix.Unmount(volume+"/later", 0)) }()
 	file(t, volume+"/later/file", "seen\n")
 	require.Equal(t, result{"seen\n", "", 0}, c.exec(id, "cat /volume/later/file"))
-	// Nothing that is mounted inside is seen outside.
+	// The host sees no mount that was made inside.
 	c.prints("mount -t tmpfs none /volume", append(flags, "--privileged")...)
 	require.FileExists(t, volume+"/later/file")
 }

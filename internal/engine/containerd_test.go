@@ -19,26 +19,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A containerd is the daemon of one test, with its client ctr and the shim, which is what calls the runtime.
+// A containerd is a daemon for one test, with its client ctr and its shim. The shim calls the runtime.
 type containerd struct {
 	testing.TB
 	*daemon
-	// namespace is one of containerd's, not of the kernel's.
+	// namespace is a namespace of containerd, not of the kernel.
 	namespace, dir, socket string
-	// runtime is what the shim calls.
+	// runtime is the program that the shim calls.
 	runtime string
 	number  int
 }
 
 const containerdImage = "docker.io/test/small:latest"
 
-// newContainerd starts containerd. When the test ends nothing may be left of its containers.
+// newContainerd starts containerd. At the end of the test, nothing may be left of its containers.
 func newContainerd(t testing.TB) *containerd {
 	t.Helper()
 	return newContainerdOf(t, "test", func(*containerd) string { return `disabled_plugins = ["io.containerd.grpc.v1.cri"]` })
 }
 
-// newContainerdOf starts containerd for a namespace of it, with more lines of its configuration.
+// newContainerdOf starts containerd, for one of its namespaces and with more lines of configuration.
 func newContainerdOf(t testing.TB, namespace string, more func(c *containerd) string) *containerd {
 	t.Helper()
 	need(t, "containerd", "containerd")
@@ -46,7 +46,7 @@ func newContainerdOf(t testing.TB, namespace string, more func(c *containerd) st
 	before := remains(t)
 	dir := folder(t)
 	c := &containerd{TB: t, namespace: namespace, dir: dir, socket: filepath.Join(dir, "sock"), runtime: engineRuntime(t)}
-	// With --uidmap ctr forgets --runc-binary and --runc-root: the shim calls runc.
+	// With --uidmap, ctr drops --runc-binary and --runc-root, so the shim calls runc.
 	require.NoError(t, os.Mkdir(c.path("bin"), 0o755))
 	require.NoError(t, os.Symlink(c.runtime, c.path("bin/runc")))
 	c.start(more(c))
@@ -60,7 +60,7 @@ func newContainerdOf(t testing.TB, namespace string, more func(c *containerd) st
 	return c
 }
 
-// start starts the daemon with more lines of its configuration.
+// start starts the daemon with more lines of configuration.
 func (c *containerd) start(more string) {
 	c.Helper()
 	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\n%s\n[grpc]\naddress = %q\n[debug]\nlevel = \"warn\"\n",
@@ -70,10 +70,10 @@ func (c *containerd) start(more string) {
 	c.daemon = background(c, cmd, func() bool { return try(c, "ctr", "--address", c.socket, "version").status == 0 })
 }
 
-// path is one in the folder of the test.
+// path returns a path in the test's folder.
 func (c *containerd) path(name string) string { return filepath.Join(c.dir, name) }
 
-// newID returns an ID that the test has not used.
+// newID returns an ID that the test has not used yet.
 func (c *containerd) newID() string {
 	c.number++
 	return fmt.Sprintf("c%d", c.number)
@@ -85,13 +85,13 @@ func (c *containerd) client(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// try calls ctr.
+// try runs ctr.
 func (c *containerd) try(args ...string) result {
 	c.Helper()
 	return outcome(c, c.client(args...))
 }
 
-// ctr calls ctr, which has to succeed, and returns what it prints.
+// ctr runs ctr, which must succeed, and returns its output.
 func (c *containerd) ctr(args ...string) string {
 	c.Helper()
 	r := c.try(args...)
@@ -99,8 +99,8 @@ func (c *containerd) ctr(args ...string) string {
 	return strings.TrimSuffix(r.stdout, "\n")
 }
 
-// runArgs are the arguments of ctr for a container of the image, or with the flag --rootfs of that in a folder of the test.
-// With the flag --config there is no image and no command.
+// runArgs returns the arguments of ctr for a container of the image. With the flag --rootfs it is a container of the image's files in
+// a folder of the test, and with --config one without image and command.
 func (c *containerd) runArgs(id string, flags []string, args ...string) []string {
 	all := append([]string{"run", "--runc-binary", c.runtime, "--runc-root", c.path("runtime")}, flags...)
 	switch {
@@ -123,19 +123,19 @@ func (c *containerd) rootfs() string {
 	return dir
 }
 
-// scriptArgs are the arguments of ctr for a shell script in a container.
+// scriptArgs returns the arguments of ctr for a shell script in a container.
 func (c *containerd) scriptArgs(id string, flags []string, script string) []string {
 	c.Helper()
 	return c.runArgs(id, flags, "/bin/sh", "-c", script)
 }
 
-// run runs a shell script in a container and removes it.
+// run runs a shell script in a container and removes the container.
 func (c *containerd) run(script string, flags ...string) result {
 	c.Helper()
 	return c.try(c.scriptArgs(c.newID(), append([]string{"--rm"}, flags...), script)...)
 }
 
-// prints runs a shell script in a container, which has to succeed, and returns what it prints.
+// prints runs a shell script in a container, which must succeed, and returns its output.
 func (c *containerd) prints(script string, flags ...string) string {
 	c.Helper()
 	r := c.run(script, flags...)
@@ -143,7 +143,7 @@ func (c *containerd) prints(script string, flags ...string) string {
 	return strings.TrimSuffix(r.stdout, "\n")
 }
 
-// detached starts a shell script in a container and returns its ID.
+// detached starts a shell script in a container and returns the container's ID.
 func (c *containerd) detached(script string, flags ...string) string {
 	c.Helper()
 	id := c.newID()
@@ -157,7 +157,7 @@ func (c *containerd) onTerminal(script string, flags ...string) *terminal {
 	return atTerminal(c, c.client(c.scriptArgs(c.newID(), append([]string{"--rm", "--tty"}, flags...), script)...))
 }
 
-// exec runs a shell script in a container that runs.
+// exec runs a shell script in a running container.
 func (c *containerd) exec(id, script string, flags ...string) result {
 	c.Helper()
 	args := append([]string{"task", "exec", "--exec-id", c.newID()}, flags...)
@@ -185,7 +185,7 @@ func (c *containerd) becomes(id, status string) {
 	}, func() string { return fmt.Sprintf("it is %q: %s", seen, c.log()) })
 }
 
-// remove removes a container that runs or does not.
+// remove removes a container, whether it runs or not.
 func (c *containerd) remove(id string) {
 	c.Helper()
 	if _, status := c.task(id); status != "" {
@@ -194,7 +194,7 @@ func (c *containerd) remove(id string) {
 	c.ctr("container", "delete", id)
 }
 
-// removeAll removes what the test has left to run.
+// removeAll removes the containers that the test has left.
 func (c *containerd) removeAll() {
 	c.Helper()
 	select {
@@ -207,7 +207,7 @@ func (c *containerd) removeAll() {
 	}
 }
 
-// nothingLeft requires that the runtime has no container, and that there are the processes, mounts and cgroups of before.
+// nothingLeft requires that the runtime has no container, and that processes, mounts and cgroups are the same as before.
 func (c *containerd) nothingLeft(before []string) {
 	c.Helper()
 	var left []string
@@ -216,7 +216,7 @@ func (c *containerd) nothingLeft(before []string) {
 		others, _ := filepath.Glob("/run/containerd/runc/*/*")
 		left = append(left, others...)
 		for _, line := range remains(c) {
-			// The cgroup of a namespace of containerd is the parent of those of its containers. No runtime removes it.
+			// A namespace of containerd has a cgroup above those of its containers. No runtime removes it.
 			other := strings.HasPrefix(line, "cgroup ") && !strings.Contains(line, "/"+c.namespace+"/")
 			if !other && !slices.Contains(before, line) {
 				left = append(left, line)
@@ -226,7 +226,7 @@ func (c *containerd) nothingLeft(before []string) {
 	}, func() string { return strings.Join(left, "\n") })
 }
 
-// noted makes the shim call the runtime through a program that notes each call and its status.
+// noted puts a program between the shim and the runtime that writes down each call and its exit status.
 func (c *containerd) noted() {
 	c.Helper()
 	program := "#!/bin/sh\n%s \"$@\"\nstatus=$?\necho \"$status $*\" >>%s\nexit $status\n"
@@ -234,7 +234,7 @@ func (c *containerd) noted() {
 	c.runtime = file(c, c.path("noted/"+runtimeName()), program)
 }
 
-// calls returns the verbs of the calls that were noted, with their arguments and the status before them.
+// calls returns the verbs of these calls, with their arguments, each with its exit status in front.
 func (c *containerd) calls() []string {
 	c.Helper()
 	content, _ := os.ReadFile(c.path("noted/calls"))
@@ -253,7 +253,7 @@ var containerdImages struct {
 	path string
 }
 
-// containerdArchive returns an archive of the small image in the layout of OCI, made once.
+// containerdArchive returns an archive of the small image in the layout of the OCI. It is made once.
 func containerdArchive(t testing.TB) string {
 	t.Helper()
 	containerdImages.once.Do(func() { containerdImages.path = makeContainerdArchive(t) })

@@ -57,7 +57,7 @@ func dockerExecProcess(t *testing.T, d *docker) {
 		args := append(append([]string{"exec"}, test.flags...), id)
 		assert.Equal(t, test.found, d.ok(t, append(args, show...)...), "%q", test.flags)
 	}
-	// That comes from the container's /etc/passwd, by the runtime.
+	// The runtime finds this in the container's /etc/passwd.
 	for user, home := range map[string]string{"root": "/root", "user": "/home/user", "1000": "/home/user"} {
 		assert.Equal(t, home, d.ok(t, "exec", "--user", user, id, "sh", "-c", "echo $HOME"), user)
 	}
@@ -108,11 +108,11 @@ func dockerExecRights(t *testing.T, d *docker) {
 		"CapInh:", "0000000000000000", "CapPrm:", chown, "CapEff:", chown, "CapBnd:", chown, "CapAmb:", "0000000000000000",
 		"NoNewPrivs:", "1", "Seccomp:", "2",
 	}, lines)
-	// execve(2) leaves those who are not root nothing.
+	// execve(2) takes all capabilities from a user who is not root.
 	assert.Contains(t, d.ok(t, append([]string{"exec", "--user", "user", id}, show...)...), "CapEff:\t0000000000000000")
 }
 
-// dockerExecPrivileged needs a runtime that leaves out what the machine itself does not have.
+// dockerExecPrivileged needs a runtime that leaves out the capabilities that the machine itself does not have.
 func dockerExecPrivileged(t *testing.T, d *docker) {
 	id := d.detached(t, "small", "sleep", "1000")
 	assertPrivileged(t, capabilities(d.ok(t, "exec", "--privileged", id, "cat", "/proc/self/status"))[2])

@@ -53,7 +53,7 @@ func dockerReadOnlyVolumes(t *testing.T, d *docker) {
 
 func dockerNamedVolume(t *testing.T, d *docker) {
 	t.Cleanup(func() { d.ok(t, "volume", "rm", "--force", "named") })
-	// What the image has there comes along.
+	// A new volume gets a copy of the image's files in that place.
 	first, second := "cd /etc && echo kept >kept && ls passwd", "cd /other && cat kept && ls passwd"
 	assert.Equal(t, "passwd", d.prints(t, "--volume", "named:/etc", "small", "sh", "-c", first))
 	assert.Equal(t, "kept\npasswd", d.prints(t, "--volume", "named:/other:ro", "small", "sh", "-c", second))
@@ -69,7 +69,7 @@ func dockerNestedVolumes(t *testing.T, d *docker) {
 	assert.NoFileExists(t, filepath.Join(outer, "made"))
 }
 
-// dockerPropagation mounts something on the host while containers run. What is mounted inside never comes out.
+// dockerPropagation mounts something on the host while containers run. Mounts made inside never come out.
 func dockerPropagation(t *testing.T, d *docker) {
 	dir := folder(t)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o755))
@@ -133,6 +133,6 @@ func dockerHosts(t *testing.T, d *docker) {
 	id := d.detached(t, "--add-host", "elsewhere:192.0.2.1", "--dns", "192.0.2.2", "small", "sleep", "1000")
 	assert.Contains(t, d.exec(t, id, "cat", "/etc/hosts"), "192.0.2.1\telsewhere")
 	assert.Contains(t, d.exec(t, id, "cat", "/etc/resolv.conf"), "nameserver 192.0.2.2")
-	// Each is a file of the daemon's, on the image's.
+	// Each of these is a file of the daemon, mounted over the image's file.
 	assert.Equal(t, "3", d.exec(t, id, "grep", "-c", "-E", " /etc/(hosts|hostname|resolv.conf) ", "/proc/mounts"))
 }

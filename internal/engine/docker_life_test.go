@@ -33,7 +33,7 @@ func TestDockerLife(t *testing.T) {
 	})
 }
 
-// stubborn is a command that ends by SIGKILL only.
+// stubborn is a command that only SIGKILL ends.
 var stubborn = []string{"sh", "-c", `trap "echo caught" USR1; trap "" TERM INT; echo ready; while :; do sleep 0.01; done`}
 
 func dockerDetach(t *testing.T, d *docker) {
@@ -115,7 +115,7 @@ func dockerRemove(t *testing.T, d *docker) {
 	assert.Empty(t, states)
 }
 
-// No PID namespace ends with process 1, so that the runtime has to end the others.
+// Without a PID namespace, the kernel does not end the other processes with process 1. The runtime must.
 func dockerRemoveShared(t *testing.T, d *docker) {
 	id := d.detached(t, "--pid", "host", "small", "sh", "-c", "sleep 3456 & echo $!; exec sleep 1000")
 	d.says(t, id, "\n")
@@ -127,7 +127,7 @@ func dockerRemoveShared(t *testing.T, d *docker) {
 	}, func() string { return d.logs(t, id) })
 	assert.NoError(t, unix.Kill(other, 0))
 	d.ok(t, "rm", "--force", id)
-	// One that nobody has waited for yet has no memory, and no command line.
+	// The other process may be a zombie, which has no memory and no command line.
 	until(t, "the other process has ended", func() bool {
 		command, err := os.ReadFile("/proc/" + strconv.Itoa(other) + "/cmdline")
 		return err != nil || len(command) == 0
@@ -159,7 +159,7 @@ func dockerHealth(t *testing.T, d *docker) {
 	assert.Contains(t, d.inspect(t, id, "{{range .State.Health.Log}}{{.Output}}{{end}}"), "well")
 }
 
-// dockerPause looks at a signal: it stays pending as long as the process that it was sent to is frozen.
+// dockerPause sends a signal: it stays pending while the receiving process is frozen.
 func dockerPause(t *testing.T, d *docker) {
 	id := d.detached(t, append([]string{"small"}, stubborn...)...)
 	d.says(t, id, "ready\n")
@@ -184,7 +184,7 @@ func dockerKillPaused(t *testing.T, d *docker) {
 	assert.NotContains(t, d.ok(t, "ps", "--all", "--quiet", "--no-trunc"), id)
 }
 
-// sleeps are the processes of dockerTop.
+// sleeps matches the commands of dockerTop.
 var sleeps = regexp.MustCompile(`sleep (1000|4567|5678)`)
 
 func dockerTop(t *testing.T, d *docker) {

@@ -26,7 +26,7 @@ func TestDockerLimits(t *testing.T) {
 	})
 }
 
-// limit reads a file of the cgroup of a container: in version 1 of a controller, else in version 2.
+// limit reads a file of a container's cgroup: in version 1 the file of a controller, otherwise the file of version 2.
 func (d *docker) limit(t *testing.T, id, controller, name, nameOf2 string) string {
 	t.Helper()
 	return read(t, cgroupFile(t, d.pid(t, id), controller, name, nameOf2))
@@ -35,7 +35,7 @@ func (d *docker) limit(t *testing.T, id, controller, name, nameOf2 string) strin
 func dockerMemory(t *testing.T, d *docker) {
 	id := d.detached(t, "--memory", "64m", "--memory-swap", "64m", "small", "sleep", "1000")
 	assert.Equal(t, "67108864", d.limit(t, id, "memory", "memory.limit_in_bytes", "memory.max"))
-	// A container sees its own.
+	// A container sees its own cgroup.
 	script := "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max"
 	assert.Equal(t, "67108864", d.exec(t, id, "sh", "-c", script))
 	r := d.try(t, "exec", id, "sh", "-c", "mkdir $(ls -d /sys/fs/cgroup/memory || echo /sys/fs/cgroup)/new")

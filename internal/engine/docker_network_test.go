@@ -23,10 +23,10 @@ func TestDockerNetwork(t *testing.T) {
 	})
 }
 
-// serve is a command that says hello to all who connect to port 80.
+// serve is a command that says hello to everybody who connects to port 80.
 var serve = []string{"nc", "-ll", "-p", "80", "-e", "echo", "hello"}
 
-// dockerBridge shows that the runtime runs the hook by which docker configures the network.
+// dockerBridge shows that the runtime runs the hook with which docker configures the network.
 func dockerBridge(t *testing.T, d *docker) {
 	one := d.detached(t, append([]string{"small"}, serve...)...)
 	address := d.inspect(t, one, "{{.NetworkSettings.IPAddress}}")
@@ -39,7 +39,7 @@ func dockerBridge(t *testing.T, d *docker) {
 	assert.NotEqual(t, d.exec(t, one, "readlink", "/proc/self/ns/net"), d.exec(t, other, "readlink", "/proc/self/ns/net"))
 }
 
-// greeting is what a server says, as soon as there is one.
+// greeting returns the words of a server, as soon as it answers.
 func greeting(t *testing.T, address string) string {
 	t.Helper()
 	var text []byte
@@ -97,7 +97,7 @@ func dockerPod(t *testing.T, d *docker) {
 	assert.NotContains(t, d.exec(t, first, "ps"), "sleep 1000")
 }
 
-// dockerPodOfProcesses ends what another container needs.
+// dockerPodOfProcesses ends a container that another container needs.
 func dockerPodOfProcesses(t *testing.T, d *docker) {
 	first := d.detached(t, "small", "sleep", "1000")
 	second := d.detached(t, "--pid", "container:"+first, "small", "sleep", "1000")

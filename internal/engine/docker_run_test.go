@@ -137,7 +137,7 @@ func dockerProcessLimits(t *testing.T, d *docker) {
 }
 
 func dockerInit(t *testing.T, d *docker) {
-	// The child of the shell loses its parent, so that process 1 gets it.
+	// The child of the shell loses its parent, so process 1 becomes its parent.
 	id := d.detached(t, "--init", "small", "sh", "-c", "(sleep 0.1 & echo orphan $!); exec sleep 1000")
 	assert.Contains(t, d.exec(t, id, "cat", "/proc/1/cmdline"), "docker-init")
 	d.says(t, id, "orphan ")

@@ -28,7 +28,7 @@ func TestDockerSecurity(t *testing.T) {
 	})
 }
 
-// capabilities are the five sets of a process.
+// capabilities returns the capability sets in a text of /proc/PID/status.
 func capabilities(of string) []string {
 	var sets []string
 	for line := range strings.Lines(of) {
@@ -43,7 +43,7 @@ func dockerCapabilities(t *testing.T, d *docker) {
 	const none, usual, admin = "0000000000000000", "00000000a80425fb", "0000000000001000"
 	for _, test := range []struct {
 		flags []string
-		// inheritable, permitted, effective, bounding, ambient
+		// The sets are inheritable, permitted, effective, bounding, ambient.
 		sets []string
 	}{
 		{nil, []string{none, usual, usual, usual, none}},
@@ -86,7 +86,7 @@ func dockerCustomSeccomp(t *testing.T, d *docker) {
 	assert.Equal(t, 128+31, d.try(t, "exec", id, "sync").status, "SIGSYS")
 }
 
-// A program that is setuid and stays shows what it got. busybox would drop it, but docker's own process 1 does not.
+// A setuid program that keeps running shows its new rights. busybox would drop them, but docker's own process 1 does not.
 func dockerNewPrivileges(t *testing.T, d *docker) {
 	for flag, user := range map[string]string{"no-new-privileges": "1000", "no-new-privileges=false": "0"} {
 		script := "cp /sbin/docker-init /tmp/setuid && exec sleep 1000"
@@ -132,7 +132,7 @@ func dockerDevices(t *testing.T, d *docker) {
 	d.fails(t, "no such file", "--device", "/dev/nonesuch", "small", "true")
 }
 
-// dockerDeviceRules writes to the log of the kernel. Only to read there needs a capability.
+// dockerDeviceRules writes to the kernel's log. Only reading the log needs a capability.
 func dockerDeviceRules(t *testing.T, d *docker) {
 	script := "mknod /tmp/log c 1 11 && : >>/tmp/log"
 	d.fails(t, "Operation not permitted", "small", "sh", "-c", script)
@@ -150,7 +150,7 @@ func dockerSysctl(t *testing.T, d *docker) {
 	assert.Contains(t, r.stderr, "msgmax")
 }
 
-// dockerPrivileged needs a runtime that leaves out what the machine itself does not have.
+// dockerPrivileged needs a runtime that leaves out the capabilities that the machine itself does not have.
 func dockerPrivileged(t *testing.T, d *docker) {
 	id := d.detached(t, "--privileged", "small", "sleep", "1000")
 	assertPrivileged(t, statusField(t, d.pid(t, id), "CapEff"))
@@ -163,7 +163,7 @@ func dockerPrivileged(t *testing.T, d *docker) {
 	assert.Equal(t, "0", d.exec(t, id, "sh", "-c", "grep -c -E '^(sysfs|cgroup[^ ]*) [^ ]* [^ ]* ro' /proc/mounts || true"))
 }
 
-// assertPrivileged holds effective capabilities to those that the machine has. An old daemon does not know the newest.
+// assertPrivileged compares effective capabilities with those of the machine. An old daemon does not know the newest.
 func assertPrivileged(t *testing.T, effective string) {
 	t.Helper()
 	const known = 1<<(unix.CAP_AUDIT_READ+1) - 1

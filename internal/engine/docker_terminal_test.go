@@ -19,10 +19,10 @@ func TestDockerTerminal(t *testing.T) {
 	})
 }
 
-// dockerSession uses a shell on a terminal as a person does: it looks at the size, resizes, interrupts, and leaves.
+// dockerSession uses a shell on a terminal as a person does: it asks for the size, resizes, interrupts, and leaves.
 func dockerSession(x *terminal) {
 	x.Helper()
-	// What is typed is shown, so that the answer has to be something else. The client tells the size a moment after the start.
+	// A terminal shows what is typed, so the answers must differ from the commands. The client sends the size a moment after the start.
 	x.types("until [ \"$(stty size)\" = '31 87' ]; do sleep 0.01; done; echo first $((1 + 1))\n")
 	x.shows("first 2\r\n")
 	x.resize(44, 101)
@@ -30,7 +30,7 @@ func dockerSession(x *terminal) {
 	x.shows("second 2\r\n")
 	x.types("test -t 0 && test -t 1 && test -t 2 && test -c $(tty) && echo $TERM $((1 + 1))\n")
 	x.shows("xterm 2\r\n")
-	// The shell has job control, or it would end with the sleep.
+	// Without job control, the shell would end with the sleep.
 	x.types("sh -c 'echo begin$((1 + 1)); exec sleep 1000'\n")
 	x.shows("begin2")
 	x.types("\x03")
@@ -80,7 +80,7 @@ func dockerAttachWithoutTerminal(t *testing.T, d *docker) {
 	watching.shows("ready")
 	cmd := d.command("attach", id)
 	cmd.Stdin = strings.NewReader("one\ntwo\n")
-	// The daemon closes the output of one whose input is at its end.
+	// The daemon closes the output of a container whose input has ended.
 	assert.Equal(t, 5, outcome(t, cmd).status)
 	watching.shows("got one, two")
 	assert.Equal(t, 5, watching.status())

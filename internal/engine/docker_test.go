@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A docker is a dockerd with a containerd of its own, which knows the runtime as workshop, and the client to it.
+// A docker is a dockerd with its own containerd, which knows the runtime as workshop, and with a client.
 type docker struct {
 	dir, client string
 	flags       []string
 	daemon      *daemon
 }
 
-// newDocker starts a daemon, which has the image small. It ends with the test and has to leave nothing.
+// newDocker starts a daemon that has the image small. The daemon ends with the test and must leave nothing.
 func newDocker(t *testing.T, flags ...string) *docker {
 	t.Helper()
 	image := smallImage(t)
@@ -38,11 +38,11 @@ func newDocker(t *testing.T, flags ...string) *docker {
 	return d
 }
 
-// dockerKeeps are words in what a daemon leaves, whatever the runtime does: the parent of its containers' cgroups, and the
-// namespace of the network that is the host's.
+// dockerKeeps are words in what every daemon leaves, with any runtime: the parent of its containers' cgroups, and the
+// namespace of the host network.
 var dockerKeeps = []string{"/docker", "/netns/default"}
 
-// dockerClient returns the client that came with the daemon: another in PATH may speak to newer daemons only.
+// dockerClient returns the client of the daemon's package: another client in PATH may only speak to newer daemons.
 func dockerClient(t *testing.T) string {
 	t.Helper()
 	need(t, "dockerd", "docker.io")
@@ -53,7 +53,7 @@ func dockerClient(t *testing.T) string {
 	return need(t, "docker", "docker.io")
 }
 
-// start starts the daemon, which may have run before. Nothing of the host's configuration is read.
+// start starts the daemon, for the first time or again. The daemon does not read the host's configuration.
 func (d *docker) start(t *testing.T) {
 	t.Helper()
 	path := func(name string) string { return filepath.Join(d.dir, name) }
@@ -66,7 +66,7 @@ func (d *docker) start(t *testing.T) {
 	d.daemon = background(t, cmd, func() bool { return outcome(t, d.command("version")).status == 0 })
 }
 
-// command is one of the client.
+// command returns a command of the client.
 func (d *docker) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(d.client, append([]string{"--host", "unix://" + filepath.Join(d.dir, "sock")}, args...)...)
 	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+filepath.Join(d.dir, "client"))
@@ -79,7 +79,7 @@ func (d *docker) try(t *testing.T, args ...string) result {
 	return outcome(t, d.command(args...))
 }
 
-// ok runs the client, which has to succeed, and returns what it prints without the last newline.
+// ok runs the client, which must succeed, and returns its output without the last newline.
 func (d *docker) ok(t *testing.T, args ...string) string {
 	t.Helper()
 	r := d.try(t, args...)
@@ -87,24 +87,24 @@ func (d *docker) ok(t *testing.T, args ...string) string {
 	return strings.TrimSuffix(r.stdout, "\n")
 }
 
-// onRuntime are arguments of the client that begin a container of the runtime.
+// onRuntime adds the runtime to a client's arguments that start a container.
 func onRuntime(verb string, args []string) []string {
 	return append([]string{verb, "--runtime", "workshop"}, args...)
 }
 
-// run runs a container of the runtime, which is removed when it has ended.
+// run runs a container on the runtime, and removes it at its end.
 func (d *docker) run(t *testing.T, args ...string) result {
 	t.Helper()
 	return d.try(t, onRuntime("run", append([]string{"--rm"}, args...))...)
 }
 
-// prints is what a container prints that has to succeed, without the last newline.
+// prints runs a container, which must succeed, and returns its output without the last newline.
 func (d *docker) prints(t *testing.T, args ...string) string {
 	t.Helper()
 	return d.ok(t, onRuntime("run", append([]string{"--rm"}, args...))...)
 }
 
-// fails runs a container that has to fail with a message in its own words or in the runtime's.
+// fails runs a container, which must fail with a message of docker's or of the runtime's.
 func (d *docker) fails(t *testing.T, message string, args ...string) {
 	t.Helper()
 	r := d.run(t, args...)
@@ -112,7 +112,7 @@ func (d *docker) fails(t *testing.T, message string, args ...string) {
 	assert.Contains(t, r.stderr, message, "%q", args)
 }
 
-// detached starts a container in the background, which is removed when the test ends, and returns its id.
+// detached starts a container in the background and returns its ID. The container is removed when the test ends.
 func (d *docker) detached(t *testing.T, args ...string) string {
 	t.Helper()
 	id := d.ok(t, onRuntime("run", append([]string{"--detach"}, args...))...)
@@ -129,32 +129,32 @@ func (d *docker) removed(t *testing.T, id string) {
 	})
 }
 
-// inspect returns what the daemon knows of a container.
+// inspect returns a field that the daemon knows of a container.
 func (d *docker) inspect(t *testing.T, id, format string) string {
 	t.Helper()
 	return d.ok(t, "inspect", "--format", format, id)
 }
 
-// pid is process 1 of a container.
+// pid returns the PID of a container's process 1.
 func (d *docker) pid(t *testing.T, id string) int {
 	t.Helper()
 	return number(t, d.inspect(t, id, "{{.State.Pid}}"))
 }
 
-// exec runs a command in a container, which has to succeed, and returns what it prints.
+// exec runs a command in a container, which must succeed, and returns its output.
 func (d *docker) exec(t *testing.T, id string, command ...string) string {
 	t.Helper()
 	return d.ok(t, append([]string{"exec", id}, command...)...)
 }
 
-// becomes waits until something that the daemon knows of a container has a value.
+// becomes waits until a field that the daemon knows of a container has a value.
 func (d *docker) becomes(t *testing.T, id, format, value string) {
 	t.Helper()
 	until(t, fmt.Sprintf("%s is %q", format, value), func() bool { return d.inspect(t, id, format) == value },
 		func() string { return d.inspect(t, id, "{{json .State}}") + d.logs(t, id) })
 }
 
-// logs returns what a container has printed.
+// logs returns the output of a container.
 func (d *docker) logs(t *testing.T, id string) string {
 	t.Helper()
 	r := d.try(t, "logs", id)
@@ -168,13 +168,13 @@ func (d *docker) says(t *testing.T, id, text string) {
 		func() string { return d.logs(t, id) })
 }
 
-// A dockerTest is one that needs a daemon.
+// A dockerTest is a test that needs a daemon.
 type dockerTest struct {
 	name string
 	test func(*testing.T, *docker)
 }
 
-// withDocker runs tests on one daemon. What it complained of is shown where one fails.
+// withDocker runs tests on one daemon. A test that fails prints the daemon's complaints.
 func withDocker(t *testing.T, tests []dockerTest) {
 	t.Helper()
 	d := newDocker(t)
@@ -187,14 +187,14 @@ func withDocker(t *testing.T, tests []dockerTest) {
 	}
 }
 
-// showComplaints prints what the daemon complains of until the test ends, if it fails.
+// showComplaints prints the daemon's complaints at the end of the test, if the test fails.
 func (d *docker) showComplaints(t *testing.T) {
 	before := len(d.daemon.log())
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
 		}
-		// The two others are of every container that could not be made.
+		// The two other lines come with every container that could not be made.
 		for line := range strings.Lines(d.daemon.log()[before:]) {
 			if strings.Contains(line, "level=error") && !strings.Contains(line, "copy error") && !strings.Contains(line, "copy shim log") {
 				t.Log(strings.TrimSpace(line))

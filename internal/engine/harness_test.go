@@ -20,16 +20,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long anything may take that a test waits for.
+// patience is how long a test waits for anything.
 const patience = 30 * time.Second
 
-// A result is what a command leaves.
+// A result is the outcome of a command.
 type result struct {
 	stdout, stderr string
 	status         int
 }
 
-// outcome runs a command to its end. One that does not end fails the test.
+// outcome runs a command to its end. A command that does not end fails the test.
 func outcome(t testing.TB, cmd *exec.Cmd) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -39,7 +39,7 @@ func outcome(t testing.TB, cmd *exec.Cmd) result {
 	limited.Args[0] = cmd.Args[0]
 	limited.Env, limited.Dir, limited.Stdin, limited.SysProcAttr = cmd.Env, cmd.Dir, cmd.Stdin, cmd.SysProcAttr
 	limited.ExtraFiles, limited.Stdout, limited.Stderr = cmd.ExtraFiles, &stdout, &stderr
-	// What stays in the background keeps the pipes.
+	// A process that stays in the background keeps the pipes open.
 	limited.WaitDelay = time.Second
 	err := limited.Run()
 	var exit *exec.ExitError
@@ -58,7 +58,7 @@ func try(t testing.TB, name string, args ...string) result {
 	return outcome(t, exec.Command(name, args...))
 }
 
-// ok runs a program of the host that has to succeed, and returns what it prints without the last newline.
+// ok runs a program of the host, which must succeed, and returns its output without the last newline.
 func ok(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	r := try(t, name, args...)
@@ -66,7 +66,7 @@ func ok(t testing.TB, name string, args ...string) string {
 	return strings.TrimSuffix(r.stdout, "\n")
 }
 
-// need skips the test if a program is missing. Where CI is set, the skip is a failure if .ci/known-skips does not have it.
+// need skips the test if a program is missing. If CI is set, a skip that is not in .ci/known-skips is a failure.
 func need(t testing.TB, program, install string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -76,7 +76,7 @@ func need(t testing.TB, program, install string) string {
 	return path
 }
 
-// until waits until a condition holds. seen says in the failure what there was instead.
+// until waits until a condition holds. If it never does, the failure shows what seen returns.
 func until(t testing.TB, what string, condition func() bool, seen func() string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(10 * time.Millisecond) {
@@ -86,7 +86,7 @@ func until(t testing.TB, what string, condition func() bool, seen func() string)
 	}
 }
 
-// folder makes an empty folder for one test, with a short path: sockets need one. unix(7)
+// folder makes an empty folder for one test, with a path short enough for sockets. unix(7)
 func folder(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp(state, "")
@@ -103,7 +103,7 @@ func file(t testing.TB, path, content string) string {
 	return path
 }
 
-// read returns what a file has, without the last newline.
+// read returns the content of a file, without the last newline.
 func read(t testing.TB, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -118,7 +118,7 @@ type daemon struct {
 	ended   chan struct{}
 }
 
-// background starts a daemon, whose output is in a file, and waits until it is ready.
+// background starts a daemon that writes its output to a file, and waits until the daemon is ready.
 func background(t testing.TB, cmd *exec.Cmd, ready func() bool) *daemon {
 	t.Helper()
 	log, err := os.CreateTemp(state, filepath.Base(cmd.Path)+"-*.log")
@@ -143,13 +143,13 @@ func background(t testing.TB, cmd *exec.Cmd, ready func() bool) *daemon {
 	return d
 }
 
-// log returns what the daemon has printed.
+// log returns the output of the daemon.
 func (d *daemon) log() string {
 	content, _ := os.ReadFile(d.logFile)
 	return string(content)
 }
 
-// stop ends the daemon, and may be called again.
+// stop ends the daemon. A second call does nothing.
 func (d *daemon) stop(t testing.TB) {
 	t.Helper()
 	_ = d.cmd.Process.Signal(unix.SIGTERM)
@@ -162,7 +162,7 @@ func (d *daemon) stop(t testing.TB) {
 	}
 }
 
-// difference says what two lists do not have in common.
+// difference returns the entries that only one of two lists has.
 func difference(before, after []string) string {
 	var text strings.Builder
 	for _, line := range before {
@@ -178,7 +178,7 @@ func difference(before, after []string) string {
 	return text.String()
 }
 
-// statusField returns a line of /proc/PID/status of a process of the session. proc_pid_status(5)
+// statusField returns a field of /proc/PID/status of a process of the session. proc_pid_status(5)
 func statusField(t testing.TB, pid int, name string) string {
 	t.Helper()
 	for line := range strings.Lines(read(t, fmt.Sprintf("/proc/%d/status", pid))) {
@@ -190,7 +190,7 @@ func statusField(t testing.TB, pid int, name string) string {
 	return ""
 }
 
-// number makes a number of what a program has printed.
+// number parses a number that a program has printed.
 func number(t testing.TB, text string) int {
 	t.Helper()
 	n, err := strconv.Atoi(strings.TrimSpace(text))
@@ -198,7 +198,7 @@ func number(t testing.TB, text string) int {
 	return n
 }
 
-// cgroupFile returns the path of a file of the cgroup that a process is in: in version 1 of a controller, else in version 2.
+// cgroupFile returns the path of a file of a process's cgroup: in version 1 of the controller's, otherwise in version 2.
 func cgroupFile(t testing.TB, pid int, controller, name, nameOf2 string) string {
 	t.Helper()
 	for line := range strings.Lines(read(t, fmt.Sprintf("/proc/%d/cgroup", pid))) {
@@ -216,14 +216,14 @@ func cgroupFile(t testing.TB, pid int, controller, name, nameOf2 string) string 
 	return ""
 }
 
-// version1 says whether a controller is in version 1.
+// version1 reports whether a controller is in version 1.
 func version1(controller string) bool {
 	_, err := os.Stat(filepath.Join(cgroupTop, controller))
 	return err == nil
 }
 
-// remains lists the cgroups, mounts and processes of the session, to be compared before and after. ignored are words in what
-// an engine keeps on purpose.
+// remains lists the cgroups, mounts and processes of the session, for comparing them before and after. It leaves out lines with the
+// words of ignored, which an engine keeps on purpose.
 func remains(t testing.TB, ignored ...string) []string {
 	t.Helper()
 	var all []string

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSession says that the tests of the engines are where they can do no harm.
+// TestSession checks that the tests of the engines run where they can do no harm.
 func TestSession(t *testing.T) {
 	assert.ErrorContains(t, os.WriteFile("/usr/engine", nil, 0o644), "read-only")
 	assert.NoError(t, os.WriteFile("/etc/engine", nil, 0o644))
@@ -21,7 +21,7 @@ func TestSession(t *testing.T) {
 		path := strings.TrimSpace(strings.SplitN(line, ":", 3)[2])
 		assert.Contains(t, []string{"/", "/session"}, path)
 	}
-	// The parent of a process that has lost its own waits for it.
+	// A process that has lost its parent gets a new parent, which waits for it.
 	orphan := number(t, ok(t, "sh", "-c", "sleep 0 >/dev/null 2>&1 & echo $!"))
 	until(t, "the orphan is gone", func() bool {
 		_, err := os.Stat("/proc/" + number10(orphan))
@@ -29,7 +29,7 @@ func TestSession(t *testing.T) {
 	}, func() string { return ok(t, "ps", "-e") })
 }
 
-// TestTerminal says that a terminal shows what a command on it does.
+// TestTerminal checks that a terminal shows the output of its command.
 func TestTerminal(t *testing.T) {
 	script := "stty size; trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.01; done"
 	x := atTerminal(t, exec.Command("sh", "-c", script))

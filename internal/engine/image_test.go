@@ -18,7 +18,7 @@ var small, whole struct {
 	path string
 }
 
-// smallImage returns a tar file of a root file system of busybox, made once.
+// smallImage returns a tar file of a root file system with busybox. It is made once.
 func smallImage(t testing.TB) string {
 	t.Helper()
 	small.once.Do(func() { small.path = makeSmallImage(t) })
@@ -26,7 +26,7 @@ func smallImage(t testing.TB) string {
 	return small.path
 }
 
-// wholeImage returns a tar file of the workshop's root file system, made once. It is some 160 MB.
+// wholeImage returns a tar file of the workshop's root file system, about 160 MB. It is made once.
 func wholeImage(t testing.TB) string {
 	t.Helper()
 	rootfs := os.Getenv("ROOTFS")
@@ -45,7 +45,7 @@ func wholeImage(t testing.TB) string {
 	return whole.path
 }
 
-// users and groups of the small image.
+// These are the users and groups of the small image.
 const (
 	users = `root:x:0:0:root:/root:/bin/sh
 daemon:x:1:1:daemon:/:/bin/false

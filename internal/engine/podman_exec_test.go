@@ -10,7 +10,7 @@ import (
 )
 
 func TestPodmanTerminal(t *testing.T) {
-	// A shell that is told of every new size.
+	// sizes is a script that prints every new size of its window.
 	const sizes = "trap 'stty size' WINCH; stty size; echo ready; while :; do sleep 0.01; done"
 	subtests(t, map[string]func(p *podman){
 		"a session": func(p *podman) {

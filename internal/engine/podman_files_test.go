@@ -95,7 +95,7 @@ func TestPodmanFiles(t *testing.T) {
 	})
 }
 
-// podmanLateMounts has a mount on the host that is made while the container runs.
+// podmanLateMounts mounts something on the host while the container runs.
 func podmanLateMounts(p *podman) {
 	for option, seen := range map[string]bool{"rslave": true, "rprivate": false} {
 		dir := folder(p)
@@ -109,7 +109,7 @@ func podmanLateMounts(p *podman) {
 	}
 }
 
-// podmanMountsBelow has a file system mounted in the source, which comes with it.
+// podmanMountsBelow binds a folder that has another mount below, which must come with it.
 func podmanMountsBelow(p *podman) {
 	dir := folder(p)
 	require.NoError(p, os.Mkdir(dir+"/below", 0o755))
@@ -120,7 +120,7 @@ func podmanMountsBelow(p *podman) {
 	p.refused(p.try(shell("cat /v/below/file", "--volume", dir+":/v:bind")...), 1, "no such file")
 }
 
-// podmanDevices has a device that containers do not get by default: the first of some that there is here.
+// podmanDevices uses a device that containers do not get by default: the first of a list that this host has.
 func podmanDevices(p *podman) {
 	device := ""
 	for _, path := range []string{"/dev/fuse", "/dev/net/tun", "/dev/hwrng", "/dev/tty1"} {
@@ -138,7 +138,7 @@ func podmanDevices(p *podman) {
 	r := p.try(shell(open, "--device", device+":/dev/thing:r")...)
 	assert.Equal(p, "read\n", r.stdout)
 	assert.Contains(p, r.stderr, "Operation not permitted")
-	// One that it makes itself is not allowed.
+	// The container may not use a device that it makes itself.
 	numbers := ok(p, "stat", "-c", "0x%t 0x%T", device)
 	r = p.try(shell("set -- "+numbers+"; mknod /dev/own c $(($1)) $(($2)) && : </dev/own", "--cap-add", "mknod")...)
 	assert.NotEqual(p, 0, r.status)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// layout makes a directory with an image of the OCI, of the small root file system, whose manifest has annotations.
+// layout makes a folder with an OCI image of the small root file system, whose manifest has annotations.
 func layout(t testing.TB, annotations map[string]string) string {
 	t.Helper()
 	dir := folder(t)
@@ -43,7 +43,7 @@ func layout(t testing.TB, annotations map[string]string) string {
 	return dir
 }
 
-// Podman copies the annotations of an image into the configuration, so whoever makes images writes there.
+// Podman copies the annotations of an image into the configuration, so the maker of an image writes part of the configuration.
 func TestPodmanAnImageCannotNameADirectoryOfTheHost(t *testing.T) {
 	p := newPodman(t)
 	outside := folder(t)

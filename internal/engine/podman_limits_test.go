@@ -13,7 +13,7 @@ import (
 func TestPodmanLimits(t *testing.T) {
 	subtests(t, map[string]func(p *podman){
 		"memory": func(p *podman) {
-			// tail keeps what it reads until a line ends. Debian's conmon sees the OOM, but notes it where podman does not look.
+			// tail keeps its input until a line ends. Debian's conmon sees the OOM kill, but records it where podman does not look.
 			id := p.ok("run", "--detach", "--memory", "32m", "small", "tail", "/dev/zero")
 			assert.Equal(p, 137, p.ends(id))
 			assert.Equal(p, "exited 137", p.inspect(id, "{{.State.Status}} {{.State.ExitCode}}"))
@@ -52,7 +52,7 @@ func TestPodmanLimits(t *testing.T) {
 			assert.Contains(p, cgroupFile(p, p.pid(id), "memory", "", ""), "/podman-parent/libpod-"+id)
 		},
 		"a cgroup namespace": func(p *podman) {
-			// The container is at the top of what it sees, and cannot write there.
+			// The container sees its own cgroup as the top, and cannot write there.
 			assert.Empty(p, p.sh("sed 's/.*://' /proc/self/cgroup | grep -v '^/$' || true", "--cgroupns", "private"))
 			r := p.try(shell("cd /sys/fs/cgroup/pids || cd /sys/fs/cgroup; mkdir own", "--cgroupns", "private")...)
 			p.refused(r, 1, "read-only file system")

@@ -12,7 +12,7 @@ import (
 
 func number10(n int) string { return strconv.Itoa(n) }
 
-// A pod has a first container that does nothing but to have the namespaces. Here it is of the small image, too.
+// A pod has an infra container that only holds the namespaces. Here this container has the small image, too.
 func (p *podman) pod(flags ...string) string {
 	p.Helper()
 	infra := []string{"--infra-image", "localhost/small", "--infra-command", "/bin/sleep 1000", "--network", "none"}

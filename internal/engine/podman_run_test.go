@@ -92,7 +92,7 @@ func TestPodmanRun(t *testing.T) {
 		"init": func(p *podman) {
 			assert.Equal(p, "podman-init", p.sh("cat /proc/1/comm", "--init"))
 			p.refused(p.try(shell("exit 4", "--init")...), 4)
-			// A process without parents is waited for: it is no zombie.
+			// Somebody waits for a process that has lost its parent: it does not stay a zombie.
 			id := p.detached("(sleep 0 & echo $! >/orphan); echo ready; sleep 1000", "--init")
 			p.becomes("gone", "exec", id, "sh", "-c", "test -e /proc/$(cat /orphan) || echo gone")
 		},
@@ -143,11 +143,11 @@ func podmanTop(p *podman) {
 	out := p.ok("top", id, "pid", "user", "args")
 	assert.Regexp(p, `(?m)^1 +(1000|user) +/bin/sh -c sleep 1234`, out)
 	assert.Regexp(p, `(?m)^[0-9]+ +(1000|user) +sleep 1234`, out)
-	// Options of ps(1) make podman run it in the container, where busybox has one of its own.
+	// With options of ps(1), podman runs ps in the container, where busybox has its own ps.
 	assert.Contains(p, p.ok("top", id, "-o", "pid,args"), "sleep 1234")
 }
 
-// podmanHooks has podman's hooks, which it gives to the runtime: oci-hooks(5)
+// podmanHooks uses podman's hooks, which podman passes on to the runtime: oci-hooks(5)
 func podmanHooks(p *podman) {
 	dir := folder(p)
 	script := file(p, dir+"/script", "#!/bin/sh\ncat >"+dir+"/$1.json\n")

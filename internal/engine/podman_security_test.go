@@ -19,7 +19,7 @@ const capSets = "sed -n 's/^Cap...:\\t0*//p' /proc/self/status | tr '\\n' ' '"
 func TestPodmanSecurity(t *testing.T) {
 	subtests(t, map[string]func(p *podman){
 		"capabilities": func(p *podman) {
-			// Inheritable, permitted, effective, bounding, ambient. 13 is CAP_NET_RAW, 21 CAP_SYS_ADMIN.
+			// The sets are inheritable, permitted, effective, bounding, ambient. 13 is CAP_NET_RAW, 21 is CAP_SYS_ADMIN.
 			assert.Equal(p, " 2000 2000 2000  ", p.sh(capSets, "--cap-drop", "all", "--cap-add", "net_raw"))
 			assert.Equal(p, "    ", p.sh(capSets, "--cap-drop", "all")[1:])
 			normal := p.effective()
@@ -41,7 +41,7 @@ func TestPodmanSecurity(t *testing.T) {
 			p.refused(p.try(shell("mkdir /made", "--security-opt", "seccomp="+profile(0))...), 1, "operation not permitted")
 			p.refused(p.try(shell("mkdir /made", "--security-opt", "seccomp="+profile(38))...), 1, "function not implemented")
 			assert.Equal(p, "2", p.sh("sed -n 's/^Seccomp:.//p' /proc/self/status", "--security-opt", "seccomp="+profile(0)))
-			// podman's own profile, and none.
+			// First podman's own profile, then no profile.
 			assert.Equal(p, "2", p.sh("sed -n 's/^Seccomp:.//p' /proc/self/status"))
 			assert.Equal(p, "0", p.sh("sed -n 's/^Seccomp:.//p' /proc/self/status", "--security-opt", "seccomp=unconfined"))
 		},
@@ -67,7 +67,7 @@ func TestPodmanSecurity(t *testing.T) {
 			out := p.sh("mkdir /m; mount -t tmpfs tmpfs /m && touch /m/made && ls /m; cat /proc/timer_list | wc -l; "+
 				"grep -c ' /sys rw' /proc/self/mountinfo", "--privileged")
 			assert.Regexp(p, "^made\n[1-9][0-9]*\n1$", out)
-			// All devices of the host are there and may be used.
+			// A privileged container has all devices of the host, and may use them.
 			count := "find /dev -maxdepth 1 -type c -name 'tty?' | wc -l"
 			assert.Equal(p, ok(p, "sh", "-c", count), p.sh(count, "--privileged"))
 			p.refused(p.try(shell("mkdir /m; mount -t tmpfs tmpfs /m")...), 1, "permission denied")
@@ -78,7 +78,7 @@ func TestPodmanSecurity(t *testing.T) {
 	})
 }
 
-// effective returns the effective capabilities of a process of a container with flags.
+// effective returns the effective capabilities of a process in a container with flags.
 func (p *podman) effective(flags ...string) uint64 {
 	p.Helper()
 	set, err := strconv.ParseUint(p.sh("sed -n 's/^CapEff:.//p' /proc/self/status", flags...), 16, 64)
@@ -86,7 +86,7 @@ func (p *podman) effective(flags ...string) uint64 {
 	return set
 }
 
-// podmanUsers has ids of a container's own, which are others on the host.
+// podmanUsers uses user namespaces, where the container's IDs are other IDs on the host.
 func podmanUsers(p *podman) {
 	dir := folder(p)
 	require.NoError(p, os.Chmod(dir, 0o777))
@@ -99,11 +99,11 @@ func podmanUsers(p *podman) {
 	assert.Equal(p, "100000 200000", ok(p, "stat", "-c", "%u %g", dir+"/made"))
 	assert.Equal(p, "0 100000 65536", p.ok("exec", id, "sh", "-c", "echo $(cat /proc/self/uid_map)"))
 	assert.Equal(p, "0 200000 65536", p.ok("exec", id, "sh", "-c", "echo $(cat /proc/self/gid_map)"))
-	// A user in it, by run and by exec, and files of the image.
+	// Try a user of the container, with run and with exec, and files of the image.
 	assert.Equal(p, "1000", p.ok("exec", "--user", "user", id, "id", "-u"))
 	out := p.sh("id -u; stat -c %u /etc/passwd /home/user; cat /proc/self/setgroups", append(maps, "--user", "user")...)
 	assert.Equal(p, "1000\n0\n1000\nallow", out)
-	// Its root is root over its own namespaces, and over nothing of the host's.
+	// The container's root has rights over its own namespaces, and over nothing of the host.
 	assert.Equal(p, "own", p.sh("hostname own && hostname", append(maps, "--cap-add", "sys_admin")...))
 	secret := file(p, folder(p)+"/secret", "x")
 	require.NoError(p, os.Chmod(secret, 0o600))
@@ -122,7 +122,7 @@ func podmanUsersMore(p *podman) {
 	assert.Equal(p, ok(p, "readlink", "/proc/self/ns/user"), p.sh("readlink /proc/self/ns/user"))
 }
 
-// podmanHostNamespaces has containers that share namespaces with the host, which is the session.
+// podmanHostNamespaces has containers that share namespaces with the host. Here the host is the session.
 func podmanHostNamespaces(p *podman) {
 	for name, flag := range map[string]string{"net": "network", "pid": "pid", "ipc": "ipc", "uts": "uts", "cgroup": "cgroupns"} {
 		link := "/proc/self/ns/" + name

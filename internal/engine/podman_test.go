@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// podmanConf is containers.conf(5). The limits are what root may have where it lacks CAP_SYS_RESOURCE. Without the name of the
-// runtime in it, podman would not ask for errors as JSON.
+// podmanConf is containers.conf(5). The limits are what root may set without CAP_SYS_RESOURCE. If the name of the runtime were missing,
+// podman would not ask the runtime for errors as JSON.
 const podmanConf = `[containers]
 default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
 log_driver = "k8s-file"
@@ -31,17 +31,17 @@ image_copy_tmp_dir = %q
 runtime_supports_json = ["crun", "runc", %q]
 `
 
-// podmanDir is where podman keeps all that it has.
+// podmanDir is where podman keeps everything.
 var podmanDir = filepath.Join(state, "podman")
 
 var podmanOnce sync.Once
 
-// A podman is what one test does with podman. Containers that it leaves are removed, and have to be gone then.
+// A podman is podman as one test uses it. At the end it removes the containers of the test, which must leave nothing.
 type podman struct {
 	testing.TB
 }
 
-// newPodman prepares podman, and the image small for the first test.
+// newPodman prepares podman, and loads the image small for the first test.
 func newPodman(t testing.TB) *podman {
 	t.Helper()
 	need(t, "podman", "podman")
@@ -52,7 +52,7 @@ func newPodman(t testing.TB) *podman {
 		conf := file(t, filepath.Join(podmanDir, "containers.conf"), fmt.Sprintf(podmanConf, init, os.TempDir(), runtimeName()))
 		require.NoError(t, os.Setenv("CONTAINERS_CONF", conf))
 		p.ok("import", smallImage(t), "small")
-		// Its tree of cgroups and mounts of its own are made for the first container, and stay.
+		// podman makes a cgroup tree and mounts for its first container, and keeps them.
 		p.ok("run", "--rm", "small", "true")
 	})
 	require.NotEmpty(t, os.Getenv("CONTAINERS_CONF"), "podman could not be prepared")
@@ -67,11 +67,11 @@ func newPodman(t testing.TB) *podman {
 	return p
 }
 
-// podCgroup is that of a pod, which podman does not remove from all hierarchies, and the one above. libpod-ID is a container's.
+// podCgroup matches a pod's cgroup and the cgroup above, which podman does not remove from all hierarchies. libpod-ID is a container's.
 var podCgroup = regexp.MustCompile("/libpod_parent(/[0-9a-f]{64})?$")
 
-// remains leaves out the cgroups that podman does not remove, and mounts of its own that come and go. It has the state of the
-// runtimes, where they keep it by default.
+// remains leaves out the cgroups that podman does not remove, and podman's own mounts, which come and go. It adds the state that
+// runtimes keep in their default place.
 func (p *podman) remains() []string {
 	var all []string
 	for _, dir := range []string{"/run/crun/*", "/run/runc/*", "/run/container-workshop/*"} {
@@ -85,7 +85,7 @@ func (p *podman) remains() []string {
 	})...)
 }
 
-// command returns a call of podman.
+// command returns a podman command.
 func (p *podman) command(args ...string) *exec.Cmd {
 	return exec.Command("podman", append([]string{
 		"--root", podmanDir + "/root", "--runroot", podmanDir + "/run", "--tmpdir", podmanDir + "/tmp", "--runtime", engineRuntime(p),
@@ -93,13 +93,13 @@ func (p *podman) command(args ...string) *exec.Cmd {
 	}, args...)...)
 }
 
-// try calls podman.
+// try runs podman.
 func (p *podman) try(args ...string) result {
 	p.Helper()
 	return outcome(p, p.command(args...))
 }
 
-// ok calls podman, which has to succeed, and returns what it prints without the last newline.
+// ok runs podman, which must succeed, and returns its output without the last newline.
 func (p *podman) ok(args ...string) string {
 	p.Helper()
 	r := p.try(args...)
@@ -107,7 +107,7 @@ func (p *podman) ok(args ...string) string {
 	return strings.TrimSuffix(r.stdout, "\n")
 }
 
-// sh returns what a shell script prints in a new container with flags.
+// sh runs a shell script in a new container with flags, and returns its output.
 func (p *podman) sh(script string, flags ...string) string {
 	p.Helper()
 	return p.ok(shell(script, flags...)...)
@@ -119,12 +119,12 @@ func (p *podman) terminal(script string, flags ...string) *terminal {
 	return atTerminal(p, p.command(shell(script, append(flags, "-it")...)...))
 }
 
-// shell returns the arguments to run a shell script in a new container with flags.
+// shell returns the arguments that run a shell script in a new container with flags.
 func shell(script string, flags ...string) []string {
 	return append(append([]string{"run", "--rm"}, flags...), "small", "/bin/sh", "-c", script)
 }
 
-// detached starts a container with a shell script in the background, waits until it has printed ready, and returns its ID.
+// detached starts a container with a shell script in the background, waits until the script has printed ready, and returns its ID.
 func (p *podman) detached(script string, flags ...string) string {
 	p.Helper()
 	id := p.ok(append(append([]string{"run", "--detach"}, flags...), "small", "/bin/sh", "-c", script)...)
@@ -132,7 +132,7 @@ func (p *podman) detached(script string, flags ...string) string {
 	return id
 }
 
-// idle is a container that does nothing, and ends at once by SIGTERM.
+// idle is a script that does nothing, and ends at once on SIGTERM.
 const idle = "trap exit TERM; echo ready; while :; do sleep 1000 & wait; done"
 
 // logs waits until the container has printed a text.
@@ -145,7 +145,7 @@ func (p *podman) logs(id, text string) {
 	}, func() string { return fmt.Sprintf("%q %q", seen.stdout, seen.stderr) })
 }
 
-// becomes waits until podman prints what is wanted.
+// becomes waits until podman prints a text.
 func (p *podman) becomes(want string, args ...string) {
 	p.Helper()
 	var seen result
@@ -161,19 +161,19 @@ func (p *podman) inspect(id, template string) string {
 	return p.ok("inspect", "--format", template, id)
 }
 
-// pid returns the container's process 1.
+// pid returns the PID of the container's process 1.
 func (p *podman) pid(id string) int {
 	p.Helper()
 	return number(p, p.inspect(id, "{{.State.Pid}}"))
 }
 
-// ends waits for the end of a container and returns its status.
+// ends waits for the end of a container and returns its exit status.
 func (p *podman) ends(id string) int {
 	p.Helper()
 	return number(p, p.ok("wait", id))
 }
 
-// refused requires that podman failed with a status and with the words in its message.
+// refused requires that podman failed with this status and with these words in its message.
 func (p *podman) refused(r result, status int, words ...string) {
 	p.Helper()
 	require.Equal(p, status, r.status, "%s%s", r.stdout, r.stderr)

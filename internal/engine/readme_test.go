@@ -15,7 +15,7 @@ import (
 	"container-workshop/internal/lesson"
 )
 
-// typed types the blocks of the lesson that are a target's into a shell, which has more variables. It is root, and needs no sudo.
+// typed types the README's blocks that a target of make runs, at a shell with more variables. The shell is root's, without sudo.
 func typed(t *testing.T, target string, env ...string) {
 	t.Helper()
 	const top = "../.."
@@ -31,7 +31,7 @@ func typed(t *testing.T, target string, env ...string) {
 	require.NoError(t, page.RunBy(target, shell))
 }
 
-// install puts the runtime where the lesson has it.
+// install puts the runtime where the README has it.
 func install(t *testing.T) {
 	t.Helper()
 	ok(t, "install", runtimePath(), "/opt/final")
@@ -39,7 +39,7 @@ func install(t *testing.T) {
 
 func TestPodmanReadme(t *testing.T) {
 	newPodman(t)
-	// The storage is of the session.
+	// The storage belongs to the session.
 	storage := file(t, filepath.Join(t.TempDir(), "storage.conf"), "[storage]\ndriver = \"overlay\"\ngraphroot = \""+podmanDir+"/lesson\"\nrunroot = \""+podmanDir+"/lesson-run\"\n")
 	typed(t, "test-podman", "CONTAINERS_STORAGE_CONF="+storage)
 }
@@ -52,7 +52,7 @@ func TestContainerdReadme(t *testing.T) {
 
 func TestDockerReadme(t *testing.T) {
 	install(t)
-	// What the lesson shows is what the daemon reads.
+	// The daemon reads the file that the README shows.
 	readme, err := os.ReadFile("../../final/README.md")
 	require.NoError(t, err)
 	_, rest, found := strings.Cut(string(readme), "$ cat /etc/docker/daemon.json\n")

@@ -17,14 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A session is where the tests and the engines are: with processes, mounts, cgroups and a network of its own. All that it
-// writes is in tmpfs file systems, so that nothing is left on the host, whatever happens.
+// A session is where the tests and the engines run. It has its own processes, mounts, cgroups and network. Everything that they write
+// is in memory, so nothing stays on the host, whatever happens.
 const (
-	// roleVariable says which of the three processes of a session a test binary is: none, the first or the tests.
+	// roleVariable tells a test binary which of the three processes of a session it is: empty (outside), first, or tests.
 	roleVariable = "ENGINE_ROLE"
-	// cgroupVariable has the name of the cgroup that is the root of the session's.
+	// cgroupVariable has the name of the cgroup that becomes the session's root.
 	cgroupVariable = "ENGINE_CGROUP"
-	// state is the folder of all that the tests and the engines write.
+	// state is the folder for everything that the tests and the engines write.
 	state = "/run/engine"
 )
 
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// outside is on the host. It starts the first process of the session, and removes the cgroups that it has left.
+// outside runs on the host. It starts the first process of the session, and removes the session's cgroups at the end.
 func outside() (int, error) {
 	if os.Getuid() != 0 {
 		return 0, errors.New("engines need root: run the tests by sudo")
@@ -64,7 +64,7 @@ func outside() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The death signal is sent when the thread ends that has started the process.
+	// The kernel sends the parent-death signal when the thread that started the process ends.
 	runtime.LockOSThread()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Env = append(os.Environ(), roleVariable+"=first", cgroupVariable+"="+name)
@@ -86,7 +86,7 @@ func outside() (int, error) {
 	}()
 	gone := make(chan struct{})
 	go func() {
-		// The pipe closes when the first process begins to end. It cannot end before frozen processes have.
+		// The pipe closes when the first process begins to end. That process ends only after all frozen processes have ended.
 		_, _ = ending.Read(make([]byte, 1))
 		for {
 			thaw(name)
@@ -102,9 +102,9 @@ func outside() (int, error) {
 	return cmd.ProcessState.ExitCode(), nil
 }
 
-// first is process 1 of the session. It starts the tests and waits for every process that has lost its parent.
+// first is process 1 of the session. It starts the tests, and waits for every process that loses its parent.
 func first() (int, error) {
-	// The cgroup namespace is that of this thread and its children.
+	// Only this thread and its children get the cgroup namespace.
 	runtime.LockOSThread()
 	unix.CloseOnExec(3)
 	if err := enterSession(os.Getenv(cgroupVariable)); err != nil {
@@ -133,7 +133,7 @@ func first() (int, error) {
 
 // enterSession makes the session around the caller.
 func enterSession(cgroup string) error {
-	// The host's cgroups are seen only before their root is another.
+	// Look for the host's cgroups now: after the change of root they are out of sight.
 	hierarchies, err := findHierarchies()
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func enterSession(cgroup string) error {
 		{"tmpfs", "/dev/shm", "mode=1777"},
 		{"sysfs", "/sys", ""},
 	} {
-		// Those of the host would still be listed in mountinfo, also its cgroups. They stay where they are on the host.
+		// Unmount before mounting: mountinfo would list covered mounts, and the host's cgroups among them. The host keeps its mounts.
 		for unix.Unmount(m.target, unix.MNT_DETACH) == nil {
 		}
 		if err := unix.Mount(m.kind, m.target, m.kind, 0, m.data); err != nil {
@@ -163,14 +163,14 @@ func enterSession(cgroup string) error {
 	if err := keepHostClean(); err != nil {
 		return err
 	}
-	// As it is where systemd runs.
+	// systemd also makes all mounts shared.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return fmt.Errorf("make / shared: %w", err)
 	}
 	return loopbackUp()
 }
 
-// keepHostClean makes the host's files read-only, and folders into which engines write copies of the host's.
+// keepHostClean makes the host's files read-only, and puts overlays over the folders that engines write to.
 func keepHostClean() error {
 	for _, dir := range []string{"tmp", "home"} {
 		if err := os.MkdirAll(filepath.Join(state, dir), 0o755); err != nil {
@@ -185,7 +185,7 @@ func keepHostClean() error {
 			return err
 		}
 		upper, work := filepath.Join("/run/overlay", dir, "upper"), filepath.Join("/run/overlay", dir, "work")
-		// The copy has the mode of the upper folder, which is the host's: anybody may write to /tmp.
+		// The root of an overlay has the mode of its upper folder, so give that the host's mode: anybody may write to /tmp.
 		if err := errors.Join(os.MkdirAll(upper, 0o755), os.MkdirAll(work, 0o755), os.Chmod(upper, info.Mode())); err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func keepHostClean() error {
 	return nil
 }
 
-// loopbackUp brings up lo, which is down in a new network namespace.
+// loopbackUp turns on lo, which is down in a new network namespace.
 func loopbackUp() error {
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -218,8 +218,8 @@ func loopbackUp() error {
 	return nil
 }
 
-// runtimePath is the runtime that the engines are given.
+// runtimePath is the path of the runtime to test.
 func runtimePath() string { return os.Getenv("RUNTIME") }
 
-// runtimeName is how an engine calls the runtime.
+// runtimeName is the name by which an engine calls the runtime.
 func runtimeName() string { return filepath.Base(runtimePath()) }

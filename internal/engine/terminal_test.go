@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A terminal is one with 31 rows and 87 columns that a command is on, as that of a person.
+// A terminal is a pseudoterminal with 31 rows and 87 columns and a command on it, as in front of a person.
 type terminal struct {
 	testing.TB
 	master *os.File
@@ -27,7 +27,7 @@ type terminal struct {
 	shown bytes.Buffer
 }
 
-// atTerminal starts a command on a terminal. It is killed when the test ends.
+// atTerminal starts a command on a terminal, and kills it when the test ends.
 func atTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
 	t.Helper()
 	master, slave, err := pty.Open()
@@ -44,7 +44,7 @@ func atTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-x.ended
-		// It is open until here, so that what was shown last is not lost.
+		// Close our end only now, so that the last output is not lost.
 		slave.Close()
 		master.Close()
 	})
@@ -76,21 +76,21 @@ func (x *terminal) types(keys string) {
 	require.NoError(x, err)
 }
 
-// screen returns all that was shown.
+// screen returns everything that was shown.
 func (x *terminal) screen() string {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
 	return x.shown.String()
 }
 
-// shows waits until the terminal has shown a text. Text that is typed is shown too: let a command print another.
+// shows waits until the terminal has shown a text. The terminal also shows what is typed, so let the command print another text.
 func (x *terminal) shows(text string) {
 	x.Helper()
 	until(x, fmt.Sprintf("the terminal shows %q", text), func() bool { return strings.Contains(x.screen(), text) },
 		func() string { return fmt.Sprintf("%q", x.screen()) })
 }
 
-// status waits for the end of the command and returns its status.
+// status waits for the end of the command and returns its exit status.
 func (x *terminal) status() int {
 	x.Helper()
 	until(x, "the command ends", func() bool {
