@@ -1,0 +1,27 @@
+//go:build linux
+
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"container-workshop/internal/trace"
+)
+
+func TestCallsOfAProgram(t *testing.T) {
+	rootfs := needs(t)
+	program := &Program{Path: untidy.program(t), Step: 4, Rootfs: rootfs}
+	calls, err := program.Calls(os.Stderr)
+	require.NoError(t, err)
+	assert.Equal(t, "clone(CLONE_NEWUTS|CLONE_NEWPID)", calls[0].String())
+	assert.Positive(t, trace.Index(calls, "chroot", `"`+rootfs+`"`))
+	// It makes directories in both root directories, but on a scratch of the host.
+	assert.Positive(t, trace.Index(calls, "mkdir", `"/mytemp"`))
+	assert.NoDirExists(t, "/mytemp")
+	assert.NoDirExists(t, filepath.Join(rootfs, "left0000"))
+}
