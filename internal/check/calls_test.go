@@ -15,6 +15,7 @@ import (
 
 func TestCallsOfAProgram(t *testing.T) {
 	rootfs := needs(t)
+	makeUntidyFiles(t)
 	program := &Program{Path: untidy.program(t), Step: 4, Rootfs: rootfs}
 	calls, err := program.Calls(os.Stderr)
 	require.NoError(t, err)

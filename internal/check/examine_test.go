@@ -32,11 +32,17 @@ func impatient(t *testing.T) {
 	Patience = 4 * time.Second
 }
 
+// Files of the host that are made for untidy. If a check does not protect the host, nothing else comes to harm.
+const (
+	toChange = "/etc/container-workshop-to-change"
+	toRemove = "/etc/container-workshop-to-remove"
+)
+
 // untidy writes to files of the host and of the root file system.
 var untidy = variant{"untidy", "step04-chroot", slices.Concat(
 	before("	if err := changeRoot(); err != nil {\n", `	os.Mkdir("/mytemp", 0o755)
-	os.WriteFile("/etc/group", nil, 0o644)
-	os.Remove("/etc/passwd")
+	os.WriteFile("`+toChange+`", nil, 0o644)
+	os.Remove("`+toRemove+`")
 `),
 	before(lookUp, `	for n := range 1176 {
 		os.Mkdir(fmt.Sprintf("/left%04d", n), 0o755)
@@ -46,19 +52,26 @@ var untidy = variant{"untidy", "step04-chroot", slices.Concat(
 func TestTheHostStaysAsItIsWhateverAProgramWrites(t *testing.T) {
 	rootfs := needs(t)
 	impatient(t)
-	group, err := os.ReadFile("/etc/group")
-	require.NoError(t, err)
+	makeUntidyFiles(t)
 	findings, summary := examined(t, untidy, 4)
 	assert.Equal(t, Has, findings[0].State, findings[0].Seen)
-	assert.Equal(t, []string{filepath.Join(rootfs, "left0000") + " and 1175 more", "/etc/group (changed) and 2 more"}, summary.Leftovers)
+	assert.Equal(t, []string{filepath.Join(rootfs, "left0000") + " and 1175 more", toChange + " (changed) and 2 more"}, summary.Leftovers)
 	assert.Empty(t, summary.Unprotected)
 
 	assert.NoDirExists(t, "/mytemp")
 	assert.NoDirExists(t, filepath.Join(rootfs, "left0000"))
-	assert.FileExists(t, "/etc/passwd")
-	after, err := os.ReadFile("/etc/group")
+	assert.FileExists(t, toRemove)
+	after, err := os.ReadFile(toChange)
 	require.NoError(t, err)
-	assert.Equal(t, string(group), string(after))
+	assert.Equal(t, "text", string(after))
+}
+
+func makeUntidyFiles(t *testing.T) {
+	t.Helper()
+	for _, path := range []string{toChange, toRemove} {
+		t.Cleanup(func() { os.Remove(path) })
+		require.NoError(t, os.WriteFile(path, []byte("text"), 0o644))
+	}
 }
 
 func TestARightProgramLeavesNothing(t *testing.T) {
