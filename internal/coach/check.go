@@ -24,18 +24,30 @@ func (c *coach) check() error {
 
 // examineOnce compiles and examines a program, records that it has passed, and shows the result.
 func (c *coach) examineOnce(ctx context.Context, dir string, step int) error {
+	if err := c.authorise(); err != nil {
+		return err
+	}
 	c.screen.pass("  compiling %s …", dir)
 	if err := compile(ctx, dir); err != nil {
 		return c.failed(dir, step, err)
 	}
 	c.screen.pass("  checking …")
-	result, err := c.examine(ctx, step, c.flags(), func(e *examination) {
-		c.screen.pass("  checking … %d: %s", len(e.findings), e.findings[len(e.findings)-1].Property)
-	})
+	result, err := c.examine(ctx, step, c.flags(), func(e *examination) { c.follow(dir, e) })
 	if err != nil {
 		return c.failed(dir, step, err)
 	}
 	return c.conclude(dir, result)
+}
+
+// follow shows how far an examination is. What the learner has to see to first it shows as soon as that is certain.
+func (c *coach) follow(dir string, e *examination) {
+	first := e.missing()
+	if first != nil && first.State == check.Lacks && first.Step == e.step && c.shown == nil && !c.Verbose {
+		c.shown = first
+		c.bar(dir, e.step)
+		c.finding(*first)
+	}
+	c.screen.pass("  checking … %d: %s", len(e.findings), e.findings[len(e.findings)-1].Property)
 }
 
 // flags are those of build/check.
@@ -63,8 +75,11 @@ func (c *coach) conclude(dir string, result *examination) error {
 			}
 		})
 	}
-	c.bar(dir, result.step)
+	if c.shown == nil {
+		c.bar(dir, result.step)
+	}
 	c.verdict(dir, result)
+	c.shown = nil
 	if notRecorded != nil {
 		return notRecorded
 	}
@@ -132,7 +147,9 @@ func (c *coach) verdict(dir string, e *examination) {
 	case first == nil:
 		c.success(dir, e)
 	case !c.Verbose:
-		c.finding(*first)
+		if c.shown == nil {
+			c.finding(*first)
+		}
 		if more := e.more(*first); more != "" {
 			c.screen.block("    ", dim, more+" (make check V=1 shows all)")
 		}
@@ -142,7 +159,7 @@ func (c *coach) verdict(dir string, e *examination) {
 		c.screen.block("  ! ", yellow, "Your program left files behind: "+strings.Join(e.leftovers, ", "))
 		c.screen.block("    ", dim, "They were in a copy of the file system that is thrown away, so there is nothing to clean up.")
 	}
-	if first != nil {
+	if first != nil && !c.watched {
 		c.screen.say("")
 		c.screen.next("a hint", "make hint")
 	}
@@ -217,8 +234,8 @@ func (c *coach) success(dir string, e *examination) {
 	c.screen.say("")
 	c.screen.block("  ✓ ", green, gained[e.step])
 	c.screen.block("    ", dim, fmt.Sprintf("%s in %.1f seconds", plural(e.count(check.Has), "property", "properties"), e.took.Seconds()))
-	c.screen.say("")
-	if stepOf(dir) == 0 {
+	if stepOf(dir) == 0 && !c.watched {
+		c.screen.say("")
 		c.screen.next("compare with ours", "make diff")
 		c.screen.next("go further", "make stretch")
 		if e.step < steps {

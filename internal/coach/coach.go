@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"container-workshop/internal/check"
 )
 
 // Settings are what the learner has typed behind a verb. An empty setting means what is in the record.
@@ -33,6 +35,10 @@ type Settings struct {
 type coach struct {
 	Settings
 	screen *screen
+	// shown is the finding that is on the screen already, of the examination that is going on.
+	shown *check.Finding
+	// watched is true in a watch, which offers keys where other verbs name commands.
+	watched bool
 }
 
 var verbs = map[string]func(*coach) error{
@@ -55,7 +61,7 @@ func Do(verb string, settings Settings) int {
 		fmt.Fprintf(os.Stderr, "coach: %q is no verb: want start, check, watch, progress, hint, diff or stretch\n", verb)
 		return 1
 	}
-	switch err := do(&coach{settings, newScreen(os.Stdout)}); {
+	switch err := do(&coach{Settings: settings, screen: newScreen(os.Stdout)}); {
 	case errors.Is(err, errMissing):
 		return 1
 	case err != nil:

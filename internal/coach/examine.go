@@ -88,15 +88,26 @@ func compile(ctx context.Context, dir string) error {
 	return failed
 }
 
-// asRoot returns a command that runs as root, and asks for a password if sudo does.
-func asRoot(ctx context.Context, args ...string) (*exec.Cmd, error) {
+// asRoot returns a command that runs as root.
+func asRoot(ctx context.Context, args ...string) *exec.Cmd {
 	if os.Geteuid() != 0 {
-		if _, err := exec.LookPath("sudo"); err != nil {
-			return nil, errors.New("containers need root, and there is no sudo: see make doctor")
-		}
 		args = append([]string{"sudo"}, args...)
 	}
-	return exec.CommandContext(ctx, args[0], args[1:]...), nil
+	return exec.CommandContext(ctx, args[0], args[1:]...)
+}
+
+// authorise has sudo ask for the password before anything else is on the way to the terminal.
+func (c *coach) authorise() error {
+	if os.Geteuid() == 0 || exec.Command("sudo", "-n", "true").Run() == nil {
+		return nil
+	}
+	c.screen.settle()
+	cmd := exec.Command("sudo", "-v")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("containers need root: sudo -v: %w (see make doctor)", err)
+	}
+	return nil
 }
 
 // needRootfs makes the root file system for the steps that need one.
@@ -104,10 +115,8 @@ func (c *coach) needRootfs(ctx context.Context, step int) error {
 	if _, err := os.Stat(c.Rootfs); err == nil || step < 4 {
 		return nil
 	}
-	cmd, err := asRoot(ctx, "scripts/rootfs.sh", c.Rootfs)
-	if err != nil {
-		return err
-	}
+	c.screen.settle()
+	cmd := asRoot(ctx, "scripts/rootfs.sh", c.Rootfs)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }
@@ -117,18 +126,22 @@ func (c *coach) examine(ctx context.Context, step int, flags []string, seen func
 	if err := c.needRootfs(ctx, step); err != nil {
 		return nil, err
 	}
-	args := append([]string{"build/check", "--step", fmt.Sprint(step), "--rootfs", c.Rootfs}, flags...)
-	cmd, err := asRoot(ctx, append(args, executable)...)
-	if err != nil {
-		return nil, err
-	}
+	args := append([]string{"build/check", "--attended", "--step", fmt.Sprint(step), "--rootfs", c.Rootfs}, flags...)
+	cmd := asRoot(ctx, append(args, executable)...)
 	result := &examination{step: step}
 	var trouble strings.Builder
-	cmd.Stderr = io.MultiWriter(os.Stderr, &trouble)
+	cmd.Stderr = &trouble
 	findings, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	// The end of its standard input ends the examination. A signal would not reach it: sudo runs as root.
+	cmd.Cancel = stdin.Close
+	cmd.WaitDelay = 10 * time.Second
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -142,8 +155,7 @@ func (c *coach) examine(ctx context.Context, step int, flags []string, seen func
 	case err != nil:
 		return nil, err
 	case !whole && trouble.Len() > 0:
-		// It is on the screen already.
-		return nil, errMissing
+		return nil, errors.New(strings.TrimSpace(trouble.String()))
 	case !whole:
 		return nil, fmt.Errorf("the examination has ended early: %w", ended)
 	}

@@ -2,9 +2,249 @@
 
 package coach
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/check"
+)
+
+// How often watch looks for a key and for a save. It looks itself, because synced folders send no events.
+const (
+	keyTime  = 50 * time.Millisecond
+	saveTime = 200 * time.Millisecond
+)
+
+// A watch examines a program at each save.
+type watch struct {
+	*coach
+	dir  string
+	step int
+	keys *keys
+	// files are those of the last look, and stale is true until they have been examined.
+	files files
+	stale bool
+	// stop ends the examination that is running, if there is one. What is running hands over what is to be shown in events.
+	stop   context.CancelFunc
+	events chan func()
+	// first is the finding that is shown.
+	first *check.Finding
+}
 
 // watch examines the learner's program at each save.
 func (c *coach) watch() error {
-	return errors.New("not there yet: make check")
+	dir, step, err := c.target("watch")
+	if err != nil {
+		return err
+	}
+	c.watched = true
+	if err := c.authorise(); err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	w := &watch{coach: c, dir: dir, step: step, keys: openKeys(), events: make(chan func())}
+	defer w.keys.giveBack()
+	w.files, w.stale = look(dir), true
+	w.heading(step, dir)
+	for looked := time.Now(); ; {
+		select {
+		case <-signals:
+			return w.leave()
+		case show := <-w.events:
+			show()
+			continue
+		default:
+		}
+		if w.press(w.keys.wait(keyTime)) {
+			return w.leave()
+		}
+		if time.Since(looked) >= saveTime {
+			looked = time.Now()
+			w.see(look(dir))
+		}
+	}
+}
+
+// see compares the files with those of the last look. A save is announced at once, and examined when the files have been the same
+// for two looks, because an editor may still be writing.
+func (w *watch) see(now files) {
+	switch {
+	case now == nil:
+	case !now.same(w.files):
+		names := now.changed(w.files)
+		w.files, w.stale = now, true
+		if w.stop != nil {
+			w.stop()
+		}
+		w.screen.clear()
+		w.heading(w.step, w.dir)
+		w.status("  saw %s at %s", names, time.Now().Format("15:04:05"))
+	case w.stale && w.stop == nil:
+		w.stale = false
+		w.begin()
+	}
+}
+
+// status shows what goes on. Off a terminal that is a line like any other.
+func (w *watch) status(format string, args ...any) {
+	if w.screen.live {
+		w.screen.pass(format+" …", args...)
+		return
+	}
+	w.screen.say(format, args...)
+}
+
+// begin starts an examination.
+func (w *watch) begin() {
+	var refused error
+	w.keys.lend(func() { refused = w.authorise() })
+	if refused != nil {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop, w.shown = stop, nil
+	step := w.step
+	go func() {
+		result, err := w.run(ctx, step)
+		w.events <- func() {
+			stopped := ctx.Err() != nil
+			stop()
+			w.stop = nil
+			if !stopped {
+				w.show(result, err)
+			}
+		}
+	}()
+}
+
+// run compiles and examines the program, beside the loop that looks for keys and saves.
+func (w *watch) run(ctx context.Context, step int) (*examination, error) {
+	if err := compile(ctx, w.dir); err != nil {
+		return nil, err
+	}
+	return w.examine(ctx, step, w.flags(), func(e *examination) {
+		done := make(chan struct{})
+		w.events <- func() {
+			if ctx.Err() == nil {
+				w.follow(w.dir, e)
+			}
+			close(done)
+		}
+		<-done
+	})
+}
+
+// show shows the end of an examination.
+func (w *watch) show(result *examination, err error) {
+	w.first = nil
+	if err == nil {
+		w.first = result.missing()
+		err = w.conclude(w.dir, result)
+	} else {
+		err = w.failed(w.dir, w.step, err)
+	}
+	if err != nil && !errors.Is(err, errMissing) {
+		w.screen.block("  ! ", red, err.Error())
+	}
+	w.menu()
+}
+
+// menu shows the keys.
+func (w *watch) menu() {
+	if w.keys.before == nil {
+		return
+	}
+	w.screen.say("")
+	line := "  "
+	for _, entry := range []struct{ key, what string }{{"h", "hint"}, {"d", "compare with ours"}, {"l", "lesson"}, {"n", "next step"}, {"q", "quit"}} {
+		line += w.screen.in(cyan, entry.key) + " " + entry.what + "   "
+	}
+	w.screen.say("%s", line)
+}
+
+// press does what a key stands for, and reports whether it ends the watch.
+func (w *watch) press(key byte) bool {
+	switch key {
+	case quit, ctrlC, ctrlD:
+		return true
+	case suspend:
+		w.keys.lend(func() { unix.Kill(0, unix.SIGTSTP) })
+	case 'h':
+		w.aside(w.hint)
+	case 'd':
+		w.aside(w.diff)
+	case 'l':
+		w.aside(w.lesson)
+	case 'n':
+		w.aside(w.goOn)
+	}
+	return false
+}
+
+// aside does another verb, for the program that is watched.
+func (w *watch) aside(verb func() error) {
+	w.screen.say("")
+	if err := verb(); err != nil && !errors.Is(err, errMissing) {
+		w.screen.block("  ! ", yellow, err.Error())
+	}
+	if w.stop == nil && !w.stale {
+		w.menu()
+	}
+}
+
+// lesson opens the lesson where it helps, in a pager.
+func (w *watch) lesson() error {
+	where := filepath.Join(folder(w.step), "README.md")
+	if w.first != nil && w.first.Where != "" {
+		where = w.first.Where
+	}
+	cmd := pager(where)
+	if cmd == nil || w.keys.before == nil {
+		w.screen.say("  %s", place(where))
+		return nil
+	}
+	var err error
+	w.keys.lend(func() { err = cmd.Run() })
+	return err
+}
+
+// goOn begins the next step with the program that is watched.
+func (w *watch) goOn() error {
+	r, err := w.load()
+	if err != nil {
+		return err
+	}
+	if !r.passed(w.step, w.dir) {
+		return errors.New("step " + string(rune('0'+w.step)) + " has not passed yet")
+	}
+	if w.stop != nil {
+		w.stop()
+	}
+	w.Settings = Settings{Rootfs: w.Rootfs, All: w.All, Verbose: w.Verbose, Dir: w.dir}
+	w.screen.clear()
+	if err := w.start(); err != nil {
+		return err
+	}
+	w.step++
+	w.stale = true
+	return nil
+}
+
+// leave ends the examination that is running, and waits for its end.
+func (w *watch) leave() error {
+	w.screen.settle()
+	if w.stop != nil {
+		w.stop()
+	}
+	for w.stop != nil {
+		(<-w.events)()
+	}
+	return nil
 }

@@ -32,10 +32,14 @@ func main() {
 	all := pflag.Bool("all", false, "check the older steps as thoroughly as this one")
 	stretch := pflag.Bool("stretch", false, "check the exercises beyond the step, and nothing else")
 	calls := pflag.Bool("trace", false, "print the calls of the kernel that make a container, and check nothing")
+	attended := pflag.Bool("attended", false, "end when standard input ends")
 	rootfs := pflag.String("rootfs", check.DefaultRootfs, "root directory of the containers")
 	pflag.Parse()
 	check.Patience = 4 * time.Second
 	noneIgnored()
+	if *attended {
+		go attend()
+	}
 	program := &check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}
 	missing, err := false, possible(program)
 	switch {
@@ -68,6 +72,9 @@ func noneIgnored() {
 func examine(program *check.Program, all, stretch bool) (missing bool, err error) {
 	lines := json.NewEncoder(os.Stdout)
 	report := func(f check.Finding) {
+		if unattended.Load() {
+			os.Exit(exitCancelled)
+		}
 		missing = missing || f.State != check.Has
 		lines.Encode(f)
 	}

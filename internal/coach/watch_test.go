@@ -1,0 +1,173 @@
+//go:build linux
+
+package coach_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestWatchSeesEachSave(t *testing.T) {
+	c := begun(t)
+	// It says which program it has been given.
+	c.examiner(`if build/program run true | grep -q right; then state=has; else state=lacks; fi
+echo '{"Property":"a property","Step":2,"State":"'$state'"}'; echo '{"Leftovers":[]}'`)
+	program := func(says string) string {
+		return `printf 'package main\nfunc main() { println("` + says + `") }\n' > work/mine/main.go.new; rm work/mine/*.go; mv work/mine/main.go.new work/mine/main.go`
+	}
+	c.shell(`sed -i 's/2>&1 |/|/; s/run true/run true 2>\&1/' build/check; ` + program("wrong"))
+	w := c.onTerminal("watch")
+	w.shows("Step 2: hostname")
+	w.shows("✗ \x1b[ma property")
+	w.shows("quit")
+	c.shell(program("right"))
+	w.shows("saw main.go")
+	w.shows("Step 2 passed.")
+	w.shows("quit")
+	c.shell(program("right, but"))
+	c.shell(`printf 'package main\nfunc main() { gone() }\n' > work/mine/main.go`)
+	w.shows("saw main.go")
+	w.shows("your program does not compile")
+	w.shows("work/mine/main.go:2:15: undefined: gone")
+	w.shows("quit")
+	// A second file, and one of the same size and time as before.
+	c.shell(`cp -p work/mine/main.go work/time; printf 'package main\nfunc gone() {}\n' > work/mine/other.go`)
+	w.shows("saw other.go")
+	w.shows("✗ \x1b[ma property")
+	c.shell(`printf 'package main\nfunc main() { good() }\n' > work/new; touch -r work/time work/new; mv work/new work/mine/main.go`)
+	w.shows("saw main.go")
+	w.shows("undefined: good")
+	w.types("q")
+	w.ends(0)
+}
+
+func TestASaveCancelsWhatIsGoingOn(t *testing.T) {
+	c := begun(t)
+	// It does not end before its standard input does, and notes that.
+	c.examiner(`echo $$ >> work/began; echo '{"Property":"slow","Step":1,"State":"has"}'; cat > work/nothing; echo $$ >> work/ended`)
+	w := c.onTerminal("watch")
+	w.shows("checking … 1: slow")
+	c.shell("touch -d yesterday work/mine/main.go")
+	w.shows("saw main.go")
+	w.shows("checking … 1: slow")
+	assert.Equal(t, strings.Split(c.read("work/began"), "\n")[0]+"\n", c.read("work/ended"), "the first has ended before the second began")
+	w.types("q")
+	w.ends(0)
+	assert.Equal(t, c.read("work/began"), c.read("work/ended"))
+}
+
+func TestKeysOfAWatch(t *testing.T) {
+	c := begun(t)
+	c.finds(passing(1), map[string]any{"Property": "a property", "Step": 2, "State": "lacks", "Where": "step02-uts/README.md#how-it-works"})
+	// A pager that shows how it was called.
+	c.shell("mkdir bin; printf '#!/bin/sh\\necho pager: \"$@\"\\nread line\\necho read: $line\\n' > bin/less; chmod 755 bin/less")
+	c.env = append(c.env, "PATH="+filepath.Join(c.dir, "bin")+":"+os.Getenv("PATH"))
+	w := c.onTerminal("watch")
+	w.shows("✗ \x1b[ma property")
+	w.shows("quit")
+	assert.NotEqual(t, w.before, w.settings())
+	w.types("h")
+	w.shows("Hint 1 of 3 for step 2")
+	w.types("h")
+	w.shows("Hint 2 of 3 for step 2")
+	w.types("n")
+	w.shows("step 2 has not passed yet")
+	w.types("l")
+	w.shows("pager: +/^## How it works step02-uts/README.md")
+	assert.Equal(t, w.before, w.settings())
+	w.types("line\r")
+	w.shows("read: line")
+	w.shows("quit")
+	c.finds(passing(1), passing(2))
+	c.shell("touch work/mine/process.go")
+	w.shows("saw process.go")
+	w.shows("Step 2 passed.")
+	c.finds(passing(1), map[string]any{"Property": "a third", "Step": 3, "State": "lacks"})
+	w.types("n")
+	w.shows("Step 3: process IDs")
+	w.shows("✗ \x1b[ma third")
+	w.types("h")
+	w.shows("Hint 1 of 3 for step 3")
+	w.types("\x03")
+	w.ends(0)
+	assert.Contains(t, c.does("progress"), "work/mine at step 3")
+}
+
+func TestTheTerminalIsRestored(t *testing.T) {
+	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+		c := begun(t)
+		c.finds(passing(1), lacking("a property"))
+		w := c.onTerminal("watch")
+		w.shows("quit")
+		require.NoError(t, w.cmd.Process.Signal(sig))
+		w.ends(0)
+	}
+}
+
+func TestWatchWorksWithoutATerminal(t *testing.T) {
+	c := begun(t)
+	c.finds(passing(1), lacking("a property"))
+	cmd := c.command("watch")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer cmd.Process.Kill()
+	text := make(chan string, 100)
+	go func() {
+		buffer := make([]byte, 4096)
+		for {
+			n, err := stdout.Read(buffer)
+			if err != nil {
+				return
+			}
+			text <- string(buffer[:n])
+		}
+	}()
+	seen := ""
+	until := func(words string) {
+		t.Helper()
+		for late := time.After(30 * time.Second); !strings.Contains(seen, words); {
+			select {
+			case more := <-text:
+				seen += more
+			case <-late:
+				require.Fail(t, "not shown", "%q; there is %q", words, seen)
+			}
+		}
+		_, seen, _ = strings.Cut(seen, words)
+	}
+	until("✗ a property\n")
+	c.shell("touch -d yesterday work/mine/main.go")
+	until("saw main.go at ")
+	until("✗ a property\n")
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	assert.NoError(t, cmd.Wait())
+	assert.NotContains(t, seen, "\x1b")
+}
+
+func TestMakePassesOnWhatTheLearnerTypes(t *testing.T) {
+	c := cloned(t)
+	c.shell(`cp "$TOP"/Makefile . && mkdir -p internal && cp -r "$TOP"/internal/check "$TOP"/internal/coach "$TOP"/internal/trace internal/`)
+	make := func(args ...string) said {
+		cmd := exec.Command("make", append([]string{"--no-print-directory"}, args...)...)
+		cmd.Dir = c.dir
+		output, _ := cmd.CombinedOutput()
+		require.NotNil(t, cmd.ProcessState, string(output))
+		return said{string(output), cmd.ProcessState.ExitCode()}
+	}
+	assert.Contains(t, make("start", "STEP=3", "DIR=work/a", "FROM=step01-exec").output, "work/a is a copy of step01-exec")
+	assert.Contains(t, make("hint", "LEVEL=2").output, "Hint 2 of 3 for step 3")
+	assert.Contains(t, make("diff", "STEP=3").output, "\n+++ step03-pid/main.go\n")
+	refused := make("check", "STEP=9")
+	assert.NotZero(t, refused.status)
+	assert.Contains(t, refused.output, "STEP=9: there is no such step")
+	assert.Contains(t, make("progress", "RESET=1").output, "Your programs are untouched")
+}
