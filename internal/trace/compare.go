@@ -64,7 +64,7 @@ func Compare(ours, theirs []Call) Comparison {
 	for i, o := range p.ours {
 		j := p.answer[i]
 		if j < 0 {
-			if !p.unreached(i) {
+			if !p.unreached(i) && !p.idle(o) {
 				all = append(all, Difference{o.Call, Missing, o.Process + " makes this call" + p.place(o) + ". Yours does not."})
 			}
 			continue

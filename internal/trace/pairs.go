@@ -140,6 +140,13 @@ func (p pairs) unreached(i int) bool {
 	return i > last
 }
 
+// idle reports whether a call of ours would change nothing in theirs: it removes a directory that theirs has not made.
+func (p pairs) idle(o deed) bool {
+	return o.Name == "rmdir" && !slices.ContainsFunc(p.theirs, func(t deed) bool {
+		return t.Name == "mkdir" && t.Err == 0 && t.Args[0] == o.Args[0]
+	})
+}
+
 // stops returns the place of the call with which a process of theirs gives up, -1 if it does not.
 func (p pairs) stops(process string) int {
 	for _, t := range slices.Backward(p.theirs) {
