@@ -3,11 +3,17 @@
 package coach
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+
+	"container-workshop/internal/trace"
 )
 
 // diff shows what our program of a step adds to the step before, or with a program of the learner how its kernel calls differ
@@ -51,5 +57,63 @@ func (c *coach) change(step int) error {
 
 // compare shows how the kernel calls of the learner's program differ from ours.
 func (c *coach) compare(dir string, step int) error {
-	return fmt.Errorf("comparing the kernel calls of %s with ours comes soon. Our change: make diff STEP=%d", dir, step)
+	c.heading(step, dir)
+	c.screen.say("")
+	if err := errors.Join(c.authorise(), c.needRootfs(context.Background(), step)); err != nil {
+		return err
+	}
+	c.screen.pass("  running your program and ours …")
+	ours, err := c.calls(folder(step), step)
+	if err != nil {
+		return err
+	}
+	yours, err := c.calls(dir, step)
+	if err != nil {
+		return c.failed(dir, step, err)
+	}
+	c.compared(trace.Compare(ours, yours))
+	c.screen.say("")
+	c.screen.next("our source", fmt.Sprintf("make diff STEP=%d", step))
+	return nil
+}
+
+// calls compiles the program in a folder, and returns the kernel calls that it makes for a container.
+func (c *coach) calls(dir string, step int) ([]trace.Call, error) {
+	if err := compile(context.Background(), dir); err != nil {
+		return nil, err
+	}
+	cmd := asRoot(context.Background(), "build/check", "--trace", "--step", fmt.Sprint(step), "--rootfs", c.Rootfs, executable)
+	var trouble strings.Builder
+	cmd.Stderr = &trouble
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("the calls of %s: %w: %s", dir, err, strings.TrimSpace(trouble.String()))
+	}
+	if trouble.Len() > 0 {
+		c.screen.block("  "+dir+": ", dim, strings.TrimSpace(trouble.String()))
+	}
+	var calls []trace.Call
+	for lines := json.NewDecoder(bytes.NewReader(text)); lines.More(); {
+		var call trace.Call
+		if err := lines.Decode(&call); err != nil {
+			return nil, fmt.Errorf("build/check: %w", err)
+		}
+		calls = append(calls, call)
+	}
+	return calls, nil
+}
+
+// compared shows the differences of two programs.
+func (c *coach) compared(differences trace.Comparison) {
+	switch {
+	case len(differences) == 0:
+		c.screen.say("  %s", c.screen.in(green, "✓ The same calls in the same order."))
+	case differences.Equivalent():
+		c.screen.say("  %s\n", c.screen.in(green, "✓ The same calls. The order is another one, and makes no difference:"))
+	}
+	colours := map[trace.Kind]string{trace.Missing: red, trace.Changed: red, trace.Extra: yellow, trace.Moved: dim}
+	for _, d := range differences {
+		c.screen.block("  "+string(d.Kind)+" ", colours[d.Kind], d.Call.String())
+		c.screen.block("      ", dim, d.Text)
+	}
 }

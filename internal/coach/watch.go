@@ -191,7 +191,10 @@ func (w *watch) press(key byte) bool {
 // aside does another verb, for the program that is watched.
 func (w *watch) aside(verb func() error) {
 	w.screen.say("")
-	if err := verb(); err != nil && !errors.Is(err, errMissing) {
+	var err error
+	// It may ask for a password.
+	w.keys.lend(func() { err = verb() })
+	if err != nil && !errors.Is(err, errMissing) {
 		w.screen.block("  ! ", yellow, err.Error())
 	}
 	if w.stop == nil && !w.stale {
@@ -210,9 +213,7 @@ func (w *watch) lesson() error {
 		w.screen.say("  %s", place(where))
 		return nil
 	}
-	var err error
-	w.keys.lend(func() { err = cmd.Run() })
-	return err
+	return cmd.Run()
 }
 
 // goOn begins the next step with the program that is watched.
