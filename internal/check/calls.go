@@ -13,11 +13,11 @@ import (
 	"container-workshop/internal/trace"
 )
 
-// Calls runs /bin/true in a container and returns the calls of the kernel that make the container. It takes no more than
-// Patience. The error output of the program goes to stderr: a program that fails returns the calls until then, and no error.
+// Calls runs /bin/true in a container and returns the kernel calls that make the container. It kills a program that takes longer
+// than Patience. If the program fails, Calls returns the calls until then and no error, and stderr gets the error output.
 //
-// The program runs on a scratch of the host, like every program that is examined. `check --trace` prints the calls as JSON, a call
-// in each line, to be compared by trace.Compare.
+// The program runs on a scratch of the host, like every examined program. `check --trace` prints the calls as JSON, one a line, for
+// trace.Compare.
 func (p *Program) Calls(stderr io.Writer) ([]trace.Call, error) {
 	traced := *p
 	path, err := filepath.Abs(p.Path)

@@ -1,6 +1,6 @@
-// Package trace runs a container runtime under ptrace(2) and tells which calls of the kernel make the container: namespaces,
-// mounts, the root directory, cgroups, in the order in which the program makes them. It also compares two programs by their
-// calls, so that names, comments and helper functions play no part.
+// Package trace runs a container runtime under ptrace(2) and records the kernel calls that make the container: namespaces,
+// mounts, the root directory and cgroups, in the order in which the program makes them. It also compares two programs by their
+// calls, whatever their functions, names and comments are.
 //
 //	calls, err := trace.Run(exec.Command("build/mine", "run", "/bin/true"), 10*time.Second)
 //	if trace.Index(calls, "mount", "MS_PRIVATE") > trace.Index(calls, "chroot") { … }
@@ -19,15 +19,15 @@ import (
 // prctl(PR_SET_PDEATHSIG); sethostname; mount, umount2, chroot, pivot_root, chdir and fchdir; mkdir and rmdir; a write to a file
 // of a cgroup; execve.
 type Call struct {
-	// Process is the process that makes the call: "run" is the program as it was started, "child" is its child, "grandchild" a
-	// child of that. A second process of the same kind is "child 2".
+	// Process is the process that makes the call: "run" is the first process of the program, "child" is a child of run, and
+	// "grandchild" is a child of a child. A second child is "child 2".
 	Process string
-	// Name is the name of the call without the variants that differ only in how they are called: "mkdir" is mkdirat, too.
+	// Name is the name of the call. A variant of a call has the name of the call: mkdirat is "mkdir", too.
 	Name string
-	// Args are the arguments as you write them in C: `"proc"`, `MS_NOSUID|MS_NODEV`, `NULL`. A descriptor is shown as the path
-	// that it is open for. Lengths, the environment and a last argument that is NULL are left out.
+	// Args are the arguments as you write them in C: `"proc"`, `MS_NOSUID|MS_NODEV`, `NULL`. Instead of a descriptor, Args has
+	// the path of the open file. Args leaves out lengths, the environment, and the data of a mount if they are NULL.
 	Args []string
-	// Err is the error of a call that failed, 0 if the call went well.
+	// Err is the error of a call that failed, or 0.
 	Err unix.Errno `json:",omitempty"`
 }
 
@@ -40,16 +40,15 @@ func (c Call) String() string {
 	return text
 }
 
-// Has reports whether one of the arguments is the word, or a set of flags with the word among them. `"proc"` is a word with its
-// quotes, MS_PRIVATE one without.
+// Has reports whether one of the arguments is the word, or is a set of flags that contains the word. Write a string with its
+// quotes: c.Has(`"proc"`), c.Has("MS_PRIVATE").
 func (c Call) Has(word string) bool {
 	return slices.ContainsFunc(c.Args, func(arg string) bool {
 		return arg == word || !strings.HasPrefix(arg, `"`) && slices.Contains(strings.Split(arg, "|"), word)
 	})
 }
 
-// Index returns the index of the first call of this name that has all the words, -1 if there is none. A call that failed
-// counts.
+// Index returns the index of the first call with this name and all the words, or -1. Failed calls count, too.
 func Index(calls []Call, name string, words ...string) int {
 	return slices.IndexFunc(calls, func(c Call) bool {
 		return c.Name == name && !slices.ContainsFunc(words, func(word string) bool { return !c.Has(word) })

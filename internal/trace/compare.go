@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// A Difference is a call in which two programs differ.
+// A Difference describes how two programs differ in one call.
 type Difference struct {
 	// Call is the call of theirs, or of ours if theirs does not make it.
 	Call Call
 	// Kind is Missing, Extra, Changed or Moved.
 	Kind Kind
-	// Text says what is different, in words to the one whose program it is.
+	// Text describes the difference to the author of theirs, who is "you".
 	Text string
 }
 
@@ -24,18 +24,18 @@ const (
 	Missing Kind = "-"
 	// Extra is a call that only theirs makes.
 	Extra Kind = "+"
-	// Changed is a call that theirs makes with other arguments, in another process, or on the other side of a call after which
-	// it means something else; or that fails.
+	// Changed is a call that fails in theirs, or that theirs makes with other arguments, in another process, or at a place where
+	// the call has another meaning.
 	Changed Kind = "!"
-	// Moved is a call that theirs makes at another place, where it does the same.
+	// Moved is a call that theirs makes at another place, with the same effect.
 	Moved Kind = "~"
 )
 
-// A Comparison has the differences of two programs, in the order in which ours makes the calls. It is empty if the two make the
-// same calls in the same order.
+// A Comparison lists the differences of two programs in the order of our calls. It is empty if both programs make the same calls
+// in the same order.
 type Comparison []Difference
 
-// Equivalent reports whether both programs make the same container, be it in another order.
+// Equivalent reports whether both programs make the same container, possibly in another order.
 func (c Comparison) Equivalent() bool {
 	return !slices.ContainsFunc(c, func(d Difference) bool { return d.Kind != Moved })
 }
@@ -47,7 +47,7 @@ func (c Comparison) String() string {
 	case len(c) == 0:
 		return "The same calls in the same order.\n"
 	case c.Equivalent():
-		b.WriteString("The same calls. The order is another one, but makes no difference:\n")
+		b.WriteString("The same calls in another order, with the same effect:\n")
 	}
 	for _, d := range c {
 		fmt.Fprintf(&b, "%s %v\n    %s\n", d.Kind, d.Call, d.Text)
@@ -55,8 +55,8 @@ func (c Comparison) String() string {
 	return b.String()
 }
 
-// Compare tells how the calls of a program differ from ours. What makes no difference plays no part: the names of cgroups, the way
-// in which a size is written, a call that is made twice.
+// Compare describes how the calls of a program, theirs, differ from ours. It ignores details without an effect: the names of
+// cgroups, the notation of a size, repeated calls.
 func Compare(ours, theirs []Call) Comparison {
 	p := pairUp(normal(ours), normal(theirs))
 	moved := p.moved()

@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A decoder shows a call that a thread is about to make: its name and its arguments. No name means that the call does not
-// matter.
+// A decoder returns the name and the arguments of a call that a thread is about to make. The name is empty if the call is not
+// worth a record.
 type decoder func(t thread, args [6]uint64) (string, []string)
 
-// decoders has the calls that matter, by number. Amd64 has some more (decode_amd64.go).
+// decoders has the recorded calls, by number. decode_amd64.go has calls that only this architecture has.
 var decoders = map[uint64]decoder{
 	unix.SYS_CLONE:       func(t thread, a [6]uint64) (string, []string) { return clone(a[0] &^ 0xff) },
 	unix.SYS_CLONE3:      func(t thread, a [6]uint64) (string, []string) { return clone(t.number(a[0])) },
@@ -42,7 +42,7 @@ var decoders = map[uint64]decoder{
 	unix.SYS_EXECVE:   func(t thread, a [6]uint64) (string, []string) { return "execve", []string{t.text(a[0]), t.list(a[1])} },
 }
 
-// clone shows what the new process gets of its own. A new thread is no new process, and has no name here.
+// clone shows the namespaces of a new process. A new thread is not worth a record.
 func clone(flags uint64) (string, []string) {
 	switch {
 	case flags&unix.CLONE_THREAD != 0:
@@ -87,7 +87,7 @@ func unlinkat(t thread, a [6]uint64) (string, []string) {
 	return "rmdir", []string{t.at(a[0], a[1])}
 }
 
-// write shows what goes into a file of a cgroup. The path is the kernel's own, without .. and links.
+// write shows a write to a file of a cgroup. The path comes from the kernel, so it has no .. and no links.
 func write(t thread, a [6]uint64) (string, []string) {
 	var fs unix.Statfs_t
 	if unix.Statfs(t.link(a[0]), &fs) != nil || fs.Type != unix.CGROUP_SUPER_MAGIC && fs.Type != unix.CGROUP2_SUPER_MAGIC {
@@ -98,13 +98,13 @@ func write(t thread, a [6]uint64) (string, []string) {
 
 func mode(bits uint64) string { return fmt.Sprintf("%#o", bits) }
 
-// A thread is the ID of a thread that is stopped in a call, whose memory and open files can be looked at. /proc has it, too.
+// A thread is the ID of a thread that is stopped in a call, so that its memory and its open files can be read.
 type thread int
 
-// link returns the path of the link in /proc to what a descriptor is open for. proc_pid_fd(5)
+// link returns the path of the link in /proc to the open file of a descriptor. proc_pid_fd(5)
 func (t thread) link(fd uint64) string { return fmt.Sprintf("/proc/%d/fd/%d", t, int32(fd)) }
 
-// open returns the path that a descriptor is open for.
+// open returns the path of the open file of a descriptor.
 func (t thread) open(fd uint64) string {
 	path, err := os.Readlink(t.link(fd))
 	if err != nil {
@@ -113,7 +113,7 @@ func (t thread) open(fd uint64) string {
 	return path
 }
 
-// at shows a path that is relative to an open directory.
+// at shows a path that may be relative to an open directory.
 func (t thread) at(fd, address uint64) string {
 	path := t.memory(address, unix.PathMax, true)
 	if int32(fd) == unix.AT_FDCWD || filepath.IsAbs(string(path)) {
@@ -157,8 +157,8 @@ func (t thread) number(address uint64) uint64 {
 	return binary.NativeEndian.Uint64(data)
 }
 
-// memory reads up to length bytes, or what comes before the first zero byte. It reads page by page, as the next page may not
-// be there. process_vm_readv(2)
+// memory reads up to length bytes, with zero only to the first zero byte. It reads page by page, because the next page may not
+// exist. process_vm_readv(2)
 func (t thread) memory(address, length uint64, zero bool) []byte {
 	var all []byte
 	for page := uint64(os.Getpagesize()); uint64(len(all)) < length; {

@@ -4,7 +4,7 @@ package trace
 
 import "golang.org/x/sys/unix"
 
-// The calls that have newer ones, which are all that later architectures have.
+// Older calls, which later architectures do not have.
 func init() {
 	decoders[unix.SYS_FORK] = func(thread, [6]uint64) (string, []string) { return clone(0) }
 	decoders[unix.SYS_VFORK] = decoders[unix.SYS_FORK]

@@ -29,7 +29,7 @@ var cloneFlags = []flag{
 	{unix.CLONE_INTO_CGROUP, "CLONE_INTO_CGROUP"},
 }
 
-// newProcess are the flags that a call of clone is shown with: those that give the new process something of its own.
+// newProcess are the flags of clone that a record shows: namespaces, and the cgroup of the new process.
 const newProcess = unix.CLONE_NEWTIME | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
 	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_INTO_CGROUP
 
@@ -67,7 +67,7 @@ var umountFlags = []flag{
 	{unix.UMOUNT_NOFOLLOW, "UMOUNT_NOFOLLOW"},
 }
 
-// names shows the flags that are set, and bits without a name as a number.
+// names shows the flags in a set by their names, and other bits as a number.
 func names(table []flag, set uint64) string {
 	var words []string
 	for _, f := range table {

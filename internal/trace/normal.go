@@ -9,25 +9,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A deed is a call as the comparison sees it: what differs without making a difference is the same in both programs.
-type deed struct {
+// An action is a call in the form in which programs are compared. Two calls with the same effect are the same action.
+type action struct {
 	// Call is what is shown.
 	Call
-	// what tells which call of one program answers to which call of the other: two mounts of proc, with whatever flags.
+	// what names the purpose of the call. Calls of two programs are compared if they have the same purpose: two mounts of proc,
+	// whatever their flags are.
 	what string
-	// args are what is compared.
+	// args are the arguments for the comparison.
 	args []string
 	// at is the index of the call among the calls of its program.
 	at int
 }
 
-// cgroups are where the hierarchies of cgroups are mounted. cgroups(7)
+// cgroups is the directory where the hierarchies of cgroups are mounted. cgroups(7)
 const cgroups = "/sys/fs/cgroup"
 
-// normal leaves out what makes no difference: the names of cgroups, calls that fail in vain or are made twice, the arguments that
-// the kernel does not look at.
-func normal(calls []Call) []deed {
-	var deeds []deed
+// normal turns calls into actions. It leaves out calls without an effect and repeated calls, the names of cgroups, and arguments
+// that the kernel ignores.
+func normal(calls []Call) []action {
+	var actions []action
 	directories := map[string]string{}
 	for i, c := range calls {
 		here := directories[c.Process]
@@ -35,39 +36,43 @@ func normal(calls []Call) []deed {
 		switch {
 		case c.Name == "chdir" && c.Err == 0:
 			directories[c.Process] = text(c.Args[0])
-		case c.Name == "chroot":
+		case c.Name == "chroot" && c.Err == 0:
 			delete(directories, c.Process)
 		}
-		deeds = add(deeds, c, calls[i+1:])
-		// Change to a directory and make it the root directory: the same as chroot and a change to the new root.
+		actions = add(actions, c, calls[i+1:])
+		// A chroot to the working directory needs no second chdir: the process is at the new root already.
 		if change := "chdir " + here; c.Name == "chroot" && here != "" && text(c.Args[0]) == here {
-			deeds = slices.DeleteFunc(deeds, func(d deed) bool { return d.Process == c.Process && d.what == change })
-			deeds = add(deeds, Call{c.Process, "chdir", []string{`"/"`}, 0}, calls[i+1:])
+			actions = slices.DeleteFunc(actions, func(d action) bool { return d.Process == c.Process && d.what == change })
+			actions = add(actions, Call{c.Process, "chdir", []string{`"/"`}, 0}, calls[i+1:])
 			directories[c.Process] = "/"
 		}
 	}
-	for i := range deeds {
-		deeds[i].at = i
+	for i := range actions {
+		actions[i].at = i
 	}
-	return deeds
+	return actions
 }
 
-// add appends a call unless it changes nothing. Later are the calls that follow.
-func add(deeds []deed, c Call, later []Call) []deed {
+// add appends a call unless the call has no effect. Later are the calls that follow.
+func add(actions []action, c Call, later []Call) []action {
 	if idle(c, later) {
-		return deeds
+		return actions
 	}
-	d := c.deed(later)
-	again := func(e deed) bool {
+	d := c.action(later)
+	again := func(e action) bool {
 		return e.Process == d.Process && e.what == d.what && e.Err == d.Err && slices.Equal(e.args, d.args)
 	}
-	if d.Name != "mount" && slices.ContainsFunc(deeds, again) || merge(deeds, d) {
-		return deeds
+	if d.Name == "chdir" {
+		// Only the last change to a directory counts.
+		actions = slices.DeleteFunc(actions, again)
 	}
-	return append(deeds, d)
+	if d.Name != "mount" && slices.ContainsFunc(actions, again) || merge(actions, d) {
+		return actions
+	}
+	return append(actions, d)
 }
 
-// from returns the call with absolute paths, if it is known in which directory its process is.
+// from returns the call with an absolute path, if the trace shows the working directory of the process.
 func (c Call) from(here string) Call {
 	place := 0
 	switch c.Name {
@@ -88,8 +93,8 @@ func (c Call) from(here string) Call {
 	return c
 }
 
-// idle reports whether a call changes nothing that counts: it makes the mount point of a mount, it removes a directory that does
-// not exist, or it fails and is made again with success.
+// idle reports whether a call has no effect that matters: the call makes a mount point, removes a directory that does not exist,
+// sets a default of the kernel, or fails and succeeds later.
 func idle(c Call, later []Call) bool {
 	succeeds := func(l Call) bool { return l.Process == c.Process && l.Name == c.Name && l.Err == 0 }
 	switch c.Name {
@@ -101,37 +106,37 @@ func idle(c Call, later []Call) bool {
 	case "execve":
 		return c.Err != 0 && slices.ContainsFunc(later, succeeds)
 	case "write":
-		// This is the kernel's own value.
+		// 100000 is the default. cgroups(7)
 		return strings.HasSuffix(text(c.Args[0]), "/cpu.cfs_period_us") && strings.TrimSpace(text(c.Args[1])) == "100000"
 	}
 	return false
 }
 
-// merge adds a controller to those that the same process has enabled before. cgroups(7)
-func merge(deeds []deed, d deed) bool {
+// merge adds controllers to an earlier write of the same process, so that a program may enable them one by one. cgroups(7)
+func merge(actions []action, d action) bool {
 	if d.Name != "write" || d.Err != 0 || !strings.HasSuffix(text(d.Args[0]), "/cgroup.subtree_control") {
 		return false
 	}
-	i := slices.IndexFunc(deeds, func(e deed) bool {
+	i := slices.IndexFunc(actions, func(e action) bool {
 		return e.Process == d.Process && e.Name == "write" && e.Err == 0 && e.Args[0] == d.Args[0]
 	})
 	if i < 0 {
 		return false
 	}
-	words := append(strings.Fields(text(deeds[i].Args[1])), strings.Fields(text(d.Args[1]))...)
-	deeds[i].Args = []string{d.Args[0], strconv.Quote(strings.Join(words, " "))}
-	deeds[i].args = []string{d.Args[0], options(strings.Join(words, ","))}
+	words := append(strings.Fields(text(actions[i].Args[1])), strings.Fields(text(d.Args[1]))...)
+	actions[i].Args = []string{d.Args[0], strconv.Quote(strings.Join(words, " "))}
+	actions[i].args = []string{d.Args[0], options(strings.Join(words, ","))}
 	return true
 }
 
-// deed returns a call in its normal form.
-func (c Call) deed(later []Call) deed {
-	d := deed{Call: c, what: c.Name, args: c.Args}
+// action returns the action of a call.
+func (c Call) action(later []Call) action {
+	d := action{Call: c, what: c.Name, args: c.Args}
 	switch c.Name {
 	case "mount":
 		d.mount()
 	case "mkdir", "rmdir":
-		// A slash at the end: all of the path are directories.
+		// The slash at the end says that the last name is a directory, too.
 		d.Args = []string{strconv.Quote(strings.TrimSuffix(cgroup(text(c.Args[0])+"/"), "/"))}
 		d.args = d.Args
 		if c.Err == unix.EEXIST {
@@ -145,7 +150,7 @@ func (c Call) deed(later []Call) deed {
 	case "chdir", "umount2":
 		d.what += " " + text(c.Args[0])
 	case "execve":
-		// A process that is no longer recorded has become another program. Before, it can only have become the same one.
+		// Run records no calls of the command. So if the process makes more calls, it has executed its own program.
 		if slices.ContainsFunc(later, func(l Call) bool { return l.Process == c.Process }) && c.Err == 0 {
 			d.what, d.Args = "execve of itself", []string{`"/proc/self/exe"`}
 		} else {
@@ -158,9 +163,9 @@ func (c Call) deed(later []Call) deed {
 
 var propagation = []string{"MS_PRIVATE", "MS_SLAVE", "MS_SHARED", "MS_UNBINDABLE"}
 
-// mount leaves out what the kernel does not look at: of a change of propagation all but the place and the flags, of a new file
-// system in memory the source. mount(2)
-func (d *deed) mount() {
+// mount leaves out the arguments that the kernel ignores: source and type of a change of propagation, and the source of a file
+// system that has no device. mount(2)
+func (d *action) mount() {
 	args := slices.Clone(d.Args)
 	kind := text(args[2])
 	switch {
@@ -179,11 +184,11 @@ func (d *deed) mount() {
 	}
 }
 
-// controllers are the names that directories of cgroups of version 1 have.
+// controllers are the names of the mount points of cgroups version 1.
 var controllers = []string{"memory", "cpu", "cpuacct", "cpu,cpuacct", "pids", "cpuset", "blkio", "devices", "freezer", "hugetlb",
 	"net_cls", "net_prio", "net_cls,net_prio", "perf_event", "rdma", "misc", "systemd", "unified"}
 
-// cgroup takes the names that a program has made up out of the path of a cgroup, or of a file in it.
+// cgroup replaces the names that a program has chosen in the path of a cgroup, or of a file in a cgroup.
 func cgroup(name string) string {
 	below, ok := strings.CutPrefix(name, cgroups+"/")
 	if !ok {
@@ -201,14 +206,14 @@ func cgroup(name string) string {
 	return cgroups + "/" + strings.Join(parts, "/")
 }
 
-// setting returns what a value means that is written to a file of a cgroup.
+// setting returns the meaning of a value in a file of a cgroup.
 func setting(file, value string) string {
 	switch file {
 	case "cgroup.procs", "tasks":
-		// 0 is the process that writes it. Another number is that of the child.
+		// 0 means the process that writes. The only other process that a program moves into a cgroup is the child.
 		return "0"
 	case "cpu.max":
-		// This is the kernel's own period.
+		// 100000 is the default of the period. cgroups(7)
 		return strings.TrimSuffix(value, " 100000")
 	case "cgroup.subtree_control":
 		return options(strings.Join(strings.Fields(value), ","))
@@ -216,7 +221,7 @@ func setting(file, value string) string {
 	return size(value)
 }
 
-// options sorts a list with commas, as the order plays no part.
+// options sorts a list of options with commas between them, because their order has no effect.
 func options(list string) string {
 	words := strings.Split(list, ",")
 	for i, word := range words {
@@ -242,7 +247,7 @@ func size(value string) string {
 	return value
 }
 
-// text returns a string without its quotes. NULL is empty.
+// text returns a string without its quotes, and NULL as an empty string.
 func text(arg string) string {
 	s, _ := strconv.Unquote(arg)
 	return s

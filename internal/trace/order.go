@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// weight ranks the calls after which other calls mean something else.
-func (d deed) weight() int {
+// weight ranks the calls that change the meaning of other calls.
+func (d action) weight() int {
 	switch {
 	case d.Name == "clone" || d.Name == "execve":
 		return 3
@@ -18,28 +18,28 @@ func (d deed) weight() int {
 	return 0
 }
 
-// turns reports whether a call means something else after the other one than before.
-func (d deed) turns(other deed) bool {
+// turns reports whether the other call has another meaning before d than after d.
+func (d action) turns(other action) bool {
 	cgroup := other.Name == "mkdir" || other.Name == "rmdir" || other.Name == "write"
 	switch {
 	case d.weight() <= other.weight():
 		return false
 	case d.Name == "clone":
-		// A cgroup can be made earlier or later.
+		// A program may make its cgroup before or after the child.
 		return !cgroup
 	case d.Name == "execve":
-		// A program is found in the root directory. All else stays as it is in an execve.
+		// The kernel looks for the program in the root directory. An execve changes nothing else.
 		return other.weight() == 2
 	case d.weight() == 2:
-		// A path is another one in another root directory.
+		// A path means another file in another root directory.
 		return cgroup || other.Name == "mount" || other.Name == "umount2" || other.Name == "chdir" || other.Name == "fchdir"
 	}
-	// Later mounts are private as the mount that they are on.
+	// A new mount is shared or private like the mount that it is on. mount_namespaces(7)
 	return other.Name == "mount"
 }
 
-// sides tells which calls come on the other side of a call that has moved, where that makes a difference. If both have moved, the
-// call of less weight is told.
+// sides describes, for a call that has moved, the calls that are now on its other side, if that changes a meaning. Where both
+// calls have moved, sides describes the call of less weight.
 func (p pairs) sides(i int, moved map[int]bool) []string {
 	if !moved[i] {
 		return nil
@@ -66,7 +66,7 @@ func (p pairs) sides(i int, moved map[int]bool) []string {
 	return texts
 }
 
-// inverted reports whether two calls of one process have changed places.
+// inverted reports whether theirs makes two calls of one process in the opposite order.
 func (p pairs) inverted(i, k int) bool {
 	if p.answer[i] < 0 || p.answer[k] < 0 || p.ours[i].Process != p.ours[k].Process {
 		return false
@@ -75,7 +75,7 @@ func (p pairs) inverted(i, k int) bool {
 	return a.Process == b.Process && (i < k) != (a.at < b.at)
 }
 
-// few names three calls at most.
+// few lists at most three calls.
 func few(calls []string) string {
 	if len(calls) > 3 {
 		calls = append(slices.Clone(calls[:2]), fmt.Sprintf("%d more calls", len(calls)-2))
@@ -83,8 +83,8 @@ func few(calls []string) string {
 	return and(calls)
 }
 
-// brief names a call in a sentence.
-func (d deed) brief() string {
+// brief is the name of a call for a sentence.
+func (d action) brief() string {
 	switch {
 	case d.what == "propagation":
 		return "the mounts are private"
@@ -94,10 +94,10 @@ func (d deed) brief() string {
 	return d.what
 }
 
-// place tells where in ours a call is.
-func (p pairs) place(d deed) string {
+// place describes where ours makes a call.
+func (p pairs) place(d action) string {
 	for _, name := range []string{"chroot", "clone"} {
-		i := slices.IndexFunc(p.ours, func(o deed) bool { return o.Process == d.Process && o.Name == name })
+		i := slices.IndexFunc(p.ours, func(o action) bool { return o.Process == d.Process && o.Name == name })
 		switch {
 		case i < 0 || i == d.at:
 		case d.at < i:
@@ -109,8 +109,8 @@ func (p pairs) place(d deed) string {
 	return ""
 }
 
-// behind tells which call of the same process comes before.
-func (p pairs) behind(t deed) string {
+// behind describes where theirs makes a call: after which call of the same process.
+func (p pairs) behind(t action) string {
 	for _, before := range slices.Backward(p.theirs[:t.at]) {
 		if before.Process == t.Process {
 			return "after " + before.brief()
@@ -119,7 +119,8 @@ func (p pairs) behind(t deed) string {
 	return "first"
 }
 
-// moved returns which calls of ours theirs makes at another place: in each process all but the longest series that is in order.
+// moved returns the calls of ours that theirs makes at another place. In each process these are all calls outside the longest
+// series that both programs make in the same order.
 func (p pairs) moved() map[int]bool {
 	moved := map[int]bool{}
 	series := map[string][]int{}
@@ -137,7 +138,8 @@ func (p pairs) moved() map[int]bool {
 	return moved
 }
 
-// inOrder returns those of these calls of ours that theirs makes in the same order: as many as possible, and rather those of weight.
+// inOrder returns the longest series of the given calls of ours that theirs makes in the same order. Of two series with the same
+// length, inOrder returns the series with more weight.
 func (p pairs) inOrder(calls []int) []int {
 	var best []int
 	most, ending, sum := 0, make([][]int, len(calls)), make([]int, len(calls))

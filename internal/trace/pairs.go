@@ -8,44 +8,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pairs are two programs, and which call of theirs answers to which call of ours.
+// pairs are the actions of two programs, and which of theirs belongs to which of ours.
 type pairs struct {
-	ours, theirs []deed
-	// answer has an index of theirs for each of ours, -1 if there is none.
+	ours, theirs []action
+	// answer has, for each action of ours, the index of an action of theirs, or -1.
 	answer []int
 }
 
-// pairUp looks for the same call first, then for one with other arguments, then for one in another process.
-func pairUp(ours, theirs []deed) pairs {
+// pairUp finds for each action of ours the action of theirs: the same one if possible, else with other arguments, else in
+// another process.
+func pairUp(ours, theirs []action) pairs {
 	p := pairs{ours, theirs, slices.Repeat([]int{-1}, len(ours))}
-	for _, alike := range []func(o, t deed) bool{
-		func(o, t deed) bool {
+	for _, alike := range []func(o, t action) bool{
+		func(o, t action) bool {
 			return o.Process == t.Process && o.what == t.what && slices.Equal(o.args, t.args)
 		},
-		func(o, t deed) bool { return o.Process == t.Process && o.what == t.what },
-		func(o, t deed) bool { return o.what == t.what && slices.Equal(o.args, t.args) },
-		func(o, t deed) bool { return o.what == t.what },
+		func(o, t action) bool { return o.Process == t.Process && o.what == t.what },
+		func(o, t action) bool { return o.what == t.what && slices.Equal(o.args, t.args) },
+		func(o, t action) bool { return o.what == t.what },
 	} {
 		for i, o := range ours {
 			if p.answer[i] >= 0 {
 				continue
 			}
-			p.answer[i] = slices.IndexFunc(theirs, func(t deed) bool { return !slices.Contains(p.answer, t.at) && alike(o, t) })
+			p.answer[i] = slices.IndexFunc(theirs, func(t action) bool { return !slices.Contains(p.answer, t.at) && alike(o, t) })
 		}
 	}
 	return p
 }
 
-// process tells whether another process makes the call.
-func (p pairs) process(o, t deed) []string {
+// process describes that another process makes the call.
+func (p pairs) process(o, t action) []string {
 	if o.Process == t.Process {
 		return nil
 	}
 	return []string{fmt.Sprintf("In yours %s makes this call, in ours %s.", t.Process, o.Process)}
 }
 
-// changes tells which arguments are different. Flags and options are told one by one.
-func changes(o, t deed) []string {
+// changes describes different arguments. It names flags and options one by one.
+func changes(o, t action) []string {
 	var texts []string
 	for k := range max(len(o.args), len(t.args)) {
 		ours, theirs := argument(o, k), argument(t, k)
@@ -65,18 +66,19 @@ func changes(o, t deed) []string {
 	return texts
 }
 
-func argument(d deed, k int) string {
+func argument(d action, k int) string {
 	if k < len(d.Args) {
 		return d.Args[k]
 	}
 	return "NULL"
 }
 
-// sets tells what is in one of two sets of flags, options or controllers.
+// sets describes what two sets of flags, options or controllers do not have in common.
 func sets(ours, theirs []string) []string {
 	lacking := func(of, in []string) []string {
 		return slices.DeleteFunc(slices.Clone(of), func(word string) bool {
-			return word == "" || word == "0" || word == "SIGCHLD" || slices.ContainsFunc(in, func(other string) bool { return options(other) == options(word) })
+			none := word == "" || word == "0" || word == "SIGCHLD"
+			return none || slices.ContainsFunc(in, func(other string) bool { return options(other) == options(word) })
 		})
 	}
 	var texts []string
@@ -97,8 +99,8 @@ func and(words []string) string {
 	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
-// failure tells that a call of theirs fails, and what comes of it.
-func (p pairs) failure(t deed, ours unix.Errno) []string {
+// failure describes that a call of theirs fails, and how many calls are missing for that reason.
+func (p pairs) failure(t action, ours unix.Errno) []string {
 	if t.Err == 0 || t.Err == ours {
 		return nil
 	}
@@ -121,14 +123,14 @@ func (p pairs) failure(t deed, ours unix.Errno) []string {
 	return []string{said, fmt.Sprintf("After that %d calls are missing.", missing)}
 }
 
-// unreached reports whether theirs does not make a call because the process has given up before.
+// unreached reports whether theirs lacks a call because the process gave up earlier.
 func (p pairs) unreached(i int) bool {
 	process := p.ours[i].Process
 	stop := p.stops(process)
 	if stop < 0 || p.answer[i] >= 0 {
 		return false
 	}
-	// A call that ours does not make comes after all that ours makes, too.
+	// If ours does not make the failing call, take the last call before it that ours makes.
 	last := slices.Index(p.answer, stop)
 	if last < 0 {
 		for k, j := range p.answer {
@@ -140,14 +142,14 @@ func (p pairs) unreached(i int) bool {
 	return i > last
 }
 
-// idle reports whether a call of ours would change nothing in theirs: it removes a directory that theirs has not made.
-func (p pairs) idle(o deed) bool {
-	return o.Name == "rmdir" && !slices.ContainsFunc(p.theirs, func(t deed) bool {
+// idle reports whether a call of ours would have no effect in theirs, because it removes a directory that theirs never makes.
+func (p pairs) idle(o action) bool {
+	return o.Name == "rmdir" && !slices.ContainsFunc(p.theirs, func(t action) bool {
 		return t.Name == "mkdir" && t.Err == 0 && t.Args[0] == o.Args[0]
 	})
 }
 
-// stops returns the place of the call with which a process of theirs gives up, -1 if it does not.
+// stops returns the index of the failing call after which a process of theirs gives up, or -1 if the process does not give up.
 func (p pairs) stops(process string) int {
 	for _, t := range slices.Backward(p.theirs) {
 		if t.Process == process {

@@ -13,8 +13,8 @@ import (
 const traceOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK |
 	unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC
 
-// stopped handles a stop of a task, and lets the task go on. The status has a signal in its low byte, and an event above. A
-// signal is for the task, unless it stands for a stop of ptrace: the Go runtime sends itself signals, too.
+// stopped handles a stop of a task, and lets the task go on. The low byte of the status is a signal, the next byte an event. A
+// signal that does not stand for a stop of ptrace goes to the task: the Go runtime sends signals to itself.
 func (t *tracer) stopped(tid, status int) {
 	task, deliver := t.tasks[tid], 0
 	switch event := status >> 8; {
@@ -23,7 +23,7 @@ func (t *tracer) stopped(tid, status int) {
 	case event != 0:
 		t.event(tid, task, event)
 	case task.fresh:
-		// The first process stops at its execve, the others as soon as they are traced.
+		// The first process stops at its execve. Every other task stops when it starts.
 		task.fresh = false
 		if tid == t.first {
 			t.try("PTRACE_SETOPTIONS", unix.PtraceSetOptions(tid, traceOptions))
@@ -31,7 +31,7 @@ func (t *tracer) stopped(tid, status int) {
 	default:
 		deliver = status
 	}
-	// An execve of a thread gives the thread the ID of its process.
+	// After an execve, the task has the ID of its process.
 	if task = t.tasks[tid]; task.command {
 		t.try("PTRACE_CONT", unix.PtraceCont(tid, deliver))
 		return
@@ -39,7 +39,7 @@ func (t *tracer) stopped(tid, status int) {
 	t.try("PTRACE_SYSCALL", unix.PtraceSyscall(tid, deliver))
 }
 
-// try notes an error. A task that was killed in the meantime is none.
+// try notes an error. It is no error if something has killed the task.
 func (t *tracer) try(request string, err error) {
 	if err != nil && err != unix.ESRCH {
 		t.fail(fmt.Errorf("ptrace %s: %w", request, err))
@@ -47,7 +47,7 @@ func (t *tracer) try(request string, err error) {
 	}
 }
 
-// event handles a new task, or a process that has become another program.
+// event handles a new task, or an execve.
 func (t *tracer) event(tid int, now *task, event int) {
 	message, err := unix.PtraceGetEventMsg(tid)
 	t.try("PTRACE_GETEVENTMSG", err)
@@ -67,7 +67,7 @@ func (t *tracer) event(tid int, now *task, event int) {
 			unix.Kill(made.pid, unix.SIGKILL)
 		}
 	case unix.PTRACE_EVENT_EXEC:
-		// All other threads of the process are gone. The one that made the call had another ID until now.
+		// The kernel has ended all other threads of the process. The thread that made the call may have had another ID.
 		if former := t.tasks[other]; former != nil {
 			now = former
 		}
@@ -83,8 +83,8 @@ func (t *tracer) event(tid int, now *task, event int) {
 	}
 }
 
-// syscallInfo is struct ptrace_syscall_info. At an entry the numbers are that of the call and its arguments, at an exit the result
-// and, in the low byte, whether the result is an error. ptrace(2)
+// syscallInfo is struct ptrace_syscall_info. At an entry, data has the number of the call and its arguments. At an exit, data has
+// the result, and in the next byte whether the result is an error. ptrace(2)
 type syscallInfo struct {
 	op   uint8
 	_    [3]byte
@@ -108,7 +108,7 @@ func (t *tracer) call(tid int, task *task) {
 	case unix.PTRACE_SYSCALL_INFO_EXIT:
 		if made := task.call; made != nil && byte(info.data[1]) != 0 {
 			made.Err = unix.Errno(-int64(info.data[0]))
-			// The kernel's own numbers for a call that a signal has interrupted, and that is made again.
+			// The kernel uses these numbers for a call that it makes again after a signal. They never reach a program.
 			made.void = made.Err >= 512
 		}
 		task.call = nil
@@ -136,8 +136,8 @@ func (t *tracer) enter(at thread, task *task, number uint64, args [6]uint64) {
 	t.records = append(t.records, task.call)
 }
 
-// calls returns the calls that count. A process that did nothing is left out, as the Go runtime makes one to see whether the
-// kernel can do something.
+// calls returns the recorded calls without processes that did nothing: the Go runtime starts such a process to test a feature of
+// the kernel.
 func (t *tracer) calls() []Call {
 	t.name()
 	calls, last := []Call{}, map[*process]Call{}
@@ -146,7 +146,7 @@ func (t *tracer) calls() []Call {
 			continue
 		}
 		r.Process = r.process.name
-		// What is tried again and again counts once.
+		// A program may try a call a thousand times.
 		if before, ok := last[r.process]; ok && r.Err != 0 && before.String() == r.Call.String() {
 			continue
 		}
@@ -156,7 +156,7 @@ func (t *tracer) calls() []Call {
 	return calls
 }
 
-// name gives names to the processes that did something.
+// name names the processes that did something.
 func (t *tracer) name() {
 	number := map[string]int{}
 	for _, p := range t.processes {

@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run starts a program under ptrace(2) and returns the calls of the program and of the processes that it starts, in the order in
-// which they began. Where a process becomes another program, which is the command of the container, its calls are no longer
-// recorded.
+// Run starts a program under ptrace(2) and returns the calls of the program and of the processes that it starts, in order. When a
+// process executes another program, which is the command of the container, Run stops recording its calls.
 //
-// A program that takes longer than the limit is killed, which is an error; the calls until then are returned, too. How a program
-// ended is in cmd.ProcessState, and what it printed is where cmd.Stdout and cmd.Stderr send it. No process is left behind.
+// Run kills a program that takes longer than the limit, and returns an error and the calls until then. After Run,
+// cmd.ProcessState has the exit status, and the output of the program is where cmd.Stdout and cmd.Stderr send it. Run leaves no
+// process behind.
 //
-// The program is started by the calling thread. So it is in the namespaces of the thread, if the thread has some of its own.
+// The calling thread starts the program. So the program runs in the namespaces of this thread.
 func Run(cmd *exec.Cmd, limit time.Duration) ([]Call, error) {
-	// The kernel takes requests of ptrace from the tracer only, which is a thread. ptrace(2)
+	// The tracer is a thread, and the kernel accepts requests from no other thread. ptrace(2)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	program, err := os.Stat(cmd.Path)
@@ -65,10 +65,10 @@ func Run(cmd *exec.Cmd, limit time.Duration) ([]Call, error) {
 
 // A tracer follows a program.
 type tracer struct {
-	// program is the file that the first process executes.
+	// program is the executable of the first process.
 	program os.FileInfo
 	cmd     *exec.Cmd
-	// first is the ID of the first process. Ended is made when it has exited, and closed when cmd.Wait has returned.
+	// first is the ID of the first process. Ended is made when this process exits, and closed when cmd.Wait returns.
 	first     int
 	ended     chan struct{}
 	tasks     map[int]*task
@@ -87,26 +87,26 @@ type task struct {
 	fresh bool
 	// flags are those of the clone that the task is making.
 	flags uint64
-	// call is what the task is making, if that matters.
+	// call is the recorded call that the task is in.
 	call *record
 }
 
-// A process is one that the program is, or starts.
+// A process is the first process of the program, or a process that the program starts.
 type process struct {
 	parent *process
 	name   string
-	// active is true if the process has made a call that matters.
+	// active is true if the process has made a recorded call other than clone.
 	active bool
-	// command is true if the process is another program by now.
+	// command is true if the process executes another program.
 	command bool
 }
 
-// A record is a call, and for a clone the process that the clone has made.
+// A record is a call, and for a clone the new process.
 type record struct {
 	*process
 	Call
 	child *process
-	// void is true if the call does not count, as the kernel makes it again.
+	// void is true if the kernel will make the call again.
 	void bool
 }
 
@@ -122,7 +122,7 @@ func (t *tracer) fail(err error) {
 	}
 }
 
-// kill ends all that is still traced.
+// kill ends all processes that are still traced.
 func (t *tracer) kill() {
 	t.killing = true
 	for _, task := range t.tasks {
@@ -130,8 +130,8 @@ func (t *tracer) kill() {
 	}
 }
 
-// collect handles what has happened to the tasks, until nothing more has. It asks for each task by its ID, so that other
-// children of this program stay as they are.
+// collect handles the stops and exits of all tasks, until no more has happened. It waits for each task by its ID, so that it takes
+// no other child away from this program.
 func (t *tracer) collect() {
 	for again := true; again; {
 		again = false
@@ -167,7 +167,8 @@ type siginfo struct {
 	_                     [100]byte
 }
 
-// wait asks whether a task has stopped, and why, or whether it has exited. The exit of the first process is left to cmd.Wait.
+// wait returns the status of a stopped task, or that the task has exited, without waiting. It leaves the exit of the first process
+// to cmd.Wait.
 func (t *tracer) wait(tid int) (status int, exited bool, err error) {
 	const options, cldTrapped, cldStopped = unix.WNOHANG | unix.WALL, 4, 5
 	var info, taken siginfo

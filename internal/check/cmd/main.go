@@ -9,8 +9,8 @@
 // step N. It exits with 0 if the program has all the properties, 1 if one is missing, and 2, with a message on standard error,
 // if it cannot check anything.
 //
-// With --trace, check runs /bin/true in a container of the program, and prints a trace.Call in each line instead: the calls of
-// the kernel that make the container. It exits with 0 even if the program failed.
+// With --trace, check runs /bin/true in a container of the program, and prints the kernel calls that make the container: each line
+// is a trace.Call. Then check exits with 0 even if the program failed.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() {
 	step := pflag.Int("step", 0, "the step that the program is, 1 to 7")
 	all := pflag.Bool("all", false, "check the older steps as thoroughly as this one")
 	stretch := pflag.Bool("stretch", false, "check the exercises beyond the step, and nothing else")
-	calls := pflag.Bool("trace", false, "print the calls of the kernel that make a container, and check nothing")
+	calls := pflag.Bool("trace", false, "print the kernel calls that make a container, and check nothing")
 	attended := pflag.Bool("attended", false, "end when standard input ends")
 	rootfs := pflag.String("rootfs", check.DefaultRootfs, "root directory of the containers")
 	pflag.Parse()
