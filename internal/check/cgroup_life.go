@@ -15,7 +15,7 @@ import (
 // cgroups is what becomes of the cgroups of a container, from its start to its end.
 var cgroups = []Property{
 	{
-		Name:  "the command is never outside its limits",
+		Name:  neverOutside,
 		Step:  6,
 		Needs: []string{inCgroups},
 		Why:   "What the command does before it is in the cgroup counts for nobody, and its children can stay outside.",
@@ -67,7 +67,7 @@ var cgroups = []Property{
 		},
 	},
 	{
-		Name:  "many containers, in a row and at once, leave no cgroup behind",
+		Name:  cgroupsPileUp,
 		Step:  6,
 		Needs: []string{cgroupsGone},
 		Why:   "The kernel needs a moment after the last process, and a program that does not try again leaves some cgroups.",

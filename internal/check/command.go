@@ -3,8 +3,10 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,15 +19,28 @@ var command = []Property{
 		Why:   "Nothing else can be seen before a command runs.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
-			r, err := p.call(call{command: []string{"/bin/echo", "started"}})
+			s, err := p.start(call{command: []string{"/bin/echo", "started"}})
 			if err != nil {
 				return err
 			}
-			if !strings.Contains(r.stdout, "started") {
-				return fmt.Errorf("run /bin/echo started: want started, got %#v", r)
+			defer s.close()
+			if err := s.fewProcesses(); err != nil {
+				return err
 			}
-			return nil
+			r, err := s.wait()
+			if err == nil && !strings.Contains(r.stdout, "started") {
+				err = notStarted(r)
+			}
+			return err
 		},
+	},
+	{
+		Name:  inPlace,
+		Step:  1,
+		Needs: []string{starts},
+		Why:   "A program between run and the command would need its own memory, pass on signals, and be process 1 in place of the command.",
+		Where: "step01-exec/README.md#how-it-works",
+		check: func(p *Program) error { return p.whileReady((*session).takesThePlaceOfChild) },
 	},
 	{
 		Name:  output,
@@ -88,7 +103,7 @@ var command = []Property{
 	{
 		Name:  signalStatus,
 		Step:  1,
-		Needs: []string{starts},
+		Needs: []string{inPlace},
 		Why:   "Scripts and CI must see that a signal ended the command, and which signal.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -108,17 +123,9 @@ var command = []Property{
 		},
 	},
 	{
-		Name:  inPlace,
-		Step:  1,
-		Needs: []string{starts},
-		Why:   "A program between run and the command would need its own memory, pass on signals, and be process 1 in place of the command.",
-		Where: "step01-exec/README.md#how-it-works",
-		check: func(p *Program) error { return p.whileReady((*session).takesThePlaceOfChild) },
-	},
-	{
 		Name:  "a command that does not exist has the status 127, and the message names it",
 		Step:  1,
-		Needs: []string{starts},
+		Needs: []string{inPlace},
 		Why:   "The status 127 tells a mistyped name from a command that failed.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -133,7 +140,7 @@ var command = []Property{
 	{
 		Name:  "a command that cannot be executed has the status 126, and the message names it",
 		Step:  1,
-		Needs: []string{starts},
+		Needs: []string{inPlace},
 		Why:   "The status 126 tells a file that is not a program from a command that failed.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -147,11 +154,40 @@ var command = []Property{
 	},
 }
 
+// tooMany is said of a program that starts itself without an end.
+const tooMany = "run has started itself again and again"
+
+// fewProcesses waits for the end of run, and ends a program that starts itself without an end before it fills the host.
+func (s *session) fewProcesses() error {
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
+		select {
+		case <-s.ended:
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		}
+		if len(Marked(s.mark)) > 20 {
+			s.cmd.Process.Kill()
+			s.killAll()
+			return errors.New(tooMany)
+		}
+	}
+	return nil
+}
+
+// notStarted says how run ended that has not started its command: with the text that it printed, as it is.
+func notStarted(r result) error {
+	text := strings.TrimSpace(r.stderr + r.stdout)
+	if text == "" {
+		return fmt.Errorf("run /bin/echo started: run printed nothing, and ended with the status %d", r.status)
+	}
+	return fmt.Errorf("%s\n(run /bin/echo started ended with the status %d)", text, r.status)
+}
+
 func status(script string, expected int) Property {
 	return Property{
 		Name:  fmt.Sprintf("a command that ends with %s has the status %d", script, expected),
 		Step:  1,
-		Needs: []string{starts},
+		Needs: []string{inPlace},
 		Why:   "Scripts and CI decide by the exit status of run whether the command worked.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {

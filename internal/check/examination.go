@@ -10,7 +10,9 @@ type examination struct {
 	report  func(Finding)
 	// findings has them by the names of their properties.
 	findings map[string]Finding
-	mu       sync.Mutex
+	// calls returns the calls of the kernel that make a container.
+	calls func() calls
+	mu    sync.Mutex
 }
 
 // atOnce is how many properties are looked at at once: most checks wait for something most of the time.
@@ -77,7 +79,14 @@ func (e *examination) lookAt(p Property) {
 }
 
 // check looks at a property.
-func (e *examination) check(p Property) Finding { return finding(p, p.Check(e.program)) }
+func (e *examination) check(p Property) Finding {
+	err := p.Check(e.program)
+	f := finding(p, err)
+	if f.State == Lacks {
+		f.Diagnosis = e.diagnose(p.Name, err.Error())
+	}
+	return f
+}
 
 func (e *examination) found(property string) (Finding, bool) {
 	e.mu.Lock()

@@ -83,7 +83,7 @@ func examine(program *Program, report func(Finding), look func(*examination)) (S
 	}
 	examined.Path = path
 	defer sweep()
-	e := &examination{program: &examined, report: report, findings: map[string]Finding{}}
+	e := &examination{program: &examined, report: report, findings: map[string]Finding{}, calls: traced(&examined)}
 	summary := Summary{Leftovers: []string{}}
 	if examined.host, err = newScratch(); err != nil {
 		summary.Unprotected = []string{"/"}
@@ -113,7 +113,13 @@ func finding(p Property, err error) Finding {
 // dump matches what the Go runtime prints below the first line of a panic or a fatal error, quoted or not.
 var dump = regexp.MustCompile(`(?s)(\n|\\n)+(goroutine \d+|\[signal |runtime stack:).*`)
 
-// brief cuts a dump of the Go runtime to its first line.
+// brief cuts a dump of the Go runtime to its first line, and a text to its first two lines, which are not too long.
 func brief(text string) string {
-	return strings.TrimSpace(dump.ReplaceAllString(text, ""))
+	lines := strings.Split(strings.TrimSpace(dump.ReplaceAllString(text, "")), "\n")
+	for i, line := range lines {
+		if letters := []rune(line); len(letters) > 300 {
+			lines[i] = string(letters[:300]) + "…"
+		}
+	}
+	return strings.Join(lines[:min(len(lines), 2)], "\n")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,7 @@ var glances = []struct {
 	{uts, 2, func(s *session) error { return s.ownNamespace("uts") }},
 	{pidNS, 3, func(s *session) error { return s.ownNamespace("pid") }},
 	{ownRoot, 4, (*session).seesRootfs},
+	{startsAtTop, 4, (*session).isAtTop},
 	{mountNS, 5, func(s *session) error { return s.ownNamespace("mnt") }},
 	{procMounted, 5, func(s *session) error {
 		_, err := s.mount("/proc", "proc")
@@ -65,7 +67,8 @@ func (p *Program) glance() (names []string) {
 	// On a host without cgroups in sight, or before step 6, there is none.
 	cgroup, _ := s.cgroup("pids")
 	unix.Kill(s.cmd.Process.Pid, unix.SIGUSR1)
-	if r, err := s.wait(); err != nil || r != (result{"ready\n", "", 3}) {
+	if r, err := s.wait(); err != nil || r.stdout != "ready\n" || r.status != 3 || r.stderr != "" && !strings.Contains(r.stderr, "getcwd") {
+		// A shell complains if it is outside of its root directory, which is another mistake.
 		names = append(names, output, exit3, reach)
 	}
 	if _, err := os.Stat(cgroup); err == nil {
@@ -109,6 +112,24 @@ func (s *session) seesRootfs() error {
 		return fmt.Errorf("the root directory of the command is not %s", s.rootfs)
 	}
 	return nil
+}
+
+// isAtTop returns an error unless the command is in its root directory.
+func (s *session) isAtTop() error {
+	inside, err := s.container()
+	if err != nil {
+		return err
+	}
+	defer release(inside)
+	here, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", inside[0].pid))
+	if err != nil {
+		return err
+	}
+	top, err := os.Readlink(fmt.Sprintf("/proc/%d/root", inside[0].pid))
+	if err != nil {
+		return err
+	}
+	return want("working directory", top, here)
 }
 
 // inCgroups returns an error unless the command is in cgroups of its own.

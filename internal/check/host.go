@@ -158,7 +158,7 @@ func (s *session) ownNamespace(kind string) error {
 		return err
 	}
 	if theirs == ours {
-		return fmt.Errorf("the command is in the %s namespace of the host", kind)
+		return fmt.Errorf("the command is in the %s namespace of the host", map[string]string{"uts": "UTS", "pid": "PID", "mnt": "mount", "ipc": "IPC", "net": "network"}[kind])
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ var hostname = []Property{
 		},
 	},
 	{
-		Name:  "--hostname sets the hostname of the container and leaves that of the host",
+		Name:  hostnameGiven,
 		Step:  2,
 		Needs: []string{hostnameSet},
 		Why:   "You tell containers apart by their names.",

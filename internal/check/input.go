@@ -121,7 +121,7 @@ var input = []Property{
 	{
 		Name:  "a hostname that is too long is refused in one line",
 		Step:  2,
-		Needs: []string{hostnameSet},
+		Needs: []string{hostnameGiven},
 		Why:   "The kernel limits a hostname to 64 bytes and says only \"invalid argument\".",
 		Where: "step02-uts/README.md#walking-through",
 		check: func(p *Program) error {

@@ -32,7 +32,7 @@ var limits = []Property{
 		},
 	},
 	{
-		Name:  "swap is no way around --memory",
+		Name:  swapLimited,
 		Step:  6,
 		Needs: []string{memoryLimit},
 		Why:   "A command over its limit would push its memory to the disk of the host, and slow down everything there.",

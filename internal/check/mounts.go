@@ -3,7 +3,6 @@
 package check
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -33,7 +32,7 @@ var mounts = []Property{
 		check: func(p *Program) error { return p.mountsOnly("/proc", "proc") },
 	},
 	{
-		Name:  "/proc is mounted nowhere on the host, even if the root file system is a shared mount of its own",
+		Name:  procShared,
 		Step:  5,
 		Needs: []string{procMounted},
 		Why:   "On many hosts /var or /home is a mount of its own, and systemd makes each of them shared.",
@@ -87,7 +86,10 @@ func (p *Program) mountsOnly(target, fstype string) error {
 		}
 		return sameMounts(before)
 	})
-	return errors.Join(err, sameMounts(before))
+	if err != nil {
+		return err
+	}
+	return sameMounts(before)
 }
 
 func sameMounts(before string) error {
@@ -98,7 +100,8 @@ func sameMounts(before string) error {
 	known := strings.Split(before, "\n")
 	for line := range strings.Lines(after) {
 		if !slices.Contains(known, strings.TrimSuffix(line, "\n")) {
-			return fmt.Errorf("the host has a mount that it did not have: %s", strings.TrimSpace(line))
+			fields, rest, _ := strings.Cut(line, " - ")
+			return fmt.Errorf("the host has a new mount: a %s on %s", strings.Fields(rest)[0], strings.Fields(fields)[4])
 		}
 	}
 	return want("number of mounts of the host", len(known), len(strings.Split(after, "\n")))

@@ -227,6 +227,9 @@ func variants(t *testing.T) []variant {
 	for _, s := range solutions {
 		all = append(all, s.variant(t))
 	}
+	for _, w := range wrongs {
+		all = append(all, w.variant(t))
+	}
 	return all
 }
 

@@ -2,7 +2,7 @@
 
 package check
 
-// The names of the properties that others need.
+// The names of the properties that others need, and that mistakes explain.
 const (
 	starts         = "run starts the command"
 	output         = "output and error output are the command's, and nothing is added"
@@ -17,17 +17,24 @@ const (
 	jobControl     = "a shell in the container has job control"
 	uts            = "the container has a UTS namespace of its own"
 	hostnameSet    = "the hostname in the container is container"
+	hostnameGiven  = "--hostname sets the hostname of the container and leaves that of the host"
 	pidNS          = "the container has a PID namespace of its own"
 	process1       = "the command is process 1"
 	dies           = "no process of the container survives the command"
 	diesWithRun    = "no process of the container survives when run is killed with SIGKILL"
 	ownRoot        = "the root directory of the command is the root file system"
+	startsAtTop    = "the command starts in / of the container, and has no way up"
+	ownPath        = "commands are looked up in the container, in a PATH of its own"
 	mountNS        = "the container has a mount namespace of its own"
 	procMounted    = "/proc is mounted in the container and nowhere on the host, where / is shared as with systemd"
+	procShared     = "/proc is mounted nowhere on the host, even if the root file system is a shared mount of its own"
 	inCgroups      = "the command is in cgroups of its own"
 	memoryLimit    = "--memory is the limit in the kernel"
 	killed         = "a command that takes more memory than the limit is killed, and the status is 137"
 	pidsLimit      = "--pids is the limit in the kernel"
+	swapLimited    = "swap is no way around --memory"
+	neverOutside   = "the command is never outside its limits"
+	cgroupsPileUp  = "many containers, in a row and at once, leave no cgroup behind"
 	cgroupsGone    = "the cgroups are gone when the container is"
 	tmpfsMounted   = "/mytemp is a tmpfs, and is mounted nowhere on the host"
 	tmpfsSize      = "the tmpfs on /mytemp has a size of 16 MiB"

@@ -3,6 +3,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,7 +33,7 @@ var root = []Property{
 				defer release(inside)
 				seen := filepath.Join(fmt.Sprintf("/proc/%d/root", inside[0].pid), filepath.Base(mark.Name()))
 				if _, err := os.Stat(seen); err != nil {
-					return fmt.Errorf("a file in %s is not in the root directory of the command: %w", p.Rootfs, err)
+					return fmt.Errorf("a file in %s is not in the root directory of the command", p.Rootfs)
 				}
 				return nil
 			})
@@ -58,7 +59,7 @@ var root = []Property{
 		},
 	},
 	{
-		Name:  "the command starts in / of the container, and has no way up",
+		Name:  startsAtTop,
 		Step:  4,
 		Needs: []string{ownRoot},
 		Why:   "A working directory outside of the new root is a door back to the host.",
@@ -73,11 +74,14 @@ var root = []Property{
 			if err != nil {
 				return err
 			}
+			if strings.HasSuffix(r.stdout, "out\n") {
+				return errors.New("the working directory is outside of the root directory: the command reads files of the host there")
+			}
 			return want("working directory", "/\n", r.stdout)
 		},
 	},
 	{
-		Name:  "commands are looked up in the container, in a PATH of its own",
+		Name:  ownPath,
 		Step:  4,
 		Needs: []string{ownRoot},
 		Why:   "The PATH of the host names directories that the container may not have.",

@@ -83,6 +83,11 @@ func (s *session) close() {
 		s.cmd.Process.Kill()
 		<-s.ended
 	}
+	s.killAll()
+}
+
+// killAll ends all processes of the session, and those that they start meanwhile.
+func (s *session) killAll() {
 	for left := Marked(s.mark); len(left) > 0; left = Marked(s.mark) {
 		for _, pid := range left {
 			unix.Kill(pid, unix.SIGKILL)

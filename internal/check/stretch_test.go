@@ -56,8 +56,8 @@ func TestStretchIsNotInTheStepsAndInTheSolutions(t *testing.T) {
 	}
 }
 
-// mistakes are edits on solutions, which the checks have to see.
-var mistakes = []struct {
+// wrongSolutions are edits on solutions, which the checks have to see.
+var wrongSolutions = []struct {
 	exercise, mistake string
 	edits             []string
 }{
@@ -91,7 +91,7 @@ func TestStretchSeesMistakes(t *testing.T) {
 	defer func() { Patience = usual }()
 	// What is waited for does not come.
 	Patience = 2 * time.Second
-	for _, m := range mistakes {
+	for _, m := range wrongSolutions {
 		t.Run(m.exercise+": "+m.mistake, func(t *testing.T) {
 			t.Cleanup(sweep)
 			exercise := named(t, Stretch, m.exercise)

@@ -1,0 +1,145 @@
+//go:build linux
+
+package check
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A wrong program is a step with a mistake that people make in it, what is found first, and how the mistake is named.
+type wrong struct {
+	mistake   string
+	step      int
+	edits     []string
+	property  string
+	diagnosis string
+}
+
+// The calls of child, as all steps have them.
+const (
+	callPrivate = "	if err := makeMountsPrivate(); err != nil {\n		return err\n	}\n"
+	callCgroups = "	if err := joinCgroups(); err != nil {\n		return err\n	}\n"
+	callRoot    = "	if err := changeRoot(); err != nil {\n		return err\n	}\n"
+	callProc    = "	if err := mountProc(); err != nil {\n		return err\n	}\n"
+	callTmpfs   = "	if err := mountTmpfs(); err != nil {\n		return err\n	}\n"
+)
+
+// moved are edits that move a call behind another one, or before it.
+func moved(call, behind string) []string     { return slices.Concat(without(call), after(behind, call)) }
+func movedBefore(call, next string) []string { return slices.Concat(without(call), before(next, call)) }
+func without(text string) []string           { return []string{text, ""} }
+
+var wrongs = []wrong{
+	{"run and child empty", 1, []string{runBody, "	return nil\n", childBody, "	return nil\n", stepImports, ""},
+		starts, "run starts no process: run is empty, or returns before it starts child."},
+	{"child empty", 1, []string{childBody, "	return nil\n", "	\"github.com/spf13/pflag\"\n", ""},
+		starts, "child starts, and ends without becoming the command: child is empty, or returns too early."},
+	{"attributes forgotten", 1, slices.Concat(without(runReady), without("	\"golang.org/x/sys/unix\"\n")),
+		starts, "The program panics in supervise, which reads cmd.SysProcAttr: that is nil."},
+	{"panic", 1, before(runReady, "	panic(\"not yet\")\n"),
+		starts, "The program panics."},
+	{"words of child taken for the command", 1, []string{"become(pflag.Args())", "become(os.Args[1:])", "	\"github.com/spf13/pflag\"\n", ""},
+		starts, "child looks for a command child, which nobody typed"},
+	{"words of run taken for the command", 1, []string{"os.Args[2:]", "os.Args[1:]"},
+		starts, "child looks for a command run, which nobody typed"},
+	{"run starts run", 1, []string{`append([]string{os.Args[0], "child"}, os.Args[2:]...)`, "os.Args"},
+		starts, "run starts run, and not child: each run starts another one."},
+	{"command as another process", 1, []string{lookUp, asOwnProcess},
+		inPlace, "child should become the command."},
+	{"status off by one", 1, []string{"128 + int(sig)", "127 + int(sig)"},
+		signalStatus, "The status is off by one: the signal has the number 9, and 128+9 is 137."},
+	{"mount for UTS", 2, []string{"unix.CLONE_NEWUTS", "unix.CLONE_NEWNS"},
+		uts, "You made a mount namespace, not a UTS namespace."},
+	{"UTS forgotten", 2, []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUTS\n", ""},
+		uts, "run starts child without a UTS namespace of its own."},
+	{"hostname of run", 2, []string{"	if err := setHostname(); err != nil {\n		return err\n	}\n", "", "	return supervise(cmd)\n", "	setHostname()\n	return supervise(cmd)\n"},
+		hostnameGiven, "run sets the hostname, and run is on the host: the host gets the name."},
+	{"network for PID", 3, []string{"unix.CLONE_NEWPID", "unix.CLONE_NEWNET"},
+		pidNS, "You made a network namespace, not a PID namespace."},
+	{"command as another process", 3, []string{lookUp, asOwnProcess},
+		inPlace, "child should become the command."},
+	{"no parent-death signal", 3, []string{"	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL\n", ""},
+		diesWithRun, "Nothing tells the kernel to end child when run dies."},
+	{"no chroot", 4, []string{"unix.Chroot(*rootfs)", "error(nil)"},
+		ownRoot, "Nothing changes the root directory of the command."},
+	{"no chdir", 4, []string{`os.Chdir("/")`, "error(nil)"},
+		startsAtTop, "After chroot, the working directory is still a directory of the host: nothing changes it."},
+	{"chdir before chroot", 4, []string{`os.Chdir("/")`, "error(nil)", "	if err := unix.Chroot(", "	os.Chdir(\"/\")\n	if err := unix.Chroot("},
+		startsAtTop, "You changed the working directory before chroot, so it is a directory of the host."},
+	{"private after chroot", 5, moved(callPrivate, callRoot),
+		starts, "You make the mounts private after chroot."},
+	{"proc before chroot", 5, movedBefore(callProc, callRoot),
+		procMounted, "You mount the proc before chroot"},
+	{"not private", 5, without(callPrivate),
+		procMounted, "You did not make the mounts private."},
+	{"only the mount on / private", 5, []string{"unix.MS_REC|unix.MS_PRIVATE", "unix.MS_PRIVATE"},
+		// On some hosts, the root file system is on a mount of its own.
+		"nowhere on the host", "You made only the mount on / private."},
+	{"no proc", 5, without(callProc),
+		procMounted, "Nothing mounts a proc for the container."},
+	{"cgroups after chroot", 6, moved(callCgroups, callRoot),
+		starts, "You join the cgroups after chroot, where the /sys of the host is out of sight."},
+	{"cgroups in the root file system", 6, slices.Concat(moved(callCgroups, callRoot), []string{"unix.Mkdir(dir, 0o755)", "os.MkdirAll(dir, 0o755)", "os.O_WRONLY", "os.O_WRONLY|os.O_CREATE", "err != unix.EEXIST", "true"}),
+		inCgroups, "You join the cgroups after chroot, where the /sys of the host is out of sight."},
+	{"cgroups not removed", 6, []string{"	defer removeCgroups()\n", ""},
+		cgroupsGone, "Nothing removes the cgroups of the container."},
+	{"swap forgotten", 6, []string{`, {"memory/", "memory.memsw.limit_in_bytes", *memory}`, "", `, {"", "memory.swap.max", "0"}`, ""},
+		swapLimited, "You limit memory, but not swap: what does not fit goes to the disk of the host."},
+	{"tmpfs before chroot", 7, movedBefore(callTmpfs, callRoot),
+		tmpfsMounted, "You mount the tmpfs before chroot"},
+	{"tmpfs without a size", 7, []string{"size=16m,", ""},
+		tmpfsSize, "The tmpfs has no size, so it can take half of the memory of the host."},
+}
+
+// Parts of step 1.
+const (
+	runBody = `	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = append([]string{os.Args[0], "child"}, os.Args[2:]...)
+	cmd.SysProcAttr = &unix.SysProcAttr{}
+
+	return supervise(cmd)
+`
+	childBody = `	if err := awaitRun(); err != nil {
+		return err
+	}
+	return become(pflag.Args())
+`
+	stepImports = `	"os"
+	"os/exec"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+`
+)
+
+func (w wrong) variant(t *testing.T) variant {
+	dir := folder(t, w.step)
+	return variant{dir + "-" + strings.NewReplacer(" ", "-", "/", "top").Replace(w.mistake), dir, w.edits}
+}
+
+func TestAMistakeIsNamed(t *testing.T) {
+	impatient(t)
+	for _, w := range wrongs {
+		t.Run(w.variant(t).name, func(t *testing.T) {
+			findings, summary := examined(t, w.variant(t), w.step)
+			i := slices.IndexFunc(findings, func(f Finding) bool { return f.State == Lacks })
+			require.GreaterOrEqual(t, i, 0, "nothing is missing")
+			first := findings[i]
+			t.Logf("%s\n%s\n%s\nleft: %v", first.Property, first.Seen, first.Diagnosis, summary.Leftovers)
+			for _, f := range findings[i+1:] {
+				if f.State == Lacks || f.State == Unclear {
+					t.Logf("also: %s\n%s\n%s", f.Property, f.Seen, f.Diagnosis)
+				}
+			}
+			assert.Contains(t, first.Property, w.property)
+			assert.Contains(t, first.Diagnosis, w.diagnosis)
+			assert.LessOrEqual(t, strings.Count(first.Seen, "\n"), 1, first.Seen)
+			assert.NotContains(t, first.Seen, "goroutine")
+		})
+	}
+}

@@ -1,0 +1,135 @@
+//go:build linux
+
+package check
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// mistakes are those that are known, more exact ones before more general ones.
+var mistakes = slices.Concat(noStart, wrongNamespace, wrongStatus, wrongRoot, wrongMounts, wrongCgroups, wrongTmpfs, refusedCall)
+
+// noStart are mistakes in run and child themselves.
+var noStart = []mistake{
+	{1, []string{starts}, func(e *evidence) string {
+		switch {
+		case !strings.Contains(e.seen, "panic:") && !strings.Contains(e.seen, "fatal error:"):
+			return ""
+		case strings.Contains(e.seen, "nil pointer") && strings.Contains(e.seen, "main.supervise("):
+			return "The program panics in supervise, which reads cmd.SysProcAttr: that is nil."
+		case strings.Contains(e.seen, "nil pointer"):
+			return "The program panics, because it uses a pointer that is nil: something was never set."
+		}
+		return "The program panics."
+	}},
+	{1, []string{starts}, func(e *evidence) string {
+		if name := notFound.FindStringSubmatch(e.seen); name != nil && name[1] != "/bin/echo" {
+			return fmt.Sprintf("child looks for a command %s, which nobody typed: a word of the command line of run or child is taken for the command.", name[1])
+		}
+		return ""
+	}},
+	{1, []string{starts}, func(e *evidence) string {
+		if len(e.calls) == 0 {
+			return "run starts no process: run is empty, or returns before it starts child."
+		}
+		return ""
+	}},
+	{1, []string{starts}, func(e *evidence) string {
+		last := len(e.calls) - 1
+		if _, refused := e.refused(); !refused && last >= 0 && strings.Contains(e.seen, "printed nothing") && e.calls[last].Name == "execve" && mentions(e.calls[last], "/proc/self/exe") {
+			return "child starts, and ends without becoming the command: child is empty, or returns too early."
+		}
+		return ""
+	}},
+	{1, []string{inPlace, process1}, func(e *evidence) string {
+		if i := e.first("execve", "/bin/true"); i >= 0 && strings.HasPrefix(e.calls[i].Process, "grandchild") {
+			return "child starts the command as one more process, and stays between run and the command. child should become the command."
+		}
+		return ""
+	}},
+}
+
+// notFound matches what is printed about a command that is not found.
+var notFound = regexp.MustCompile(`exec:? "?([^":\s]+)"?: (?:executable file not found|no such file)`)
+
+// namespaces are the kinds of namespaces by their flags.
+var namespaces = map[string]string{
+	"CLONE_NEWUTS": "a UTS", "CLONE_NEWPID": "a PID", "CLONE_NEWNS": "a mount", "CLONE_NEWIPC": "an IPC", "CLONE_NEWNET": "a network",
+	"CLONE_NEWUSER": "a user", "CLONE_NEWCGROUP": "a cgroup", "CLONE_NEWTIME": "a time",
+}
+
+// wrongNamespace are mistakes in the flags with which run starts child, and about the hostname and the parent-death signal.
+var wrongNamespace = []mistake{
+	{2, []string{uts}, otherNamespace("CLONE_NEWUTS")},
+	{3, []string{pidNS}, otherNamespace("CLONE_NEWPID")},
+	{5, []string{mountNS}, otherNamespace("CLONE_NEWNS")},
+	{2, []string{hostnameSet, hostnameGiven}, func(e *evidence) string {
+		switch i := e.first("sethostname"); {
+		case i < 0:
+			return "Nothing sets the hostname of the container."
+		case e.by("run", i):
+			return "run sets the hostname, and run is on the host: the host gets the name."
+		}
+		return ""
+	}},
+	{3, []string{diesWithRun}, func(e *evidence) string {
+		switch i := e.first("prctl", "PR_SET_PDEATHSIG"); {
+		case i < 0:
+			return "Nothing tells the kernel to end child when run dies."
+		case !e.calls[i].Has("SIGKILL"):
+			return "The parent-death signal is " + e.calls[i].Args[1] + ", which process 1 may ignore."
+		}
+		return ""
+	}},
+}
+
+// otherNamespace says which namespace was made in place of that with the flag.
+func otherNamespace(flag string) func(*evidence) string {
+	// The flags of the earlier steps are right.
+	steps := []string{"CLONE_NEWUTS", "CLONE_NEWPID", "CLONE_NEWNS"}
+	earlier := steps[:slices.Index(steps, flag)]
+	return func(e *evidence) string {
+		made := e.namespaces()
+		if slices.Contains(made, flag) {
+			return ""
+		}
+		for _, other := range made {
+			if kind, known := namespaces[other]; known && !slices.Contains(earlier, other) && (e.step < 5 || other != "CLONE_NEWNS") {
+				return fmt.Sprintf("You made %s namespace, not %s namespace.", kind, namespaces[flag])
+			}
+		}
+		if e.first("unshare", flag) >= 0 {
+			return "The program moves itself into a new namespace: run should stay on the host, and start child in the new one."
+		}
+		return fmt.Sprintf("run starts child without %s namespace of its own.", namespaces[flag])
+	}
+}
+
+// wrongStatus are mistakes in the exit status.
+var wrongStatus = []mistake{
+	{1, []string{signalStatus, unhandled, ctrlCEnds, killed}, func(e *evidence) string {
+		wanted, got, ok := e.statuses()
+		switch {
+		case !ok || wanted < 128:
+			return ""
+		case got == wanted-1 || got == wanted+1:
+			return fmt.Sprintf("The status is off by one: the signal has the number %d, and 128+%d is %d.", wanted-128, wanted-128, wanted)
+		case got == wanted-128:
+			return "The status is the number of the signal, without the 128."
+		case got == 255 || got == -1:
+			return "The status comes from an exit code, and a process that a signal ended has none."
+		case got == 137:
+			return "The status is that of the SIGKILL which run sent, not of the signal that was the reason for it."
+		}
+		return ""
+	}},
+	{1, []string{exit3}, func(e *evidence) string {
+		if wanted, got, ok := e.statuses(); ok && got != wanted {
+			return fmt.Sprintf("run ends with %d, whatever the status of the command is.", got)
+		}
+		return ""
+	}},
+}

@@ -1,0 +1,174 @@
+//go:build linux
+
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"container-workshop/internal/trace"
+)
+
+// wrongRoot are mistakes about the root directory.
+var wrongRoot = []mistake{
+	{4, []string{ownRoot}, func(e *evidence) string {
+		switch i := e.first("chroot"); {
+		case i < 0 && e.first("pivot_root") < 0:
+			return "Nothing changes the root directory of the command."
+		case e.by("run", i):
+			return "run changes its own root directory: that is the work of child."
+		}
+		return ""
+	}},
+	{4, []string{startsAtTop}, func(e *evidence) string {
+		root := e.first("chroot")
+		if root < 0 || e.next(root, "chdir") >= 0 || e.next(root, "fchdir") >= 0 {
+			return ""
+		}
+		if e.first("chdir") >= 0 {
+			return "You changed the working directory before chroot, so it is a directory of the host."
+		}
+		return "After chroot, the working directory is still a directory of the host: nothing changes it."
+	}},
+	{4, []string{ownPath}, func(e *evidence) string {
+		if e.first("chroot") < 0 {
+			return ""
+		}
+		return "The command is looked up before chroot, or with the PATH of the host."
+	}},
+}
+
+// onlyTop is said of mounts that are private without MS_REC.
+const onlyTop = "You made only the mount on / private. The mounts below it are still shared with the host."
+
+// wrongMounts are mistakes about the mounts, of proc and of those that are there before.
+var wrongMounts = []mistake{
+	{5, []string{starts}, func(e *evidence) string {
+		root, private := e.first("chroot"), e.private()
+		if root < 0 || private < root || e.calls[private].Err == 0 {
+			return ""
+		}
+		return "You make the mounts private after chroot. The call needs a mount point, and the new / is an ordinary directory."
+	}},
+	{5, []string{procMounted}, func(e *evidence) string {
+		if !strings.Contains(e.seen, "the container has no proc") {
+			return ""
+		}
+		return e.misplaced("proc", "/proc")
+	}},
+	{5, []string{procMounted, tmpfsMounted}, func(e *evidence) string {
+		leaks := strings.Contains(e.seen, "the host has")
+		// The first mount of something, which is not the change of the propagation itself.
+		mount := slices.IndexFunc(e.calls, func(c trace.Call) bool { return c.Name == "mount" && (c.Has(`"proc"`) || c.Has(`"tmpfs"`)) })
+		switch private := e.private(); {
+		case !leaks:
+			return ""
+		case private < 0:
+			return "You did not make the mounts private. Where / is shared, every mount of the container appears on the host."
+		case e.by("run", private):
+			return "run makes the mounts private, and run is in the mount namespace of the host."
+		case mount >= 0 && mount < private:
+			return "You make the mounts private after a mount, which has reached the host by then."
+		case !e.calls[private].Has("MS_REC"):
+			return onlyTop
+		}
+		return ""
+	}},
+	{5, []string{procShared}, func(e *evidence) string {
+		if i := e.private(); i >= 0 && !e.calls[i].Has("MS_REC") {
+			return onlyTop
+		}
+		return ""
+	}},
+}
+
+// private returns the index of the call after which mounts do not reach the host any more, -1 if there is none.
+func (c calls) private() int {
+	return slices.IndexFunc(c, func(call trace.Call) bool {
+		return call.Name == "mount" && (call.Has("MS_PRIVATE") || call.Has("MS_SLAVE") || call.Has("MS_UNBINDABLE"))
+	})
+}
+
+// misplaced says why a mount of this type is not where the container sees it.
+func (c calls) misplaced(fstype, place string) string {
+	root := c.first("chroot")
+	switch i := c.first("mount", `"`+fstype+`"`); {
+	case i < 0:
+		return fmt.Sprintf("Nothing mounts a %s for the container.", fstype)
+	case c.by("run", i):
+		return fmt.Sprintf("run mounts the %s, and run is on the host.", fstype)
+	case i < root:
+		return fmt.Sprintf("You mount the %s before chroot, on the %s of the host: below the new root directory, there is none.", fstype, place)
+	}
+	return ""
+}
+
+// wrongCgroups are mistakes about cgroups.
+var wrongCgroups = []mistake{
+	{6, []string{starts, inCgroups}, func(e *evidence) string {
+		root := e.first("chroot")
+		if root < 0 || e.next(root, "mkdir", "cgroup") < 0 && !strings.Contains(e.seen, "cgroup") || e.first("mkdir", "cgroup") >= 0 && e.first("mkdir", "cgroup") < root {
+			return ""
+		}
+		return "You join the cgroups after chroot, where the /sys of the host is out of sight."
+	}},
+	{6, []string{inCgroups}, func(e *evidence) string {
+		switch {
+		case e.first("mkdir", "cgroup") < 0:
+			return "Nothing makes a cgroup for the container."
+		case e.first("write", "cgroup.procs") < 0:
+			return "The cgroup is there, but nothing puts the command into it."
+		}
+		return ""
+	}},
+	{6, []string{neverOutside}, func(e *evidence) string {
+		if e.by("run", e.first("write", "cgroup.procs")) {
+			return "run puts child into the cgroup, and by then child runs already."
+		}
+		return ""
+	}},
+	{6, []string{swapLimited}, func(e *evidence) string {
+		if e.first("write", "memory.swap.max") >= 0 || e.first("write", "memory.memsw.limit_in_bytes") >= 0 {
+			return ""
+		}
+		return "You limit memory, but not swap: what does not fit goes to the disk of the host."
+	}},
+	{6, []string{cgroupsGone, cgroupsPileUp}, func(e *evidence) string {
+		removals := slices.DeleteFunc(slices.Clone(e.calls), func(c trace.Call) bool { return c.Name != "rmdir" || !mentions(c, "cgroup") })
+		switch {
+		case len(removals) == 0:
+			return "Nothing removes the cgroups of the container."
+		case !slices.ContainsFunc(removals, func(c trace.Call) bool { return c.Process == "run" }):
+			return "The container removes its own cgroup, while it is still in there: only run can."
+		}
+		return ""
+	}},
+}
+
+// wrongTmpfs are mistakes about the tmpfs.
+var wrongTmpfs = []mistake{
+	{7, []string{tmpfsMounted}, func(e *evidence) string {
+		if !strings.Contains(e.seen, "the container has no tmpfs") {
+			return ""
+		}
+		return e.misplaced("tmpfs", "/mytemp")
+	}},
+	{7, []string{tmpfsSize}, func(e *evidence) string {
+		if i := e.first("mount", `"tmpfs"`); i >= 0 && !mentions(e.calls[i], "size=") {
+			return "The tmpfs has no size, so it can take half of the memory of the host."
+		}
+		return ""
+	}},
+}
+
+// refusedCall is the last resort: what the kernel did not do.
+var refusedCall = []mistake{
+	{1, []string{starts}, func(e *evidence) string {
+		call, refused := e.refused()
+		if !refused {
+			return ""
+		}
+		return "The kernel refuses " + call.String() + "."
+	}},
+}
