@@ -126,16 +126,15 @@ func TestAMistakeIsNamed(t *testing.T) {
 	impatient(t)
 	for _, w := range wrongs {
 		t.Run(w.variant(t).name, func(t *testing.T) {
+			if w.step < 6 {
+				// The later ones could remove the cgroups of each other, with those that a program left.
+				t.Parallel()
+			}
 			findings, summary := examined(t, w.variant(t), w.step)
 			i := slices.IndexFunc(findings, func(f Finding) bool { return f.State == Lacks })
 			require.GreaterOrEqual(t, i, 0, "nothing is missing")
 			first := findings[i]
 			t.Logf("%s\n%s\n%s\nleft: %v", first.Property, first.Seen, first.Diagnosis, summary.Leftovers)
-			for _, f := range findings[i+1:] {
-				if f.State == Lacks || f.State == Unclear {
-					t.Logf("also: %s\n%s\n%s", f.Property, f.Seen, f.Diagnosis)
-				}
-			}
 			assert.Contains(t, first.Property, w.property)
 			assert.Contains(t, first.Diagnosis, w.diagnosis)
 			assert.LessOrEqual(t, strings.Count(first.Seen, "\n"), 1, first.Seen)
