@@ -5,7 +5,7 @@ var step4 = picture{
 	alt: "Before, the root directory of the command is that of the host. " +
 		"After, it is the directory /var/lib/container-workshop/rootfs, and what is outside of that directory has no path any more.",
 	before: panel{
-		headline: "The command has the host's files",
+		headline: "The command sees the host's files",
 		scene: below(16,
 			box{class: "host", body: tree{
 				{0, "/", "/ for everybody", ""},
@@ -22,7 +22,7 @@ var step4 = picture{
 		),
 	},
 	after: panel{
-		headline: "The command has one branch only",
+		headline: "The command sees one branch only",
 		scene: below(16,
 			box{class: "host", body: tree{
 				{0, "/", "/ for the host", "quiet"},
@@ -41,11 +41,11 @@ var step4 = picture{
 }
 
 var step5 = picture{
-	title: "Step 5: ps, and the tables of mounts",
-	alt: "Before, /proc is empty in the container, so that ps fails, and what the command mounts is in the table of the host. " +
-		"After, the container has a table of its own, made private, in which /proc shows the processes of the container, and ps lists these.",
+	title: "Step 5: ps, and the lists of mounts",
+	alt: "Before, /proc is empty in the container, so that ps fails, and what the command mounts is in the list of the host. " +
+		"After, the container has a list of its own, made private, in which /proc shows the processes of the container, and ps prints them.",
 	before: panel{
-		headline: "One table of mounts, that of the host",
+		headline: "One list of mounts, the host's",
 		scene: below(34,
 			screen("1 ps", "the command", "# ps", "Error, do this: mount -t proc proc /proc", "# mount -t proc proc /proc", ""),
 			below(16,
@@ -59,7 +59,7 @@ var step5 = picture{
 		arrows: []arrow{{from: "1 ps", to: "1 mounts", label: "mounts on the host"}},
 	},
 	after: panel{
-		headline: "A table of mounts for the container",
+		headline: "The container has its own list",
 		scene: below(34,
 			screen("2 ps", "the command", "# ps", "    PID TTY          TIME CMD", "      1 pts/0    00:00:00 bash", "      2 pts/0    00:00:00 ps"),
 			below(8,
