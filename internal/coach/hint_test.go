@@ -64,6 +64,9 @@ func TestHintsAreForATerminal(t *testing.T) {
 			assert.NotRegexp(t, "(?m)^#|```|\t|\n\n\n", hint)
 			// A page has room for the command and the prompt too.
 			assert.LessOrEqual(t, strings.Count(hint, "\n"), 24, hint)
+			for line := range strings.Lines(hint) {
+				assert.True(t, strings.HasPrefix(line, "    ") || utf8.RuneCountInString(line) <= 101, line)
+			}
 		}
 	}
 	assert.NoFileExists(t, filepath.Join(c.dir, "work/.progress"))

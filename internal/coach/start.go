@@ -164,6 +164,10 @@ func create(path string, text []byte) error {
 // started says what the learner has now, and what to do with it.
 func (c *coach) started(step int, dir, from string) {
 	c.heading(step, dir)
+	if c.watched {
+		c.screen.say("  %s goes on with step %d. The lesson: %s", dir, step, c.screen.in(cyan, folder(step)+"/README.md"))
+		return
+	}
 	c.bar(dir, step)
 	switch from {
 	case "":

@@ -93,6 +93,7 @@ func TestKeysOfAWatch(t *testing.T) {
 	c.finds(passing(1), map[string]any{"Property": "a third", "Step": 3, "State": "lacks"})
 	w.types("n")
 	w.shows("Step 3: process IDs")
+	w.shows("work/mine goes on with step 3. The lesson: ")
 	w.shows("✗ \x1b[ma third")
 	w.types("h")
 	w.shows("Hint 1 of 3 for step 3")
