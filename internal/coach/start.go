@@ -161,13 +161,12 @@ func create(path string, text []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// started says what the learner has now, and what to do with it.
+// started says what the learner has now, and what to do with it. A watch shows that itself.
 func (c *coach) started(step int, dir, from string) {
-	c.heading(step, dir)
 	if c.watched {
-		c.screen.say("  %s goes on with step %d. The lesson: %s", dir, step, c.screen.in(cyan, folder(step)+"/README.md"))
 		return
 	}
+	c.heading(step, dir)
 	c.bar(dir, step)
 	switch from {
 	case "":

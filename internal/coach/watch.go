@@ -67,9 +67,26 @@ func (c *coach) watch() error {
 		}
 		if time.Since(looked) >= saveTime {
 			looked = time.Now()
-			w.see(look(dir))
+			w.keepUp()
+			w.see(look(w.dir))
 		}
 	}
+}
+
+// keepUp turns to the program and the step that the learner has started meanwhile, here or in another terminal.
+func (w *watch) keepUp() {
+	r, err := w.load()
+	if err != nil || w.Step != "" || w.Dir != "" || r.Program == "" || r.Program == w.dir && r.Step == w.step {
+		return
+	}
+	if w.stop != nil {
+		w.stop()
+	}
+	w.dir, w.step = r.Program, r.Step
+	w.files, w.stale = look(w.dir), true
+	w.screen.clear()
+	w.heading(w.step, w.dir)
+	w.screen.say("  the lesson: %s", w.screen.in(cyan, folder(w.step)+"/README.md"))
 }
 
 // see compares the files with those of the last look. A save is announced at once, and examined when the files have been the same
@@ -225,17 +242,11 @@ func (w *watch) goOn() error {
 	if !r.passed(w.step, w.dir) {
 		return errors.New("step " + string(rune('0'+w.step)) + " has not passed yet")
 	}
-	if w.stop != nil {
-		w.stop()
-	}
+	// From now on the watch keeps up with the record.
 	w.Settings = Settings{Rootfs: w.Rootfs, All: w.All, Verbose: w.Verbose, Dir: w.dir}
-	w.screen.clear()
-	if err := w.start(); err != nil {
-		return err
-	}
-	w.step++
-	w.stale = true
-	return nil
+	err = w.start()
+	w.Settings.Dir = ""
+	return err
 }
 
 // leave ends the examination that is running, and waits for its end.

@@ -93,13 +93,24 @@ func TestKeysOfAWatch(t *testing.T) {
 	c.finds(passing(1), map[string]any{"Property": "a third", "Step": 3, "State": "lacks"})
 	w.types("n")
 	w.shows("Step 3: process IDs")
-	w.shows("work/mine goes on with step 3. The lesson: ")
+	w.shows("the lesson: \x1b[36mstep03-pid/README.md")
 	w.shows("✗ \x1b[ma third")
 	w.types("h")
 	w.shows("Hint 1 of 3 for step 3")
+	w.shows("quit")
+	// Another terminal can begin the next step, too.
+	c.finds(passing(1), passing(3))
+	c.does("check")
+	c.finds(passing(1), map[string]any{"Property": "a fourth", "Step": 4, "State": "lacks"})
+	c.does("start", "--dir", "work/other")
+	w.shows("Step 4: root directory")
+	w.shows("work/other")
+	w.shows("✗ \x1b[ma fourth")
+	c.shell("touch -d yesterday work/other/main.go")
+	w.shows("saw main.go")
 	w.types("\x03")
 	w.ends(0)
-	assert.Contains(t, c.does("progress"), "work/mine at step 3")
+	assert.Contains(t, c.does("progress"), "work/other at step 4")
 }
 
 func TestTheTerminalIsRestored(t *testing.T) {
