@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Says whether this machine can do the workshop: a line for each thing that it needs, ok or what to do about it.
+# Tells whether this machine can do the workshop. Each thing that the workshop needs gets a line: ok, or how to get it.
 #
 #   doctor.sh ROOTFS
 #
-# Exit status: 0 all is well, 1 something is to do.
+# Exit status: 0 all is well, 1 something needs fixing.
 set -uo pipefail
 
 rootfs=${1:-/var/lib/container-workshop/rootfs}
-# For the lines that are to be pasted.
+# For the commands that people paste.
 quoted=$(printf %q "$rootfs")
 to_do=0
 
@@ -22,8 +22,8 @@ at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; 
 
 kernel() {
 	if [ "$(uname -s)" != Linux ]; then
-		fix kernel "$(uname -s) has no containers" "vagrant up, or limactl start ./lima.yaml, makes a machine with Linux (README.md, Get a machine)"
-		echo "The rest is to be seen there."
+		fix kernel "this is $(uname -s), and containers need Linux" "vagrant up, or limactl start ./lima.yaml, makes a machine with Linux (README.md, Get a machine)"
+		echo "Run make doctor again in that machine."
 		exit 1
 	fi
 	local version
@@ -31,14 +31,14 @@ kernel() {
 	if at_least "$version" 5.10; then
 		ok kernel "Linux $version"
 	else
-		fix kernel "Linux $version is older than 5.10" "use a newer distribution, Ubuntu 24.04 or Debian 12 for one"
+		fix kernel "Linux $version is older than 5.10" "use a newer distribution, such as Ubuntu 24.04 or Debian 12"
 	fi
 }
 
 architecture() {
 	case $(uname -m) in
 	x86_64 | aarch64) ok architecture "$(uname -m)" ;;
-	*) fix architecture "$(uname -m) is neither x86_64 nor aarch64" "use a machine that is one of them" ;;
+	*) fix architecture "$(uname -m) is neither x86_64 nor aarch64" "use a machine with one of these processors" ;;
 	esac
 }
 
@@ -55,11 +55,11 @@ privileges() {
 	elif [ "$on_host" != 0 ]; then
 		fix root "root in this container is user $on_host of the host" "start it with a Docker or podman that runs as root, or use a virtual machine (README.md, Get a machine)"
 	elif [ "$(id -u)" = 0 ]; then
-		ok root "you are"
+		ok root "you are root"
 	elif command -v sudo >/dev/null; then
 		ok root "through sudo"
 	else
-		fix root "you are not, and there is no sudo" "su -c 'apt-get install sudo && adduser $(id -un) sudo', then log in again"
+		fix root "you are not root, and there is no sudo" "su -c 'apt-get install sudo && adduser $(id -un) sudo', then log in again"
 	fi
 }
 
@@ -67,7 +67,7 @@ namespaces() {
 	local kind
 	for kind in uts pid mnt; do
 		[ -e /proc/self/ns/$kind ] || {
-			fix namespaces "the kernel has no $kind namespaces" "use the kernel of a distribution, Ubuntu 24.04 or Debian 12 for one"
+			fix namespaces "the kernel has no $kind namespaces" "use the kernel of a distribution, such as Ubuntu 24.04 or Debian 12"
 			return
 		}
 	done
@@ -100,21 +100,26 @@ cgroups() {
 	case $missing in
 	'') ;;
 	' memory cpu pids') fix cgroups "no cgroup file system on /sys/fs/cgroup" "mount -t cgroup2 cgroup2 /sys/fs/cgroup" ;;
-	*) fix cgroups "without$missing" "start the kernel with cgroup_enable=${missing// /,cgroup_enable=}" ;;
+	*) fix cgroups "the kernel does not limit$missing" "start the kernel with cgroup_enable=${missing// /,cgroup_enable=}" ;;
 	esac
 }
 
 leftovers() {
-	# Those of the steps are named after the process ID of run, those of final after the container.
-	local dir run stale=()
+	# The steps name a cgroup after the process ID of run, and final after the container.
+	local dir run stale=() count prefix='sudo '
+	[ "$(id -u)" != 0 ] || prefix=''
 	for dir in /sys/fs/cgroup/{,memory/,cpu/,pids/}container-workshop-*; do
 		run=${dir##*workshop-}
 		[ ! -d "$dir" ] || [ -d "/proc/${run%%-*}" ] || [ -n "$(cat "$dir/cgroup.procs")" ] || stale+=("$dir")
 	done
-	if [ ${#stale[@]} = 0 ]; then
+	count=${#stale[@]}
+	if [ "$count" = 0 ]; then
 		ok leftovers none
+	elif [ "$count" -le 3 ]; then
+		fix leftovers "cgroups of containers whose run was killed: $count" "${prefix}rmdir ${stale[*]}"
 	else
-		fix leftovers "${#stale[@]} cgroups of containers whose run was killed" "sudo rmdir ${stale[*]}"
+		# A few hundred paths would fill the screen. The kernel refuses to remove the cgroup of a process.
+		fix leftovers "cgroups of containers whose run was killed: $count" "${prefix}bash -c 'rmdir /sys/fs/cgroup/{,*/}container-workshop-*' 2>/dev/null"
 	fi
 }
 
@@ -122,24 +127,24 @@ compiler() {
 	local wanted version
 	wanted=$(sed -n 's/^go //p' go.mod)
 	if ! command -v go >/dev/null; then
-		fix Go "there is none" "sudo apt-get install golang-go && go env -w GOTOOLCHAIN=auto (Ubuntu 24.04, Debian 13); https://go.dev/doc/install"
+		fix Go "Go is not installed" "sudo apt-get install golang-go && go env -w GOTOOLCHAIN=auto (Ubuntu 24.04, Debian 13); https://go.dev/doc/install"
 		return
 	fi
-	# Outside of the workshop, where go.mod does not make it fetch another.
+	# Asked outside of the workshop: inside, go.mod would make Go fetch another version.
 	version=$(cd / && GOTOOLCHAIN=local go env GOVERSION)
 	version=${version#go}
 	if at_least "$version" "$wanted"; then
 		ok Go "$version"
 	elif ! at_least "$version" 1.21; then
-		fix Go "$version cannot fetch the $wanted that go.mod wants" "install 1.21 or newer: https://go.dev/doc/install"
+		fix Go "$version is too old to fetch the $wanted that go.mod asks for" "install Go 1.21 or newer: https://go.dev/doc/install"
 	elif [ "$(cd / && go env GOTOOLCHAIN)" = local ]; then
-		fix Go "$version is not to fetch the $wanted that go.mod wants" "go env -w GOTOOLCHAIN=auto"
+		fix Go "go.mod asks for $wanted, and your $version is set not to fetch it" "go env -w GOTOOLCHAIN=auto"
 	else
-		ok Go "$version, which fetches the $wanted that go.mod wants"
+		ok Go "$version, which fetches the $wanted that go.mod asks for"
 	fi
 }
 
-# What the lessons use on the host, and the packages that have it.
+# The commands that the lessons use on the host, and their packages.
 tools() {
 	local command package missing=() prefix='sudo '
 	[ "$(id -u)" != 0 ] || prefix=''
@@ -154,19 +159,21 @@ tools() {
 		util-linux unshare
 	END
 	if [ ${#missing[@]} = 0 ]; then
-		ok tools "those of the lessons"
+		ok tools "all that the lessons use"
 	else
-		fix tools "the lessons use commands of ${missing[*]}" "${prefix}apt-get install ${missing[*]}"
+		fix tools "the lessons use commands of these packages: ${missing[*]}" "${prefix}apt-get install ${missing[*]}"
 	fi
 }
 
 line_ends() {
-	local files
-	files=$(grep -lI $'\r' Makefile go.mod scripts/* step*/*.go 2>/dev/null | tr '\n' ' ')
-	if [ -z "$files" ]; then
-		ok "line ends" "those of Linux"
+	local files=() shown
+	mapfile -t files < <(grep -lI $'\r' Makefile go.mod scripts/* step*/*.go 2>/dev/null)
+	shown=${files[*]:0:3}
+	[ ${#files[@]} -le 3 ] || shown+=" and $((${#files[@]} - 3)) more"
+	if [ ${#files[@]} = 0 ]; then
+		ok "line ends" "Linux"
 	else
-		fix "line ends" "those of Windows in $files" "git config core.autocrlf input && git rm -q --cached -r . && git reset -q --hard"
+		fix "line ends" "Windows line ends in $shown" "git config core.autocrlf input && git rm -q --cached -r . && git reset -q --hard"
 	fi
 }
 
@@ -193,13 +200,13 @@ root_file_system() {
 	local sh interpreter program missing=()
 	sh=$(inside /bin/sh)
 	if [ ! -e "$rootfs" ]; then
-		fix rootfs "$rootfs is not there" "make rootfs"
+		fix rootfs "there is no $rootfs yet" "make rootfs"
 		return
 	elif [ ! -f "$sh" ]; then
 		fix rootfs "$rootfs has no /bin/sh" "sudo rm -rf $quoted && make rootfs"
 		return
 	elif [ "$(machine "$sh")" != "$(uname -m)" ]; then
-		fix rootfs "$rootfs is for $(machine "$sh"), this machine is $(uname -m)" "sudo rm -rf $quoted && make rootfs"
+		fix rootfs "$rootfs is for $(machine "$sh"), and this machine is $(uname -m)" "sudo rm -rf $quoted && make rootfs"
 		return
 	fi
 	interpreter=$(head -c 4096 "$sh" | tr '\0' '\n' | grep -am1 '^/.*/ld-')
@@ -211,7 +218,7 @@ root_file_system() {
 		[ -e "$rootfs/bin/$program" ] || [ -e "$rootfs/usr/bin/$program" ] || [ -L "$rootfs/bin/$program" ] || missing+=("$program")
 	done
 	if [ ${#missing[@]} != 0 ]; then
-		fix rootfs "$rootfs has no ${missing[*]}" "make another: make rootfs ROOTFS=/somewhere/else, or bring one with procps, hostname and iproute2"
+		fix rootfs "$rootfs has no ${missing[*]}" "make rootfs ROOTFS=/somewhere/else makes another; your own needs procps, hostname and iproute2"
 		return
 	fi
 	ok rootfs "$rootfs"
@@ -234,7 +241,7 @@ devices() {
 	if findmnt -no OPTIONS -T "$rootfs" 2>/dev/null | grep -qw nodev; then
 		fix devices "$rootfs is on a file system without devices" "make rootfs ROOTFS=/somewhere/else"
 	elif [ ! -c "$rootfs/dev/null" ]; then
-		fix devices "$rootfs/dev/null is no device" "sudo rm -f $quoted/dev/null && sudo mknod -m 666 $quoted/dev/null c 1 3"
+		fix devices "$rootfs/dev/null is not a device" "sudo rm -f $quoted/dev/null && sudo mknod -m 666 $quoted/dev/null c 1 3"
 	else
 		ok devices "/dev/null"
 	fi

@@ -33,7 +33,13 @@ type terminal struct {
 // onTerminal starts the coach on a terminal of its own.
 func (c *clone) onTerminal(args ...string) *terminal {
 	c.Helper()
-	t := &terminal{clone: c, cmd: c.command(args...), read: make(chan struct{}), grown: make(chan struct{})}
+	return c.terminal(c.command(args...))
+}
+
+// terminal starts a command on a terminal of its own.
+func (c *clone) terminal(cmd *exec.Cmd) *terminal {
+	c.Helper()
+	t := &terminal{clone: c, cmd: cmd, read: make(chan struct{}), grown: make(chan struct{})}
 	ours, theirs, err := pty.Open()
 	require.NoError(c, err)
 	require.NoError(c, pty.Setsize(ours, &pty.Winsize{Rows: 30, Cols: 100}))

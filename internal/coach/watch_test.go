@@ -4,7 +4,6 @@ package coach_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -163,23 +162,4 @@ func TestWatchWorksWithoutATerminal(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
 	assert.NoError(t, cmd.Wait())
 	assert.NotContains(t, seen, "\x1b")
-}
-
-func TestMakePassesOnWhatTheLearnerTypes(t *testing.T) {
-	c := cloned(t)
-	c.shell(`cp "$TOP"/Makefile . && mkdir -p internal && cp -r "$TOP"/internal/check "$TOP"/internal/coach "$TOP"/internal/trace internal/`)
-	make := func(args ...string) said {
-		cmd := exec.Command("make", append([]string{"--no-print-directory"}, args...)...)
-		cmd.Dir = c.dir
-		output, _ := cmd.CombinedOutput()
-		require.NotNil(t, cmd.ProcessState, string(output))
-		return said{string(output), cmd.ProcessState.ExitCode()}
-	}
-	assert.Contains(t, make("start", "STEP=3", "DIR=work/a", "FROM=step01-exec").output, "work/a is a copy of step01-exec")
-	assert.Contains(t, make("hint", "LEVEL=2").output, "Hint 2 of 3 for step 3")
-	assert.Contains(t, make("diff", "STEP=3").output, "\n+++ step03-pid/main.go\n")
-	refused := make("check", "STEP=9")
-	assert.NotZero(t, refused.status)
-	assert.Contains(t, refused.output, "STEP=9: there is no such step")
-	assert.Contains(t, make("progress", "RESET=1").output, "Your programs are untouched")
 }
