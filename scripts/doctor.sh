@@ -165,6 +165,18 @@ tools() {
 	fi
 }
 
+# go build asks git for the commit, and fails if git does.
+checkout() {
+	[ -e .git ] || return
+	if ! command -v git >/dev/null; then
+		fix git "go build needs git in a clone" "sudo apt-get install git"
+	elif ! git rev-parse --git-dir >/dev/null 2>&1; then
+		fix git "git refuses this folder because another user owns it, so go build fails" "git config --global --add safe.directory $(printf %q "$PWD")"
+	else
+		ok git "reads this folder"
+	fi
+}
+
 line_ends() {
 	local files=() shown
 	mapfile -t files < <(grep -lI $'\r' Makefile go.mod scripts/* step*/*.go 2>/dev/null)
@@ -256,6 +268,7 @@ cgroups
 leftovers
 compiler
 tools
+checkout
 line_ends
 root_file_system
 devices

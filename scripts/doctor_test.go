@@ -110,6 +110,26 @@ func TestDoctorKnowsContainers(t *testing.T) {
 	}
 }
 
+func TestDoctorSeesWhatGoWantsOfGit(t *testing.T) {
+	needRoot(t)
+	need(t, "git")
+	dir := t.TempDir()
+	shell(t, ".", "mkdir "+dir+"/scripts && cp ../go.mod "+dir+" && cp doctor.sh "+dir+"/scripts && git init -q "+dir)
+	home := "HOME=" + t.TempDir()
+	examine := func(env ...string) script { return run(t, append(env, home), filepath.Join(dir, "scripts/doctor.sh")) }
+	assert.Regexp(t, `(?m)^ok +git `, examine().output)
+	assert.Regexp(t, `(?m)^FIX +git .*\n.*-> sudo apt-get install git$`, examine("PATH="+without(t, "git")).output)
+
+	// As in a folder that a virtual machine or a container shares with its host.
+	shell(t, dir, "chown -R 65534 .")
+	refused := examine()
+	require.Regexp(t, `(?m)^FIX +git .*another user`, refused.output)
+	_, remedy, _ := strings.Cut(refused.output, "-> git config")
+	remedy, _, _ = strings.Cut(remedy, "\n")
+	shell(t, dir, home+" git config"+remedy)
+	assert.Regexp(t, `(?m)^ok +git `, examine().output)
+}
+
 func TestDoctorSeesCgroupsLeftBehind(t *testing.T) {
 	needRoot(t)
 	tree := "/sys/fs/cgroup"

@@ -117,7 +117,8 @@ toolchain() {
 	fi
 	if at_least "${version#go}" 1.21; then
 		[ "$(cd / && as_user go env GOTOOLCHAIN)" != local ] || as_user go env -w GOTOOLCHAIN=auto
-		end "$(as_user go version), fetched by $version"
+		fetched=$(as_user go version)
+		end "$fetched, fetched by $version"
 		return
 	fi
 	version=v0.0.1-go$wanted.linux-$(dpkg --print-architecture)
@@ -145,6 +146,16 @@ root_file_system() {
 	end "$rootfs"
 }
 
+# trust lets git read this folder if another user owns it: a shared folder can belong to the host's user. Without git's answer, go build
+# fails.
+trust() {
+	[ -e .git ] && ! as_user git rev-parse --git-dir >/dev/null 2>&1 || return 0
+	begin git "read what git says: git status"
+	as_user git config --global --add safe.directory "$PWD"
+	as_user git rev-parse --git-dir >/dev/null
+	end "trusts $PWD"
+}
+
 # compile fills the build cache for go run and for make, which sets CGO_ENABLED=0.
 compile() {
 	local step
@@ -167,6 +178,7 @@ packages
 toolchain
 modules
 root_file_system
+trust
 compile
 [ "${1:-}" != --login ] || login
 trap - EXIT
