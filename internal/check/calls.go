@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,10 @@ import (
 // The program runs on a scratch of the host, like every examined program. `check --trace` prints the calls as JSON, one a line, for
 // trace.Compare.
 func (p *Program) Calls(stderr io.Writer) ([]trace.Call, error) {
+	return p.callsWithin(Patience, stderr)
+}
+
+func (p *Program) callsWithin(limit time.Duration, stderr io.Writer) ([]trace.Call, error) {
 	traced := *p
 	path, err := filepath.Abs(p.Path)
 	if err != nil {
@@ -39,7 +44,7 @@ func (p *Program) Calls(stderr io.Writer) ([]trace.Call, error) {
 		cmd.Stderr = stderr
 		cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
 		var err error
-		calls, err = trace.Run(cmd, Patience)
+		calls, err = trace.Run(cmd, limit)
 		return err
 	})
 	return calls, err

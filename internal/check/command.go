@@ -85,7 +85,7 @@ var command = []Property{
 		},
 	},
 	{
-		Name:  "the command has no open files of run's but the three standard streams",
+		Name:  noOpenFiles,
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "A file that stays open is a way out of the container, and a socket that stays open keeps run waiting.",
@@ -103,7 +103,7 @@ var command = []Property{
 	{
 		Name:  signalStatus,
 		Step:  1,
-		Needs: []string{inPlace},
+		Needs: []string{exit3},
 		Why:   "Scripts and CI must see that a signal ended the command, and which signal.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -125,7 +125,7 @@ var command = []Property{
 	{
 		Name:  "a command that does not exist has the status 127, and the message names it",
 		Step:  1,
-		Needs: []string{inPlace},
+		Needs: []string{exit3},
 		Why:   "The status 127 tells a mistyped name from a command that failed.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -140,7 +140,7 @@ var command = []Property{
 	{
 		Name:  "a command that cannot be executed has the status 126, and the message names it",
 		Step:  1,
-		Needs: []string{inPlace},
+		Needs: []string{exit3},
 		Why:   "The status 126 tells a file that is not a program from a command that failed.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -171,7 +171,7 @@ func (s *session) fewProcesses() error {
 			return errors.New(tooMany)
 		}
 	}
-	return nil
+	return fmt.Errorf("%s after %v; until then it printed %q %q", notEnded, Patience, s.stdout.String(), s.stderr.String())
 }
 
 // notStarted says how run ended that has not started its command: with the text that it printed, as it is.

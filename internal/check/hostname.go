@@ -22,7 +22,7 @@ var hostname = []Property{
 	{
 		Name:  hostnameSet,
 		Step:  2,
-		Needs: []string{uts},
+		Needs: []string{uts, output},
 		Why:   "A name of its own tells you at every prompt that you are in the container.",
 		Where: "step02-uts/README.md#how-it-works",
 		check: func(p *Program) error {

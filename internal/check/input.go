@@ -83,7 +83,7 @@ var input = []Property{
 	{
 		Name:  "without /proc on the host there is one line that says so, and the status is 125",
 		Step:  1,
-		Needs: []string{starts},
+		Needs: []string{exit3},
 		Why:   "The kernel says \"no such file\" here, and you would look for a missing program instead of a missing mount.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -99,7 +99,7 @@ var input = []Property{
 	{
 		Name:  "without root there is one line that says so, and the status is 125",
 		Step:  2,
-		Needs: []string{uts},
+		Needs: []string{uts, output},
 		Why:   "Forgetting sudo is the most common mistake of all.",
 		Where: "step02-uts/README.md#how-it-works",
 		check: func(p *Program) error {

@@ -26,7 +26,14 @@ var noStart = []mistake{
 		return "The program panics."
 	}},
 	{1, []string{starts}, func(e *evidence) string {
-		if name := notFound.FindStringSubmatch(e.seen); name != nil && name[1] != "/bin/echo" {
+		// awaitRun says the one, and cmd.Run the other.
+		if strings.Contains(e.seen, "run is not there") || strings.Contains(e.seen, "exit status 125") && e.first("execve", "/bin/true") < 0 {
+			return "child waits for what only supervise sends, and run starts child without supervise."
+		}
+		return ""
+	}},
+	{1, []string{starts}, func(e *evidence) string {
+		if name := notFound.FindStringSubmatch(e.seen); name != nil && name[1] != "/bin/echo" && name[1] != "/proc/self/exe" {
 			return fmt.Sprintf("child looks for a command %s, which nobody typed: a word of the command line of run or child is taken for the command.", name[1])
 		}
 		return ""
@@ -41,6 +48,24 @@ var noStart = []mistake{
 		last := len(e.calls) - 1
 		if _, refused := e.refused(); !refused && last >= 0 && strings.Contains(e.seen, "printed nothing") && e.calls[last].Name == "execve" && mentions(e.calls[last], "/proc/self/exe") {
 			return "child starts, and ends without becoming the command: child is empty, or returns too early."
+		}
+		return ""
+	}},
+	{1, []string{starts}, func(e *evidence) string {
+		command := e.first("execve", "/bin/true") >= 0
+		switch {
+		case strings.Contains(e.seen, notEnded) && command:
+			return "run does not see that the command has ended."
+		case strings.Contains(e.seen, notEnded) && e.first("execve", "/proc/self/exe") >= 0:
+			return "child starts, and never becomes the command: it waits for something, or runs round in a circle."
+		case strings.Contains(e.seen, "printed nothing") && command:
+			return "The command runs, but has other streams than run: nobody sees its output."
+		}
+		return ""
+	}},
+	{1, []string{noOpenFiles}, func(e *evidence) string {
+		if strings.Contains(e.seen, `"3\n"`) {
+			return "Descriptor 3 is still open in the command. child awaits run on it, and closes it then."
 		}
 		return ""
 	}},
@@ -66,6 +91,20 @@ var wrongNamespace = []mistake{
 	{2, []string{uts}, otherNamespace("CLONE_NEWUTS")},
 	{3, []string{pidNS}, otherNamespace("CLONE_NEWPID")},
 	{5, []string{mountNS}, otherNamespace("CLONE_NEWNS")},
+	{2, []string{starts}, func(e *evidence) string {
+		for step, flag := range map[int]string{2: "CLONE_NEWUTS", 3: "CLONE_NEWPID", 5: "CLONE_NEWNS"} {
+			if name := otherNamespace(flag)(e); step <= e.step && strings.HasPrefix(name, "You made") {
+				return name
+			}
+		}
+		return ""
+	}},
+	{2, []string{hostnameGiven}, func(e *evidence) string {
+		if strings.Contains(e.seen, `got "container`) {
+			return "The hostname is always the same, whatever --hostname says."
+		}
+		return ""
+	}},
 	{2, []string{hostnameSet, hostnameGiven}, func(e *evidence) string {
 		switch i := e.first("sethostname"); {
 		case i < 0:

@@ -12,12 +12,15 @@ import (
 
 // wrongRoot are mistakes about the root directory.
 var wrongRoot = []mistake{
-	{4, []string{ownRoot}, func(e *evidence) string {
-		switch i := e.first("chroot"); {
-		case i < 0 && e.first("pivot_root") < 0:
-			return "Nothing changes the root directory of the command."
-		case e.by("run", i):
+	{4, []string{starts, ownRoot}, func(e *evidence) string {
+		if e.by("run", e.first("chroot")) {
 			return "run changes its own root directory: that is the work of child."
+		}
+		return ""
+	}},
+	{4, []string{ownRoot}, func(e *evidence) string {
+		if e.first("chroot") < 0 && e.first("pivot_root") < 0 {
+			return "Nothing changes the root directory of the command."
 		}
 		return ""
 	}},

@@ -101,7 +101,12 @@ func sameMounts(before string) error {
 	for line := range strings.Lines(after) {
 		if !slices.Contains(known, strings.TrimSuffix(line, "\n")) {
 			fields, rest, _ := strings.Cut(line, " - ")
-			return fmt.Errorf("the host has a new mount: a %s on %s", strings.Fields(rest)[0], strings.Fields(fields)[4])
+			id, _, _ := strings.Cut(line, " ")
+			kind := "new"
+			if slices.ContainsFunc(known, func(line string) bool { return strings.HasPrefix(line, id+" ") }) {
+				kind = "changed"
+			}
+			return fmt.Errorf("the host has a %s mount: %s on %s", kind, strings.Fields(rest)[0], strings.Fields(fields)[4])
 		}
 	}
 	return want("number of mounts of the host", len(known), len(strings.Split(after, "\n")))

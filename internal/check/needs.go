@@ -10,6 +10,7 @@ const (
 	exit3          = "a command that ends with exit 3 has the status 3"
 	signalStatus   = "a command that a signal ends has the status 128+n"
 	inPlace        = "the command takes the place of child, and runs in no process of its own"
+	noOpenFiles    = "the command has no open files of run's but the three standard streams"
 	reach          = "signals sent to run reach the command"
 	unhandled      = "a signal that the command does not handle ends it as it would on the host, with the status 128+n"
 	ctrlCEnds      = "Ctrl-C ends the command as it would on the host, with the status 130"

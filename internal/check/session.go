@@ -35,6 +35,9 @@ func (s *session) watch() {
 	}()
 }
 
+// notEnded is said of a program that still runs.
+const notEnded = "run has not ended"
+
 // wait waits for the end of run, with patience.
 func (s *session) wait() (result, error) {
 	return s.waitFor(Patience)
@@ -44,7 +47,7 @@ func (s *session) waitFor(limit time.Duration) (result, error) {
 	select {
 	case <-s.ended:
 	case <-time.After(limit):
-		return result{}, fmt.Errorf("run has not ended after %v; until then it printed %q %q", limit, s.stdout.String(), s.stderr.String())
+		return result{}, fmt.Errorf(notEnded+" after %v; until then it printed %q %q", limit, s.stdout.String(), s.stderr.String())
 	}
 	status := s.cmd.ProcessState.ExitCode()
 	if sig := s.cmd.ProcessState.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {

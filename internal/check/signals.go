@@ -16,7 +16,7 @@ var signals = []Property{
 	{
 		Name:  reach,
 		Step:  1,
-		Needs: []string{output, exit3},
+		Needs: []string{output, exit3, noOpenFiles},
 		Why:   "kill, systemd and docker stop talk to run: the command must hear them.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -62,7 +62,7 @@ var signals = []Property{
 	{
 		Name:  unhandled,
 		Step:  1,
-		Needs: []string{signalStatus},
+		Needs: []string{signalStatus, noOpenFiles},
 		Why:   "The kernel drops signals to process 1 that process 1 does not handle, so Ctrl-C and kill would do nothing.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
