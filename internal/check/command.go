@@ -47,7 +47,7 @@ var command = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "Other programs read the output of a command: one extra line from run breaks a pipe or a script.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#start-the-streams",
 		check: func(p *Program) error {
 			r, err := p.run("echo to output; echo to error >&2")
 			if err != nil {
@@ -61,7 +61,7 @@ var command = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "In a pipe, a command gets its data from standard input.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#start-the-streams",
 		check: func(p *Program) error {
 			r, err := p.call(call{command: []string{"/bin/cat"}, stdin: "one\ntwo\n"})
 			if err != nil {
@@ -75,7 +75,7 @@ var command = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "What you write behind COMMAND belongs to the command, even if it looks like a flag of run.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#dispatch-the-command-line",
 		check: func(p *Program) error {
 			r, err := p.call(call{command: []string{"/bin/echo", "--hostname", "a b", "", "--help", "*"}})
 			if err != nil {
@@ -89,7 +89,7 @@ var command = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "A file that stays open is a way out of the container, and a socket that stays open keeps run waiting.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#start-and-awaitrun-the-handshake",
 		check: func(p *Program) error {
 			r, err := p.run("n=3; while [ $n -le 9 ]; do if { true <&$n; } 2>/dev/null || { true >&$n; } 2>/dev/null; then echo $n; fi; n=$((n+1)); done")
 			if err != nil {
@@ -105,7 +105,7 @@ var command = []Property{
 		Step:  1,
 		Needs: []string{exit3},
 		Why:   "Scripts and CI must see that a signal ended the command, and which signal.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#exitstatus-how-it-ended",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error {
 				inside, err := s.container()
@@ -127,7 +127,7 @@ var command = []Property{
 		Step:  1,
 		Needs: []string{exit3},
 		Why:   "The status 127 tells a mistyped name from a command that failed.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#become-execve",
 		check: func(p *Program) error {
 			for _, command := range []string{"no-such-command", "/no/such/command", ""} {
 				if err := p.refuses(call{command: []string{command}}, 127, command); err != nil {
@@ -142,7 +142,7 @@ var command = []Property{
 		Step:  1,
 		Needs: []string{exit3},
 		Why:   "The status 126 tells a file that is not a program from a command that failed.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#become-execve",
 		check: func(p *Program) error {
 			for _, command := range []string{"/etc/passwd", "/etc"} {
 				if err := p.refuses(call{command: []string{command}}, 126, command); err != nil {
@@ -189,7 +189,7 @@ func status(script string, expected int) Property {
 		Step:  1,
 		Needs: []string{inPlace},
 		Why:   "Scripts and CI decide by the exit status of run whether the command worked.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#exitstatus-how-it-ended",
 		check: func(p *Program) error {
 			r, err := p.run(script)
 			if err != nil {

@@ -22,7 +22,7 @@ var input = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "The first thing many people type is a command line with something missing.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#dispatch-the-command-line",
 		check: func(p *Program) error {
 			for _, args := range [][]string{{"run"}, {}, {"/bin/true"}} {
 				r, err := p.call(call{args: args})
@@ -41,7 +41,7 @@ var input = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "Without run, child would work on the host itself: it would rename the host or mount over its /proc.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#start-and-awaitrun-the-handshake",
 		check: func(p *Program) error {
 			defer sweep()
 			r, err := p.call(call{args: []string{"child", "/bin/echo", "ran"}})
@@ -56,7 +56,7 @@ var input = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "A mistyped flag must not be ignored, and must not become the command.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#dispatch-the-command-line",
 		check: func(p *Program) error {
 			return p.refuses(call{flags: []string{"--" + noSuchFlag}, command: []string{"/bin/true"}}, 125, noSuchFlag)
 		},
@@ -66,7 +66,7 @@ var input = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "People look for --help first, and pipe the text into a pager.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#dispatch-the-command-line",
 		check: func(p *Program) error {
 			for _, args := range [][]string{{"--help"}, {"run", "--help"}} {
 				r, err := p.call(call{args: args})

@@ -18,7 +18,7 @@ var signals = []Property{
 		Step:  1,
 		Needs: []string{output, exit3, noOpenFiles},
 		Why:   "kill, systemd and docker stop talk to run: the command must hear them.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#supervise-passing-signals-on",
 		check: func(p *Program) error {
 			for name, sig := range map[string]unix.Signal{"HUP": unix.SIGHUP, "INT": unix.SIGINT, "QUIT": unix.SIGQUIT, "TERM": unix.SIGTERM, "USR1": unix.SIGUSR1, "USR2": unix.SIGUSR2} {
 				r, err := p.signalled(sig, fmt.Sprintf("trap 'echo got %s; exit 7' %s; echo ready; while :; do sleep 0.01; done", name, name))
@@ -37,7 +37,7 @@ var signals = []Property{
 		Step:  1,
 		Needs: []string{reach},
 		Why:   "A command that handles a signal decides its own exit status.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#supervise-passing-signals-on",
 		check: func(p *Program) error {
 			for range p.times(30) {
 				s, err := p.start(call{command: []string{"/bin/sh", "-c", "trap 'exit 5' INT; echo ready; while :; do sleep 0.01; done"}})
@@ -64,7 +64,7 @@ var signals = []Property{
 		Step:  1,
 		Needs: []string{signalStatus, noOpenFiles},
 		Why:   "The kernel drops signals to process 1 that process 1 does not handle, so Ctrl-C and kill would do nothing.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#handles-when-the-command-is-process-1",
 		check: func(p *Program) error {
 			for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGUSR1} {
 				r, err := p.signalled(sig, "exec sleep 1000")
@@ -83,7 +83,7 @@ var signals = []Property{
 		Step:  1,
 		Needs: []string{unhandled},
 		Why:   "A container that ignores SIGTERM would keep a machine from shutting down.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#supervise-passing-signals-on",
 		check: func(p *Program) error {
 			r, err := p.signalled(unix.SIGTERM, "trap : TERM; echo ready; while :; do sleep 0.01; done")
 			if err != nil {
@@ -97,7 +97,7 @@ var signals = []Property{
 		Step:  1,
 		Needs: []string{unhandled},
 		Why:   "A signal can come while the container still starts, and must not get lost.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#awaitrun-signals-that-come-too-early",
 		check: func(p *Program) error {
 			for range p.times(20) {
 				s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
@@ -128,7 +128,7 @@ var signals = []Property{
 		Step:  1,
 		Needs: []string{unhandled},
 		Why:   "People start long jobs with nohup so that the jobs survive the end of the terminal.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#supervise-passing-signals-on",
 		check: func(p *Program) error {
 			for range p.times(5) {
 				s := p.session(call{})

@@ -26,7 +26,7 @@ var terminal = []Property{
 		Step:  1,
 		Needs: []string{unhandled},
 		Why:   "Ctrl-C is how people stop a command.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#passon-keys-of-the-terminal",
 		check: func(p *Program) error {
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}, func(s *session, tty *os.File) error {
 				if err := s.states("sleep", "S"); err != nil {
@@ -42,7 +42,7 @@ var terminal = []Property{
 		Step:  1,
 		Needs: []string{reach},
 		Why:   "A command that counts Ctrl-C, as many build tools do, would see two where you typed one.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#passon-keys-of-the-terminal",
 		check: func(p *Program) error {
 			script := "trap 'n=$((n+1)); echo caught $n.' INT; echo ready; while ! read line; do :; done; echo all $n."
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/bash", "-c", script}, func(s *session, tty *os.File) error {
@@ -73,7 +73,7 @@ var terminal = []Property{
 		Step:  1,
 		Needs: []string{ctrlCEnds},
 		Why:   "Ctrl-Z and fg are how a shell sets a job aside.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#passon-keys-of-the-terminal",
 		check: func(p *Program) error {
 			shell := `set -m; "$@"; echo "status $?."; read line; fg; echo "then $?."`
 			return p.atTerminal(shell, []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}, func(s *session, tty *os.File) error {
@@ -101,7 +101,7 @@ var terminal = []Property{
 		Step:  1,
 		Needs: []string{ctrlZStops},
 		Why:   "A job in the background must not steal what you type, nor use up a processor trying.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#passon-keys-of-the-terminal",
 		check: func(p *Program) error {
 			shell := `set -m; "$@" & read line; fg; echo "then $?."`
 			return p.atTerminal(shell, []string{"/bin/sh", "-c", "echo ready; exec cat"}, func(s *session, tty *os.File) error {
@@ -129,7 +129,7 @@ var terminal = []Property{
 		Step:  1,
 		Needs: []string{ctrlCEnds},
 		Why:   "Without job control, Ctrl-C in a shell in the container ends nothing.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#passon-keys-of-the-terminal",
 		check: func(p *Program) error {
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/bash", "--norc", "-i"}, func(s *session, tty *os.File) error {
 				for _, turn := range []struct{ typed, expected, state string }{
@@ -163,7 +163,7 @@ var terminal = []Property{
 		Step:  1,
 		Needs: []string{jobControl},
 		Why:   "Otherwise your own shell is stopped, or the terminal is dead, when the container ends.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#taketerminalback-after-a-shell",
 		check: func(p *Program) error {
 			return p.atTerminal(`"$@"; echo "over $?."; read line; echo "got $line."`, []string{"/bin/bash", "--norc", "-i"}, func(s *session, tty *os.File) error {
 				tty.WriteString("exit 3\n")
@@ -180,7 +180,7 @@ var terminal = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "Editors and pagers draw for the size of the window.",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/PROCESS.md#start-the-streams",
 		check: func(p *Program) error {
 			script := "trap 'stty size; exit' WINCH; stty size; echo ready; while :; do sleep 0.01; done"
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/sh", "-c", script}, func(s *session, tty *os.File) error {
