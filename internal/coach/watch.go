@@ -35,6 +35,8 @@ type watch struct {
 	events chan func()
 	// first is the finding that is shown.
 	first *check.Finding
+	// continued receives when we go on after Ctrl-Z.
+	continued chan os.Signal
 }
 
 // watch examines the learner's program at each save.
@@ -49,7 +51,8 @@ func (c *coach) watch() error {
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	w := &watch{coach: c, dir: dir, step: step, keys: openKeys(), events: make(chan func())}
+	w := &watch{coach: c, dir: dir, step: step, keys: openKeys(), events: make(chan func()), continued: make(chan os.Signal, 1)}
+	signal.Notify(w.continued, unix.SIGCONT)
 	defer w.keys.giveBack()
 	w.files, w.stale = look(dir), true
 	w.heading(step, dir)
@@ -57,6 +60,9 @@ func (c *coach) watch() error {
 		select {
 		case <-signals:
 			return w.leave()
+		case <-w.continued:
+			// The shell has had the terminal.
+			w.keys.take()
 		case show := <-w.events:
 			show()
 			continue
@@ -192,7 +198,7 @@ func (w *watch) press(key byte) bool {
 	case quit, ctrlC, ctrlD:
 		return true
 	case suspend:
-		w.keys.lend(func() { unix.Kill(0, unix.SIGTSTP) })
+		w.keys.lend(w.suspend)
 	case 'h':
 		w.aside(w.hint)
 	case 'd':
@@ -203,6 +209,16 @@ func (w *watch) press(key byte) bool {
 		w.aside(w.goOn)
 	}
 	return false
+}
+
+// suspend stops us and make, until the shell lets us go on. A signal to a process of many threads takes a moment, and a process
+// that no shell waits for does not stop.
+func (w *watch) suspend() {
+	unix.Kill(0, unix.SIGTSTP)
+	select {
+	case <-w.continued:
+	case <-time.After(saveTime):
+	}
 }
 
 // aside does another verb, for the program that is watched.

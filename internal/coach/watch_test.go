@@ -4,6 +4,7 @@ package coach_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -110,6 +111,31 @@ func TestKeysOfAWatch(t *testing.T) {
 	w.types("\x03")
 	w.ends(0)
 	assert.Contains(t, c.does("progress"), "work/other at step 4")
+}
+
+func TestCtrlZStopsAWatch(t *testing.T) {
+	c := begun(t)
+	c.finds(passing(1), lacking("a property"))
+	shell := exec.Command("bash", "--norc", "--noprofile", "-i")
+	shell.Dir, shell.Env = c.dir, append(os.Environ(), "TERM=xterm", "PS1=ready> ")
+	s := c.terminal(shell)
+	s.shows("ready> ")
+	s.types("build/coach watch\r")
+	s.shows("quit")
+	s.types("\x1a")
+	s.shows("Stopped")
+	s.shows("ready> ")
+	s.types("fg\r")
+	s.shows("build/coach watch\n")
+	// Until the coach has the terminal again, it would wait for a whole line.
+	require.Eventually(t, func() bool { return s.settings().Lflag&unix.ICANON == 0 }, 10*time.Second, 10*time.Millisecond)
+	s.types("h")
+	s.shows("Hint 1 of 3 for step 2")
+	s.shows("quit")
+	s.types("q")
+	s.shows("ready> ")
+	s.types("exit\r")
+	s.ends(0)
 }
 
 func TestTheTerminalIsRestored(t *testing.T) {
