@@ -12,6 +12,8 @@ ENGINE ?=
 
 export ROOTFS
 export CGO_ENABLED := 0
+# The commit is of no use in the programs, and where git refuses to read the folder, go build would fail.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # As it is: make would read $$ in it.
 override CMD := $(value CMD)
 export CMD
