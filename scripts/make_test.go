@@ -17,7 +17,7 @@ func workshop(t *testing.T, args ...string) script {
 	cmd := exec.Command("make", append([]string{"-C", "..", "--no-print-directory"}, args...)...)
 	cmd.Env = os.Environ()
 	if os.Getenv("SUDO_UID") != "" {
-		// What root builds would get into the way of the caller.
+		// Root must not write into the build cache of the user who called sudo.
 		cmd.Env = append(cmd.Env, "GOCACHE="+t.TempDir())
 	}
 	output, _ := cmd.CombinedOutput()
