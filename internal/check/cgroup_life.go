@@ -82,15 +82,16 @@ var cgroups = []Property{
 			if err != nil {
 				return err
 			}
-			for range p.times(50) {
-				if err := p.leaveNothing(1); err != nil {
+			var all []int
+			for n := range p.times(50) {
+				// Some are alone, and some of them start at once.
+				runs, err := p.leaveNothing(1 + n%3)
+				if err != nil {
 					return err
 				}
+				all = append(all, runs...)
 			}
-			if err := p.leaveNothing(p.times(20)); err != nil {
-				return err
-			}
-			return noneLeft(before)
+			return noneLeft(before, all)
 		},
 	},
 	{

@@ -3,11 +3,11 @@
 package check
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,24 +27,27 @@ var leftovers = []Property{
 				return unclear(err)
 			}
 			for range p.times(200) {
-				if err := p.leaveNothing(1); err != nil {
+				if _, err := p.leaveNothing(1); err != nil {
 					return err
 				}
 			}
-			return errors.Join(p.leaveNothing(p.times(50)), sameMounts(mounts))
+			if _, err := p.leaveNothing(p.times(50)); err != nil {
+				return err
+			}
+			return sameMounts(mounts)
 		},
 	},
 }
 
-// noneLeft returns an error if there are cgroups that were not there before, and have no processes. Those of other containers
-// on this host have some, or go by themselves.
-func noneLeft(before []string) error {
+// noneLeft returns an error if there are cgroups that were not there before, and have no processes. The cgroups of other
+// containers on this host have some, or are named after a run that is not among ours.
+func noneLeft(before []string, runs []int) error {
 	left := ""
 	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		left = ""
 		for _, dir := range cgroupsOnHost() {
 			procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-			if err == nil && len(procs) == 0 && !slices.Contains(before, dir) {
+			if err == nil && len(procs) == 0 && !slices.Contains(before, dir) && !ofOthers(dir, runs) {
 				left = dir
 			}
 		}
@@ -55,8 +58,15 @@ func noneLeft(before []string) error {
 	return fmt.Errorf("%s is still there", left)
 }
 
-// leaveNothing runs containers at once, and returns an error if anything of one of them is there afterwards.
-func (p *Program) leaveNothing(atOnce int) error {
+// ofOthers reports whether a cgroup is named as the steps do it, but after none of these runs.
+func ofOthers(dir string, runs []int) bool {
+	name := ofAStep.FindStringSubmatch(filepath.Base(dir))
+	return name != nil && !slices.ContainsFunc(runs, func(pid int) bool { return name[1] == strconv.Itoa(pid) })
+}
+
+// leaveNothing runs containers at once, and returns an error if a process of one of them is there afterwards. It returns the PIDs
+// of run.
+func (p *Program) leaveNothing(atOnce int) (runs []int, err error) {
 	script := "sleep 1000 >/dev/null 2>&1 & echo done"
 	var sessions []*session
 	defer func() {
@@ -67,21 +77,21 @@ func (p *Program) leaveNothing(atOnce int) error {
 	for range atOnce {
 		s, err := p.start(call{command: []string{"/bin/sh", "-c", script}})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		sessions = append(sessions, s)
+		sessions, runs = append(sessions, s), append(runs, s.cmd.Process.Pid)
 	}
 	for _, s := range sessions {
 		r, err := s.wait()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !strings.HasSuffix(r.stdout, "done\n") || r.status != 0 || r.stderr != "" {
-			return fmt.Errorf("want done, got %#v", r)
+			return nil, fmt.Errorf("want done, got %#v", r)
 		}
 		if left := Marked(s.mark); len(left) > 0 {
-			return fmt.Errorf("%d processes are still there", len(left))
+			return nil, fmt.Errorf("%d processes are still there", len(left))
 		}
 	}
-	return nil
+	return runs, nil
 }
