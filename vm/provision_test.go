@@ -145,6 +145,11 @@ func makesReady(t *testing.T, rootfs string) {
 	assert.Contains(t, tests, "--- PASS: TestEveryStepIsItsPredecessorPlusAFewLines")
 	assert.NotContains(t, tests, "--- FAIL")
 
+	// A folder that is shared with a host can belong to another user. Then git says nothing about it, and go build fails.
+	m.does("root", "git init -q && chown -R nobody .")
+	assert.Contains(t, m.does("learner", "sudo vm/provision.sh"), "trusts /workshop")
+	assert.NotContains(t, m.does("learner", "sudo vm/provision.sh"), "trusts /workshop")
+
 	// Containers often start as root, without sudo. The learner's caches save the downloads.
 	alone := m.does("root", "SUDO_FORCE_REMOVE=yes apt-get -qq remove sudo && GOMODCACHE=/home/learner/go/pkg/mod GOCACHE=/home/learner/.cache/go-build vm/provision.sh")
 	assert.Contains(t, alone, "installed sudo")
@@ -171,7 +176,7 @@ func saysWhatToDo(t *testing.T, rootfs string) {
 		"other words": {nil, "learner", "sudo vm/provision.sh --all", []string{"usage: ", "[--login]"}},
 		"no network":  {nil, "learner", "sudo vm/provision.sh", []string{"packages failed", "is there a network", "run this again"}},
 		"no space": {[]string{"--tmpfs", "/home/learner:size=64m"}, "learner", "sudo vm/provision.sh",
-			[]string{"/home/learner has 64 MiB free", "make room"}},
+			[]string{"/home/learner has 64 MiB free", "free some space"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			output, ok := start(t, rootfs, c.flags...).as(c.user, c.line)

@@ -51,7 +51,7 @@ type clone struct {
 func cloned(t *testing.T) *clone {
 	t.Helper()
 	c := &clone{T: t, dir: t.TempDir()}
-	c.shell(`mkdir build work && cp -r "$TOP"/go.mod "$TOP"/go.sum "$TOP"/scripts "$TOP"/step0* . && cp "$BUILT"/* build/`)
+	c.shell(`mkdir build work && cp -r "$TOP"/go.mod "$TOP"/go.sum "$TOP"/scripts "$TOP"/step0* . && cp "$BUILT"/coach "$BUILT"/check build/`)
 	return c
 }
 
