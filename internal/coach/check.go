@@ -63,12 +63,9 @@ func (c *coach) conclude(dir string, result *examination) error {
 	var notRecorded error
 	if stepOf(dir) == 0 {
 		_, notRecorded = c.update(func(r *record) {
-			if r.Program == "" {
-				r.Program, r.Step = dir, result.step
-			}
 			a := r.at(result.step)
-			if a.Started.IsZero() {
-				a.Started = time.Now()
+			if r.Program == "" {
+				r.Program, r.Step, a.Started = dir, result.step, time.Now()
 			}
 			if result.passed() && (a.Passed.IsZero() || a.Program != dir) {
 				a.Passed, a.Program = time.Now(), dir

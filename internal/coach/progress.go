@@ -46,7 +46,7 @@ func (c *coach) row(r *record, step int) {
 	case !a.Passed.IsZero():
 		sign, colour = "✓", green
 		passed := "passed " + when(a.Passed)
-		if a.Passed.After(a.Started) {
+		if !a.Started.IsZero() && a.Passed.After(a.Started) {
 			passed += ", in " + length(a.Passed.Sub(a.Started))
 		}
 		said = append(said, passed)
