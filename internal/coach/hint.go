@@ -44,7 +44,7 @@ func (c *coach) hint() error {
 		return err
 	}
 	c.screen.say("%s\n", c.screen.in(bold, fmt.Sprintf("Hint %d of 3 for step %d", level, step)))
-	c.screen.say("%s\n", section(string(text), fmt.Sprintf("## Hint %d\n", level), c.screen.width))
+	c.screen.say("%s\n", readable(section(string(text), fmt.Sprintf("## Hint %d\n", level)), c.screen.width))
 	if level < 3 {
 		c.screen.say("The next hint: %s", following)
 		return nil
@@ -54,38 +54,9 @@ func (c *coach) hint() error {
 	return nil
 }
 
-// section returns what is below a heading of Markdown, for a terminal of that width: paragraphs fit, and code is indented.
-func section(text, heading string, width int) string {
+// section returns what is below a heading of Markdown.
+func section(text, heading string) string {
 	_, text, _ = strings.Cut(text, heading)
 	text, _, _ = strings.Cut(text, "\n## ")
-	var lines []string
-	paragraph, code := "", false
-	end := func() {
-		if paragraph != "" {
-			lines = append(lines, wrap(paragraph, width)...)
-		}
-		paragraph = ""
-	}
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		switch {
-		case strings.HasPrefix(line, "```"):
-			end()
-			code = !code
-		case code && line != "":
-			lines = append(lines, "    "+strings.ReplaceAll(line, "\t", "    "))
-		case line == "":
-			end()
-			if len(lines) > 0 && lines[len(lines)-1] != "" {
-				lines = append(lines, "")
-			}
-		default:
-			if strings.HasPrefix(line, "- ") {
-				end()
-			}
-			paragraph += line + " "
-		}
-	}
-	end()
-	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
+	return text
 }

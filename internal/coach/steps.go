@@ -5,7 +5,6 @@ package coach
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -74,20 +73,4 @@ func headingOf(path, anchor string) string {
 		}
 	}
 	return ""
-}
-
-// pager returns a command that shows a page, from the heading that an anchor leads to, or nil if there is no pager.
-func pager(where string) *exec.Cmd {
-	path, anchor, _ := strings.Cut(where, "#")
-	less, err := exec.LookPath("less")
-	if err != nil {
-		return nil
-	}
-	args := []string{path}
-	if heading := headingOf(path, anchor); heading != "" {
-		args = []string{"+/^## " + heading, path}
-	}
-	cmd := exec.Command(less, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return cmd
 }

@@ -204,7 +204,7 @@ func (w *watch) press(key byte) bool {
 	case 'd':
 		w.aside(w.diff)
 	case 'l':
-		w.aside(w.lesson)
+		w.lesson()
 	case 'n':
 		w.aside(w.goOn)
 	}
@@ -235,18 +235,20 @@ func (w *watch) aside(verb func() error) {
 	}
 }
 
-// lesson opens the lesson where it helps, in a pager.
-func (w *watch) lesson() error {
+// lesson opens the lesson where it helps, in a pager. Without a pager it says where that is.
+func (w *watch) lesson() {
 	where := filepath.Join(folder(w.step), "README.md")
 	if w.first != nil && w.first.Where != "" {
 		where = w.first.Where
 	}
-	cmd := pager(where)
-	if cmd == nil || w.keys.before == nil {
+	if cmd := pager(where, w.screen.width); cmd != nil && w.screen.live {
+		w.keys.lend(func() { cmd.Run() })
+		return
+	}
+	w.aside(func() error {
 		w.screen.say("  %s", place(where))
 		return nil
-	}
-	return cmd.Run()
+	})
 }
 
 // goOn begins the next step with the program that is watched.

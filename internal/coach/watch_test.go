@@ -67,8 +67,8 @@ func TestASaveCancelsWhatIsGoingOn(t *testing.T) {
 func TestKeysOfAWatch(t *testing.T) {
 	c := begun(t)
 	c.finds(passing(1), map[string]any{"Property": "a property", "Step": 2, "State": "lacks", "Where": "step02-uts/README.md#how-it-works"})
-	// A pager that shows how it was called.
-	c.shell("mkdir bin; printf '#!/bin/sh\\necho pager: \"$@\"\\nread line\\necho read: $line\\n' > bin/less; chmod 755 bin/less")
+	// A pager that shows how it was called, and what it was given.
+	c.shell("mkdir bin; printf '#!/bin/sh\\necho pager: \"$@\"; cat\\nread line </dev/tty\\necho read: $line\\n' > bin/less; chmod 755 bin/less")
 	c.env = append(c.env, "PATH="+filepath.Join(c.dir, "bin")+":"+os.Getenv("PATH"))
 	w := c.onTerminal("watch")
 	w.shows("✗ \x1b[ma property")
@@ -81,11 +81,18 @@ func TestKeysOfAWatch(t *testing.T) {
 	w.types("n")
 	w.shows("step 2 has not passed yet")
 	w.types("l")
-	w.shows("pager: +/^## How it works step02-uts/README.md")
+	w.shows("pager: +/^How it works$\n")
+	lesson := w.shows("\nRead more\n")
+	assert.Contains(t, lesson, "\nHow it works\n────────────\n")
+	assert.Contains(t, lesson, "\n[folded: The change: ")
+	for _, solution := range []string{"\n+", "```", "](", "<details>", "Linux <!--"} {
+		assert.NotContains(t, lesson, solution)
+	}
 	assert.Equal(t, w.before, w.settings())
 	w.types("line\r")
 	w.shows("read: line")
-	w.shows("quit")
+	w.types("h")
+	w.shows("Hint 3 of 3 for step 2")
 	c.finds(passing(1), passing(2))
 	c.shell("touch work/mine/process.go")
 	w.shows("saw process.go")

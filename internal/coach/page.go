@@ -1,0 +1,105 @@
+//go:build linux
+
+package coach
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+var (
+	picture = regexp.MustCompile(`!\[([^\]]*)\]\([^)]*\)`)
+	link    = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+	summary = regexp.MustCompile(`<summary>(.*)</summary>`)
+)
+
+// A page is Markdown, made readable on a terminal: paragraphs fit, code is indented, and what is folded stays folded.
+type page struct {
+	width     int
+	lines     []string
+	paragraph string
+	code      bool
+	folded    bool
+}
+
+// readable returns the page as lines for a terminal of that width.
+func readable(markdown string, width int) string {
+	p := &page{width: width}
+	for line := range strings.Lines(markdown) {
+		p.add(strings.TrimRight(line, "\n"))
+	}
+	p.end()
+	return strings.Trim(strings.Join(p.lines, "\n"), "\n")
+}
+
+// add takes in a line.
+func (p *page) add(line string) {
+	switch {
+	case strings.HasPrefix(line, "</details>"):
+		p.folded = false
+	case summary.MatchString(line):
+		p.put("[folded: " + summary.FindStringSubmatch(line)[1] + "]")
+	case p.folded, strings.HasPrefix(line, "<!--"):
+	case strings.HasPrefix(line, "<details>"):
+		p.end()
+		p.folded = true
+	case strings.HasPrefix(line, "```"):
+		p.end()
+		p.code = !p.code
+	case p.code && line != "":
+		p.put("    " + strings.ReplaceAll(line, "\t", "    "))
+	case line == "":
+		p.end()
+		if n := len(p.lines); n > 0 && p.lines[n-1] != "" {
+			p.put("")
+		}
+	case strings.HasPrefix(line, "#"):
+		p.end()
+		title := strings.TrimLeft(line, "# ")
+		p.put(title)
+		p.put(strings.Repeat("─", utf8.RuneCountInString(title)))
+	case strings.HasPrefix(line, "|"):
+		p.put(words(line))
+	default:
+		if strings.HasPrefix(line, "- ") {
+			p.end()
+		}
+		p.paragraph += line + " "
+	}
+}
+
+// end ends a paragraph.
+func (p *page) end() {
+	if p.paragraph != "" {
+		p.lines = append(p.lines, wrap(words(p.paragraph), p.width)...)
+	}
+	p.paragraph = ""
+}
+
+func (p *page) put(line string) { p.lines = append(p.lines, line) }
+
+// words returns a text without the addresses of its links.
+func words(text string) string {
+	return link.ReplaceAllString(picture.ReplaceAllString(text, "(picture: $1)"), "$1")
+}
+
+// pager returns a command that shows a page from the heading that an anchor leads to, or nil if there is no pager.
+func pager(where string, width int) *exec.Cmd {
+	path, anchor, _ := strings.Cut(where, "#")
+	text, err := os.ReadFile(path)
+	less, lessErr := exec.LookPath("less")
+	if err != nil || lessErr != nil {
+		return nil
+	}
+	var args []string
+	if heading := headingOf(path, anchor); heading != "" {
+		args = append(args, "+/^"+regexp.QuoteMeta(heading)+"$")
+	}
+	cmd := exec.Command(less, args...)
+	cmd.Stdin = strings.NewReader(readable(string(text), width))
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd
+}
