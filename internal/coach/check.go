@@ -24,15 +24,11 @@ func (c *coach) check() error {
 
 // examineOnce compiles and examines a program, records that it has passed, and shows the result.
 func (c *coach) examineOnce(ctx context.Context, dir string, step int) error {
-	if err := c.authorise(); err != nil {
+	if err := c.prepare(step); err != nil {
 		return err
 	}
 	c.screen.pass("  compiling %s …", dir)
-	if err := compile(ctx, dir); err != nil {
-		return c.failed(dir, step, err)
-	}
-	c.screen.pass("  checking …")
-	result, err := c.examine(ctx, step, c.flags(), func(e *examination) { c.follow(dir, e) })
+	result, err := c.examine(ctx, dir, step, c.flags(), func(e *examination) { c.follow(dir, e) })
 	if err != nil {
 		return c.failed(dir, step, err)
 	}

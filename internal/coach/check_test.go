@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // begun returns a clone whose learner has begun step 2.
@@ -138,6 +139,33 @@ func TestAnExaminationThatFailsIsNoPass(t *testing.T) {
 		c.refuses(words, "check")
 	}
 	assert.NotContains(t, c.does("progress"), "passed")
+}
+
+func TestOneExaminationAtATime(t *testing.T) {
+	c := begun(t)
+	// It says in which order it begins and ends, and that another program is not compiled over this one.
+	c.examiner(`sum=$(cksum < build/program); echo begin >> work/order; sleep 0.3; echo end >> work/order; [ "$sum" = "$(cksum < build/program)" ] || echo changed >> work/order
+echo '{"Property":"x","Step":2,"State":"has"}'; echo '{"Leftovers":[]}'`)
+	c.shell("cp -r step03-pid work/other")
+	first, second := c.command("check"), c.command("check", "--dir", "work/other", "--step", "2")
+	require.NoError(t, first.Start())
+	require.NoError(t, second.Start())
+	assert.NoError(t, first.Wait())
+	assert.NoError(t, second.Wait())
+	assert.Equal(t, "begin\nend\nbegin\nend\n", c.read("work/order"))
+}
+
+func TestTheRootFileSystemIsMade(t *testing.T) {
+	needRoot(t)
+	c := cloned(t)
+	c.shell("printf '#!/bin/sh\\necho making $1; mkdir $1' > scripts/rootfs.sh; chmod 755 scripts/rootfs.sh")
+	c.passes("3", "--rootfs", c.dir+"/made", "--dir", "step03-pid")
+	assert.NoDirExists(t, c.dir+"/made")
+	c.finds(passing(4))
+	assert.Contains(t, c.does("check", "--rootfs", c.dir+"/made", "--dir", "step04-chroot"), "making "+c.dir+"/made\n")
+	assert.DirExists(t, c.dir+"/made")
+	c.shell("rmdir made; printf '#!/bin/sh\\necho no network; exit 1' > scripts/rootfs.sh")
+	c.refuses("no root file system: scripts/rootfs.sh: exit status 1", "check", "--rootfs", c.dir+"/made", "--dir", "step04-chroot")
 }
 
 func TestColoursAreForTerminals(t *testing.T) {

@@ -73,9 +73,9 @@ type said struct {
 	status int
 }
 
-// command is a call of the coach, at the top of the clone.
+// command is a call of the coach, at the top of the clone. The coach would make a root file system that is not there.
 func (c *clone) command(args ...string) *exec.Cmd {
-	cmd := exec.Command("build/coach", args...)
+	cmd := exec.Command("build/coach", append([]string{"--rootfs=/"}, args...)...)
 	cmd.Dir = c.dir
 	cmd.Env = append(append(os.Environ(), "TERM=xterm", "NO_COLOR=", "LC_ALL=C.UTF-8"), c.env...)
 	return cmd

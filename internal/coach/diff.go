@@ -59,9 +59,14 @@ func (c *coach) change(step int) error {
 func (c *coach) compare(dir string, step int) error {
 	c.heading(step, dir)
 	c.screen.say("")
-	if err := errors.Join(c.authorise(), c.needRootfs(context.Background(), step)); err != nil {
+	if err := c.prepare(step); err != nil {
 		return err
 	}
+	free, err := alone(context.Background())
+	if err != nil {
+		return err
+	}
+	defer free()
 	c.screen.pass("  running your program and ours …")
 	ours, err := c.calls(folder(step), step)
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"container-workshop/internal/check"
 )
 
@@ -96,6 +98,14 @@ func asRoot(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, args[0], args[1:]...)
 }
 
+// prepare does what may need the learner or the screen, before an examination.
+func (c *coach) prepare(step int) error {
+	if err := c.authorise(); err != nil {
+		return err
+	}
+	return c.needRootfs(step)
+}
+
 // authorise has sudo ask for the password before anything else is on the way to the terminal.
 func (c *coach) authorise() error {
 	if os.Geteuid() == 0 || exec.Command("sudo", "-n", "true").Run() == nil {
@@ -110,20 +120,49 @@ func (c *coach) authorise() error {
 	return nil
 }
 
+// alone waits until no other coach examines a program: all compile to the same place, and containers of one examination would
+// be in the way of another. Call what it returns at the end.
+func alone(ctx context.Context) (func(), error) {
+	if err := makeDir("build"); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile("build/.coach", os.O_RDONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		select {
+		case <-ctx.Done():
+			lock.Close()
+			return nil, ctx.Err()
+		case <-time.After(saveTime):
+		}
+	}
+	return func() { lock.Close() }, nil
+}
+
 // needRootfs makes the root file system for the steps that need one.
-func (c *coach) needRootfs(ctx context.Context, step int) error {
+func (c *coach) needRootfs(step int) error {
 	if _, err := os.Stat(c.Rootfs); err == nil || step < 4 {
 		return nil
 	}
 	c.screen.settle()
-	cmd := asRoot(ctx, "scripts/rootfs.sh", c.Rootfs)
+	cmd := asRoot(context.Background(), "scripts/rootfs.sh", c.Rootfs)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	return cmd.Run()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("no root file system: scripts/rootfs.sh: %w (see above, and make doctor)", err)
+	}
+	return nil
 }
 
-// examine has the compiled program examined by build/check. It calls seen for each finding as soon as there is one.
-func (c *coach) examine(ctx context.Context, step int, flags []string, seen func(*examination)) (*examination, error) {
-	if err := c.needRootfs(ctx, step); err != nil {
+// examine compiles a program and has it examined by build/check. It calls seen for each finding as soon as there is one.
+func (c *coach) examine(ctx context.Context, dir string, step int, flags []string, seen func(*examination)) (*examination, error) {
+	free, err := alone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
+	if err := compile(ctx, dir); err != nil {
 		return nil, err
 	}
 	args := append([]string{"build/check", "--attended", "--step", fmt.Sprint(step), "--rootfs", c.Rootfs}, flags...)

@@ -73,8 +73,17 @@ func (p *page) add(line string) {
 
 // end ends a paragraph.
 func (p *page) end() {
+	indent := ""
+	if strings.HasPrefix(p.paragraph, "- ") {
+		indent = "  "
+	}
 	if p.paragraph != "" {
-		p.lines = append(p.lines, wrap(words(p.paragraph), p.width)...)
+		for i, line := range wrap(words(p.paragraph), p.width-len(indent)) {
+			if i > 0 {
+				line = indent + line
+			}
+			p.put(line)
+		}
 	}
 	p.paragraph = ""
 }

@@ -16,16 +16,12 @@ func (c *coach) stretch() error {
 		return err
 	}
 	c.screen.say("%s   %s\n", c.screen.in(bold, "Beyond step "+string(rune('0'+step))), c.screen.in(dim, dir))
-	if err := c.authorise(); err != nil {
+	if err := c.prepare(step); err != nil {
 		return err
 	}
 	ctx := context.Background()
 	c.screen.pass("  compiling %s …", dir)
-	if err := compile(ctx, dir); err != nil {
-		return c.failed(dir, step, err)
-	}
-	c.screen.pass("  checking …")
-	result, err := c.examine(ctx, step, []string{"--stretch"}, func(*examination) {})
+	result, err := c.examine(ctx, dir, step, []string{"--stretch"}, func(*examination) { c.screen.pass("  checking …") })
 	if err != nil {
 		return c.failed(dir, step, err)
 	}

@@ -46,7 +46,7 @@ func (c *coach) watch() error {
 		return err
 	}
 	c.watched = true
-	if err := c.authorise(); err != nil {
+	if err := c.prepare(step); err != nil {
 		return err
 	}
 	signals := make(chan os.Signal, 1)
@@ -127,15 +127,16 @@ func (w *watch) status(format string, args ...any) {
 // begin starts an examination.
 func (w *watch) begin() {
 	var refused error
-	w.keys.lend(func() { refused = w.authorise() })
+	w.keys.lend(func() { refused = w.prepare(w.step) })
 	if refused != nil {
+		w.show(nil, refused)
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop, w.shown = stop, nil
-	step := w.step
+	dir, step := w.dir, w.step
 	go func() {
-		result, err := w.run(ctx, step)
+		result, err := w.run(ctx, dir, step)
 		w.events <- func() {
 			stopped := ctx.Err() != nil
 			stop()
@@ -148,15 +149,12 @@ func (w *watch) begin() {
 }
 
 // run compiles and examines the program, beside the loop that looks for keys and saves.
-func (w *watch) run(ctx context.Context, step int) (*examination, error) {
-	if err := compile(ctx, w.dir); err != nil {
-		return nil, err
-	}
-	return w.examine(ctx, step, w.flags(), func(e *examination) {
+func (w *watch) run(ctx context.Context, dir string, step int) (*examination, error) {
+	return w.examine(ctx, dir, step, w.flags(), func(e *examination) {
 		done := make(chan struct{})
 		w.events <- func() {
 			if ctx.Err() == nil {
-				w.follow(w.dir, e)
+				w.follow(dir, e)
 			}
 			close(done)
 		}
