@@ -162,6 +162,10 @@ func TestAMistakeIsNamed(t *testing.T) {
 			first := findings[i]
 			t.Logf("%s\n%s\n%s\nleft: %v", first.Property, first.Seen, first.Diagnosis, summary.Leftovers)
 			assert.Contains(t, first.Property, w.property)
+			if w.property == starts {
+				assert.Equal(t, w.step, first.Step, "the mistake is in the newest step")
+				assert.Contains(t, first.Where, folder(t, w.step))
+			}
 			assert.Contains(t, first.Diagnosis, w.diagnosis)
 			assert.LessOrEqual(t, strings.Count(first.Seen, "\n"), 1, first.Seen)
 			assert.NotContains(t, first.Seen, "goroutine")

@@ -18,10 +18,16 @@ type examination struct {
 // atOnce is how many properties are looked at at once: most checks wait for something most of the time.
 const atOnce = 4
 
+// lessons are the folders of the steps.
+var lessons = [...]string{"step01-exec", "step02-uts", "step03-pid", "step04-chroot", "step05-proc", "step06-cgroups", "step07-tmpfs"}
+
 // start looks whether the program starts a command at all. If it does not, that is a mistake in the newest step.
 func (e *examination) start() {
 	f := e.check(Properties[0])
 	f.Step = e.program.Step
+	if f.State == Lacks {
+		f.Where = lessons[f.Step-1] + "/README.md#how-it-works"
+	}
 	e.note(f)
 	e.report(f)
 }

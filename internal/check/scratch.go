@@ -178,7 +178,10 @@ func (s *scratch) join() error {
 	if err := unix.Setns(s.namespace, unix.CLONE_NEWNS); err != nil {
 		return err
 	}
-	return unix.Chdir(here)
+	if unix.Chdir(here) != nil {
+		return unix.Chdir("/")
+	}
+	return nil
 }
 
 // unescape returns a path as mountinfo shows it without the octal numbers for blanks. proc_pid_mountinfo(5)
