@@ -141,42 +141,42 @@ func mountProc() error {
 
 // joinCgroups puts us, and so the command, into cgroups with limits. It comes before chroot, as it needs the host's /sys. cgroups(7)
 func joinCgroups() error {
-	// The kernel multiplies by the suffix. With more digits, it would overflow.
+	// The kernel multiplies by the suffix. With more digits, the product would overflow.
 	validMemory := regexp.MustCompile(`^[1-9]\d{0,17}$|^[1-9]\d{0,9}[kmg]$`).MatchString(*memory)
 	validCPUs := *cpus >= 0.01 && *cpus <= 1e6
 	if !validMemory || !validCPUs || *pids < 1 {
 		return fmt.Errorf("bad limit: --memory %s (want 64m or the like), --pids %d (1 or more), --cpus %g (0.01 or more)", *memory, *pids, *cpus)
 	}
-	quota, stat := fmt.Sprint(int(*cpus*100_000)), unix.Statfs_t{}
-	// Version 1 has a tree of cgroups for each controller.
+	quota := fmt.Sprint(int(*cpus * 100_000))
+	// Version 1 has a tree of cgroups for each controller. In each row: a tree, a file, and what we write. 0 means us.
 	settings := [][3]string{
 		{"memory/", "memory.limit_in_bytes", *memory}, {"memory/", "memory.memsw.limit_in_bytes", *memory},
-		{"cpu/", "cpu.cfs_quota_us", quota},
-		{"pids/", "pids.max", fmt.Sprint(*pids)},
+		{"memory/", "cgroup.procs", "0"},
+		{"cpu/", "cpu.cfs_quota_us", quota}, {"cpu/", "cgroup.procs", "0"},
+		{"pids/", "pids.max", fmt.Sprint(*pids)}, {"pids/", "cgroup.procs", "0"},
 	}
 	// Version 2 has one tree. A cgroup gets the controllers that its parent passes on.
-	if unix.Statfs("/sys/fs/cgroup", &stat); stat.Type == unix.CGROUP2_SUPER_MAGIC {
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		settings = [][3]string{
 			{"", "../cgroup.subtree_control", "+memory +cpu +pids"},
 			{"", "memory.max", *memory}, {"", "memory.swap.max", "0"},
 			{"", "cpu.max", quota},
 			{"", "pids.max", fmt.Sprint(*pids)},
+			{"", "cgroup.procs", "0"},
 		}
 	}
 	for _, s := range settings {
-		dir := "/sys/fs/cgroup/" + s[0] + "container-workshop-" + containerID
+		dir, name, value := "/sys/fs/cgroup/"+s[0]+"container-workshop-"+containerID, s[1], s[2]
 		if err := unix.Mkdir(dir, 0o755); err != nil && err != unix.EEXIST {
 			return fmt.Errorf("make cgroup %s (is the cgroup file system mounted?): %w", dir, err)
 		}
-		for _, write := range [][2]string{{s[1], s[2]}, {"cgroup.procs", "0"}} {
-			file, err := os.OpenFile(dir+"/"+write[0], os.O_WRONLY, 0)
-			if err == nil {
-				_, err = file.WriteString(write[1])
-			}
-			// A kernel that does not count swap has no file for it.
-			if isSwap, _ := regexp.MatchString("sw", write[0]); err != nil && !isSwap {
-				return fmt.Errorf("%w (the value is %q)", err, write[1])
-			}
+		file, err := os.OpenFile(dir+"/"+name, os.O_WRONLY, 0)
+		if err == nil {
+			_, err = file.WriteString(value)
+		}
+		// A kernel that does not count swap has no file for swap.
+		if isSwap := name == "memory.memsw.limit_in_bytes" || name == "memory.swap.max"; err != nil && !isSwap {
+			return fmt.Errorf("%w (the value is %q)", err, value)
 		}
 	}
 	return nil

@@ -125,24 +125,24 @@ func cgroupCalls(t *testing.T) (join, remove []string) {
 	require.NoError(t, unix.Statfs("/sys/fs/cgroup", &fs))
 	const top, missing = "/sys/fs/cgroup/", " = ENOENT"
 	if fs.Type == unix.CGROUP2_SUPER_MAGIC {
-		mkdir, enter := `child: mkdir("`+top+`ID", 0755)`, `child: write("`+top+`ID/cgroup.procs", "0")`
-		for i, setting := range []string{`cgroup.subtree_control", "+memory +cpu +pids`, `ID/memory.max", "64m`,
-			`ID/memory.swap.max", "0`, `ID/cpu.max", "100000`, `ID/pids.max", "64`} {
-			if i > 0 {
-				mkdir = `child: mkdir("` + top + `ID", 0755) = EEXIST`
-			}
-			join = append(join, mkdir, `child: write("`+top+setting+`")`, enter)
+		exists := ""
+		for _, setting := range []string{`cgroup.subtree_control", "+memory +cpu +pids`, `ID/memory.max", "64m`,
+			`ID/memory.swap.max", "0`, `ID/cpu.max", "100000`, `ID/pids.max", "64`, `ID/cgroup.procs", "0`} {
+			join = append(join, `child: mkdir("`+top+`ID", 0755)`+exists, `child: write("`+top+setting+`")`)
+			exists = " = EEXIST"
 		}
 		return join, []string{`run: rmdir("` + top + `ID")`, `run: rmdir("` + top + `memory/ID")` + missing,
 			`run: rmdir("` + top + `cpu/ID")` + missing, `run: rmdir("` + top + `pids/ID")` + missing}
 	}
-	for _, s := range [][3]string{{"memory", `memory.limit_in_bytes", "64m`, ""}, {"memory", `memory.memsw.limit_in_bytes", "64m`, " = EEXIST"},
-		{"cpu", `cpu.cfs_quota_us", "100000`, ""}, {"pids", `pids.max", "64`, ""}} {
-		dir := top + s[0] + "/ID"
+	for _, s := range [][3]string{
+		{"memory", `memory.limit_in_bytes", "64m`}, {"memory", `memory.memsw.limit_in_bytes", "64m`, " = EEXIST"}, {"memory", `cgroup.procs", "0`, " = EEXIST"},
+		{"cpu", `cpu.cfs_quota_us", "100000`}, {"cpu", `cgroup.procs", "0`, " = EEXIST"},
+		{"pids", `pids.max", "64`}, {"pids", `cgroup.procs", "0`, " = EEXIST"},
+	} {
 		// The path of a write is the kernel's. The directory can be a link to cpu,cpuacct.
 		tree, err := filepath.EvalSymlinks(top + s[0])
 		require.NoError(t, err)
-		join = append(join, `child: mkdir("`+dir+`", 0755)`+s[2], `child: write("`+tree+"/ID/"+s[1]+`")`, `child: write("`+tree+`/ID/cgroup.procs", "0")`)
+		join = append(join, `child: mkdir("`+top+s[0]+`/ID", 0755)`+s[2], `child: write("`+tree+"/ID/"+s[1]+`")`)
 	}
 	return join, []string{`run: rmdir("` + top + `ID")` + missing, `run: rmdir("` + top + `memory/ID")`,
 		`run: rmdir("` + top + `cpu/ID")`, `run: rmdir("` + top + `pids/ID")`}
