@@ -34,7 +34,7 @@ var (
 	pids = pflag.Int("pids", 64, "limit on the number of processes")
 	// 0.5 is half the time of one processor, 2 is all the time of two.
 	cpus = pflag.Float64("cpus", 1, "limit on CPU time, in processors")
-	// What is in it counts as memory.
+	// Files in a tmpfs are in memory, so --memory limits them, too. tmpfs(5)
 	tmpfs = pflag.String("tmpfs", "/mytemp", "directory for temporary files, in memory and 16m at most")
 )
 
