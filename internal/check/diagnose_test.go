@@ -108,7 +108,7 @@ var wrongs = []wrong{
 		starts, "You join the cgroups after chroot, where the /sys of the host is out of sight."},
 	{"cgroups in the root file system", 6, slices.Concat(moved(callCgroups, callRoot), []string{"unix.Mkdir(dir, 0o755)", "os.MkdirAll(dir, 0o755)", "os.O_WRONLY", "os.O_WRONLY|os.O_CREATE", "err != unix.EEXIST", "true"}),
 		inCgroups, "You join the cgroups after chroot, where the /sys of the host is out of sight."},
-	{"cgroup without the command", 6, []string{`{"cgroup.procs", "0"}`, `{s[1], s[2]}`},
+	{"cgroup without the command", 6, notJoined,
 		inCgroups, "The cgroup is there, but nothing puts the command into it."},
 	{"cgroups not removed", 6, []string{"	defer removeCgroups()\n", ""},
 		cgroupsGone, "Nothing removes the cgroups of the container."},

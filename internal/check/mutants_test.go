@@ -115,7 +115,7 @@ var mutants = []mutant{
 		[]string{"more processes", "--pids is the limit"}},
 	{"half the CPU limit", []string{"*cpus * 100_000", "*cpus * 50_000"},
 		[]string{"--cpus limits"}},
-	{"cgroup not entered", []string{"		file, err := os.OpenFile(dir", "		if name == \"cgroup.procs\" {\n			continue\n		}\n		file, err := os.OpenFile(dir"},
+	{"cgroup not entered", notJoined,
 		[]string{"in cgroups of its own", "never outside", "takes more memory", "more processes"}},
 	{"cgroups left behind", []string{"	defer removeCgroups()\n", ""},
 		[]string{"cgroups are gone", "leave no cgroup"}},
@@ -130,6 +130,9 @@ var mutants = []mutant{
 	{"tmpfs with devices", []string{"unix.MS_NOSUID|unix.MS_NODEV, \"size", "unix.MS_NOSUID, \"size"},
 		[]string{"nothing on /mytemp"}},
 }
+
+// notJoined makes the cgroups and sets the limits, but puts no process into the cgroups.
+var notJoined = []string{"		file, err := os.OpenFile(dir", "		if name == \"cgroup.procs\" {\n			continue\n		}\n		file, err := os.OpenFile(dir"}
 
 // asOwnProcess starts the command as a child of child.
 const asOwnProcess = `	unix.Close(3)
