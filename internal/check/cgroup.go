@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controllers are those that limit a container. Each is also the name of its hierarchy on cgroup v1.
+// controllers are the controllers that limit a container. On cgroup v1, each is also the name of its hierarchy.
 var controllers = []string{"memory", "pids", "cpu"}
 
-// cgroupDir returns the directory of the cgroup that limits by a controller, from the lines of /proc/PID/cgroup: the one in
-// the hierarchy of the controller on cgroup v1, else the one of cgroup v2. It is empty if there is none. cgroups(7)
+// cgroupDir reads the lines of /proc/PID/cgroup, and returns the directory of the cgroup that limits by a controller. On cgroup v1 it
+// is in the hierarchy of the controller, otherwise in the tree of cgroup v2. It is empty if there is no such cgroup. cgroups(7)
 func cgroupDir(lines, controller string) string {
 	unified := ""
 	for line := range strings.Lines(lines) {
@@ -37,7 +37,7 @@ func cgroupDir(lines, controller string) string {
 	return unified
 }
 
-// limiting returns the cgroup that the lines of /proc/PID/cgroup name, which must not be the one that we are in.
+// limiting returns the cgroup in the lines of /proc/PID/cgroup. It must not be our own cgroup.
 func limiting(lines, controller string) (string, error) {
 	ours, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *session) cgroup(controller string) (string, error) {
 	return limiting(string(lines), controller)
 }
 
-// limit reads the first of the files that the cgroup has: version 1 and version 2 name them differently.
+// limit reads the first of the files that exists in the cgroup: version 1 and version 2 have different names for a limit.
 func limit(dir string, names ...string) (string, error) {
 	for _, name := range names {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -88,12 +88,12 @@ func cgroupsOnHost() []string {
 	return all
 }
 
-// ofAStep matches the name of a cgroup of a step: the PID of run, and a time. A program with a mistake may forget them. Those of
-// final have other names.
+// ofAStep matches the name of a step's cgroup: the PID of run, and a time. A program with a mistake may forget the time. The cgroups
+// of final have other names.
 var ofAStep = regexp.MustCompile(`^container-workshop-(\d*)(-\d+)?$`)
 
-// sweep removes the cgroups of containers whose run was killed, and could not do it: those that are named as the steps do it,
-// after a run that has ended.
+// sweep removes the cgroups of containers whose run was killed before it could remove them: cgroups that have a step's name, with the
+// PID of a run that has ended.
 func sweep() {
 	for _, tree := range append(controllers, "") {
 		dirs, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", tree, "container-workshop-*"))

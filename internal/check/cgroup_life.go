@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroups is what becomes of the cgroups of a container, from its start to its end.
+// cgroups are the properties of a container's cgroups, from its start to its end.
 var cgroups = []Property{
 	{
 		Name:  neverOutside,
@@ -84,7 +84,7 @@ var cgroups = []Property{
 			}
 			var all []int
 			for n := range p.times(50) {
-				// Some are alone, and some of them start at once.
+				// Try containers one by one, and several at once.
 				runs, err := p.leaveNothing(1 + n%3)
 				if err != nil {
 					return err
@@ -160,7 +160,7 @@ var cgroups = []Property{
 	},
 }
 
-// limitedAtOnce returns an error unless the command is in cgroups of its own when it is first seen.
+// limitedAtOnce returns an error unless the command is in its own cgroups when we first see the command.
 func (s *session) limitedAtOnce() error {
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		inside, err := s.container()

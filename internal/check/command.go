@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// command is what a container has in common with a command that runs without one.
+// command are the properties that a command in a container shares with any other command.
 var command = []Property{
 	{
 		Name:  starts,
@@ -154,10 +154,10 @@ var command = []Property{
 	},
 }
 
-// tooMany is said of a program that starts itself without an end.
+// tooMany is the error of a program that starts itself without end.
 const tooMany = "run has started itself again and again"
 
-// fewProcesses waits for the end of run, and ends a program that starts itself without an end before it fills the host.
+// fewProcesses waits for the end of run, and kills a program that starts itself without end before it fills the host.
 func (s *session) fewProcesses() error {
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		select {
@@ -174,7 +174,7 @@ func (s *session) fewProcesses() error {
 	return fmt.Errorf("%s after %v; until then it printed %q %q", notEnded, Patience, s.stdout.String(), s.stderr.String())
 }
 
-// notStarted says how run ended that has not started its command: with the text that it printed, as it is.
+// notStarted says how a run ended that did not start its command. It shows the text that run printed, unchanged.
 func notStarted(r result) error {
 	text := strings.TrimSpace(r.stderr + r.stdout)
 	if text == "" {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// glances are what one container shows of the older steps.
+// glances are what we see of the older steps in a single container.
 var glances = []struct {
 	property string
 	step     int
@@ -30,7 +30,7 @@ var glances = []struct {
 	{inCgroups, 6, (*session).inCgroups},
 }
 
-// doubtful runs one container, and returns the older properties that are not seen there.
+// doubtful runs one container, and returns the older properties that we do not see there.
 func (e *examination) doubtful() []Property {
 	if f, _ := e.found(starts); f.State != Has || e.program.Step == 1 {
 		return nil
@@ -45,7 +45,7 @@ func (e *examination) doubtful() []Property {
 	})
 }
 
-// glance returns the names of the older properties that are not seen in one container.
+// glance returns the names of the older properties that we do not see in one container.
 func (p *Program) glance() (names []string) {
 	mounts, err := mountTable()
 	if err != nil {
@@ -64,11 +64,11 @@ func (p *Program) glance() (names []string) {
 			names = append(names, g.property)
 		}
 	}
-	// On a host without cgroups in sight, or before step 6, there is none.
+	// There is no such cgroup before step 6, or on a host that shows no cgroups.
 	cgroup, _ := s.cgroup("pids")
 	unix.Kill(s.cmd.Process.Pid, unix.SIGUSR1)
 	if r, err := s.wait(); err != nil || r.stdout != "ready\n" || r.status != 3 || r.stderr != "" && !strings.Contains(r.stderr, "getcwd") {
-		// A shell complains if it is outside of its root directory, which is another mistake.
+		// A shell complains if it is outside of its root directory. That is another mistake.
 		names = append(names, output, exit3, reach)
 	}
 	if _, err := os.Stat(cgroup); err == nil {

@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process is one that the host sees, held so that its number cannot be taken by another.
+// A process is a process of the host. The descriptor keeps its PID from being given to another process.
 type process struct {
 	pid int
 	fd  int
 }
 
-// pids returns the numbers of the host's processes.
+// pids returns the PIDs of all processes of the host.
 func pids() []int {
 	entries, _ := os.ReadDir("/proc")
 	var all []int
@@ -35,7 +35,7 @@ func pids() []int {
 	return all
 }
 
-// Marked returns the processes of the host that have the mark, which is NAME=VALUE, in their environment. proc_pid_environ(5)
+// Marked returns the host's processes that have the mark, which is NAME=VALUE, in their environment. proc_pid_environ(5)
 func Marked(mark string) []int {
 	var found []int
 	for _, pid := range pids() {
@@ -46,7 +46,7 @@ func Marked(mark string) []int {
 	return found
 }
 
-// environ returns the environment of a process. In the middle of an execve there is none yet, which does not last.
+// environ returns the environment of a process. In the middle of an execve the environment is empty for a moment.
 func environ(pid int) string {
 	for deadline := time.Now().Add(Patience); ; runtime.Gosched() {
 		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
@@ -56,36 +56,36 @@ func environ(pid int) string {
 	}
 }
 
-// bare reports whether a process has no environment: it has no memory, as after its end, or it was started so. An execve notes
-// first where the environment is, then where the code is.
+// bare reports whether a process has no environment, because it has ended or was started without one. An execve first records where the
+// environment is, then where the code is.
 func bare(pid int) bool {
 	const vsize, startCode, envStart, envEnd = 23, 26, 50, 51
 	fields := stat(pid)
 	return fields[vsize] == "0" || fields[startCode] != "0" && fields[envStart] == fields[envEnd]
 }
 
-// Stat returns a field of a process, counted from 1, for those after the name; empty if there is no such process.
+// Stat returns a field of a process by its number, which is above 2. The field is empty if there is no such process.
 func Stat(pid, field int) string { return stat(pid)[field] }
 
 // stat returns the fields of a process by their number. proc_pid_stat(5)
 func stat(pid int) (fields [53]string) {
 	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	// The name, in parentheses, can hold anything.
+	// The name, in parentheses, can contain anything.
 	copy(fields[3:], strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:])))
 	return fields
 }
 
-// parent returns the parent of a process, 0 if there is none.
+// parent returns the parent of a process, or 0 if there is no such process.
 func parent(pid int) int {
 	ppid, _ := strconv.Atoi(Stat(pid, 4))
 	return ppid
 }
 
-// container returns the processes in the container of a session, the first of them first. The command must be running.
+// container returns the processes in the container of a session, starting with the first one. The command must be running.
 func (s *session) container() ([]process, error) {
 	children := map[int][]int{}
 	for _, pid := range pids() {
-		// Read once: a process that is ending has a parent now, and none a moment later.
+		// Read this once: a process that is ending has a parent now, and none a moment later.
 		of := parent(pid)
 		children[of] = append(children[of], pid)
 	}
@@ -96,7 +96,7 @@ func (s *session) container() ([]process, error) {
 	var found []process
 	for queue := children[s.cmd.Process.Pid]; len(queue) > 0; queue = queue[1:] {
 		queue = append(queue, children[queue[0]]...)
-		// By whatever path: a program can be started from a mount of its own.
+		// Compare files, not paths: a program can be started from its own mount.
 		exe, err := os.Stat(fmt.Sprintf("/proc/%d/exe", queue[0]))
 		if err != nil || os.SameFile(exe, program) {
 			continue
@@ -114,7 +114,7 @@ func (s *session) container() ([]process, error) {
 	return found, nil
 }
 
-// ended reports whether all the processes end in time, and closes them.
+// ended reports whether all the processes end in time, and closes their descriptors.
 func ended(processes []process, limit time.Duration) error {
 	deadline := time.Now().Add(limit)
 	var err error
@@ -137,12 +137,12 @@ func ended(processes []process, limit time.Duration) error {
 	return err
 }
 
-// namespace returns the identity of a namespace of a process: uts, pid, mnt. namespaces(7)
+// namespace returns the identity of a process's namespace. The kind is uts, pid or mnt. namespaces(7)
 func namespace(pid int, kind string) (string, error) {
 	return os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
 }
 
-// ownNamespace returns an error unless the container of a session has a namespace other than that of run.
+// ownNamespace returns an error unless the container of a session has another namespace than run.
 func (s *session) ownNamespace(kind string) error {
 	inside, err := s.container()
 	if err != nil {
@@ -169,17 +169,17 @@ func release(processes []process) {
 	}
 }
 
-// isolated runs body as the function isolated does, on the host that the program sees.
+// isolated does the same as the function isolated, but on the host as the program sees it.
 func (p *Program) isolated(body func() error) error { return isolatedOn(p.host, body) }
 
-// isolated runs body on a thread that has a mount and a UTS namespace of its own. The mounts in it are shared as on a host
-// with systemd, but only among the namespaces that are made in it.
+// isolated runs body on a thread with a new mount namespace and a new UTS namespace. The mounts there are shared, as on a host with
+// systemd, but only among the namespaces that body makes.
 func isolated(body func() error) error { return isolatedOn(nil, body) }
 
 func isolatedOn(host *scratch, body func() error) error {
 	result := make(chan error)
 	go func() {
-		// Without UnlockOSThread the thread ends with this goroutine, and the namespaces with it.
+		// We never call UnlockOSThread, so the thread ends with this goroutine, and the namespaces with the thread.
 		runtime.LockOSThread()
 		result <- func() error {
 			if host != nil {
@@ -207,7 +207,7 @@ func mountTable() (string, error) {
 	return string(data), err
 }
 
-// publicDir makes a temporary directory that everybody can read. Its caller has to remove it.
+// publicDir makes a temporary directory that everybody can read. The caller must remove it.
 func publicDir() (string, error) {
 	dir, err := os.MkdirTemp("", "container-workshop-")
 	if err != nil {
@@ -216,7 +216,7 @@ func publicDir() (string, error) {
 	return dir, os.Chmod(dir, 0o755)
 }
 
-// copyFile makes an executable copy.
+// copyFile copies an executable.
 func copyFile(from, dir string) (string, error) {
 	data, err := os.ReadFile(from)
 	if err != nil {

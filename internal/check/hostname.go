@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// hostname is what comes of a UTS namespace.
+// hostname are the properties of a UTS namespace.
 var hostname = []Property{
 	{
 		Name:  uts,

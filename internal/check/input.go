@@ -15,7 +15,7 @@ import (
 // noSuchFlag is a flag that no program has.
 const noSuchFlag = "no-such-flag"
 
-// input is what is said of bad input, but for limits and the tmpfs.
+// input are the properties of a program's answers to bad input, except for limits and the tmpfs.
 var input = []Property{
 	{
 		Name:  "without a command there is one line that says so, and the status is 125",
@@ -91,7 +91,7 @@ var input = []Property{
 				return unclear(err)
 			}
 			for unix.Unmount("/proc", unix.MNT_DETACH) == nil {
-				// One was mounted on another.
+				// Several may be mounted one over another.
 			}
 			return p.refuses(call{command: []string{"/bin/true"}}, 125, "/proc")
 		},

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// leftovers is what many containers leave on the host.
+// leftovers are the properties of what many containers leave on the host.
 var leftovers = []Property{
 	{
 		Name:  "many containers, in a row and at once, leave no mount or process behind",
@@ -39,8 +39,8 @@ var leftovers = []Property{
 	},
 }
 
-// noneLeft returns an error if there are cgroups that were not there before, and have no processes. The cgroups of other
-// containers on this host have some, or are named after a run that is not among ours.
+// noneLeft returns an error if there are new cgroups without processes. The cgroups of other containers on this host have processes,
+// or are named after a run that is not ours.
 func noneLeft(before []string, runs []int) error {
 	left := ""
 	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -58,14 +58,14 @@ func noneLeft(before []string, runs []int) error {
 	return fmt.Errorf("%s is still there", left)
 }
 
-// ofOthers reports whether a cgroup is named as the steps do it, but after none of these runs.
+// ofOthers reports whether a cgroup has a step's name, but is named after none of these runs.
 func ofOthers(dir string, runs []int) bool {
 	name := ofAStep.FindStringSubmatch(filepath.Base(dir))
 	return name != nil && !slices.ContainsFunc(runs, func(pid int) bool { return name[1] == strconv.Itoa(pid) })
 }
 
-// leaveNothing runs containers at once, and returns an error if a process of one of them is there afterwards. It returns the PIDs
-// of run.
+// leaveNothing runs containers at the same time, and returns an error if any of their processes is left afterwards. It returns the
+// PIDs of run.
 func (p *Program) leaveNothing(atOnce int) (runs []int, err error) {
 	script := "sleep 1000 >/dev/null 2>&1 & echo done"
 	var sessions []*session

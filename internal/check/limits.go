@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// limits is what comes of cgroups.
+// limits are the properties of a container's limits.
 var limits = []Property{
 	{
 		Name:  inCgroups,
@@ -43,7 +43,7 @@ var limits = []Property{
 				if err != nil {
 					return err
 				}
-				// A kernel that does not count swap has neither of the files.
+				// A kernel that does not count swap has neither of these files.
 				if swap, err := limit(dir, "memory.swap.max"); err == nil {
 					return want("memory.swap.max", "0", swap)
 				}
@@ -67,7 +67,7 @@ var limits = []Property{
 				return err
 			}
 			if r.stderr != "" {
-				// A program may say why, in one line.
+				// A program may give the reason, in one line.
 				return complaint(r, 137)
 			}
 			return want("output and status of a command that takes 200 MB", result{"", "", 137}, r)
@@ -134,7 +134,7 @@ var limits = []Property{
 					return err
 				}
 				if share < 0.4 && s.quota() == "50000" {
-					// The host is busy, and has no more to give.
+					// The host is too busy to give more time.
 					return nil
 				}
 				if share < 0.4 || share > 0.6 {
@@ -146,7 +146,7 @@ var limits = []Property{
 	},
 }
 
-// limited returns an error unless the flag of a controller puts the value into one of the files of the command's cgroup.
+// limited returns an error unless the flag of a controller writes the value to one of the files of the command's cgroup.
 func (p *Program) limited(controller, given, expected string, files ...string) error {
 	return p.whileReady(func(s *session) error {
 		dir, err := s.cgroup(controller)
@@ -161,7 +161,7 @@ func (p *Program) limited(controller, given, expected string, files ...string) e
 	}, "--"+controller, given)
 }
 
-// quota returns the limit on the CPU time of the command in each period, in microseconds.
+// quota returns the command's limit on CPU time per period, in microseconds.
 func (s *session) quota() string {
 	dir, err := s.cgroup("cpu")
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounts is what comes of a mount namespace.
+// mounts are the properties of a mount namespace.
 var mounts = []Property{
 	{
 		Name:  mountNS,
@@ -73,8 +73,8 @@ func (p *Program) mountHas(target, fstype string, options ...string) error {
 	})
 }
 
-// mountsOnly returns an error unless the container has the mount, and the host's mount table stays as it is: while the
-// container runs and afterwards.
+// mountsOnly returns an error unless the container has the mount, and the host's mount table stays the same, while the container runs
+// and afterwards.
 func (p *Program) mountsOnly(target, fstype string) error {
 	before, err := mountTable()
 	if err != nil {
@@ -112,7 +112,7 @@ func sameMounts(before string) error {
 	return want("number of mounts of the host", len(known), len(strings.Split(after, "\n")))
 }
 
-// mount returns the line of /proc/PID/mountinfo for a mount in the container, by its place in the container.
+// mount returns the line of /proc/PID/mountinfo for a mount point in the container.
 func (s *session) mount(target, fstype string) (string, error) {
 	inside, err := s.container()
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *session) mount(target, fstype string) (string, error) {
 		return "", err
 	}
 	for line := range strings.Lines(string(mounts)) {
-		// Six fields, optional ones, a hyphen, the type of the file system. proc_pid_mountinfo(5)
+		// A line has six fields, optional fields, a hyphen, and the type of the file system. proc_pid_mountinfo(5)
 		fields, rest, _ := strings.Cut(line, " - ")
 		if strings.Fields(fields)[4] == target && strings.HasPrefix(rest, fstype+" ") && s.ownMount(line) {
 			return line, nil
@@ -133,7 +133,7 @@ func (s *session) mount(target, fstype string) (string, error) {
 	return "", fmt.Errorf("the container has no %s mounted on %s", fstype, target)
 }
 
-// ownMount reports whether the mount is not one of the namespace that run is in.
+// ownMount reports whether the mount is missing in the mount namespace of run.
 func (s *session) ownMount(line string) bool {
 	ours, _ := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", s.cmd.Process.Pid))
 	id, _, _ := strings.Cut(line, " ")

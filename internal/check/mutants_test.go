@@ -21,11 +21,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A mutant is the last step with a mistake in it, and the properties that it lacks for that. They are named by a part of
-// their names that no other has.
+// A mutant is the last step with one mistake, and the properties that it therefore lacks. A property is named by a part of its name
+// that no other name has.
 type mutant struct {
 	mistake string
-	// edits are pairs: what to look for, and what to put there.
+	// edits are pairs: a text to find, and its replacement.
 	edits []string
 	lacks []string
 }
@@ -141,7 +141,7 @@ const asOwnProcess = `	unix.Close(3)
 	return cmd.Run()
 `
 
-// For machines without a compiler, the mutants and the solutions of the exercises are compiled elsewhere.
+// Machines without a compiler need the mutants, and the solutions of the exercises, compiled elsewhere.
 var (
 	compileInto = flag.String("compile-into", "", "compile all variants of the steps into this `directory`, and run none")
 	compileFor  = flag.String("compile-for", runtime.GOARCH, "`architecture` to compile them for")
@@ -155,7 +155,7 @@ func TestMutantsLackTheirProperties(t *testing.T) {
 		return
 	}
 	rootfs := needs(t)
-	// What is waited for does not come. The default is for slow machines.
+	// The mutants never do what we wait for, so wait less. The default is for slow machines.
 	usual := Patience
 	defer func() { Patience = usual }()
 	Patience = 4 * time.Second
@@ -172,7 +172,7 @@ func TestMutantsLackTheirProperties(t *testing.T) {
 	}
 }
 
-// needs returns the root file system of the tests, or skips what needs it.
+// needs returns the root file system of the tests, or skips a test that needs one.
 func needs(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -221,7 +221,7 @@ func (m mutant) variant() variant {
 	return variant{"mutant-" + strings.ReplaceAll(m.mistake, " ", "-"), "step07-tmpfs", m.edits}
 }
 
-// variants are those that some test runs.
+// variants are the variants that tests run.
 func variants(t *testing.T) []variant {
 	all := []variant{untidy}
 	for _, m := range mutants {
@@ -238,15 +238,15 @@ func variants(t *testing.T) []variant {
 
 // A variant is a step with edits.
 type variant struct {
-	// name is that of its executable.
+	// name is the name of the executable.
 	name string
 	// step is the folder of the step.
 	step string
-	// edits are pairs: what to look for, and what to put there.
+	// edits are pairs: a text to find, and its replacement.
 	edits []string
 }
 
-// program returns the variant's executable: one that was compiled before, if WORKSHOP_PROGRAMS says where.
+// program returns the variant's executable. If WORKSHOP_PROGRAMS is set, the executable is compiled already and lies there.
 func (v variant) program(t *testing.T) string {
 	t.Helper()
 	if compiled := os.Getenv("WORKSHOP_PROGRAMS"); compiled != "" {
@@ -263,8 +263,8 @@ func (v variant) program(t *testing.T) string {
 	return program
 }
 
-// sources returns the texts of the step's main.go and process.go by their paths. An edit is for the first of the two that has the
-// place.
+// sources returns the texts of the step's main.go and process.go by their paths. An edit changes the first of the two that contains the
+// text.
 func (v variant) sources(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -284,7 +284,7 @@ func (v variant) sources(t *testing.T) map[string]string {
 	return texts
 }
 
-// build compiles the variant. Under sudo it does so as the caller, whose build cache it is.
+// build compiles the variant. Under sudo it compiles as the caller, because the build cache is the caller's.
 func (v variant) build(t *testing.T, program string) {
 	t.Helper()
 	dir, err := publicDir()

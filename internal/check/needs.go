@@ -2,7 +2,7 @@
 
 package check
 
-// The names of the properties that others need, and that mistakes explain.
+// These properties are needed by others, or explained by mistakes, so they have names.
 const (
 	starts         = "run starts the command"
 	output         = "output and error output are the command's, and nothing is added"

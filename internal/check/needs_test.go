@@ -15,11 +15,11 @@ import (
 )
 
 func TestAPropertyNeedsThoseOfItsStepOrEarlierOnes(t *testing.T) {
-	// The names, and the steps.
+	// all has each property's step.
 	all := map[string]int{}
 	for _, p := range Properties {
 		require.Zero(t, all[p.Name], "two properties have the name %s", p.Name)
-		// A need stands before the property in the table, so no property can need itself, however indirectly.
+		// Every need comes earlier in the table, so no property can need itself, not even through others.
 		for _, need := range p.Needs {
 			assert.NotZero(t, all[need], "%s needs a property that does not come before it: %s", p.Name, need)
 		}
@@ -47,7 +47,7 @@ func TestAPropertySaysWhyItMattersAndWhereToLook(t *testing.T) {
 	}
 }
 
-// anchors returns the anchors of the headings of a page, as GitHub makes them.
+// anchors returns the anchors that GitHub makes for the headings of a page.
 func anchors(text string) (all []string) {
 	other := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {

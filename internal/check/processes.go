@@ -15,7 +15,7 @@ import (
 // family is a command with a child and a grandchild that would outlive it.
 const family = "sleep 1000 & (sleep 1000 & echo ready; sleep 1000)"
 
-// processes is what comes of a PID namespace, and of a /proc that shows it.
+// processes are the properties of a PID namespace.
 var processes = []Property{
 	{
 		Name:  pidNS,
@@ -136,7 +136,7 @@ var processes = []Property{
 	},
 }
 
-// killedEarly kills run at some moment of its start.
+// killedEarly kills run at some moment while it starts.
 func (p *Program) killedEarly() error {
 	s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
 	if err != nil {

@@ -15,29 +15,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultRootfs is the root directory of the containers where no other is named.
+// DefaultRootfs is the default root directory of the containers.
 const DefaultRootfs = "/var/lib/container-workshop/rootfs"
 
 // A Program is a container runtime with the command line "run [flags] COMMAND [ARG ...]".
 type Program struct {
-	// Path is its executable.
+	// Path is the program's executable.
 	Path string
-	// Step is the step that it is of, 1 to 7.
+	// Step is the program's step, 1 to 7.
 	Step int
-	// Rootfs is the root directory of its containers, from step 4 on.
+	// Rootfs is the root directory of the program's containers, from step 4 on.
 	Rootfs string
-	// Env is added to its environment.
+	// Env is added to the program's environment.
 	Env []string
-	// Flags come before those of a check. A program that gives its commands an environment of their own needs one to pass on
-	// CHECK_MARK, by which a check finds its processes, and PS1, which is the prompt it waits for.
+	// Flags come before the flags of a check. A program that does not pass on its environment needs a flag to pass on CHECK_MARK, by which
+	// a check finds its processes, and PS1, the prompt that a check waits for.
 	Flags []string
-	// host is the host that it sees, nil for the real one.
+	// host is the host as the program sees it, or nil for the real host.
 	host *scratch
-	// Few is for slow machines: where a check tries many times it takes a fifth of them.
+	// Few is for slow machines: a check that tries something many times tries a fifth of that.
 	Few bool
 }
 
-// times is how often something is tried.
+// times returns how often to try something.
 func (p *Program) times(n int) int {
 	if p.Few {
 		return n / 5
@@ -45,13 +45,13 @@ func (p *Program) times(n int) int {
 	return n
 }
 
-// Patience is how long a program may take for what should take milliseconds. What never comes is waited for as long, so where
-// much is missing less is better.
+// Patience is how long we wait for what should take milliseconds. A check waits that long for everything that is missing, so use less
+// for programs that lack much.
 var Patience = 15 * time.Second
 
-// A call is one use of a program.
+// A call is one call of a program.
 type call struct {
-	// args is the whole command line, if it is not to be made of flags and command.
+	// args is the whole command line. If it is empty, the command line is made of flags and command.
 	args    []string
 	flags   []string
 	command []string
@@ -62,18 +62,18 @@ type call struct {
 	attr unix.SysProcAttr
 }
 
-// A result is what a program leaves.
+// A result is the outcome of a call.
 type result struct {
 	stdout, stderr string
 	status         int
 }
 
-// GoString says it in words.
+// GoString returns the result in words.
 func (r result) GoString() string {
 	return fmt.Sprintf("status %d, output %q, error output %q", r.status, r.stdout, r.stderr)
 }
 
-// args returns the command line of a call. A rootfs other than the default is named to the steps that know one.
+// args returns the command line of a call. From step 4 on it names the rootfs, unless that is the default.
 func (p *Program) args(c call) []string {
 	if c.args != nil {
 		return c.args
@@ -102,7 +102,7 @@ func (p *Program) call(c call) (result, error) {
 	return s.wait()
 }
 
-// start makes a call. Its caller has to close the session.
+// start makes a call. The caller must close the session.
 func (p *Program) start(c call) (*session, error) {
 	s := p.session(c)
 	s.cmd.Args = append(s.cmd.Args, p.args(c)...)
@@ -115,26 +115,26 @@ func (p *Program) start(c call) (*session, error) {
 	return s, nil
 }
 
-// session makes a session that is yet to start. It has no terminal, whatever the caller has.
+// session makes a session that has not started yet. It has no terminal, even if the caller has one.
 func (p *Program) session(c call) *session {
 	s := &session{ended: make(chan struct{}), rootfs: p.Rootfs, mark: fmt.Sprintf("CHECK_MARK=%d.%d", os.Getpid(), time.Now().UnixNano())}
 	s.cmd = exec.Command(p.Path)
 	s.cmd.Env = append(append(append(os.Environ(), p.Env...), c.env...), s.mark)
 	c.attr.Setsid = true
-	// A check that is interrupted takes its programs along.
+	// If a check is interrupted, its programs end, too.
 	c.attr.Pdeathsig = unix.SIGKILL
 	s.cmd.SysProcAttr = &c.attr
-	// A process that outlives run can keep its streams open. This is how long they are read all the same.
+	// A process that outlives run can keep the streams open. Stop reading them after this time.
 	s.cmd.WaitDelay = 2 * time.Second
 	return s
 }
 
-// whileReady runs a container that stays until look has returned.
+// whileReady runs a container that stays until look returns.
 func (p *Program) whileReady(look func(*session) error, flags ...string) error {
 	return p.during("echo ready; exec sleep 1000", look, flags...)
 }
 
-// during runs a shell script in a container, and has a look when the script has printed ready.
+// during runs a shell script in a container, and calls look when the script has printed ready.
 func (p *Program) during(script string, look func(*session) error, flags ...string) error {
 	s, err := p.start(call{flags: flags, command: []string{"/bin/sh", "-c", script}})
 	if err != nil {
@@ -147,7 +147,7 @@ func (p *Program) during(script string, look func(*session) error, flags ...stri
 	return look(s)
 }
 
-// signalled runs a script, sends the signal to run when the script has printed ready or become sleep, and waits for the end.
+// signalled runs a script, sends the signal to run when the script has printed ready or has become sleep, and waits for the end.
 func (p *Program) signalled(sig unix.Signal, script string) (result, error) {
 	s, err := p.start(call{command: []string{"/bin/sh", "-c", script}})
 	if err != nil {
@@ -166,8 +166,8 @@ func (p *Program) signalled(sig unix.Signal, script string) (result, error) {
 	return s.wait()
 }
 
-// atTerminal runs a shell script on a terminal of its own, 31 lines of 87 columns. The script finds the program with its
-// arguments in $@. When the command in the container has printed ready, or bash its prompt, use types at the terminal.
+// atTerminal runs a shell script on a new terminal of 31 lines with 87 columns. The script gets the program and its arguments in $@.
+// When the command has printed ready, or bash its prompt, atTerminal calls use, which types at the terminal.
 func (p *Program) atTerminal(script string, command []string, use func(*session, *os.File) error) error {
 	s := p.session(call{attr: unix.SysProcAttr{Setctty: true}})
 	shell, err := exec.LookPath("sh")
@@ -175,12 +175,12 @@ func (p *Program) atTerminal(script string, command []string, use func(*session,
 		return unclear(err)
 	}
 	s.cmd.Path = shell
-	// The shell is in the process group that gets what is typed. It has to live on, at its end too: when the first process of a
-	// session ends, the kernel drops what is still on its way to who reads the terminal.
+	// What is typed goes to the shell's process group. The shell must live until the end: when the first process of a session ends, the
+	// kernel drops all output that nobody has read yet.
 	const over = "that was the script"
 	script = "trap : INT; " + script + "; echo " + over + "; exec sleep 1000"
 	s.cmd.Args = append([]string{"sh", "-c", script, "sh", p.Path}, p.args(call{command: command})...)
-	// A prompt that no echo can be mistaken for.
+	// No echo can look like this prompt.
 	s.cmd.Env = append(s.cmd.Env, "PS1=ready> ", "TERM=dumb", "HISTFILE=")
 	tty, err := pty.StartWithAttrs(s.cmd, &pty.Winsize{Rows: 31, Cols: 87}, s.cmd.SysProcAttr)
 	if err != nil {
@@ -223,10 +223,10 @@ func (p *Program) atTerminal(script string, command []string, use func(*session,
 	return use(s, tty)
 }
 
-// unknownFlag is how pflag begins when the program does not have a flag, which answers nothing about the value of the flag.
+// unknownFlag begins pflag's error about a flag that the program does not have. Such an error says nothing about the flag's value.
 const unknownFlag = "unknown flag: --"
 
-// refuses returns an error unless the call fails with the status and one line that contains the words.
+// refuses returns an error unless the call fails with the status and with one line that contains the words.
 func (p *Program) refuses(c call, status int, words ...string) error {
 	r, err := p.call(c)
 	if err != nil {

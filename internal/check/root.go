@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// root is what comes of a root directory of one's own.
+// root are the properties of a root directory.
 var root = []Property{
 	{
 		Name:  ownRoot,

@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A session is a program at work.
+// A session is a running program.
 type session struct {
 	cmd    *exec.Cmd
 	stdout transcript
 	stderr transcript
-	// ended is closed when run has been waited for.
+	// ended is closed when run has ended and been waited for.
 	ended chan struct{}
 	// rootfs is the root file system of the program.
 	rootfs string
@@ -35,10 +35,10 @@ func (s *session) watch() {
 	}()
 }
 
-// notEnded is said of a program that still runs.
+// notEnded is the error about a program that still runs.
 const notEnded = "run has not ended"
 
-// wait waits for the end of run, with patience.
+// wait waits for the end of run, for as long as Patience.
 func (s *session) wait() (result, error) {
 	return s.waitFor(Patience)
 }
@@ -77,7 +77,7 @@ func (s *session) expect(text string) error {
 	}
 }
 
-// close ends the session. It lets run clean up, and kills what is left then.
+// close ends the session. It lets run clean up, and then kills the processes that are left.
 func (s *session) close() {
 	s.cmd.Process.Signal(unix.SIGTERM)
 	select {
@@ -89,7 +89,7 @@ func (s *session) close() {
 	s.killAll()
 }
 
-// killAll ends all processes of the session, and those that they start meanwhile.
+// killAll kills all processes of the session, and all that they start meanwhile.
 func (s *session) killAll() {
 	for left := Marked(s.mark); len(left) > 0; left = Marked(s.mark) {
 		for _, pid := range left {
@@ -116,7 +116,7 @@ func (s *session) hasChild() error {
 	return fmt.Errorf("run has started no process")
 }
 
-// states waits until the command, by its name, is in a state: S for sleeping, T for stopped. proc_pid_stat(5)
+// states waits until the command of this name is in a state: S is sleeping, T is stopped. proc_pid_stat(5)
 func (s *session) states(name, state string) error {
 	seen := "not there"
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
@@ -134,7 +134,7 @@ func (s *session) states(name, state string) error {
 	return fmt.Errorf("want %s to be in the state %s, it is %s", name, state, seen)
 }
 
-// jobStops waits until run has stopped, as a job of a shell: the shell continues it only then.
+// jobStops waits until run has stopped as a job of a shell. Only then can the shell continue it.
 func (s *session) jobStops() error {
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		for _, pid := range pids() {

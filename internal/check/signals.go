@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signals is what becomes of a signal that is sent to run.
+// signals are the properties of signals that are sent to run.
 var signals = []Property{
 	{
 		Name:  reach,
@@ -45,7 +45,7 @@ var signals = []Property{
 					return err
 				}
 				err = s.expect("ready")
-				// As the terminal does, to the whole process group.
+				// Send the signal to the whole process group, as a terminal does.
 				unix.Kill(-s.cmd.Process.Pid, unix.SIGINT)
 				r, waitErr := s.wait()
 				s.close()
@@ -104,7 +104,7 @@ var signals = []Property{
 				if err != nil {
 					return err
 				}
-				// Before that, run is not in charge of its signals.
+				// Before that, run does not handle its signals yet.
 				if err := s.hasChild(); err != nil {
 					s.close()
 					return err

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stretch is what a learner can add to a step of their own accord: two exercises for each, in the order of the steps. No step
-// has what is in it.
+// Stretch has the exercises that go beyond the steps: two for each step, in the order of the steps. No step has these
+// properties.
 var Stretch = table(beyondCommand, beyondMounts, beyondProcesses, beyondLimits)
 
-// beyondCommand is for the steps 1 and 2.
+// beyondCommand has the exercises of steps 1 and 2.
 var beyondCommand = []Property{
 	{
 		Name:  "--env KEY=VALUE sets a variable of the command, and can be given more than once",

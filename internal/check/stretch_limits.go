@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beyondLimits is for step 6.
+// beyondLimits has the exercises of step 6.
 var beyondLimits = []Property{
 	{
 		Name:  "--cpuset LIST, like 0 or 0-1, is the processors that the command can run on, and one that there is not is refused",
@@ -73,8 +73,8 @@ var beyondLimits = []Property{
 	},
 }
 
-// processorLists returns lists of processors that we can run on, as the kernel writes them: some of one, and one of two if there
-// are two in a row.
+// processorLists returns lists of the processors that we may run on, as the kernel writes them: lists of one processor, and a list of
+// two if there are two in a row.
 func processorLists() ([]string, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {

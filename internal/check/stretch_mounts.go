@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beyondMounts is for step 5, and the first of step 7.
+// beyondMounts has the exercises of step 5, and the first of step 7.
 var beyondMounts = []Property{
 	{
 		Name:  "--volume SRC:DST shows a directory of the host in the container, mounted nowhere on the host, and an SRC that is not there is named in one line",
@@ -31,7 +31,7 @@ var beyondMounts = []Property{
 				return unclear(err)
 			}
 			defer os.Remove(target)
-			// Where the mount is shared, as it should not be, it is here too.
+			// If the mount is shared, which is a mistake, we see it here, too.
 			defer unix.Unmount(target, unix.MNT_DETACH)
 			if err := os.WriteFile(filepath.Join(source, "ours"), []byte("of the host\n"), 0o644); err != nil {
 				return unclear(err)
@@ -84,8 +84,8 @@ var beyondMounts = []Property{
 	},
 }
 
-// volume returns an error unless a directory of the host is at the target, which is in the root file system, while a container
-// runs and no longer.
+// volume returns an error unless a directory of the host is mounted at the target in the root file system, for as long as the container
+// runs.
 func (p *Program) volume(source, target string) error {
 	before, err := mountTable()
 	if err != nil {
@@ -118,7 +118,7 @@ func (p *Program) volume(source, target string) error {
 	return want("number of files in DST on the host", 0, len(left))
 }
 
-// atTop returns an error unless the root directory of a process is that of its mount namespace: below another one there is a
+// atTop returns an error unless the root directory of a process is the root of its mount namespace. Below another directory there is a
 // way out. chroot(2)
 func atTop(pid int) error {
 	var theirs, top unix.Stat_t
@@ -131,7 +131,7 @@ func atTop(pid int) error {
 			return err
 		}
 		defer unix.Close(ns)
-		// It takes us to the root directory of the namespace. setns(2)
+		// setns takes us to the root directory of the namespace. setns(2)
 		if err := unix.Setns(ns, unix.CLONE_NEWNS); err != nil {
 			return unclear(err)
 		}
@@ -146,7 +146,7 @@ func atTop(pid int) error {
 	return nil
 }
 
-// noneOfTheHost returns an error if a process sees a mount that the host has, but for that of its root directory.
+// noneOfTheHost returns an error if a process sees a mount of the host, other than its own root directory.
 func noneOfTheHost(pid int) error {
 	host, err := mountTable()
 	if err != nil {
@@ -168,7 +168,7 @@ func noneOfTheHost(pid int) error {
 	return nil
 }
 
-// mounted returns what a line of mountinfo says is mounted: the device, and the directory on it. proc_pid_mountinfo(5)
+// mounted returns what a line of mountinfo says about the mount's origin: the device, and the directory on it. proc_pid_mountinfo(5)
 func mounted(line string) string {
 	return strings.Join(strings.Fields(line)[2:4], " ")
 }

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beyondProcesses is for the steps 3 and 4, and the second of step 7.
+// beyondProcesses has the exercises of steps 3 and 4, and the second of step 7.
 var beyondProcesses = []Property{
 	{
 		Name:  "a network namespace of its own for the container, with no interface but lo",
@@ -119,7 +119,7 @@ var beyondProcesses = []Property{
 			s := p.session(call{})
 			s.cmd.Args = append(s.cmd.Args, p.args(call{command: []string{"/bin/sh", "-c", "echo ready; exec sleep 1000"}})...)
 			s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
-			// Descriptor 3 is the first, so this is 9.
+			// The first of these files is descriptor 3, so this one is descriptor 9.
 			s.cmd.ExtraFiles = []*os.File{6: outside}
 			if err := s.cmd.Start(); err != nil {
 				return unclear(err)
@@ -154,7 +154,7 @@ var beyondProcesses = []Property{
 	},
 }
 
-// interfaces returns those of the network namespace of a process, which is a folder of /proc. proc_pid_net(5)
+// interfaces returns the interfaces of a process's network namespace. The process is a folder of /proc. proc_pid_net(5)
 func interfaces(process string) (string, error) {
 	devices, err := os.ReadFile("/proc/" + process + "/net/dev")
 	if err != nil {
@@ -170,7 +170,7 @@ func interfaces(process string) (string, error) {
 	return strings.Join(names, " "), nil
 }
 
-// freshInterfaces returns what a new network namespace has: lo, and the tunnels of the modules that put one into each.
+// freshInterfaces returns the interfaces of a new network namespace: lo, and the tunnels of modules that make one in each namespace.
 func freshInterfaces() (names string, err error) {
 	err = isolated(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -182,7 +182,7 @@ func freshInterfaces() (names string, err error) {
 	return names, err
 }
 
-// gone waits until a process that was killed is not even a zombie.
+// gone waits until a killed process is not even a zombie any more.
 func gone(pid int) error {
 	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err != nil {
@@ -220,7 +220,7 @@ func (p *Program) runsAs(flag, uid, gid string) error {
 	return ended(inside, 2*time.Second)
 }
 
-// hasIDs returns an error unless a process has these as its real, effective, saved and file system IDs, and no supplementary
+// hasIDs returns an error unless these are the real, effective, saved and file system IDs of a process, and it has no supplementary
 // groups. proc_pid_status(5)
 func hasIDs(pid int, uid, gid string) error {
 	four := func(id string) string { return strings.TrimSpace(strings.Repeat(id+" ", 4)) }

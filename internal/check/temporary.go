@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// temporary is what comes of a tmpfs.
+// temporary are the properties of a tmpfs.
 var temporary = []Property{
 	{
 		Name:  tmpfsMounted,
@@ -116,7 +116,7 @@ var temporary = []Property{
 	},
 }
 
-// stray names a file in /mytemp, and removes it from where a program without a tmpfs writes it.
+// stray returns the path of a file in /mytemp, and removes that file from the place where a program without a tmpfs writes it.
 func (p *Program) stray(name string) (path string, remove func()) {
 	path = fmt.Sprintf("/mytemp/check-%d-%s", os.Getpid(), name)
 	return path, func() {

@@ -12,14 +12,14 @@ import (
 	"github.com/creack/pty"
 )
 
-// The keys of a terminal that has not been told otherwise. stty(1)
+// These are the keys of a terminal with default settings. stty(1)
 const (
 	ctrlC = "\x03"
 	ctrlD = "\x04"
 	ctrlZ = "\x1a"
 )
 
-// terminal is what a container has in common with a command in the foreground of a terminal.
+// terminal are the properties that a command in a container shares with any other command in the foreground of a terminal.
 var terminal = []Property{
 	{
 		Name:  ctrlCEnds,
@@ -46,7 +46,7 @@ var terminal = []Property{
 		check: func(p *Program) error {
 			script := "trap 'n=$((n+1)); echo caught $n.' INT; echo ready; while ! read line; do :; done; echo all $n."
 			return p.atTerminal(`"$@"; echo "status $?."`, []string{"/bin/bash", "-c", script}, func(s *session, tty *os.File) error {
-				// The kernel and bash can take two signals as one if they come close to each other, so there are several tries.
+				// The kernel and bash can merge two signals that come close together, so try several times.
 				const tries = 10
 				for range tries {
 					changed := s.stdout.changed()

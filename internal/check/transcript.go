@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// A transcript keeps what is written to it.
+// A transcript collects what is written to it.
 type transcript struct {
 	mu     sync.Mutex
 	text   bytes.Buffer
@@ -30,7 +30,7 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
-// changed returns a channel that is closed at the next write.
+// changed returns a channel that closes at the next write.
 func (t *transcript) changed() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()

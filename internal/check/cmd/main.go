@@ -58,8 +58,8 @@ func main() {
 	}
 }
 
-// noneIgnored sees to it that the programs, which inherit what we ignore, ignore no signal: nohup and a shell that starts us in
-// the background make us ignore some. A signal that is caught is not inherited. signal(7)
+// noneIgnored makes us ignore no signal, because programs inherit that from us: nohup, or a shell that starts us in the background,
+// makes us ignore some. Programs do not inherit that we catch a signal. signal(7)
 func noneIgnored() {
 	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT} {
 		if signal.Ignored(sig) {

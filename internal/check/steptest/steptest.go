@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package steptest holds a step to the table of properties, in go test.
+// Package steptest compares a step with the table of properties, in go test.
 package steptest
 
 import (
@@ -14,11 +14,11 @@ import (
 	"container-workshop/internal/check"
 )
 
-// asProgram is in the environment of a test binary that is to be the program it tests.
+// asProgram is set in the environment of a test binary that should run as the program that it tests.
 const asProgram = "WORKSHOP_AS_PROGRAM"
 
-// Main is the TestMain of a step. It makes the test binary run the step's own main when a test starts it, so that no
-// compiler is needed where the tests run.
+// Main is the TestMain of a step. If a test starts the test binary, Main runs the step's own main. So the tests need no
+// compiler.
 func Main(m *testing.M, program func()) {
 	if os.Getenv(asProgram) != "" {
 		program()
@@ -35,7 +35,7 @@ func programOf(t *testing.T, step int) *check.Program {
 	return &check.Program{Path: path, Step: step, Rootfs: NeedRootfs(t), Env: []string{asProgram + "=1"}, Few: testing.Short()}
 }
 
-// NeedRootfs returns the root file system of the tests, or skips what needs it.
+// NeedRootfs returns the root file system of the tests, or skips a test that needs one.
 func NeedRootfs(t testing.TB) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -51,8 +51,8 @@ func NeedRootfs(t testing.TB) string {
 	return rootfs
 }
 
-// Step asserts that the program has the properties of the steps up to its own, and none of those of the later ones. The flags
-// are for every container.
+// Step asserts that the program has the properties of all steps up to its own, and none of the later ones. The flags are for every
+// container.
 func Step(t *testing.T, step int, flags ...string) {
 	program := programOf(t, step)
 	program.Flags = flags
