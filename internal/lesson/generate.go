@@ -40,14 +40,10 @@ func (d *Document) part(name string) (string, error) {
 	if step == 0 {
 		return "", errors.New("this is no step")
 	}
-	top = filepath.Dir(top)
-	switch name {
-	case "change":
-		return change(top, step)
-	case "sees":
-		return sees(top, step)
+	if name != "change" {
+		return "", errors.New("there is no such part")
 	}
-	return "", fmt.Errorf("there is no such part")
+	return change(filepath.Dir(top), step)
 }
 
 // step returns the number of the step that the page belongs to, or 0.
@@ -123,28 +119,6 @@ func source(top string, step int) (string, error) {
 		return "", err
 	}
 	return filepath.Rel(top, found[0])
-}
-
-// sees returns a diagram of what the command has of its own at a step, and what is the host's. The names are the titles of
-// the lessons.
-func sees(top string, step int) (string, error) {
-	lessons, err := Lessons(top)
-	if err != nil {
-		return "", err
-	}
-	own, host := "its own:", "the host's:"
-	for i, lesson := range lessons {
-		_, name, _ := strings.Cut(lesson.Headings[0].Text, ": ")
-		switch {
-		case i+1 < step:
-			own += "<br>" + name
-		case i+1 == step:
-			own += "<br><b>" + name + "</b>"
-		default:
-			host += "<br>" + name
-		}
-	}
-	return fmt.Sprintf("```mermaid\nflowchart LR\n  command([the command]) --> own[\"%s\"]\n  command --> host[\"%s<br>network, users, kernel\"]\n```\n", own, host), nil
 }
 
 // Lessons returns the pages of the steps, in order.
