@@ -2,9 +2,9 @@ package picture
 
 var step6 = picture{
 	title: "Step 6: the tree of cgroups, and the limits of the command",
-	alt: "Before, the command is in the same cgroup as your shell, without limits, and takes 300 MB of memory. " +
+	alt: "Before, the command is in the same cgroup as your shell, without limits, and takes 300 MiB of memory. " +
 		"After, the command and its children are in a cgroup of their own below /sys/fs/cgroup, with limits on memory, processes and CPU time. run stays outside.",
-	note: "Version 1: a tree for each limit.",
+	note: "Version 1 has three such trees.",
 	before: panel{
 		headline: "The command is in your cgroup",
 		scene: below(16,
