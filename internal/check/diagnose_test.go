@@ -104,6 +104,8 @@ var wrongs = []wrong{
 		"nowhere on the host", "You made only the mount on / private."},
 	{"no proc", 5, without(callProc),
 		procMounted, "Nothing mounts a proc for the container."},
+	{"no cgroups", 6, without(callCgroups),
+		inCgroups, "Nothing makes a cgroup for the container."},
 	{"cgroups after chroot", 6, moved(callCgroups, callRoot),
 		starts, "You join the cgroups after chroot, where the /sys of the host is out of sight."},
 	{"cgroups in the root file system", 6, slices.Concat(moved(callCgroups, callRoot), []string{"unix.Mkdir(dir, 0o755)", "os.MkdirAll(dir, 0o755)", "os.O_WRONLY", "os.O_WRONLY|os.O_CREATE", "err != unix.EEXIST", "true"}),

@@ -111,7 +111,7 @@ func (c calls) misplaced(fstype, place string) string {
 var wrongCgroups = []mistake{
 	{6, []string{starts, inCgroups}, func(e *evidence) string {
 		root := e.first("chroot")
-		if root < 0 || e.next(root, "mkdir", "cgroup") < 0 && !strings.Contains(e.seen, "cgroup") || e.first("mkdir", "cgroup") >= 0 && e.first("mkdir", "cgroup") < root {
+		if root < 0 || e.next(root, "mkdir", "cgroup") < 0 && !strings.Contains(e.seen, "/sys/fs/cgroup") || e.first("mkdir", "cgroup") >= 0 && e.first("mkdir", "cgroup") < root {
 			return ""
 		}
 		return "You join the cgroups after chroot, where the /sys of the host is out of sight."
