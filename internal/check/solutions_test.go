@@ -41,7 +41,7 @@ func importing(packages ...string) []string {
 
 var solutions = []solution{
 	{"--env KEY=VALUE", slices.Concat(
-		before(mainFunction, `// A later one wins. environ(7)
+		before(mainFunction, `// If a variable is set twice, the later one wins. environ(7)
 var env = pflag.StringArray("env", nil, "variable of the command, as KEY=VALUE (can be repeated)")
 
 `),
@@ -49,7 +49,7 @@ var env = pflag.StringArray("env", nil, "variable of the command, as KEY=VALUE (
 		return err
 	}
 `),
-		before(childComment, `// setEnv comes before the command is looked up, so that PATH can be given too. execve hands our environment on. execve(2)
+		before(childComment, `// setEnv comes before we look up the command, so that PATH works, too. The command inherits our environment. execve(2)
 func setEnv() error {
 	for _, variable := range *env {
 		key, value, found := strings.Cut(variable, "=")
@@ -67,11 +67,11 @@ func setEnv() error {
 		importing("fmt", "strings"),
 	)},
 	{"--workdir DIR", slices.Concat(
-		before(mainFunction, `// The empty one is that of run.
+		before(mainFunction, `// Without a name, the command starts in the working directory of run.
 var workdir = pflag.String("workdir", "", "working directory of the command")
 
 `),
-		before(lookUp, `	// Before the command is looked up, as its name can be relative. chdir(2)
+		before(lookUp, `	// Do this before we look up the command, whose name can be relative. chdir(2)
 	if *workdir != "" {
 		if err := os.Chdir(*workdir); err != nil {
 			return err
@@ -84,22 +84,22 @@ var workdir = pflag.String("workdir", "", "working directory of the command")
 var domainname = pflag.String("domainname", "(none)", "NIS domain name of the container")
 
 `),
-		before(lookUp, `	// It is in the UTS namespace, as the hostname is. uts_namespaces(7)
+		before(lookUp, `	// The domain name belongs to the UTS namespace, like the hostname. uts_namespaces(7)
 	if err := unix.Setdomainname([]byte(*domainname)); err != nil {
 		return fmt.Errorf("set domain name %q (at most 64 bytes): %w", *domainname, err)
 	}
 `),
 	)},
 	{"an IPC namespace", after(runReady, `
-	// Its own message queues, semaphores and shared memory. ipc_namespaces(7)
+	// The command gets its own message queues, semaphores and shared memory. ipc_namespaces(7)
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWIPC
 `)},
 	{"a network namespace", after(runReady, `
-	// Its own network: a lo that is down, and no way out. network_namespaces(7)
+	// The command gets its own network: a lo that is down, and no way out. network_namespaces(7)
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
 `)},
 	{"--init", slices.Concat(
-		before(mainFunction, `// A command that is process 1 has to wait for processes that it did not start, and few do.
+		before(mainFunction, `// Process 1 must wait for processes that it did not start. Few commands do.
 var withInit = pflag.Bool("init", false, "process 1 waits for orphans, and the command is another process")
 
 `),
@@ -107,17 +107,17 @@ var withInit = pflag.Bool("init", false, "process 1 waits for orphans, and the c
 		return waitForAll()
 	}
 `),
-		before(childComment, `// waitForAll is what we do as process 1 while another is the command. A process whose parent has ended becomes our child, and
-// stays a zombie until we have waited for it. wait(2)
+		before(childComment, `// waitForAll makes us process 1, and the command our child. A process that has lost its parent becomes our child, too, and stays
+// a zombie until we wait for it. wait(2)
 func waitForAll() error {
 	signals := notify()
 	cmd := exec.Command(pflag.Arg(0), pflag.Args()[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
-		// This fails in the same way, and knows the exit status.
+		// become fails in the same way, and returns the right exit status.
 		return become(pflag.Args())
 	}
-	// What is typed reaches the process group of the command. We leave it, or the command would get that from us again. setpgid(2)
+	// Keys reach the command's process group. Leave the group, or we would pass the same signals to the command again. setpgid(2)
 	unix.Setpgid(0, 0)
 	// Now run passes signals on to us.
 	unix.Close(3)
@@ -143,7 +143,7 @@ func waitForAll() error {
 `),
 	)},
 	{"--user UID[:GID]", slices.Concat(
-		before(mainFunction, `// Without GID the group has the number of the user. credentials(7)
+		before(mainFunction, `// Without GID, the group gets the number of the user. credentials(7)
 var user = pflag.String("user", "0:0", "user and group of the command, as UID or UID:GID")
 
 `),
@@ -151,14 +151,15 @@ var user = pflag.String("user", "0:0", "user and group of the command, as UID or
 		return err
 	}
 `),
-		before(childComment, `// changeUser comes when all that needs root is done: capabilities go with the user. The groups go first, as they take root too.
+		before(childComment, `// changeUser comes last, because everything before needs root, and capabilities go with the user. Groups come before the user,
+// because they need root, too.
 // capabilities(7)
 func changeUser() error {
 	user, group, found := strings.Cut(*user, ":")
 	if !found {
 		group = user
 	}
-	// To the kernel -1 is no change, whether it has 32 bits or 31 and a sign. setresuid(2)
+	// The kernel takes -1 for "no change", with and without a sign. setresuid(2)
 	uid, uidErr := strconv.ParseUint(user, 10, 31)
 	gid, gidErr := strconv.ParseUint(group, 10, 31)
 	if uidErr != nil || gidErr != nil {
@@ -173,7 +174,7 @@ func changeUser() error {
 	if err := unix.Setresuid(int(uid), int(uid), int(uid)); err != nil {
 		return fmt.Errorf("change the user to %d: %w", uid, err)
 	}
-	// With the change the kernel has forgotten it. PR_SET_PDEATHSIG(2const)
+	// The change of user has cleared the parent-death signal. PR_SET_PDEATHSIG(2const)
 	return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 }
 
@@ -181,7 +182,7 @@ func changeUser() error {
 		importing("strconv", "strings"),
 	)},
 	{"close-on-exec", slices.Concat(
-		before(lookUp, `	// The caller may have left more open, and a directory of the host is a way out of the root directory. close_range(2)
+		before(lookUp, `	// The caller may have left files open, and an open directory of the host is a way out of the root directory. close_range(2)
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close what the caller left open: %w", err)
 	}
@@ -189,7 +190,7 @@ func changeUser() error {
 		importing("math"),
 	)},
 	{"--volume SRC:DST", slices.Concat(
-		before(mainFunction, `// It is the same directory in both, for writing too.
+		before(mainFunction, `// Host and container share the directory, and both can write to it.
 var volumes = pflag.StringArray("volume", nil, "directory of the host to show in the container, as SRC:DST (can be repeated)")
 
 `),
@@ -202,7 +203,7 @@ var volumes = pflag.StringArray("volume", nil, "directory of the host to show in
 		return err
 	}
 `),
-		before(childComment, `// openVolumes takes hold of the directories while the host is in sight, as mounts that are nowhere yet. open_tree(2)
+		before(childComment, `// openVolumes opens the host's directories before chroot hides them, as mounts without a mount point yet. open_tree(2)
 func openVolumes() (trees []int, err error) {
 	for _, volume := range *volumes {
 		source, target, _ := strings.Cut(volume, ":")
@@ -245,14 +246,14 @@ func changeRoot() error {
 `, `// changeRoot makes the root file system the root directory, and leaves nothing else in the mount namespace: there is no way back.
 // pivot_root(2)
 func changeRoot() error {
-	// The new root has to be a mount.
+	// pivot_root needs a mount point.
 	if err := unix.Mount(*rootfs, *rootfs, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("mount %s on itself: %w", *rootfs, err)
 	}
 	if err := os.Chdir(*rootfs); err != nil {
 		return err
 	}
-	// The old root is now mounted on the new one, which is where we are, and is unmounted from there.
+	// The old root is now mounted over the new root, which is our working directory. Unmount the old root.
 	if err := unix.PivotRoot(".", "."); err != nil {
 		return fmt.Errorf("pivot_root %s: %w", *rootfs, err)
 	}
@@ -263,7 +264,7 @@ func changeRoot() error {
 `,
 	}},
 	{"--cpuset LIST", slices.Concat(
-		before(mainFunction, `// The empty list is no limit. cpuset(7)
+		before(mainFunction, `// An empty list sets no limit. cpuset(7)
 var cpuset = pflag.String("cpuset", "", "processors that the command can run on, like 0 or 0-1,3")
 
 `),
@@ -271,7 +272,7 @@ var cpuset = pflag.String("cpuset", "", "processors that the command can run on,
 		return err
 	}
 `),
-		before(childComment, `// limitProcessors is for us, and what we start. The kernel drops processors that there are not, so we look before.
+		before(childComment, `// limitProcessors limits us and all that we start. The kernel ignores processors that do not exist, so we check the list first.
 // sched_setaffinity(2)
 func limitProcessors() error {
 	if !pflag.CommandLine.Changed("cpuset") {
@@ -306,7 +307,7 @@ func limitProcessors() error {
 	)},
 	{"a line about memory", slices.Concat(
 		after("	defer removeCgroups()\n", "	defer reportOutOfMemory()\n"),
-		before("// removeCgroups tries again", `// reportOutOfMemory reads how many processes the kernel has killed for the memory of their cgroup. cgroups(7)
+		before("// removeCgroups tries again", `// reportOutOfMemory reads how many processes the kernel has killed because their cgroup ran out of memory. cgroups(7)
 func reportOutOfMemory() {
 	for _, file := range []string{"memory/container-workshop-" + containerID + "/memory.oom_control", "container-workshop-" + containerID + "/memory.events"} {
 		counts, _ := os.ReadFile("/sys/fs/cgroup/" + file)
@@ -339,7 +340,7 @@ func reportOutOfMemory() {
 	}},
 	{"exec PID COMMAND", slices.Concat(
 		[]string{mainFunction, `func main() {
-	// dispatch knows run and child. An exec is a run of another kind.
+	// dispatch knows only run and child, so exec is a special run.
 	if len(os.Args) > 1 && os.Args[1] == "exec" {
 		os.Args[1] = "run"
 		dispatch(execute, child)
@@ -347,7 +348,7 @@ func reportOutOfMemory() {
 	dispatch(run, child)
 }
 `},
-		before(childComment, `// execute runs a command in a container that is there, next to the command of that, whose PID on the host comes first.
+		before(childComment, `// execute runs a command in a running container. The first argument is the host's PID of the container's command.
 func execute() error {
 	pid, err := strconv.Atoi(pflag.Arg(0))
 	if err != nil || pflag.NArg() < 2 {
@@ -358,16 +359,16 @@ func execute() error {
 	}
 	defer takeTerminalBack()
 	signals := notify()
-	// No parent-death signal: to a process in another PID namespace its parent has no number, which Go takes for dead.
+	// Set no parent-death signal: in another PID namespace our PID is 0, and Go would take us for dead.
 	cmd := exec.Command(pflag.Arg(1), pflag.Args()[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
-		// This fails in the same way, and knows the exit status.
+		// become fails in the same way, and returns the right exit status.
 		return become(pflag.Args()[1:])
 	}
 	go func() {
 		for sig := range signals {
-			// What was typed has reached the command already. termios(3)
+			// The keys have reached the command already. termios(3)
 			if typed := sig == unix.SIGINT || sig == unix.SIGQUIT; !typed || !inForeground() {
 				cmd.Process.Signal(sig)
 			}
@@ -402,15 +403,15 @@ func joinContainer(pid int) error {
 			}
 		}
 	}
-	// The threads of a program share their root directory, and one that does cannot change its mount namespace. setns(2)
+	// The threads of a program share their root directory. A thread that does cannot change its mount namespace. setns(2)
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("unshare: %w", err)
 	}
-	// Of the PID namespace it is not we who become part, but the processes that we start.
+	// We do not enter the PID namespace ourselves: only the processes that we start do.
 	if err := unix.Setns(process, unix.CLONE_NEWNS|unix.CLONE_NEWPID|unix.CLONE_NEWUTS); err != nil {
 		return fmt.Errorf("join the namespaces of %d: %w", pid, err)
 	}
-	// We are at the root of the mount namespace, which is still the host's.
+	// We are at the root of the mount namespace, which is still the host's root directory.
 	if err := unix.Fchdir(root); err != nil {
 		return fmt.Errorf("change to the root directory of %d: %w", pid, err)
 	}
