@@ -140,21 +140,21 @@ func joinCgroups() error {
 	if !validMemory || !validCPUs || *pids < 1 {
 		return fmt.Errorf("bad limit: --memory %s (want 64m or the like), --pids %d (1 or more), --cpus %g (0.01 or more)", *memory, *pids, *cpus)
 	}
+	// The kernel wants microseconds in each tenth of a second.
 	quota := fmt.Sprint(int(*cpus * 100_000))
-	// Version 1 has a tree of cgroups for each controller. In each row: a tree, a file, and what we write. 0 means us.
+	// Version 1 has a tree of cgroups for each controller. Each row has a tree, a file, and what we write. 0 means us.
 	settings := [][3]string{
 		{"memory/", "memory.limit_in_bytes", *memory}, {"memory/", "memory.memsw.limit_in_bytes", *memory},
-		{"memory/", "cgroup.procs", "0"},
-		{"cpu/", "cpu.cfs_quota_us", quota}, {"cpu/", "cgroup.procs", "0"},
-		{"pids/", "pids.max", fmt.Sprint(*pids)}, {"pids/", "cgroup.procs", "0"},
+		{"pids/", "pids.max", fmt.Sprint(*pids)}, {"cpu/", "cpu.cfs_quota_us", quota},
+		{"memory/", "cgroup.procs", "0"}, {"pids/", "cgroup.procs", "0"}, {"cpu/", "cgroup.procs", "0"},
 	}
 	// Version 2 has one tree. A cgroup gets the controllers that its parent passes on.
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		settings = [][3]string{
 			{"", "../cgroup.subtree_control", "+memory +cpu +pids"},
 			{"", "memory.max", *memory}, {"", "memory.swap.max", "0"},
-			{"", "cpu.max", quota},
 			{"", "pids.max", fmt.Sprint(*pids)},
+			{"", "cpu.max", quota},
 			{"", "cgroup.procs", "0"},
 		}
 	}

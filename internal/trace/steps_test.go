@@ -127,7 +127,7 @@ func cgroupCalls(t *testing.T) (join, remove []string) {
 	if fs.Type == unix.CGROUP2_SUPER_MAGIC {
 		exists := ""
 		for _, setting := range []string{`cgroup.subtree_control", "+memory +cpu +pids`, `ID/memory.max", "64m`,
-			`ID/memory.swap.max", "0`, `ID/cpu.max", "100000`, `ID/pids.max", "64`, `ID/cgroup.procs", "0`} {
+			`ID/memory.swap.max", "0`, `ID/pids.max", "64`, `ID/cpu.max", "100000`, `ID/cgroup.procs", "0`} {
 			join = append(join, `child: mkdir("`+top+`ID", 0755)`+exists, `child: write("`+top+setting+`")`)
 			exists = " = EEXIST"
 		}
@@ -135,9 +135,9 @@ func cgroupCalls(t *testing.T) (join, remove []string) {
 			`run: rmdir("` + top + `cpu/ID")` + missing, `run: rmdir("` + top + `pids/ID")` + missing}
 	}
 	for _, s := range [][3]string{
-		{"memory", `memory.limit_in_bytes", "64m`}, {"memory", `memory.memsw.limit_in_bytes", "64m`, " = EEXIST"}, {"memory", `cgroup.procs", "0`, " = EEXIST"},
-		{"cpu", `cpu.cfs_quota_us", "100000`}, {"cpu", `cgroup.procs", "0`, " = EEXIST"},
-		{"pids", `pids.max", "64`}, {"pids", `cgroup.procs", "0`, " = EEXIST"},
+		{"memory", `memory.limit_in_bytes", "64m`}, {"memory", `memory.memsw.limit_in_bytes", "64m`, " = EEXIST"},
+		{"pids", `pids.max", "64`}, {"cpu", `cpu.cfs_quota_us", "100000`},
+		{"memory", `cgroup.procs", "0`, " = EEXIST"}, {"pids", `cgroup.procs", "0`, " = EEXIST"}, {"cpu", `cgroup.procs", "0`, " = EEXIST"},
 	} {
 		// The path of a write is the kernel's. The directory can be a link to cpu,cpuacct.
 		tree, err := filepath.EvalSymlinks(top + s[0])
