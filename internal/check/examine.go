@@ -4,6 +4,7 @@ package check
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -86,7 +87,7 @@ func examine(program *Program, report func(Finding), look func(*examination)) (S
 	e := &examination{program: &examined, report: report, findings: map[string]Finding{}, calls: traced(&examined)}
 	summary := Summary{Leftovers: []string{}}
 	if examined.host, err = newScratch(); err != nil {
-		summary.Unprotected = []string{"/"}
+		summary.Unprotected = []string{fmt.Sprintf("/ (%v)", err)}
 	} else {
 		defer examined.host.close()
 		summary.Unprotected = examined.host.unprotected
