@@ -18,7 +18,7 @@ var cgroups = []Property{
 		Name:  neverOutside,
 		Step:  6,
 		Needs: []string{inCgroups},
-		Why:   "What the command does before it is in the cgroup counts for nobody, and its children can stay outside.",
+		Why:   "Before the command is in the cgroup, nothing counts what it uses, and its children could stay outside for good.",
 		Where: "step06-cgroups/README.md#walking-through",
 		check: func(p *Program) error {
 			for range p.times(20) {
@@ -39,7 +39,7 @@ var cgroups = []Property{
 		Name:  cgroupsGone,
 		Step:  6,
 		Needs: []string{inCgroups},
-		Why:   "Cgroups that are left behind pile up: each costs the kernel memory, and the host ends up with thousands.",
+		Why:   "Cgroups that stay behind pile up, and each of them costs the kernel memory.",
 		Where: "step06-cgroups/README.md#walking-through",
 		alone: true,
 		check: func(p *Program) error {

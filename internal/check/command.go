@@ -16,7 +16,7 @@ var command = []Property{
 	{
 		Name:  starts,
 		Step:  1,
-		Why:   "Nothing else can be seen before a command runs.",
+		Why:   "Every other check runs a command in your container, so this one comes first.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error {
 			s, err := p.start(call{command: []string{"/bin/echo", "started"}})
@@ -38,7 +38,7 @@ var command = []Property{
 		Name:  inPlace,
 		Step:  1,
 		Needs: []string{starts},
-		Why:   "A program between run and the command would need its own memory, pass on signals, and be process 1 in place of the command.",
+		Why:   "A process between run and the command would have to pass on signals and statuses, and would be process 1 instead of the command.",
 		Where: "step01-exec/README.md#how-it-works",
 		check: func(p *Program) error { return p.whileReady((*session).takesThePlaceOfChild) },
 	},
@@ -71,7 +71,7 @@ var command = []Property{
 		},
 	},
 	{
-		Name:  "arguments reach the command as they are, those that look like flags too",
+		Name:  "arguments reach the command unchanged, even those that look like flags",
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "What you write behind COMMAND belongs to the command, even if it looks like a flag of run.",

@@ -47,10 +47,10 @@ var mounts = []Property{
 		},
 	},
 	{
-		Name:  "nothing on /proc is a program, a device, or set-user-ID",
+		Name:  "the kernel runs no program from /proc, and opens no device there",
 		Step:  5,
 		Needs: []string{procMounted},
-		Why:   "A /proc holds no programs, so the kernel may refuse to execute anything there: one door less.",
+		Why:   "proc holds no programs and no devices, so you lose nothing when the kernel refuses them there, and an attacker loses a way in.",
 		Where: "step05-proc/README.md#walking-through",
 		check: func(p *Program) error { return p.mountHas("/proc", "proc", "nosuid", "nodev", "noexec") },
 	},

@@ -34,7 +34,7 @@ var mutants = []mutant{
 	{"no command", []string{lookUp, "	return nil\n"},
 		[]string{"run starts the command"}},
 	{"a process of its own", []string{lookUp, asOwnProcess},
-		[]string{"takes the place of child"}},
+		[]string{"replaces child"}},
 	{"no standard input", []string{"cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout", "cmd.Stdout, cmd.Stderr = os.Stdout"},
 		[]string{"reads standard input"}},
 	{"chatter", []string{"	defer takeTerminalBack()\n", "	defer takeTerminalBack()\n	fmt.Println(\"running\")\n"},
@@ -102,7 +102,7 @@ var mutants = []mutant{
 	{"only the mount on / private", []string{"unix.MS_REC|unix.MS_PRIVATE", "unix.MS_PRIVATE"},
 		[]string{"a shared mount of its own"}},
 	{"a /proc with programs", []string{"unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC", "unix.MS_NOSUID|unix.MS_NODEV"},
-		[]string{"nothing on /proc"}},
+		[]string{"runs no program from /proc"}},
 	{"no memory limit", []string{`{"memory/", "memory.limit_in_bytes", *memory}`, `{"memory/", "memory.limit_in_bytes", "10g"}`,
 		`{"memory/", "memory.memsw.limit_in_bytes", *memory}`, `{"memory/", "memory.memsw.limit_in_bytes", "10g"}`, `"memory.max", *memory`, `"memory.max", "10g"`},
 		[]string{"takes more memory", "--memory is the limit"}},
@@ -128,7 +128,7 @@ var mutants = []mutant{
 	{"tmpfs of another size", []string{"size=16m,", "size=32m,"},
 		[]string{"has a size of 16 MiB", "no more than its size"}},
 	{"tmpfs with devices", []string{"unix.MS_NOSUID|unix.MS_NODEV, \"size", "unix.MS_NOSUID, \"size"},
-		[]string{"nothing on /mytemp"}},
+		[]string{"opens no device on /mytemp"}},
 }
 
 // notJoined makes the cgroups and sets the limits, but puts no process into the cgroups.

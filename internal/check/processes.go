@@ -100,7 +100,7 @@ var processes = []Property{
 		},
 	},
 	{
-		Name:  "/proc is that of the container: the command finds itself in it, as process 1",
+		Name:  "the command finds itself in /proc, as process 1",
 		Step:  5,
 		Needs: []string{procMounted},
 		Why:   "Programs look themselves up in /proc/self, which is wrong in a /proc of another PID namespace.",

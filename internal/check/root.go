@@ -62,7 +62,7 @@ var root = []Property{
 		Name:  startsAtTop,
 		Step:  4,
 		Needs: []string{ownRoot},
-		Why:   "A working directory outside of the new root is a door back to the host.",
+		Why:   "A working directory outside of the new root leads back to the files of the host.",
 		Where: "step04-chroot/README.md#break-it",
 		check: func(p *Program) error {
 			dir, err := publicDir()

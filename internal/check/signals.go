@@ -33,7 +33,7 @@ var signals = []Property{
 		},
 	},
 	{
-		Name:  "a command that ends by itself on a signal has its own status, however fast it is",
+		Name:  "a command that exits on a signal keeps its own status, however fast it exits",
 		Step:  1,
 		Needs: []string{reach},
 		Why:   "A command that handles a signal decides its own exit status.",
@@ -124,7 +124,7 @@ var signals = []Property{
 		},
 	},
 	{
-		Name:  "a signal that was ignored before, as under nohup, is ignored by the command",
+		Name:  "the command ignores a signal that was ignored before, as under nohup",
 		Step:  1,
 		Needs: []string{unhandled},
 		Why:   "People start long jobs with nohup so that the jobs survive the end of the terminal.",

@@ -18,7 +18,7 @@ var beyondMounts = []Property{
 		Name:  "--volume SRC:DST shows a directory of the host in the container, mounted nowhere on the host, and an SRC that is not there is named in one line",
 		Step:  5,
 		Needs: []string{procMounted},
-		Why:   "A container without data of the host is of little use: volumes are how they share. mount(2), open_tree(2)",
+		Why:   "A volume is how a container and the host share files. mount(2), open_tree(2)",
 		Where: "step05-proc/README.md#how-it-works",
 		check: func(p *Program) error {
 			source, err := publicDir()

@@ -23,7 +23,7 @@ var temporary = []Property{
 		Name:  tmpfsSize,
 		Step:  7,
 		Needs: []string{tmpfsMounted},
-		Why:   "A tmpfs is memory, and without a size it can take half of the host's.",
+		Why:   "A tmpfs is memory, and without a size it can take half the memory of the host.",
 		Where: "step07-tmpfs/README.md#how-it-works",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error {
@@ -37,10 +37,10 @@ var temporary = []Property{
 		},
 	},
 	{
-		Name:  "nothing on /mytemp is a device, or set-user-ID",
+		Name:  "the kernel opens no device on /mytemp, and honours no set-user-ID there",
 		Step:  7,
 		Needs: []string{tmpfsMounted},
-		Why:   "Everybody can write to /mytemp, so a device or a set-user-ID program there is a way to more rights.",
+		Why:   "Everybody can write to /mytemp, so a device or a set-user-ID program there could give somebody more rights.",
 		Where: "step07-tmpfs/README.md#walking-through",
 		check: func(p *Program) error { return p.mountHas("/mytemp", "tmpfs", "nosuid", "nodev") },
 	},
@@ -103,7 +103,7 @@ var temporary = []Property{
 		Name:  "--tmpfs on a relative path, on / or on a file is refused in one line",
 		Step:  7,
 		Needs: []string{tmpfsElsewhere},
-		Why:   "A tmpfs on / hides the whole root file system, and a relative path depends on luck.",
+		Why:   "A tmpfs on / hides the whole root file system, and a relative path depends on where run was started.",
 		Where: "step07-tmpfs/README.md#walking-through",
 		check: func(p *Program) error {
 			for _, target := range []string{"", "mytemp", "./mytemp", "/", "/..", "//", "/etc/passwd", "/etc/passwd/x"} {

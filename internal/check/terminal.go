@@ -162,7 +162,7 @@ var terminal = []Property{
 		Name:  "the terminal is given back after a shell in the container",
 		Step:  1,
 		Needs: []string{jobControl},
-		Why:   "Otherwise your own shell is stopped, or the terminal is dead, when the container ends.",
+		Why:   "If the terminal stays with the dead shell, your own shell stops when the container ends.",
 		Where: "step01-exec/PROCESS.md#taketerminalback-after-a-shell",
 		check: func(p *Program) error {
 			return p.atTerminal(`"$@"; echo "over $?."; read line; echo "got $line."`, []string{"/bin/bash", "--norc", "-i"}, func(s *session, tty *os.File) error {
@@ -176,7 +176,7 @@ var terminal = []Property{
 		},
 	},
 	{
-		Name:  "the size of the window is that of the terminal, and a new size is told",
+		Name:  "the command knows the size of the window, and learns of a new size",
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "Editors and pagers draw for the size of the window.",
