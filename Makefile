@@ -39,8 +39,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 .DEFAULT_GOAL := help
 .PHONY: help run rootfs start watch check hint diff stretch progress doctor test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-go need-step need-rootfs
 
+##@ The workshop
+
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@ / { printf "%s%s\n", blank, substr($$0, 5); blank = "\n" } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "With STEP=1 to 7 (run: or final), ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar (start: FROM=work/mine)"
 
@@ -54,6 +56,11 @@ run: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Run a shell, or CMD, 
 
 rootfs: ## Make the root file system from your distribution, or from the archive FROM
 	@$(SUDO) scripts/rootfs.sh "$(ROOTFS)" $(if $(FROM),"$(FROM)")
+
+doctor: ## Check whether this machine can run the workshop, and say how to repair it
+	@scripts/doctor.sh "$(ROOTFS)" $(quietly)
+
+##@ Your own program
 
 start: coach ## Start your own program in work/mine, or go on with the next step
 	@$(coach) --from "$(FROM)" $(quietly)
@@ -83,8 +90,7 @@ coach: need-go
 examiner: need-go
 	@go build -o build/check ./internal/check/cmd
 
-doctor: ## Check whether this machine can run the workshop, and say how to repair it
-	@scripts/doctor.sh "$(ROOTFS)" $(quietly)
+##@ To change the workshop itself
 
 test: need-go need-rootfs ## Run all tests, as root
 	@scripts/test.sh

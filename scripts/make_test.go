@@ -52,6 +52,6 @@ func TestHelpListsEveryTarget(t *testing.T) {
 	for _, target := range []string{
 		"help", "run", "rootfs", "start", "watch", "check", "hint", "diff", "stretch", "progress", "doctor", "test", "lint", "clean",
 	} {
-		assert.Regexp(t, `(?m)^make `+target+` +[A-Z]`, help.output)
+		assert.Regexp(t, `(?m)^  make `+target+` +[A-Z]`, help.output)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"container-workshop/internal/trace"
 )
@@ -62,17 +63,19 @@ func (c *coach) compare(dir string, step int) error {
 	if err := c.prepare(step); err != nil {
 		return err
 	}
-	free, err := alone(context.Background())
+	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	defer stop()
+	free, err := alone(ctx)
 	if err != nil {
 		return err
 	}
 	defer free()
 	c.screen.pass("  running your program and ours …")
-	ours, err := c.calls(folder(step), step)
+	ours, err := c.calls(ctx, folder(step), step)
 	if err != nil {
 		return err
 	}
-	yours, err := c.calls(dir, step)
+	yours, err := c.calls(ctx, dir, step)
 	if err != nil {
 		return c.failed(dir, step, err)
 	}
@@ -83,11 +86,11 @@ func (c *coach) compare(dir string, step int) error {
 }
 
 // calls compiles the program in a folder, and returns the kernel calls that it makes for a container.
-func (c *coach) calls(dir string, step int) ([]trace.Call, error) {
-	if err := compile(context.Background(), dir); err != nil {
+func (c *coach) calls(ctx context.Context, dir string, step int) ([]trace.Call, error) {
+	if err := compile(ctx, dir); err != nil {
 		return nil, err
 	}
-	cmd := asRoot(context.Background(), "build/check", "--trace", "--step", fmt.Sprint(step), "--rootfs", c.Rootfs, executable)
+	cmd := asRoot(ctx, "build/check", "--trace", "--step", fmt.Sprint(step), "--rootfs", c.Rootfs, executable)
 	var trouble strings.Builder
 	cmd.Stderr = &trouble
 	text, err := cmd.Output()

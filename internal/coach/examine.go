@@ -134,7 +134,7 @@ func alone(ctx context.Context) (func(), error) {
 		select {
 		case <-ctx.Done():
 			lock.Close()
-			return nil, ctx.Err()
+			return nil, errors.New("another check is running: try again when it has ended")
 		case <-time.After(saveTime):
 		}
 	}

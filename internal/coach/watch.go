@@ -200,6 +200,8 @@ func (w *watch) press(key byte) bool {
 	case 'h':
 		w.aside(w.hint)
 	case 'd':
+		// One examination at a time. This one begins again afterwards.
+		w.stale = w.halt() || w.stale
 		w.aside(w.diff)
 	case 'l':
 		w.lesson()
@@ -265,14 +267,21 @@ func (w *watch) goOn() error {
 	return err
 }
 
-// leave ends the examination that is running, and waits for its end.
+// leave ends the watch.
 func (w *watch) leave() error {
+	w.halt()
 	w.screen.settle()
-	if w.stop != nil {
-		w.stop()
+	return nil
+}
+
+// halt ends the examination that is running and waits for its end. It reports whether there was one.
+func (w *watch) halt() bool {
+	if w.stop == nil {
+		return false
 	}
+	w.stop()
 	for w.stop != nil {
 		(<-w.events)()
 	}
-	return nil
+	return true
 }

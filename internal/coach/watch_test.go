@@ -120,6 +120,18 @@ func TestKeysOfAWatch(t *testing.T) {
 	assert.Contains(t, c.does("progress"), "work/other at step 4")
 }
 
+func TestAComparisonInterruptsAnExamination(t *testing.T) {
+	c := begun(t)
+	c.examiner(`case "$*" in *--trace*) exit;; esac; echo '{"Property":"slow","Step":1,"State":"has"}'; cat`)
+	w := c.onTerminal("watch")
+	w.shows("checking … 1: slow")
+	w.types("d")
+	w.shows("The same calls in the same order.")
+	w.shows("checking … 1: slow")
+	w.types("q")
+	w.ends(0)
+}
+
 func TestCtrlZStopsAWatch(t *testing.T) {
 	c := begun(t)
 	c.finds(passing(1), lacking("a property"))
