@@ -127,11 +127,7 @@ func TestBlocksAreRunOrGenerated(t *testing.T) {
 	for _, page := range pages(t, withCommands...) {
 		own := Parse(page.Path, generated.ReplaceAll(page.Source, nil))
 		for _, block := range own.Blocks {
-			languages := []string{"console"}
-			if page.step() == 0 {
-				languages = append(languages, "mermaid")
-			}
-			assert.Contains(t, languages, block.Language, "%s: %q", page.name(), block.Lines)
+			assert.Equal(t, "console", block.Language, "%s: %q", page.name(), block.Lines)
 		}
 	}
 }
