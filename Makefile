@@ -37,7 +37,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-go need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-step need-rootfs
 
 ##@ The workshop
 
@@ -84,10 +84,10 @@ progress: coach ## Show how far you are. RESET=1 begins again
 	@$(coach) $(if $(RESET),--reset) $(quietly)
 
 .PHONY: coach examiner
-coach: need-go
+coach: need-linux need-go
 	@go build -o build/coach ./internal/coach/cmd
 
-examiner: need-go
+examiner: need-linux need-go
 	@go build -o build/check ./internal/check/cmd
 
 ##@ To change the workshop itself
@@ -163,6 +163,9 @@ casts: need-go need-rootfs ## Record the terminals of the lessons again, as root
 
 clean: ## Remove everything that make has built, except the root file system
 	rm -rf build
+
+need-linux:
+	@[ "$$(uname -s)" = Linux ] || { echo "Containers need Linux. Type this in your machine: vagrant ssh, or limactl shell lima (README.md, Get a machine)" >&2; exit 1; }
 
 need-go:
 	@command -v go >/dev/null || { echo "Go is missing: make doctor says how to install it" >&2; exit 1; }

@@ -5,6 +5,7 @@ package scripts_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -54,4 +55,14 @@ func TestHelpListsEveryTarget(t *testing.T) {
 	} {
 		assert.Regexp(t, `(?m)^  make `+target+` +[A-Z]`, help.output)
 	}
+}
+
+func TestTheCoachIsForLinux(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "uname"), []byte("#!/bin/sh\necho Darwin\n"), 0o755))
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	refused := workshop(t, "start")
+	assert.NotZero(t, refused.status)
+	assert.Contains(t, refused.output, "Containers need Linux. Type this in your machine: ")
+	assert.NotContains(t, refused.output, "build constraints")
 }

@@ -152,6 +152,10 @@ func (c *coach) verdict(dir string, e *examination) {
 		c.screen.block("  ! ", yellow, "Your program left files behind: "+strings.Join(e.leftovers, ", "))
 		c.screen.block("    ", dim, "They were in a copy of the file system that is thrown away, so there is nothing to clean up.")
 	}
+	if len(e.unprotected) > 0 {
+		c.screen.say("")
+		c.screen.block("  ! ", yellow, "The check could not protect these files of the host. Your program could change them, or found them read-only: "+strings.Join(e.unprotected, ", "))
+	}
 	if first != nil && !c.watched {
 		c.screen.say("")
 		c.screen.next("a hint", "make hint")

@@ -20,7 +20,6 @@ func TestDiffShowsWhatAStepAdds(t *testing.T) {
 }
 
 func TestDiffComparesCalls(t *testing.T) {
-	needRoot(t)
 	c := cloned(t)
 	c.does("start", "--step", "2")
 	missing := c.does("diff")

@@ -26,9 +26,9 @@ const executable = "build/program"
 type examination struct {
 	step     int
 	findings []check.Finding
-	// leftovers are the files that the program has left behind.
-	leftovers []string
-	took      time.Duration
+	// leftovers are the files that the program has left behind, and unprotected the directories of the host that it could change.
+	leftovers, unprotected []string
+	took                   time.Duration
 }
 
 // passed reports whether nothing is missing.
@@ -207,7 +207,8 @@ func (e *examination) read(from io.Reader, seen func(*examination)) (whole bool,
 	for {
 		var line struct {
 			check.Finding
-			Leftovers *[]string
+			Leftovers   *[]string
+			Unprotected []string
 		}
 		switch err := lines.Decode(&line); {
 		case errors.Is(err, io.EOF):
@@ -215,7 +216,7 @@ func (e *examination) read(from io.Reader, seen func(*examination)) (whole bool,
 		case err != nil:
 			return whole, fmt.Errorf("build/check: %w", err)
 		case line.Leftovers != nil:
-			whole, e.leftovers = true, *line.Leftovers
+			whole, e.leftovers, e.unprotected = true, *line.Leftovers, line.Unprotected
 		default:
 			e.findings = append(e.findings, line.Finding)
 			seen(e)

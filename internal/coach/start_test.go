@@ -122,7 +122,6 @@ func TestTheRecordIsWholeOrNew(t *testing.T) {
 }
 
 func TestTheLearnerOwnsWhatSudoMakes(t *testing.T) {
-	needRoot(t)
 	c := cloned(t)
 	c.env = []string{"SUDO_UID=12345", "SUDO_GID=54321"}
 	c.does("start", "--dir", "work/a/b")

@@ -120,6 +120,29 @@ func TestKeysOfAWatch(t *testing.T) {
 	assert.Contains(t, c.does("progress"), "work/other at step 4")
 }
 
+func TestACancelledExaminationLeavesNothing(t *testing.T) {
+	rootfs := os.Getenv("ROOTFS")
+	if rootfs == "" {
+		rootfs = "/var/lib/container-workshop/rootfs"
+	}
+	c := cloned(t)
+	c.does("start", "--step", "6", "--from", "step06-cgroups")
+	cgroups := func() []string {
+		found, err := filepath.Glob("/sys/fs/cgroup/*/container-workshop-*")
+		require.NoError(t, err)
+		unified, err := filepath.Glob("/sys/fs/cgroup/container-workshop-*")
+		require.NoError(t, err)
+		return append(found, unified...)
+	}
+	before := cgroups()
+	w := c.onTerminal("--rootfs", rootfs, "watch")
+	w.shows("checking … 1:")
+	require.Eventually(t, func() bool { return len(cgroups()) > len(before) }, 10*time.Second, time.Millisecond)
+	w.types("q")
+	w.ends(0)
+	assert.Equal(t, before, cgroups())
+}
+
 func TestAComparisonInterruptsAnExamination(t *testing.T) {
 	c := begun(t)
 	c.examiner(`case "$*" in *--trace*) exit;; esac; echo '{"Property":"slow","Step":1,"State":"has"}'; cat`)
