@@ -4,7 +4,6 @@ package coach
 
 import (
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -52,14 +51,13 @@ func (k *keys) lend(to func()) {
 	to()
 }
 
-// wait waits for a key, and returns 0 if none has come in that time.
-func (k *keys) wait(limit time.Duration) byte {
+// pressed returns the key that was pressed, and 0 if there was none.
+func (k *keys) pressed() byte {
 	if k.before == nil {
-		time.Sleep(limit)
 		return 0
 	}
 	ready := []unix.PollFd{{Fd: int32(k.fd), Events: unix.POLLIN}}
-	if n, _ := unix.Poll(ready, int(limit.Milliseconds())); n <= 0 {
+	if n, _ := unix.Poll(ready, 0); n <= 0 {
 		return 0
 	}
 	var key [1]byte

@@ -5,6 +5,7 @@ package coach
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -56,6 +57,8 @@ func (c *coach) watch() error {
 	defer w.keys.giveBack()
 	w.files, w.stale = look(dir), true
 	w.heading(step, dir)
+	tick := time.NewTicker(keyTime)
+	defer tick.Stop()
 	for looked := time.Now(); ; {
 		select {
 		case <-signals:
@@ -65,10 +68,9 @@ func (c *coach) watch() error {
 			w.keys.take()
 		case show := <-w.events:
 			show()
-			continue
-		default:
+		case <-tick.C:
 		}
-		if w.press(w.keys.wait(keyTime)) {
+		if w.press(w.keys.pressed()) {
 			return w.leave()
 		}
 		if time.Since(looked) >= saveTime {
@@ -92,7 +94,7 @@ func (w *watch) keepUp() {
 	w.files, w.stale = look(w.dir), true
 	w.screen.clear()
 	w.heading(w.step, w.dir)
-	w.screen.say("  the lesson: %s", w.screen.in(cyan, folder(w.step)+"/README.md"))
+	w.screen.say("the lesson: %s", w.screen.in(cyan, folder(w.step)+"/README.md"))
 }
 
 // see compares the files with those of the last look. A save is announced at once, and examined when the files have been the same
@@ -108,20 +110,11 @@ func (w *watch) see(now files) {
 		}
 		w.screen.clear()
 		w.heading(w.step, w.dir)
-		w.status("  saw %s at %s", names, time.Now().Format("15:04:05"))
+		w.screen.say("%s", w.screen.in(dim, fmt.Sprintf("saw %s at %s", names, time.Now().Format("15:04:05"))))
 	case w.stale && w.stop == nil:
 		w.stale = false
 		w.begin()
 	}
-}
-
-// status shows what goes on. Off a terminal that is a line like any other.
-func (w *watch) status(format string, args ...any) {
-	if w.screen.live {
-		w.screen.pass(format+" …", args...)
-		return
-	}
-	w.screen.say(format, args...)
 }
 
 // begin starts an examination.
@@ -135,6 +128,7 @@ func (w *watch) begin() {
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop, w.shown = stop, nil
 	dir, step := w.dir, w.step
+	w.screen.pass("  compiling %s …", dir)
 	go func() {
 		result, err := w.run(ctx, dir, step)
 		w.events <- func() {
