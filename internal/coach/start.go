@@ -92,10 +92,10 @@ func (c *coach) startFrom(r *record, step int, dir string) (string, error) {
 		case c.From == "" && step > 1 && r.passed(step-1, dir):
 			return dir, nil
 		case step > 1:
-			return "", fmt.Errorf("%[1]s/main.go is there already, and has not passed step %[2]d: make check STEP=%[2]d DIR=%[1]s. "+
-				"Or begin in another folder: make start STEP=%[3]d DIR=work/step%[3]d", dir, step-1, step)
+			return "", fmt.Errorf("%[1]s/main.go exists already and has not passed step %[2]d: check it with make check STEP=%[2]d DIR=%[1]s, "+
+				"or start in another folder: make start STEP=%[3]d DIR=work/step%[3]d", dir, step-1, step)
 		}
-		return "", fmt.Errorf("%s/main.go is there already: choose another DIR=", dir)
+		return "", fmt.Errorf("%s/main.go exists already: choose another DIR=", dir)
 	}
 	switch {
 	case c.From != "":
@@ -136,7 +136,7 @@ func (c *coach) fill(dir, from string, step int) error {
 	for name := range texts {
 		path := filepath.Join(dir, name)
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is there already: choose another DIR=", path)
+			return fmt.Errorf("%s exists already: choose another DIR=", path)
 		}
 	}
 	if err := makeDir(dir); err != nil {

@@ -66,7 +66,7 @@ func TestStartTakesOurProgramWhereTheLearnersHasNotPassed(t *testing.T) {
 		assert.Equal(t, c.read("step02-uts/"+name), c.read("work/mine/"+name))
 	}
 	c.refuses("has not passed step 3 yet: make watch", "start")
-	c.refuses("work/mine/main.go is there already, and has not passed step 3", "start", "--step", "4")
+	c.refuses("work/mine/main.go exists already and has not passed step 3", "start", "--step", "4")
 	assert.Contains(t, c.does("start", "--step", "4", "--dir", "work/step4"), "work/step4 is a copy of step03-pid")
 	assert.Contains(t, c.does("start", "--step", "5", "--dir", "work/step5", "--from", "work/mine"), "work/step5 is a copy of work/mine")
 	assert.Equal(t, c.read("step02-uts/main.go"), c.read("work/step5/main.go"))
@@ -77,8 +77,8 @@ func TestStartNeverOverwrites(t *testing.T) {
 	for _, name := range []string{"main.go", "process.go"} {
 		c.shell("mkdir -p work/other && echo mine > work/other/" + name)
 		for _, step := range []string{"1", "3"} {
-			c.refuses("work/other/"+name+" is there already", "start", "--step", step, "--dir", "work/other")
-			c.refuses("work/other/"+name+" is there already", "start", "--step", step, "--dir", "work/other", "--from", "step02-uts")
+			c.refuses("work/other/"+name+" exists already", "start", "--step", step, "--dir", "work/other")
+			c.refuses("work/other/"+name+" exists already", "start", "--step", step, "--dir", "work/other", "--from", "step02-uts")
 		}
 		entries, err := os.ReadDir(filepath.Join(c.dir, "work/other"))
 		require.NoError(t, err)
