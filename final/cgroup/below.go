@@ -39,7 +39,7 @@ func (c *Cgroup) Below(places []string) (*Cgroup, error) {
 // moveDown changes the directories of some controllers, nil for all, to others below them, which must be there.
 func (c *Cgroup) moveDown(from *Cgroup, controllers []string, name string) error {
 	if slices.Contains(strings.Split(name, "/"), "..") {
-		return errors.New("bad sub cgroup path: must be below the container's cgroup, without ..")
+		return errors.New("bad sub cgroup path: '..' must not lead out of the container's cgroup")
 	}
 	for _, controller := range controllers {
 		if !slices.ContainsFunc(c.Dirs, func(d Dir) bool { return d.hasController(controller) }) {

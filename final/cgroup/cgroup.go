@@ -146,7 +146,7 @@ func (c *Cgroup) Lean() *Cgroup {
 func checkPath(cgroupsPath string) error {
 	for name := range strings.SplitSeq(cgroupsPath, "/") {
 		if name == ".." {
-			return fmt.Errorf("linux.cgroupsPath: %q: must not contain ..", cgroupsPath)
+			return fmt.Errorf("linux.cgroupsPath: %q: must not contain .. as a name", cgroupsPath)
 		}
 	}
 	if strings.ContainsAny(cgroupsPath, "\n\x00") {
