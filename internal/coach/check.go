@@ -33,7 +33,7 @@ func (c *coach) examineOnce(ctx context.Context, dir string, step int) error {
 	return c.conclude(dir, result)
 }
 
-// follow shows how far an examination is. What the learner has to see to first it shows as soon as that is certain.
+// follow shows the progress of an examination. It shows the first problem as soon as it is certain.
 func (c *coach) follow(dir string, e *examination) {
 	first := e.missing()
 	if first != nil && first.State == check.Lacks && first.Step == e.step && c.shown == nil && !c.Verbose {
@@ -44,7 +44,7 @@ func (c *coach) follow(dir string, e *examination) {
 	c.screen.pass("  checking … %d: %s", len(e.findings), e.findings[len(e.findings)-1].Property)
 }
 
-// flags are those of build/check.
+// flags returns the flags for build/check.
 func (c *coach) flags() []string {
 	if c.All {
 		return []string{"--all"}

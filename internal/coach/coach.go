@@ -1,10 +1,11 @@
 //go:build linux
 
-// Package coach goes with the learner through the steps. It knows which program is the learner's and which step it is at, and
-// does the verbs that make has for a learner: start, check, watch, progress, hint, diff and stretch.
+// Package coach takes the learner through the steps. It knows the learner's program and its current step, and has the learner's
+// verbs of make: start, check, watch, progress, hint, diff and stretch.
 //
-// The coach runs as the learner: it compiles, draws and talks. What needs root is done by build/check (internal/check/cmd),
-// which examines one program and prints what it finds. All paths are from the top of the workshop, where the coach is started.
+// The coach runs as the learner: it compiles, draws and talks. For the work that needs root it starts build/check
+// (internal/check/cmd), which examines one program and prints its findings. All paths are relative to the top of the workshop, where
+// make starts the coach.
 package coach
 
 import (
@@ -17,7 +18,7 @@ import (
 	"container-workshop/internal/check"
 )
 
-// Settings are what the learner has typed behind a verb. An empty setting means what is in the record.
+// Settings are the variables that the learner typed after a verb. For an empty setting the record counts.
 type Settings struct {
 	// Step is a number from 1 to 7, as typed.
 	Step string
@@ -31,11 +32,11 @@ type Settings struct {
 	Rootfs string
 }
 
-// A coach does one verb.
+// A coach runs one verb.
 type coach struct {
 	Settings
 	screen *screen
-	// shown is the finding that is on the screen already, of the examination that is going on.
+	// shown is the finding of the running examination that is already on the screen.
 	shown *check.Finding
 	// watched is true in a watch, which offers keys where other verbs name commands.
 	watched bool
@@ -54,7 +55,7 @@ var verbs = map[string]func(*coach) error{
 // errMissing is the error of a check that has found and shown something missing.
 var errMissing = errors.New("something is missing")
 
-// Do does what a verb stands for, and returns the exit status: 0 all is well, 1 something is missing or went wrong.
+// Do runs a verb, and returns the exit status: 0 if all is well, 1 if something is missing or failed.
 func Do(verb string, settings Settings) int {
 	do, ok := verbs[verb]
 	if !ok {
@@ -71,7 +72,7 @@ func Do(verb string, settings Settings) int {
 	return 0
 }
 
-// target returns the program and the step that a verb is about: the settings, and what is not set as recorded.
+// target returns the program and the step of a verb, from the settings or else from the record.
 func (c *coach) target(verb string) (dir string, step int, err error) {
 	r, err := c.load()
 	if err != nil {
@@ -105,7 +106,7 @@ func (c *coach) target(verb string) (dir string, step int, err error) {
 	return dir, step, nil
 }
 
-// number returns the step that has been typed.
+// number parses STEP.
 func number(typed, verb string) (int, error) {
 	if len(typed) != 1 || typed < "1" || typed > "7" {
 		return 0, fmt.Errorf("STEP=%s: there is no such step: make %s STEP=3 (1 to 7)", typed, verb)
@@ -113,8 +114,7 @@ func number(typed, verb string) (int, error) {
 	return int(typed[0] - '0'), nil
 }
 
-// inWorkshop returns the path of a folder from the top of the workshop. Go compiles only programs that are in the workshop,
-// because the libraries are named in its go.mod.
+// inWorkshop returns the path of a folder relative to the top of the workshop. Only there does Go find the libraries, which go.mod names.
 func inWorkshop(dir string) (string, error) {
 	if strings.ContainsAny(dir, " \t\n") {
 		return "", fmt.Errorf("DIR=%s: Go takes no spaces in a path: choose another DIR=", dir)

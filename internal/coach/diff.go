@@ -17,7 +17,7 @@ import (
 	"container-workshop/internal/trace"
 )
 
-// diff shows what our program of a step adds to the step before, or with a program of the learner how its kernel calls differ
+// diff shows what our program of a step adds to the step before. With a program of the learner, it shows how the kernel calls differ
 // from ours.
 func (c *coach) diff() error {
 	if c.Step != "" && c.Dir == "" {

@@ -19,10 +19,10 @@ import (
 	"container-workshop/internal/check"
 )
 
-// executable is where a program is compiled to.
+// executable returns the path of a compiled program.
 const executable = "build/program"
 
-// An examination is what is known about a program at the end of one.
+// An examination holds the findings about a program.
 type examination struct {
 	step     int
 	findings []check.Finding
@@ -34,7 +34,7 @@ type examination struct {
 // passed reports whether nothing is missing.
 func (e *examination) passed() bool { return e.missing() == nil }
 
-// missing returns the finding that the learner has to see to first: of the newest step if there is one, else of the oldest.
+// missing returns the finding to mend first: one of the newest step if there is one, otherwise one of the oldest.
 func (e *examination) missing() *check.Finding {
 	var first *check.Finding
 	for i, f := range e.findings {
@@ -79,7 +79,7 @@ func compile(ctx context.Context, dir string) error {
 	}
 	failed := &compileError{}
 	for line := range strings.Lines(string(output)) {
-		// The name of the package says nothing that the paths do not say.
+		// The name of the package adds nothing to the paths.
 		if line = strings.TrimRight(line, "\n"); !strings.HasPrefix(line, "# ") && line != "" {
 			failed.lines = append(failed.lines, strings.ReplaceAll(line, "\t", "    "))
 		}
@@ -98,7 +98,7 @@ func asRoot(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, args[0], args[1:]...)
 }
 
-// prepare does what may need the learner or the screen, before an examination.
+// prepare does everything that may ask the learner something, before an examination.
 func (c *coach) prepare(step int) error {
 	if err := c.authorise(); err != nil {
 		return err
@@ -106,7 +106,7 @@ func (c *coach) prepare(step int) error {
 	return c.needRootfs(step)
 }
 
-// authorise has sudo ask for the password before anything else is on the way to the terminal.
+// authorise lets sudo ask for the password before anything else is printed.
 func (c *coach) authorise() error {
 	if os.Geteuid() == 0 || exec.Command("sudo", "-n", "true").Run() == nil {
 		return nil
@@ -120,8 +120,8 @@ func (c *coach) authorise() error {
 	return nil
 }
 
-// alone waits until no other coach examines a program: all compile to the same place, and containers of one examination would
-// be in the way of another. Call what it returns at the end.
+// alone waits until no other coach examines a program: coaches compile to the same place, and the containers of two examinations
+// would disturb each other. Call the function that it returns at the end.
 func alone(ctx context.Context) (func(), error) {
 	if err := makeDir("build"); err != nil {
 		return nil, err
@@ -201,7 +201,7 @@ func (c *coach) examine(ctx context.Context, dir string, step int, flags []strin
 	return result, nil
 }
 
-// read takes in findings, and reports whether the summary that ends them was there.
+// read reads the findings, and reports whether the final summary came.
 func (e *examination) read(from io.Reader, seen func(*examination)) (whole bool, err error) {
 	lines := json.NewDecoder(from)
 	for {

@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// files are the Go files of a program, as they were at a moment.
-type files map[string]print
+// files is a snapshot of the Go files of a program.
+type files map[string]fingerprint
 
-// A print tells one save of a file from another. The time alone does not: on some file systems it has whole seconds.
-type print struct {
+// A fingerprint tells two saves of a file apart. The time alone does not: some file systems count in whole seconds.
+type fingerprint struct {
 	modified time.Time
 	content  [sha256.Size]byte
 }
 
-// look returns the files of a program. There are none while main.go is missing, because some editors move it away for a moment.
+// look reads the files of a program. It returns nil while main.go is missing: some editors move it away for a moment.
 func look(dir string) files {
 	seen := files{}
 	paths, _ := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -34,7 +34,7 @@ func look(dir string) files {
 		if err != nil {
 			continue
 		}
-		seen[filepath.Base(path)] = print{info.ModTime(), sha256.Sum256(text)}
+		seen[filepath.Base(path)] = fingerprint{info.ModTime(), sha256.Sum256(text)}
 	}
 	if _, ok := seen["main.go"]; !ok {
 		return nil
@@ -42,11 +42,11 @@ func look(dir string) files {
 	return seen
 }
 
-// changed names the files that are not as they were.
+// changed names the files that differ.
 func (f files) changed(before files) string {
 	var names []string
-	for name, print := range f {
-		if old, ok := before[name]; !ok || old != print {
+	for name, fingerprint := range f {
+		if old, ok := before[name]; !ok || old != fingerprint {
 			names = append(names, name)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// hint shows the next of the three hints for a step, and after the third the third again. With a level it shows the hint of that
-// level, and what comes next stays as it is.
+// hint shows the next of the three hints for a step. After the third it shows the third again. With a level it shows that hint, and
+// does not count it.
 func (c *coach) hint() error {
 	r, err := c.load()
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *coach) hint() error {
 	return nil
 }
 
-// section returns what is below a heading of Markdown.
+// section returns the text below a heading of Markdown.
 func section(text, heading string) string {
 	_, text, _ = strings.Cut(text, heading)
 	text, _, _ = strings.Cut(text, "\n## ")

@@ -9,24 +9,24 @@ import (
 	"golang.org/x/term"
 )
 
-// keys are the keys of the terminal that standard input is. Without a terminal no key ever comes.
+// keys reads single keys from the terminal on standard input. Without a terminal, no key ever comes.
 type keys struct {
 	fd     int
 	before *term.State
 }
 
-// openKeys makes the terminal hand over each key at once, and Ctrl-C and Ctrl-Z as keys, without showing them. termios(3)
+// openKeys makes the terminal deliver each key at once and without showing it, Ctrl-C and Ctrl-Z included. termios(3)
 func openKeys() *keys {
 	k := &keys{fd: int(os.Stdin.Fd())}
 	if before, err := term.GetState(k.fd); err == nil {
 		k.before = before
-		k.take()
+		k.raw()
 	}
 	return k
 }
 
-// take is for the terminal in which we read the keys. What is written looks as before, so that other programs can write too.
-func (k *keys) take() {
+// raw turns on the reading of single keys. Output looks as before, so that other programs can write, too.
+func (k *keys) raw() {
 	if k.before == nil {
 		return
 	}
@@ -37,17 +37,17 @@ func (k *keys) take() {
 	}
 }
 
-// giveBack makes the terminal what it was.
-func (k *keys) giveBack() {
+// restore puts the terminal back into its first state.
+func (k *keys) restore() {
 	if k.before != nil {
 		term.Restore(k.fd, k.before)
 	}
 }
 
-// lend gives the terminal to something that reads it, and takes it again.
-func (k *keys) lend(to func()) {
-	k.giveBack()
-	defer k.take()
+// suspendRaw restores the terminal while another program reads from it.
+func (k *keys) suspendRaw(to func()) {
+	k.restore()
+	defer k.raw()
 	to()
 }
 
@@ -68,7 +68,7 @@ func (k *keys) pressed() byte {
 	return key[0]
 }
 
-// The keys that mean something.
+// The control keys.
 const (
 	quit    = 'q'
 	ctrlC   = 'C' - '@'

@@ -16,7 +16,7 @@ var (
 	summary = regexp.MustCompile(`<summary>(.*)</summary>`)
 )
 
-// A page is Markdown, made readable on a terminal: paragraphs fit, code is indented, and what is folded stays folded.
+// A page is Markdown for a terminal: paragraphs are wrapped, code is indented, and folded parts stay folded.
 type page struct {
 	width     int
 	lines     []string
@@ -35,7 +35,7 @@ func readable(markdown string, width int) string {
 	return strings.Trim(strings.Join(p.lines, "\n"), "\n")
 }
 
-// add takes in a line.
+// add adds a line.
 func (p *page) add(line string) {
 	switch {
 	case strings.HasPrefix(line, "</details>"):
@@ -95,7 +95,7 @@ func words(text string) string {
 	return link.ReplaceAllString(picture.ReplaceAllString(text, "(picture: $1)"), "$1")
 }
 
-// pager returns a command that shows a page from the heading that an anchor leads to, or nil if there is no pager.
+// pager returns a command that shows a page, starting at the heading of an anchor. It returns nil without a pager.
 func pager(where string, width int) *exec.Cmd {
 	path, anchor, _ := strings.Cut(where, "#")
 	text, err := os.ReadFile(path)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// progress shows the seven steps: what is passed, when and in how long, with how many hints and exercises.
+// progress shows the seven steps: which are passed, when, in what time, with how many hints and exercises.
 func (c *coach) progress() error {
 	if c.Reset {
 		return c.reset()
@@ -72,7 +72,7 @@ func (c *coach) reset() error {
 	return err
 }
 
-// when says a time of today by the clock, and another time with its day.
+// when formats a time: the hour for today, otherwise the day, too.
 func when(t time.Time) string {
 	t = t.Local()
 	if y, m, d := t.Date(); time.Date(y, m, d, 0, 0, 0, 0, time.Local).AddDate(0, 0, 1).Before(time.Now()) {
@@ -81,7 +81,7 @@ func when(t time.Time) string {
 	return "at " + t.Format("15:04")
 }
 
-// length says how long something took.
+// length formats a duration in words.
 func length(d time.Duration) string {
 	switch {
 	case d < time.Minute:

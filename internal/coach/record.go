@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// recordFile keeps the record of the learner.
+// recordFile is the file of the learner's record.
 const recordFile = "work/.progress"
 
 // A record is what the coach remembers of the learner.
 type record struct {
-	// Program is the folder of the learner's current program, and Step the step that it is at.
+	// Program is the folder of the learner's current program, and Step its current step.
 	Program string
 	Step    int
 	Steps   map[int]*attempt
@@ -37,7 +37,7 @@ type attempt struct {
 	Stretch []string `json:",omitempty"`
 }
 
-// at returns what is remembered of a step.
+// at returns the attempt at a step.
 func (r *record) at(step int) *attempt {
 	if r.Steps[step] == nil {
 		r.Steps[step] = &attempt{}
@@ -51,7 +51,7 @@ func (r *record) passed(step int, program string) bool {
 	return !a.Passed.IsZero() && a.Program == program
 }
 
-// load reads the record. A file that makes no sense is put aside and named, and the record is empty then.
+// load reads the record. It sets a damaged file aside, names it, and returns an empty record.
 func (c *coach) load() (*record, error) {
 	empty := &record{Steps: map[int]*attempt{}}
 	text, err := os.ReadFile(recordFile)
@@ -76,7 +76,7 @@ func (c *coach) load() (*record, error) {
 	return empty, nil
 }
 
-// plausible returns an error if the record holds what the coach never writes.
+// plausible returns an error if the record holds something that the coach never writes.
 func (r *record) plausible() error {
 	if r.Step < 0 || r.Step > steps {
 		return fmt.Errorf("step %d", r.Step)
@@ -109,7 +109,7 @@ func (c *coach) update(change func(*record)) (*record, error) {
 	return r, nil
 }
 
-// replace writes a file as a whole or not at all.
+// replace writes a whole file, or nothing.
 func replace(path string, text []byte) error {
 	dir := filepath.Dir(path)
 	if err := makeDir(dir); err != nil {
@@ -129,7 +129,7 @@ func replace(path string, text []byte) error {
 	return os.Rename(file.Name(), path)
 }
 
-// makeDir makes a folder of the learner, and those above it.
+// makeDir makes a folder and its parents, for the learner.
 func makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -144,7 +144,7 @@ func makeDir(dir string) error {
 	return err
 }
 
-// own gives a file to the caller of sudo. A synced folder may refuse: there, all files are the learner's anyway.
+// own gives a file to the caller of sudo. A synced folder may refuse: all files there belong to the learner anyway.
 func own(path string) {
 	uid, err := strconv.Atoi(os.Getenv("SUDO_UID"))
 	gid, gidErr := strconv.Atoi(os.Getenv("SUDO_GID"))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -18,7 +19,7 @@ type screen struct {
 	// live is true on a terminal, where a line can be written over. colours is true where the learner wants colours, too.
 	live, colours bool
 	width         int
-	// passing is true while the last line is one that is to be written over.
+	// passing is true while the last line is temporary: the next line replaces it.
 	passing bool
 }
 
@@ -57,11 +58,12 @@ func (s *screen) say(format string, args ...any) {
 	fmt.Fprintf(s.out, format+"\n", args...)
 }
 
-// block prints a text in lines that fit, with the label before the first line and its room before the others.
+// block prints a text, wrapped to the width of the screen. The label is in front of the first line, and the other lines are indented by as
+// much.
 func (s *screen) block(label, colour, text string) {
 	indent := strings.Repeat(" ", utf8.RuneCountInString(label))
 	lead := s.in(colour, label)
-	for _, paragraph := range strings.Split(text, "\n") {
+	for _, paragraph := range strings.Split(printable(text), "\n") {
 		for _, line := range wrap(paragraph, s.width-len(indent)) {
 			s.say("%s%s", lead, line)
 			lead = indent
@@ -69,7 +71,18 @@ func (s *screen) block(label, colour, text string) {
 	}
 }
 
-// wrap breaks a paragraph into lines of at most that many runes, where it has spaces.
+// printable replaces the control characters of a text, which may be output of the learner's program: they could move the cursor, or
+// worse.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}
+
+// wrap breaks a paragraph at spaces, into lines of at most width runes.
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
@@ -91,7 +104,7 @@ func (s *screen) next(what, command string) {
 	s.say("  %-18s %s", what, s.in(cyan, command))
 }
 
-// pass shows a line that the next line replaces. Off a terminal it is not shown.
+// pass shows a temporary line, which the next line replaces. Without a terminal it shows nothing.
 func (s *screen) pass(format string, args ...any) {
 	if !s.live {
 		return
@@ -102,7 +115,7 @@ func (s *screen) pass(format string, args ...any) {
 	s.passing = true
 }
 
-// settle removes a line that was to be replaced.
+// settle removes the last line if it is temporary.
 func (s *screen) settle() {
 	if s.passing {
 		fmt.Fprint(s.out, "\r\x1b[K")

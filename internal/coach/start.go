@@ -18,7 +18,7 @@ import (
 //go:embed skeleton.txt
 var skeleton []byte
 
-// start begins a step. A program that has passed the step before goes on as it is. It never overwrites anything.
+// start begins a step. A program that has passed the step before stays as it is. start never overwrites a file.
 func (c *coach) start() error {
 	r, err := c.load()
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *coach) start() error {
 	_, err = c.update(func(r *record) {
 		r.Program, r.Step = dir, step
 		a := r.at(step)
-		// Hints begin anew.
+		// Hints start again at the first.
 		a.Started, a.Hints = time.Now(), 0
 	})
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *coach) start() error {
 	return nil
 }
 
-// startStep returns the step to begin: the next one, if none is typed.
+// startStep returns the step to begin. The default is the next one.
 func (c *coach) startStep(r *record) (int, error) {
 	switch {
 	case c.Step != "":
@@ -70,7 +70,7 @@ func (c *coach) startStep(r *record) (int, error) {
 	return r.Step + 1, nil
 }
 
-// startDir returns the folder of the program: the current one, if none is typed.
+// startDir returns the folder of the program. The default is the current one.
 func (c *coach) startDir(r *record) (string, error) {
 	dir := c.Dir
 	if dir == "" {
@@ -82,8 +82,8 @@ func (c *coach) startDir(r *record) (string, error) {
 	return inWorkshop(dir)
 }
 
-// startFrom returns the folder that the program is copied from. It is the folder of the program itself if that is to go on as
-// it is, and none for the skeleton.
+// startFrom returns the folder to copy the program from: the program's own folder if the program goes on as it is, and an empty
+// name for the skeleton.
 func (c *coach) startFrom(r *record, step int, dir string) (string, error) {
 	if _, err := os.Lstat(filepath.Join(dir, "main.go")); err == nil {
 		switch {
@@ -108,7 +108,7 @@ func (c *coach) startFrom(r *record, step int, dir string) (string, error) {
 	return folder(step - 1), nil
 }
 
-// fill makes the files of a new program.
+// fill writes the files of a new program.
 func (c *coach) fill(dir, from string, step int) error {
 	source := from
 	if source == "" {
@@ -150,7 +150,7 @@ func (c *coach) fill(dir, from string, step int) error {
 	return nil
 }
 
-// create writes a file that must not be there yet.
+// create writes a new file. It fails if the file exists.
 func create(path string, text []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -161,7 +161,7 @@ func create(path string, text []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// started says what the learner has now, and what to do with it. A watch shows that itself.
+// started says what the learner has now, and what to do next. A watch shows this itself.
 func (c *coach) started(step int, dir, from string) {
 	if c.watched {
 		return

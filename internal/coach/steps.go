@@ -7,16 +7,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"container-workshop/internal/lesson"
 )
 
-// steps is how many there are.
+// steps is the number of steps.
 const steps = 7
 
 // gained says what the learner can do after each step and could not do before.
 var gained = [steps + 1]string{
 	1: "You can start any command through a program of your own, and get its output, its signals and its exit status.",
 	2: "You can give a command a hostname of its own. Root inside can rename the container, and the host keeps its name.",
-	3: "You can make a command process 1: it sees no process of the host, and all that it started ends with it.",
+	3: "You can make a command process 1: it cannot refer to host processes by PID, and everything it started ends with it.",
 	4: "You can give a command a root directory of its own: it runs the programs of another distribution, and sees none of your files.",
 	5: "You can mount inside a container and the host never sees the mount: ps shows the container's processes and no others.",
 	6: "You can limit memory, processes and CPU time: a fork bomb inside no longer stops the host.",
@@ -62,14 +64,15 @@ func place(where string) string {
 	return path
 }
 
-// headingOf returns the heading of a page that an anchor leads to.
+// headingOf returns the heading of a page that has the anchor.
 func headingOf(path, anchor string) string {
-	text, _ := os.ReadFile(path)
-	for line := range strings.Lines(string(text)) {
-		heading, ok := strings.CutPrefix(line, "## ")
-		heading = strings.TrimSpace(heading)
-		if ok && strings.ReplaceAll(strings.ToLower(heading), " ", "-") == anchor {
-			return heading
+	page, err := lesson.Read(path)
+	if err != nil {
+		return ""
+	}
+	for _, heading := range page.Headings {
+		if heading.Anchor() == anchor {
+			return heading.Text
 		}
 	}
 	return ""

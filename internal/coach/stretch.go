@@ -4,6 +4,7 @@ package coach
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"container-workshop/internal/check"
@@ -15,7 +16,7 @@ func (c *coach) stretch() error {
 	if err != nil {
 		return err
 	}
-	c.screen.say("%s   %s\n", c.screen.in(bold, "Beyond step "+string(rune('0'+step))), c.screen.in(dim, dir))
+	c.screen.say("%s   %s\n", c.screen.in(bold, fmt.Sprintf("Beyond step %d", step)), c.screen.in(dim, dir))
 	if err := c.prepare(step); err != nil {
 		return err
 	}
@@ -25,7 +26,7 @@ func (c *coach) stretch() error {
 	if err != nil {
 		return c.failed(dir, step, err)
 	}
-	// A look at what any program does comes before, and is no exercise.
+	// The findings about older properties come first, and are no exercises.
 	result.findings = slices.DeleteFunc(result.findings, func(f check.Finding) bool {
 		return f.State == check.Has && slices.ContainsFunc(check.Properties, func(p check.Property) bool { return p.Name == f.Property })
 	})
@@ -49,6 +50,6 @@ func (c *coach) stretch() error {
 		c.screen.say("%d of %d exercises solved.", result.count(check.Has), len(result.findings))
 		return errMissing
 	}
-	c.screen.say("%s", c.screen.in(green, "Both exercises beyond step "+string(rune('0'+step))+" are solved."))
+	c.screen.say("%s", c.screen.in(green, fmt.Sprintf("Both exercises beyond step %d are solved.", step)))
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"container-workshop/internal/check"
 )
 
-// heading shows what the coach looks at.
+// heading shows which step and which program the coach checks.
 func (c *coach) heading(step int, dir string) {
 	name := fmt.Sprintf("Step %d: %s", step, title(step))
 	room := max(3, min(70, c.screen.width)-len([]rune(name))-len([]rune(dir)))
@@ -37,7 +37,7 @@ func (c *coach) bar(dir string, current int) {
 	c.screen.say("%s\n", strings.Join(parts, " "))
 }
 
-// verdict shows the result of an examination: all that is there as one line, or what is missing first.
+// verdict shows the result of an examination: success, or the first missing property.
 func (c *coach) verdict(dir string, e *examination) {
 	if c.Verbose {
 		c.everything(e)
@@ -91,7 +91,7 @@ func (c *coach) finding(f check.Finding) {
 	}
 }
 
-// more says how much else is missing.
+// more says how many other properties are missing.
 func (e *examination) more(first check.Finding) string {
 	waiting, lacking := e.count(check.Blocked), e.count(check.Lacks)
 	if first.State == check.Lacks {

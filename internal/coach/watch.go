@@ -16,7 +16,7 @@ import (
 	"container-workshop/internal/check"
 )
 
-// How often watch looks for a key and for a save. It looks itself, because synced folders send no events.
+// How often watch polls for a key and for a save. It polls, because synced folders send no events.
 const (
 	keyTime  = 50 * time.Millisecond
 	saveTime = 200 * time.Millisecond
@@ -28,15 +28,15 @@ type watch struct {
 	dir  string
 	step int
 	keys *keys
-	// files are those of the last look, and stale is true until they have been examined.
+	// files are the files as they were last read. stale is true until they have been examined.
 	files files
 	stale bool
-	// stop ends the examination that is running, if there is one. What is running hands over what is to be shown in events.
+	// stop ends the running examination, if there is one. The examination sends its screen updates through events.
 	stop   context.CancelFunc
 	events chan func()
-	// first is the finding that is shown.
+	// first is the finding on the screen.
 	first *check.Finding
-	// continued receives when we go on after Ctrl-Z.
+	// continued receives a value when the shell continues us after Ctrl-Z.
 	continued chan os.Signal
 }
 
@@ -54,7 +54,7 @@ func (c *coach) watch() error {
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	w := &watch{coach: c, dir: dir, step: step, keys: openKeys(), events: make(chan func()), continued: make(chan os.Signal, 1)}
 	signal.Notify(w.continued, unix.SIGCONT)
-	defer w.keys.giveBack()
+	defer w.keys.restore()
 	w.files, w.stale = look(dir), true
 	w.heading(step, dir)
 	tick := time.NewTicker(keyTime)
@@ -64,8 +64,8 @@ func (c *coach) watch() error {
 		case <-signals:
 			return w.leave()
 		case <-w.continued:
-			// The shell has had the terminal.
-			w.keys.take()
+			// The shell had the terminal in the meantime.
+			w.keys.raw()
 		case show := <-w.events:
 			show()
 		case <-tick.C:
@@ -81,7 +81,7 @@ func (c *coach) watch() error {
 	}
 }
 
-// keepUp turns to the program and the step that the learner has started meanwhile, here or in another terminal.
+// keepUp switches to the program and the step that the learner has started since, here or in another terminal.
 func (w *watch) keepUp() {
 	r, err := w.load()
 	if err != nil || w.Step != "" || w.Dir != "" || r.Program == "" || r.Program == w.dir && r.Step == w.step {
@@ -97,8 +97,8 @@ func (w *watch) keepUp() {
 	w.screen.say("the lesson: %s", w.screen.in(cyan, folder(w.step)+"/README.md"))
 }
 
-// see compares the files with those of the last look. A save is announced at once, and examined when the files have been the same
-// for two looks, because an editor may still be writing.
+// see compares the files with the last ones. It announces a save at once, and examines the program when the files have stayed the same
+// for two polls, because an editor may still be writing.
 func (w *watch) see(now files) {
 	switch {
 	case now == nil:
@@ -120,7 +120,7 @@ func (w *watch) see(now files) {
 // begin starts an examination.
 func (w *watch) begin() {
 	var refused error
-	w.keys.lend(func() { refused = w.prepare(w.step) })
+	w.keys.suspendRaw(func() { refused = w.prepare(w.step) })
 	if refused != nil {
 		w.show(nil, refused)
 		return
@@ -142,7 +142,7 @@ func (w *watch) begin() {
 	}()
 }
 
-// run compiles and examines the program, beside the loop that looks for keys and saves.
+// run compiles and examines the program. The loop polls for keys and saves at the same time.
 func (w *watch) run(ctx context.Context, dir string, step int) (*examination, error) {
 	return w.examine(ctx, dir, step, w.flags(), func(e *examination) {
 		done := make(chan struct{})
@@ -184,13 +184,13 @@ func (w *watch) menu() {
 	w.screen.say("%s", line)
 }
 
-// press does what a key stands for, and reports whether it ends the watch.
+// press acts on a key, and reports whether the key ends the watch.
 func (w *watch) press(key byte) bool {
 	switch key {
 	case quit, ctrlC, ctrlD:
 		return true
 	case suspend:
-		w.keys.lend(w.suspend)
+		w.keys.suspendRaw(w.suspend)
 	case 'h':
 		w.aside(w.hint)
 	case 'd':
@@ -205,8 +205,8 @@ func (w *watch) press(key byte) bool {
 	return false
 }
 
-// suspend stops us and make, until the shell lets us go on. A signal to a process of many threads takes a moment, and a process
-// that no shell waits for does not stop.
+// suspend stops us and make, until the shell continues us. A signal to a process with many threads takes a moment, and a process
+// without a shell does not stop at all.
 func (w *watch) suspend() {
 	unix.Kill(0, unix.SIGTSTP)
 	select {
@@ -215,12 +215,12 @@ func (w *watch) suspend() {
 	}
 }
 
-// aside does another verb, for the program that is watched.
+// aside runs another verb for the watched program.
 func (w *watch) aside(verb func() error) {
 	w.screen.say("")
 	var err error
 	// It may ask for a password.
-	w.keys.lend(func() { err = verb() })
+	w.keys.suspendRaw(func() { err = verb() })
 	if err != nil && !errors.Is(err, errMissing) {
 		w.screen.block("  ! ", yellow, err.Error())
 	}
@@ -229,14 +229,14 @@ func (w *watch) aside(verb func() error) {
 	}
 }
 
-// lesson opens the lesson where it helps, in a pager. Without a pager it says where that is.
+// lesson opens the lesson in a pager, at the section that helps. Without a pager, lesson names the section.
 func (w *watch) lesson() {
 	where := filepath.Join(folder(w.step), "README.md")
 	if w.first != nil && w.first.Where != "" {
 		where = w.first.Where
 	}
 	if cmd := pager(where, w.screen.width); cmd != nil && w.screen.live {
-		w.keys.lend(func() { cmd.Run() })
+		w.keys.suspendRaw(func() { cmd.Run() })
 		return
 	}
 	w.aside(func() error {
@@ -245,14 +245,14 @@ func (w *watch) lesson() {
 	})
 }
 
-// goOn begins the next step with the program that is watched.
+// goOn begins the next step with the watched program.
 func (w *watch) goOn() error {
 	r, err := w.load()
 	if err != nil {
 		return err
 	}
 	if !r.passed(w.step, w.dir) {
-		return errors.New("step " + string(rune('0'+w.step)) + " has not passed yet")
+		return fmt.Errorf("step %d has not passed yet", w.step)
 	}
 	// From now on the watch keeps up with the record.
 	w.Settings = Settings{Rootfs: w.Rootfs, All: w.All, Verbose: w.Verbose, Dir: w.dir}
@@ -268,7 +268,7 @@ func (w *watch) leave() error {
 	return nil
 }
 
-// halt ends the examination that is running and waits for its end. It reports whether there was one.
+// halt ends the running examination and waits for its end. It reports whether one was running.
 func (w *watch) halt() bool {
 	if w.stop == nil {
 		return false
