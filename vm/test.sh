@@ -74,7 +74,7 @@ compile() {
 	rm -rf "$target"/{step0*,final,internal,vm,tests,parts}
 	mkdir -p "$target"/{tests,parts,programs}
 	cp -r go.mod step0* final internal vm "$target"
-	for folder in step0* final internal/check internal/lesson internal/trace final/*/ final/*/*/; do
+	for folder in step0* final internal/check internal/check/cmd internal/lesson internal/trace final/*/ final/*/*/; do
 		folder=${folder%/}
 		go test -c -o "$target/tests/${folder//\//+}" "./$folder" | sed '/no test files/d'
 	done

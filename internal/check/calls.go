@@ -3,6 +3,7 @@
 package check
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -15,7 +16,8 @@ import (
 )
 
 // Calls runs /bin/true in a container and returns the kernel calls that make the container. It kills a program that takes longer
-// than Patience. If the program fails, Calls returns the calls until then and no error, and stderr gets the error output.
+// than Patience. If the program fails, Calls returns the calls until then and no error, and stderr gets the first lines of the error
+// output.
 //
 // The program runs on a scratch of the host, like every examined program. `check --trace` prints the calls as JSON, one a line, for
 // trace.Compare.
@@ -32,20 +34,26 @@ func (p *Program) callsWithin(limit time.Duration, stderr io.Writer) ([]trace.Ca
 	traced.Path = path
 	defer sweep()
 	if traced.host == nil {
-		if host, err := newScratch(); err == nil {
-			defer host.close()
-			traced.host = host
+		if traced.host, err = newScratch(); err != nil {
+			return nil, err
 		}
+		defer traced.host.close()
 	}
+	var trouble transcript
 	var calls []trace.Call
 	err = traced.isolated(func() error {
 		cmd := exec.Command(traced.Path, traced.args(call{command: []string{"/bin/true"}})...)
 		cmd.Env = append(os.Environ(), traced.Env...)
-		cmd.Stderr = stderr
+		cmd.Stderr = &trouble
+		// A process that outlives run can keep the stream open.
+		cmd.WaitDelay = 2 * time.Second
 		cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
 		var err error
 		calls, err = trace.Run(cmd, limit)
 		return err
 	})
+	if text := brief(trouble.String()); text != "" {
+		fmt.Fprintln(stderr, text)
+	}
 	return calls, err
 }

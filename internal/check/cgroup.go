@@ -5,10 +5,12 @@ package check
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,14 +80,46 @@ func limit(dir string, names ...string) (string, error) {
 	return "", fmt.Errorf("%s has no %s", dir, strings.Join(names, " or "))
 }
 
-// cgroupsOnHost returns the cgroups of all containers of the workshop.
+// cgroupsOnHost returns the cgroups of containers of the workshop. After Guard, they are those of the examined programs.
 func cgroupsOnHost() []string {
 	var all []string
 	for _, tree := range append(controllers, "") {
 		dirs, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", tree, "container-workshop-*"))
-		all = append(all, dirs...)
+		for _, dir := range dirs {
+			if hasGroup(dir, uint32(os.Getgid())) {
+				all = append(all, dir)
+			}
+		}
 	}
 	return all
+}
+
+// hasGroup reports whether the file belongs to the group. A new file belongs to the group of the process that creates it.
+func hasGroup(path string, group uint32) bool {
+	var file unix.Stat_t
+	return unix.Lstat(path, &file) == nil && file.Gid == group
+}
+
+// removeCgroups removes all cgroups that belong to the group. No process must be left in them.
+func removeCgroups(group uint32) {
+	var dirs []string
+	filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && hasGroup(path, group) {
+			dirs = append(dirs, path)
+		}
+		return nil
+	})
+	// The cgroups below a cgroup come after it.
+	for _, dir := range slices.Backward(dirs) {
+		removeCgroup(dir)
+	}
+}
+
+// removeCgroup removes a cgroup. Its last process may still be on its way out.
+func removeCgroup(dir string) {
+	for deadline := time.Now().Add(time.Second); unix.Rmdir(dir) == unix.EBUSY && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // ofAStep matches the name of a step's cgroup: the PID of run, and a time. A program with a mistake may forget the time. The cgroups
@@ -95,20 +129,15 @@ var ofAStep = regexp.MustCompile(`^container-workshop-(\d*)(-\d+)?$`)
 // sweep removes the cgroups of containers whose run was killed before it could remove them: cgroups that have a step's name, with the
 // PID of a run that has ended.
 func sweep() {
-	for _, tree := range append(controllers, "") {
-		dirs, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", tree, "container-workshop-*"))
-		for _, dir := range dirs {
-			name := ofAStep.FindStringSubmatch(filepath.Base(dir))
-			if name == nil {
-				continue
-			}
-			stat, err := os.ReadFile("/proc/" + name[1] + "/stat")
-			// A zombie removes nothing any more.
-			if err == nil && name[1] != "" && !strings.Contains(string(stat), ") Z ") {
-				continue
-			}
-			for deadline := time.Now().Add(time.Second); unix.Rmdir(dir) == unix.EBUSY && time.Now().Before(deadline); {
-			}
+	for _, dir := range cgroupsOnHost() {
+		name := ofAStep.FindStringSubmatch(filepath.Base(dir))
+		if name == nil {
+			continue
+		}
+		run, _ := strconv.Atoi(name[1])
+		// A zombie removes nothing any more.
+		if state := Stat(run, 3); state == "" || state == "Z" {
+			removeCgroup(dir)
 		}
 	}
 }

@@ -4,7 +4,6 @@ package check
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,43 +17,42 @@ type State string
 const (
 	Has   State = "has"
 	Lacks State = "lacks"
-	// Unclear is the state of a property that could not be looked at, for a reason that says nothing about the program.
+	// Unclear is the state of a property that could not be checked, for a reason that says nothing about the program.
 	Unclear State = "unclear"
-	// Blocked is the state of a property that was not looked at, because a property that it needs is missing.
+	// Blocked is the state of a property that was not checked, because a property that it needs is missing.
 	Blocked State = "blocked"
 )
 
-// A Finding is what an examination says about one property.
+// A Finding is the result of the check of one property.
 type Finding struct {
 	// Property is its name.
 	Property string
-	// Step is where to show it. It is the step of the property, but a program that starts no command fails at its own step.
+	// Step is the step of the property. But a program that starts no command fails at its own step.
 	Step  int
 	State State
-	// Seen is what was seen instead, in one or two short lines.
+	// Seen says in one or two short lines what the check saw instead.
 	Seen string `json:",omitempty"`
-	// Diagnosis names the mistake, where what was seen tells it.
+	// Diagnosis names the mistake, if the check recognised one.
 	Diagnosis string `json:",omitempty"`
 	// Why says in one sentence why the property matters.
 	Why string `json:",omitempty"`
-	// Where is the place in a lesson to look at: path#anchor.
+	// Where is the place in a lesson to read: path#anchor.
 	Where string `json:",omitempty"`
 	// Needs is the missing property that blocks this one.
 	Needs string `json:",omitempty"`
 }
 
-// A Summary is what an examination says at its end.
+// A Summary is the last result of an examination.
 type Summary struct {
-	// Leftovers is what the program has left in the file system of the host or in the root file system. It is gone by now.
+	// Leftovers are the files that the program created, changed or removed on the host or in the root file system. The host itself
+	// has not changed.
 	Leftovers []string
-	// Unprotected are the directories of the host that the program could change, because no layer could be put over them, or
-	// could not change at all, because they were read-only.
+	// Unprotected are the directories that take no overlay, so they were read-only for the program.
 	Unprotected []string `json:",omitempty"`
 }
 
-// Examine examines a program, and reports a finding for each property, in the order of the table, as soon as there is one.
-// It looks at the properties of the program's step. At the older properties it takes one glance, and reports only those that
-// are missing; or, with all, it looks at each of them.
+// Examine checks the properties of a program's step, and reports each finding as soon as it is certain, in the order of the table. Of
+// the older properties, it reports only those that are missing in a single container. With all, it checks the older ones, too.
 func Examine(program *Program, all bool, report func(Finding)) (Summary, error) {
 	return examine(program, report, func(e *examination) {
 		if !all {
@@ -67,7 +65,7 @@ func Examine(program *Program, all bool, report func(Finding)) (Summary, error) 
 	})
 }
 
-// ExamineStretch examines a program for the two exercises beyond its step.
+// ExamineStretch checks the two exercises beyond a program's step.
 func ExamineStretch(program *Program, report func(Finding)) (Summary, error) {
 	return examine(program, report, func(e *examination) {
 		e.look(e.doubtful())
@@ -75,7 +73,7 @@ func ExamineStretch(program *Program, report func(Finding)) (Summary, error) {
 	})
 }
 
-// examine examines a copy of a program on a scratch of the host, if there can be one.
+// examine examines a program on a scratch of the host. Without a scratch it does not run the program.
 func examine(program *Program, report func(Finding), look func(*examination)) (Summary, error) {
 	examined := *program
 	path, err := filepath.Abs(program.Path)
@@ -84,20 +82,17 @@ func examine(program *Program, report func(Finding), look func(*examination)) (S
 	}
 	examined.Path = path
 	defer sweep()
-	e := &examination{program: &examined, report: report, findings: map[string]Finding{}, calls: traced(&examined)}
-	summary := Summary{Leftovers: []string{}}
 	if examined.host, err = newScratch(); err != nil {
-		summary.Unprotected = []string{fmt.Sprintf("/ (%v)", err)}
-	} else {
-		defer examined.host.close()
-		summary.Unprotected = examined.host.unprotected
+		return Summary{}, err
 	}
+	defer examined.host.close()
+	e := &examination{program: &examined, report: report, findings: map[string]Finding{}, calls: traced(&examined)}
 	e.start()
 	look(e)
-	if examined.host != nil {
-		summary.Leftovers = append(summary.Leftovers, examined.host.left(&examined)...)
-	}
-	return summary, nil
+	return Summary{
+		Leftovers:   append([]string{}, examined.host.left(&examined)...),
+		Unprotected: examined.host.unprotected,
+	}, nil
 }
 
 func finding(p Property, err error) Finding {
@@ -114,7 +109,7 @@ func finding(p Property, err error) Finding {
 // dump matches what the Go runtime prints below the first line of a panic or a fatal error, quoted or not.
 var dump = regexp.MustCompile(`(?s)(\n|\\n)+(goroutine \d+|\[signal |runtime stack:).*`)
 
-// brief cuts a dump of the Go runtime to its first line, and a text to its first two lines, which are not too long.
+// brief keeps the first two lines of a text, at most 300 letters of each. It cuts a dump of the Go runtime to its first line.
 func brief(text string) string {
 	lines := strings.Split(strings.TrimSpace(dump.ReplaceAllString(text, "")), "\n")
 	for i, line := range lines {

@@ -3,7 +3,6 @@
 package check
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -64,14 +63,18 @@ func bare(pid int) bool {
 	return fields[vsize] == "0" || fields[startCode] != "0" && fields[envStart] == fields[envEnd]
 }
 
-// Stat returns a field of a process by its number, which is above 2. The field is empty if there is no such process.
+// Stat returns a field of a process by its number, which is above 1. The field is empty if there is no such process.
 func Stat(pid, field int) string { return stat(pid)[field] }
 
-// stat returns the fields of a process by their number. proc_pid_stat(5)
+// stat returns the fields of a process by their number, from the name on. proc_pid_stat(5)
 func stat(pid int) (fields [53]string) {
 	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	// The name, in parentheses, can contain anything.
-	copy(fields[3:], strings.Fields(string(content[bytes.LastIndexByte(content, ')')+1:])))
+	_, text, _ := strings.Cut(string(content), "(")
+	if end := strings.LastIndexByte(text, ')'); end >= 0 {
+		fields[2] = text[:end]
+		copy(fields[3:], strings.Fields(text[end+1:]))
+	}
 	return fields
 }
 

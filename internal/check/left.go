@@ -12,8 +12,7 @@ import (
 	"syscall"
 )
 
-// left returns what a program has written to the scratch and not removed, in a line for the root file system and a line for the
-// rest of the host.
+// left lists the files that the program created, changed or removed: one line for the root file system, one for the rest of the host.
 func (s *scratch) left(p *Program) []string {
 	rootfs, meant := filepath.Clean(p.Rootfs)+"/", ""
 	if p.Step >= 7 {
@@ -27,8 +26,9 @@ func (s *scratch) left(p *Program) []string {
 			if err != nil || path == upper {
 				return nil
 			}
-			place := filepath.Join(l.place, strings.TrimPrefix(path, upper))
-			if text := difference(place, entry); text != "" && place != meant {
+			inside := strings.TrimPrefix(path, upper)
+			place := filepath.Join(l.place, inside)
+			if text := difference(place, fmt.Sprintf("/proc/self/fd/%d%s", l.lower, inside), entry); text != "" && place != meant {
 				if strings.HasPrefix(place, rootfs) {
 					inRootfs = append(inRootfs, text)
 				} else {
@@ -41,16 +41,16 @@ func (s *scratch) left(p *Program) []string {
 	return slices.Concat(summed(inRootfs), summed(onHost))
 }
 
-// difference returns the place of an entry in a layer, if the host has no such entry there. The layer has a directory, too, for
-// each directory of the host in which something was changed.
-func difference(place string, entry fs.DirEntry) string {
+// difference describes how an entry of an upper layer differs from the host's file of the same place. It returns "" for a directory
+// that is there only because something below it differs.
+func difference(place, onHost string, entry fs.DirEntry) string {
 	info, err := entry.Info()
 	if err != nil {
 		return ""
 	}
-	before, err := os.Lstat(place)
+	before, err := os.Lstat(onHost)
 	switch {
-	// An overlay notes so that a file is gone.
+	// An overlay marks a removed file with a character device 0/0.
 	case info.Mode()&fs.ModeCharDevice != 0 && info.Sys().(*syscall.Stat_t).Rdev == 0:
 		return place + " (removed)"
 	case err != nil:
@@ -61,7 +61,7 @@ func difference(place string, entry fs.DirEntry) string {
 	return place + " (changed)"
 }
 
-// summed returns the first of the places, and how many more there are.
+// summed returns the first place, and the number of the others.
 func summed(places []string) []string {
 	if len(places) < 2 {
 		return places

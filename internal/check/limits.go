@@ -5,7 +5,6 @@ package check
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -189,12 +188,9 @@ func cpuShare(pid int, span time.Duration) (float64, error) {
 
 // cpuTime returns the CPU time of a process, in ticks of 10 ms. proc_pid_stat(5)
 func cpuTime(pid int) (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	user, userErr := strconv.Atoi(fields[11])
-	system, systemErr := strconv.Atoi(fields[12])
+	const utime, stime = 14, 15
+	fields := stat(pid)
+	user, userErr := strconv.Atoi(fields[utime])
+	system, systemErr := strconv.Atoi(fields[stime])
 	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(userErr, systemErr)
 }

@@ -117,11 +117,10 @@ func (p *Program) start(c call) (*session, error) {
 
 // session makes a session that has not started yet. It has no terminal, even if the caller has one.
 func (p *Program) session(c call) *session {
-	if abandoned.Load() {
-		select {}
-	}
 	s := &session{ended: make(chan struct{}), rootfs: p.Rootfs, mark: fmt.Sprintf("CHECK_MARK=%d.%d", os.Getpid(), time.Now().UnixNano())}
 	s.cmd = exec.Command(p.Path)
+	kill := func() { s.cmd.Process.Kill() }
+	s.stdout.overflow, s.stderr.overflow = kill, kill
 	s.cmd.Env = append(append(append(os.Environ(), p.Env...), c.env...), s.mark)
 	c.attr.Setsid = true
 	// If a check is interrupted, its programs end, too.

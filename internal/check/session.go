@@ -5,7 +5,6 @@ package check
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -47,6 +46,11 @@ func (s *session) waitFor(limit time.Duration) (result, error) {
 	select {
 	case <-s.ended:
 	case <-time.After(limit):
+	}
+	if err := s.flooded(); err != nil {
+		return result{}, err
+	}
+	if !s.over() {
 		return result{}, fmt.Errorf(notEnded+" after %v; until then it printed %q %q", limit, s.stdout.String(), s.stderr.String())
 	}
 	status := s.cmd.ProcessState.ExitCode()
@@ -70,11 +74,34 @@ func (s *session) expect(text string) error {
 			if strings.Contains(s.stdout.String(), text) {
 				return nil
 			}
+			if err := s.flooded(); err != nil {
+				return err
+			}
 			return fmt.Errorf("run ended with %d and without printing %q, but %q %q", s.cmd.ProcessState.ExitCode(), text, s.stdout.String(), s.stderr.String())
 		case <-deadline:
 			return fmt.Errorf("%q was not printed, but %q %q", text, s.stdout.String(), s.stderr.String())
 		}
 	}
+}
+
+// over reports whether run has ended and been waited for.
+func (s *session) over() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// flooded returns an error if the session was killed because there was no end to its output.
+func (s *session) flooded() error {
+	for _, t := range []*transcript{&s.stdout, &s.stderr} {
+		if t.overflowed() {
+			return fmt.Errorf("run prints without end: %.60q…", t.String())
+		}
+	}
+	return nil
 }
 
 // close ends the session. It lets run clean up, and then kills the processes that are left.
@@ -101,10 +128,8 @@ func (s *session) killAll() {
 // hasChild waits until run has started a process.
 func (s *session) hasChild() error {
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
-		select {
-		case <-s.ended:
+		if s.over() {
 			return fmt.Errorf("run has ended: %q", s.stderr.String())
-		default:
 		}
 		for _, pid := range pids() {
 			if parent(pid) == s.cmd.Process.Pid {
@@ -113,7 +138,7 @@ func (s *session) hasChild() error {
 		}
 		runtime.Gosched()
 	}
-	return fmt.Errorf("run has started no process")
+	return errors.New("run has started no process")
 }
 
 // states waits until the command of this name is in a state: S is sleeping, T is stopped. proc_pid_stat(5)
@@ -121,9 +146,8 @@ func (s *session) states(name, state string) error {
 	seen := "not there"
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		for _, pid := range Marked(s.mark) {
-			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-			if _, rest, ok := strings.Cut(string(stat), "("+name+") "); ok {
-				seen = rest[:1]
+			if fields := stat(pid); fields[2] == name {
+				seen = fields[3]
 			}
 		}
 		if seen == state {

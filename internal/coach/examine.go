@@ -26,7 +26,7 @@ const executable = "build/program"
 type examination struct {
 	step     int
 	findings []check.Finding
-	// leftovers are the files that the program has left behind, and unprotected the directories of the host that it could change.
+	// leftovers are the files that the program left behind. unprotected are the folders of the host that were read-only for it.
 	leftovers, unprotected []string
 	took                   time.Duration
 }

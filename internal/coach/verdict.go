@@ -61,7 +61,7 @@ func (c *coach) verdict(dir string, e *examination) {
 	}
 	if len(e.unprotected) > 0 {
 		c.screen.say("")
-		c.screen.block("  ! ", yellow, "The check could not protect these files of the host. Your program could change them, or found them read-only: "+strings.Join(e.unprotected, ", "))
+		c.screen.block("  ! ", yellow, "These folders of the host were read-only for your program, because no overlay fits over them: "+strings.Join(e.unprotected, ", "))
 	}
 	if first != nil && !c.watched {
 		c.screen.say("")

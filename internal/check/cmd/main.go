@@ -9,6 +9,9 @@
 // step N. It exits with 0 if the program has all the properties, 1 if one is missing, and 2, with a message on standard error,
 // if it cannot check anything.
 //
+// The program runs in namespaces made for the examination, and what it writes is thrown away: see check.Guard and check.Examine. If check is
+// cancelled, it exits with 3.
+//
 // With --trace, check runs /bin/true in a container of the program, and prints the kernel calls that make the container: each line
 // is a trace.Call. Then check exits with 0 even if the program failed.
 package main
@@ -18,11 +21,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
 
 	"container-workshop/internal/check"
 )
@@ -36,43 +37,34 @@ func main() {
 	rootfs := pflag.String("rootfs", check.DefaultRootfs, "root directory of the containers")
 	pflag.Parse()
 	check.Patience = 4 * time.Second
-	noneIgnored()
-	if *attended {
-		go attend()
-	}
 	program := &check.Program{Path: pflag.Arg(0), Step: *step, Rootfs: *rootfs}
-	missing, err := false, possible(program)
+	status, err := 0, possible(program)
 	switch {
 	case err != nil:
+	case !check.Guarded():
+		status, err = check.Guard(*attended)
 	case *calls:
 		err = printCalls(program)
 	default:
-		missing, err = examine(program, *all, *stretch)
+		status, err = examine(program, *all, *stretch)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "check: %v\n", err)
-		os.Exit(2)
+		status = 2
 	}
-	if missing {
-		os.Exit(1)
-	}
+	os.Exit(status)
 }
 
-// noneIgnored makes us ignore no signal, because programs inherit that from us: nohup, or a shell that starts us in the background,
-// makes us ignore some. Programs do not inherit that we catch a signal. signal(7)
-func noneIgnored() {
-	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT} {
-		if signal.Ignored(sig) {
-			signal.Notify(make(chan os.Signal, 1), sig)
-		}
+// examine prints what it finds. It returns 1 if anything is missing.
+func examine(program *check.Program, all, stretch bool) (status int, err error) {
+	if err := check.Settle(); err != nil {
+		return 0, err
 	}
-}
-
-// examine prints what it finds, and reports whether anything is missing.
-func examine(program *check.Program, all, stretch bool) (missing bool, err error) {
 	lines := json.NewEncoder(os.Stdout)
 	report := func(f check.Finding) {
-		missing = missing || f.State != check.Has
+		if f.State != check.Has {
+			status = 1
+		}
 		lines.Encode(f)
 	}
 	var summary check.Summary
@@ -82,12 +74,15 @@ func examine(program *check.Program, all, stretch bool) (missing bool, err error
 		summary, err = check.Examine(program, all, report)
 	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	return missing, lines.Encode(summary)
+	return status, lines.Encode(summary)
 }
 
 func printCalls(program *check.Program) error {
+	if err := check.Settle(); err != nil {
+		return err
+	}
 	calls, err := program.Calls(os.Stderr)
 	for _, call := range calls {
 		json.NewEncoder(os.Stdout).Encode(call)
