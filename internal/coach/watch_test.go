@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/check"
 )
 
 func TestWatchSeesEachSave(t *testing.T) {
@@ -62,6 +64,46 @@ func TestASaveCancelsWhatIsGoingOn(t *testing.T) {
 	w.types("q")
 	w.ends(0)
 	assert.Equal(t, c.read("work/began"), c.read("work/ended"))
+}
+
+// A program that never ends, with a process that would outlive it.
+const endless = `package main
+
+import (
+	"os/exec"
+	"time"
+)
+
+func main() {
+	exec.Command("setsid", "sleep", "1000").Start()
+	time.Sleep(time.Hour)
+}
+`
+
+func TestNoProcessOutlivesAWatch(t *testing.T) {
+	c := begun(t)
+	const mark = "WATCHED_BY=TestNoProcessOutlivesAWatch"
+	c.env = append(c.env, mark)
+	c.shell("rm work/mine/*.go; printf '%s' '" + endless + "' > work/mine/main.go")
+	sleeping := func() (pids []int) {
+		for _, pid := range check.Marked(mark) {
+			if check.Stat(pid, 2) == "sleep" {
+				pids = append(pids, pid)
+			}
+		}
+		return pids
+	}
+	started := func() bool { return len(sleeping()) > 0 }
+	w := c.onTerminal("watch")
+	require.Eventually(t, started, time.Minute, time.Millisecond)
+	before := sleeping()[0]
+	c.shell("touch -d yesterday work/mine/main.go")
+	w.shows("saw main.go")
+	require.Eventually(t, func() bool { return started() && sleeping()[0] != before }, time.Minute, time.Millisecond)
+	assert.NotContains(t, sleeping(), before, "the save ends the processes of the examination before")
+	w.types("q")
+	w.ends(0)
+	assert.Empty(t, check.Marked(mark))
 }
 
 func TestKeysOfAWatch(t *testing.T) {

@@ -197,7 +197,7 @@ func TestCgroupsAreGoneAtTheEnd(t *testing.T) {
 		e.ends(1)
 		assert.Empty(t, cgroups(t, name))
 	})
-	others := filepath.Join(cgroupRoot(t), name+"-of-somebody-else")
+	others := filepath.Join(cgroupRoot(), name+"-of-somebody-else")
 	require.NoError(t, os.Mkdir(others, 0o755))
 	defer os.Remove(others)
 	for step, script := range map[int]string{1: "echo $$; exec sleep 1000", 6: fmt.Sprintf(inCgroup, name) + "exec sleep 1000"} {
@@ -245,14 +245,10 @@ func cgroups(t *testing.T, pattern string) (dirs []string) {
 	return dirs
 }
 
-// cgroupRoot returns a directory for a new cgroup.
-func cgroupRoot(t *testing.T) string {
-	t.Helper()
-	for _, dir := range []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup"} {
-		if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err == nil {
-			return dir
-		}
+// cgroupRoot returns a directory for a new cgroup: on cgroup v1 in one hierarchy, otherwise in the only one.
+func cgroupRoot() string {
+	if _, err := os.Stat("/sys/fs/cgroup/pids"); err == nil {
+		return "/sys/fs/cgroup/pids"
 	}
-	t.Skip("needs a cgroup file system")
-	return ""
+	return "/sys/fs/cgroup"
 }
