@@ -44,6 +44,9 @@ func Run(cmd *exec.Cmd, limit time.Duration) ([]Call, error) {
 	t := &tracer{program: program, cmd: cmd, first: cmd.Process.Pid, tasks: map[int]*task{}}
 	t.tasks[t.first] = &task{process: t.process(nil), pid: t.first, fresh: true}
 	expired := time.After(limit)
+	// A thread that calls execve becomes the first thread of its process, and its old ID disappears without a signal. execve(2)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		t.collect()
 		if len(t.tasks) == 0 {
@@ -51,6 +54,7 @@ func Run(cmd *exec.Cmd, limit time.Duration) ([]Call, error) {
 		}
 		select {
 		case <-changes:
+		case <-tick.C:
 		case <-t.ended:
 			t.ended = nil
 			delete(t.tasks, t.first)
