@@ -121,7 +121,7 @@ var cgroups = []Property{
 				if err != nil {
 					return err
 				}
-				return want("pids.max of the first", "29", pids)
+				return want("the limit on processes (pids.max) of the first container", "29", pids)
 			}, "--pids", "29")
 		},
 	},

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // A Property is something that programs have from one step on.
@@ -55,10 +57,39 @@ func unclear(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnclear, err)
 }
 
-// want returns an error unless we saw what we expected.
+// want returns an error unless we saw what we expected. The error is a sentence: the status is 1, not 0.
 func want[T comparable](what string, expected, seen T) error {
-	if seen != expected {
-		return fmt.Errorf("%s: want %#v; got %#v", what, expected, seen)
+	if seen == expected {
+		return nil
 	}
-	return nil
+	if e, ok := any(expected).(result); ok {
+		return fmt.Errorf("%s: %s", what, e.unlike(any(seen).(result)))
+	}
+	return fmt.Errorf("%s is %s, not %s", what, shown(seen), shown(expected))
+}
+
+// shown quotes a text without the newline at its end.
+func shown(value any) string {
+	switch text := value.(type) {
+	case string:
+		if text == "" {
+			return "empty"
+		}
+		return strconv.Quote(strings.TrimSuffix(text, "\n"))
+	default:
+		return fmt.Sprint(value)
+	}
+}
+
+// printed says what a program printed.
+func printed(stdout, stderr string) string {
+	switch {
+	case stdout == "" && stderr == "":
+		return "printed nothing"
+	case stderr == "":
+		return "printed " + shown(stdout)
+	case stdout == "":
+		return "printed the error " + shown(stderr)
+	}
+	return "printed " + shown(stdout) + " and the error " + shown(stderr)
 }

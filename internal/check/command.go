@@ -53,7 +53,13 @@ var command = []Property{
 			if err != nil {
 				return err
 			}
-			return want("output, error output and status", result{"to output\n", "to error\n", 0}, r)
+			for _, stream := range []struct{ name, text, seen string }{{"output", "to output\n", r.stdout}, {"error output", "to error\n", r.stderr}} {
+				before, after, found := strings.Cut(stream.seen, stream.text)
+				if found && before+after != "" {
+					return fmt.Errorf("the %s %s %s", stream.name, moreOutput, shown(before+after))
+				}
+			}
+			return want("echo", result{"to output\n", "to error\n", 0}, r)
 		},
 	},
 	{
@@ -67,7 +73,7 @@ var command = []Property{
 			if err != nil {
 				return err
 			}
-			return want("output of cat", result{"one\ntwo\n", "", 0}, r)
+			return want("cat", result{"one\ntwo\n", "", 0}, r)
 		},
 	},
 	{
@@ -81,7 +87,7 @@ var command = []Property{
 			if err != nil {
 				return err
 			}
-			return want("output of echo", result{"--hostname a b  --help *\n", "", 0}, r)
+			return want("echo", result{"--hostname a b  --help *\n", "", 0}, r)
 		},
 	},
 	{
@@ -95,7 +101,10 @@ var command = []Property{
 			if err != nil {
 				return err
 			}
-			return want("open descriptors above 2", result{}, r)
+			if r.stderr == "" && r.stdout != "" {
+				return fmt.Errorf("the command has more open files: %s", strings.Join(strings.Fields(r.stdout), ", "))
+			}
+			return want("a command that looks for open files", result{}, r)
 		},
 	},
 	status("exit 0", 0),
@@ -118,7 +127,7 @@ var command = []Property{
 				if err != nil {
 					return err
 				}
-				return want("status after SIGKILL", 137, r.status)
+				return want("the status after SIGKILL", 137, r.status)
 			})
 		},
 	},
@@ -154,6 +163,9 @@ var command = []Property{
 	},
 }
 
+// moreOutput is in the error about a program that adds to the output of the command.
+const moreOutput = "has more than the command printed:"
+
 // tooMany is the error of a program that starts itself without end.
 const tooMany = "run has started itself again and again"
 
@@ -171,16 +183,16 @@ func (s *session) fewProcesses() error {
 			return errors.New(tooMany)
 		}
 	}
-	return fmt.Errorf("%s after %v; until then it printed %q %q", notEnded, Patience, s.stdout.String(), s.stderr.String())
+	return fmt.Errorf("%s after %v, and %s", notEnded, Patience, printed(s.stdout.String(), s.stderr.String()))
 }
 
 // notStarted says how a run ended that did not start its command. It shows the text that run printed, unchanged.
 func notStarted(r result) error {
 	text := strings.TrimSpace(r.stderr + r.stdout)
 	if text == "" {
-		return fmt.Errorf("run /bin/echo started: run printed nothing, and ended with the status %d", r.status)
+		return fmt.Errorf("the command should print \"started\", but run ended with the status %d, and printed nothing", r.status)
 	}
-	return fmt.Errorf("%s\n(run /bin/echo started ended with the status %d)", text, r.status)
+	return fmt.Errorf("%s\n(the command should print \"started\", but run ended with the status %d)", text, r.status)
 }
 
 func status(script string, expected int) Property {
@@ -195,7 +207,7 @@ func status(script string, expected int) Property {
 			if err != nil {
 				return err
 			}
-			return want("status", expected, r.status)
+			return want("the status", expected, r.status)
 		},
 	}
 }

@@ -107,8 +107,8 @@ func (c calls) refused() (trace.Call, bool) {
 	return trace.Call{}, false
 }
 
-// numbers matches what want says of two numbers.
-var numbers = regexp.MustCompile(`want (?:status )?(-?\d+)[;,] got (?:status )?(-?\d+)`)
+// numbers matches what want says about two numbers.
+var numbers = regexp.MustCompile(`is (-?\d+), not (-?\d+)`)
 
 // statuses returns the status that was wanted and the status that was seen.
 func (e *evidence) statuses() (wanted, got int, ok bool) {
@@ -116,7 +116,7 @@ func (e *evidence) statuses() (wanted, got int, ok bool) {
 	if found == nil {
 		return 0, 0, false
 	}
-	wanted, _ = strconv.Atoi(found[1])
-	got, _ = strconv.Atoi(found[2])
+	got, _ = strconv.Atoi(found[1])
+	wanted, _ = strconv.Atoi(found[2])
 	return wanted, got, true
 }

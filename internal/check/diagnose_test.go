@@ -43,6 +43,10 @@ var wrongs = []wrong{
 		starts, "The program panics in supervise, which reads cmd.SysProcAttr: that is nil."},
 	{"panic", 1, before(runReady, "	panic(\"not yet\")\n"),
 		starts, "The program panics."},
+	{"signal to run itself", 1, before(runReady, "	unix.Kill(os.Getpid(), unix.SIGKILL)\n"),
+		starts, "A signal ended run."},
+	{"debug output", 1, slices.Concat(before(lookUp, "	fmt.Println(\"child!\")\n"), importing("fmt")),
+		output, "run or child prints something itself"},
 	{"words of child taken for the command", 1, []string{"become(pflag.Args())", "become(os.Args[1:])", "	\"github.com/spf13/pflag\"\n", ""},
 		starts, "child looks for a command child, which nobody typed"},
 	{"words of run taken for the command", 1, []string{"os.Args[2:]", "os.Args[1:]"},
@@ -77,6 +81,10 @@ var wrongs = []wrong{
 		starts, "You made a user namespace, not a PID namespace."},
 	{"command as another process", 3, []string{lookUp, asOwnProcess},
 		inPlace, "child should become the command."},
+	{"flags replaced", 3, []string{"Cloneflags |= unix.CLONE_NEWPID", "Cloneflags = unix.CLONE_NEWPID"},
+		uts, "The flag CLONE_NEWUTS is gone: = replaces the flags, |= adds one."},
+	{"user for all flags", 3, []string{"Cloneflags |= unix.CLONE_NEWPID", "Cloneflags = unix.CLONE_NEWUSER"},
+		starts, "You made a user namespace, not a PID namespace."},
 	{"no parent-death signal", 3, []string{"	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL\n", ""},
 		diesWithRun, "Nothing tells the kernel to end child when run dies."},
 	{"no chroot", 4, []string{"unix.Chroot(*rootfs)", "error(nil)"},
@@ -102,6 +110,8 @@ var wrongs = []wrong{
 	{"only the mount on / private", 5, []string{"unix.MS_REC|unix.MS_PRIVATE", "unix.MS_PRIVATE"},
 		// On some hosts, the root file system is on a mount of its own.
 		"nowhere on the host", "You made only the mount on / private."},
+	{"flags replaced", 5, []string{"Cloneflags |= unix.CLONE_NEWNS", "Cloneflags = unix.CLONE_NEWNS"},
+		uts, "The flag CLONE_NEWUTS is gone: = replaces the flags, |= adds one."},
 	{"no proc", 5, without(callProc),
 		procMounted, "Nothing mounts a proc for the container."},
 	{"no cgroups", 6, without(callCgroups),
@@ -114,10 +124,16 @@ var wrongs = []wrong{
 		inCgroups, "The cgroup is there, but nothing puts the command into it."},
 	{"cgroups not removed", 6, []string{"	defer removeCgroups()\n", ""},
 		cgroupsGone, "Nothing removes the cgroups of the container."},
+	{"another cgroup removed", 6, []string{`Rmdir("/sys/fs/cgroup/"+tree+"container-workshop-"`, `Rmdir("/sys/fs/cgroup/"+tree+"workshop-"`},
+		cgroupsGone, ", and remove a cgroup workshop-"},
 	{"swap forgotten", 6, []string{`, {"memory/", "memory.memsw.limit_in_bytes", *memory}`, "", `, {"", "memory.swap.max", "0"}`, ""},
 		swapLimited, "You limit memory, but not swap: what does not fit goes to the disk of the host."},
 	{"tmpfs before chroot", 7, movedBefore(callTmpfs, callRoot),
 		tmpfsMounted, "You mount the tmpfs before chroot"},
+	{"no directory for the tmpfs", 7, []string{"os.MkdirAll(*tmpfs, 0o755)", "os.RemoveAll(*tmpfs)"},
+		starts, "Nothing makes the directory for the tmpfs."},
+	{"only the last directory for the tmpfs", 7, []string{"os.MkdirAll(*tmpfs, 0o755); err != nil", "os.Mkdir(*tmpfs, 0o755); err != nil && !os.IsExist(err)"},
+		tmpfsElsewhere, "You make the last directory of the path, but not the directories above it."},
 	{"tmpfs with an unknown option", 7, []string{"mode=1777", "mode=1777,colour=red"},
 		starts, "The kernel refuses mount(\"tmpfs\", \"/mytemp\""},
 	{"tmpfs without a size", 7, []string{"size=16m,", ""},
@@ -171,6 +187,7 @@ func TestAMistakeIsNamed(t *testing.T) {
 			assert.Contains(t, first.Diagnosis, w.diagnosis)
 			assert.LessOrEqual(t, strings.Count(first.Seen, "\n"), 1, first.Seen)
 			assert.NotContains(t, first.Seen, "goroutine")
+			assert.NotRegexp(t, `want .*got|""`, first.Seen, "a sentence, not a comparison")
 		})
 	}
 }

@@ -129,7 +129,7 @@ func (s *session) isAtTop() error {
 	if err != nil {
 		return err
 	}
-	return want("working directory", top, here)
+	return want("the working directory", top, here)
 }
 
 // inCgroups returns an error unless the command is in cgroups of its own.

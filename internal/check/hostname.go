@@ -3,7 +3,6 @@
 package check
 
 import (
-	"fmt"
 	"os"
 )
 
@@ -30,7 +29,7 @@ var hostname = []Property{
 			if err != nil {
 				return err
 			}
-			return want("hostname", "container\n", r.stdout)
+			return want("the hostname", "container\n", r.stdout)
 		},
 	},
 	{
@@ -48,14 +47,14 @@ var hostname = []Property{
 			if err != nil {
 				return err
 			}
-			if r.stdout != "given.example\n" {
-				return fmt.Errorf("hostname: want given.example, got %q %q", r.stdout, r.stderr)
+			if err := want("with --hostname given.example", result{"given.example\n", "", 0}, r); err != nil {
+				return err
 			}
 			after, err := os.Hostname()
 			if err != nil {
 				return unclear(err)
 			}
-			return want("hostname of the host", before, after)
+			return want("the hostname of the host", before, after)
 		},
 	},
 }

@@ -30,7 +30,7 @@ var input = []Property{
 					return err
 				}
 				if err := complaint(r, 125); err != nil {
-					return fmt.Errorf("arguments %q: %w", args, err)
+					return fmt.Errorf("with the arguments %q: %w", args, err)
 				}
 			}
 			return nil
@@ -74,7 +74,7 @@ var input = []Property{
 					return err
 				}
 				if r.status != 0 || r.stderr != "" || strings.TrimSpace(r.stdout) == "" {
-					return fmt.Errorf("%q: status %d, output %q, error output %q", args, r.status, r.stdout, r.stderr)
+					return fmt.Errorf("%s should print how to use the program and end with the status 0, but %v", strings.Join(args, " "), r)
 				}
 			}
 			return nil

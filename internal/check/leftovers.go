@@ -87,7 +87,7 @@ func (p *Program) leaveNothing(atOnce int) (runs []int, err error) {
 			return nil, err
 		}
 		if !strings.HasSuffix(r.stdout, "done\n") || r.status != 0 || r.stderr != "" {
-			return nil, fmt.Errorf("want done, got %#v", r)
+			return nil, fmt.Errorf("the command should print done and end with the status 0, but %v", r)
 		}
 		if left := Marked(s.mark); len(left) > 0 {
 			return nil, fmt.Errorf("%d processes are still there", len(left))

@@ -44,10 +44,10 @@ var limits = []Property{
 				}
 				// A kernel that does not count swap has neither of these files.
 				if swap, err := limit(dir, "memory.swap.max"); err == nil {
-					return want("memory.swap.max", "0", swap)
+					return want("the limit on swap (memory.swap.max)", inWords("0"), inWords(swap))
 				}
 				if both, err := limit(dir, "memory.memsw.limit_in_bytes"); err == nil {
-					return want("memory.memsw.limit_in_bytes, which is memory and swap", "50331648", both)
+					return want("the limit on memory and swap together (memory.memsw.limit_in_bytes)", inWords("50331648"), inWords(both))
 				}
 				return nil
 			}, "--memory", "48m")
@@ -69,7 +69,7 @@ var limits = []Property{
 				// A program may give the reason, in one line.
 				return complaint(r, 137)
 			}
-			return want("output and status of a command that takes 200 MB", result{"", "", 137}, r)
+			return want("a command that takes 200 MB", result{"", "", 137}, r)
 		},
 	},
 	{
@@ -83,7 +83,7 @@ var limits = []Property{
 			if err != nil {
 				return err
 			}
-			return want("output and status of a command that takes 16 MB", result{"survived\n", "", 0}, r)
+			return want("a command that takes 16 MB", result{"survived\n", "", 0}, r)
 		},
 	},
 	{
@@ -106,10 +106,10 @@ var limits = []Property{
 				return err
 			}
 			if strings.Contains(r.stdout, "all") || r.status == 0 {
-				return errors.New("200 processes were started")
+				return errors.New("the command has started 200 processes, with a limit of 64")
 			}
 			if r.status == 125 {
-				return fmt.Errorf("the command did not run: %#v", r)
+				return fmt.Errorf("the command did not start: %v", r)
 			}
 			return nil
 		},
@@ -137,7 +137,7 @@ var limits = []Property{
 					return nil
 				}
 				if share < 0.4 || share > 0.6 {
-					return fmt.Errorf("want 0.5 processors, got %.2f", share)
+					return fmt.Errorf("with --cpus 0.5, the command takes the time of %.2f processors", share)
 				}
 				return nil
 			}, "--cpus", "0.5")
@@ -156,8 +156,23 @@ func (p *Program) limited(controller, given, expected string, files ...string) e
 		if err != nil {
 			return err
 		}
-		return want("limit of --"+controller+" "+given, expected, seen)
+		return want("with --"+controller+" "+given+", the limit in the kernel", inWords(expected), inWords(seen))
 	}, "--"+controller, given)
+}
+
+// A phrase is a text that is shown without quotes.
+type phrase string
+
+// inWords explains a limit: "max", or on cgroup v1 a huge number, is no limit.
+func inWords(limit string) phrase {
+	n, err := strconv.ParseUint(limit, 10, 64)
+	switch {
+	case limit == "max" || err == nil && n > 1<<62:
+		return phrase(limit + " (no limit)")
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return phrase(fmt.Sprintf("%s bytes (%d MiB)", limit, n>>20))
+	}
+	return phrase(limit)
 }
 
 // quota returns the command's limit on CPU time per period, in microseconds.

@@ -39,6 +39,9 @@ var noStart = []mistake{
 		return ""
 	}},
 	{1, []string{starts}, func(e *evidence) string {
+		if strings.Contains(e.seen, endedRun) {
+			return "A signal ended run. If your program sends signals, look at the PID: 0 and -1 mean many processes, and run is one of them."
+		}
 		if len(e.calls) == 0 {
 			return "run starts no process: run is empty, or returns before it starts child."
 		}
@@ -46,7 +49,7 @@ var noStart = []mistake{
 	}},
 	{1, []string{starts}, func(e *evidence) string {
 		last := len(e.calls) - 1
-		if _, refused := e.refused(); !refused && last >= 0 && strings.Contains(e.seen, "printed nothing") && e.calls[last].Name == "execve" && mentions(e.calls[last], "/proc/self/exe") {
+		if _, refused := e.refused(); !refused && last >= 0 && !strings.Contains(e.seen, notEnded) && strings.Contains(e.seen, "printed nothing") && e.calls[last].Name == "execve" && mentions(e.calls[last], "/proc/self/exe") {
 			return "child starts, and ends without becoming the command: child is empty, or returns too early."
 		}
 		return ""
@@ -64,8 +67,14 @@ var noStart = []mistake{
 		return ""
 	}},
 	{1, []string{noOpenFiles}, func(e *evidence) string {
-		if strings.Contains(e.seen, `"3\n"`) {
+		if strings.Contains(e.seen, "open files: 3") {
 			return "Descriptor 3 is still open in the command. child awaits run on it, and closes it then."
+		}
+		return ""
+	}},
+	{1, []string{output}, func(e *evidence) string {
+		if strings.Contains(e.seen, moreOutput) {
+			return "run or child prints something itself, such as a line to see how far it gets."
 		}
 		return ""
 	}},
@@ -92,15 +101,16 @@ var wrongNamespace = []mistake{
 	{3, []string{pidNS}, otherNamespace("CLONE_NEWPID")},
 	{5, []string{mountNS}, otherNamespace("CLONE_NEWNS")},
 	{2, []string{starts}, func(e *evidence) string {
-		for step, flag := range map[int]string{2: "CLONE_NEWUTS", 3: "CLONE_NEWPID", 5: "CLONE_NEWNS"} {
-			if name := otherNamespace(flag)(e); step <= e.step && strings.HasPrefix(name, "You made") {
+		// The mistake is most likely in the newest flag.
+		for _, f := range slices.Backward(flags) {
+			if name := otherNamespace(f.name)(e); f.step <= e.step && strings.HasPrefix(name, "You made") {
 				return name
 			}
 		}
 		return ""
 	}},
 	{2, []string{hostnameGiven}, func(e *evidence) string {
-		if strings.Contains(e.seen, `got "container`) {
+		if strings.Contains(e.seen, `is "container"`) {
 			return "The hostname is always the same, whatever --hostname says."
 		}
 		return ""
@@ -125,23 +135,35 @@ var wrongNamespace = []mistake{
 	}},
 }
 
-// otherNamespace says which namespace was made in place of that with the flag.
+// A flagOfStep is a namespace flag, and the step that adds it.
+type flagOfStep struct {
+	step int
+	name string
+}
+
+// flags are the namespace flags of the steps, in order.
+var flags = []flagOfStep{{2, "CLONE_NEWUTS"}, {3, "CLONE_NEWPID"}, {5, "CLONE_NEWNS"}}
+
+// otherNamespace names the mistake of a program whose child lacks the namespace of a flag.
 func otherNamespace(flag string) func(*evidence) string {
-	// The flags of the earlier steps are right.
-	steps := []string{"CLONE_NEWUTS", "CLONE_NEWPID", "CLONE_NEWNS"}
-	earlier := steps[:slices.Index(steps, flag)]
+	i := slices.IndexFunc(flags, func(f flagOfStep) bool { return f.name == flag })
 	return func(e *evidence) string {
 		made := e.namespaces()
-		if slices.Contains(made, flag) {
+		switch {
+		case slices.Contains(made, flag):
 			return ""
+		case e.first("unshare", flag) >= 0:
+			return "The program moves itself into a new namespace: run should stay on the host, and start child in the new one."
+		case flags[i].step < e.step && len(made) > 0:
+			// An earlier step had the flag.
+			return fmt.Sprintf("The flag %s is gone: = replaces the flags, |= adds one.", flag)
 		}
 		for _, other := range made {
-			if kind, known := namespaces[other]; known && !slices.Contains(earlier, other) && (e.step < 5 || other != "CLONE_NEWNS") {
+			kind, known := namespaces[other]
+			earlier := slices.ContainsFunc(flags[:i], func(f flagOfStep) bool { return f.name == other })
+			if known && !earlier {
 				return fmt.Sprintf("You made %s namespace, not %s namespace.", kind, namespaces[flag])
 			}
-		}
-		if e.first("unshare", flag) >= 0 {
-			return "The program moves itself into a new namespace: run should stay on the host, and start child in the new one."
 		}
 		return fmt.Sprintf("run starts child without %s namespace of its own.", namespaces[flag])
 	}

@@ -4,6 +4,7 @@ package check
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -145,6 +146,11 @@ var wrongCgroups = []mistake{
 		case !slices.ContainsFunc(removals, func(c trace.Call) bool { return c.Process == "run" }):
 			return "The container removes its own cgroup, while it is still in there: only run can."
 		}
+		made := e.first("mkdir", "cgroup")
+		name := func(c trace.Call) string { return filepath.Base(strings.Trim(c.Args[0], `"`)) }
+		if made >= 0 && !slices.ContainsFunc(removals, func(c trace.Call) bool { return name(c) == name(e.calls[made]) }) {
+			return fmt.Sprintf("You make a cgroup %s, and remove a cgroup %s, which does not exist.", name(e.calls[made]), name(removals[0]))
+		}
 		return ""
 	}},
 }
@@ -156,6 +162,16 @@ var wrongTmpfs = []mistake{
 			return ""
 		}
 		return e.misplaced("tmpfs", "/mytemp")
+	}},
+	{7, []string{starts, tmpfsElsewhere}, func(e *evidence) string {
+		i := e.first("mount", `"tmpfs"`)
+		switch noDirectory := strings.Contains(e.seen, "no such file or directory"); {
+		case i < 0 || !noDirectory || e.first("chroot") > i:
+			return ""
+		case strings.Contains(e.seen, "mkdir"):
+			return "You make the last directory of the path, but not the directories above it."
+		}
+		return "Nothing makes the directory for the tmpfs. A mount needs a directory to be mounted on."
 	}},
 	{7, []string{tmpfsSize}, func(e *evidence) string {
 		if i := e.first("mount", `"tmpfs"`); i >= 0 && !mentions(e.calls[i], "size=") {

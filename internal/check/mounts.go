@@ -109,7 +109,7 @@ func sameMounts(before string) error {
 			return fmt.Errorf("the host has a %s mount: %s on %s", kind, strings.Fields(rest)[0], strings.Fields(fields)[4])
 		}
 	}
-	return want("number of mounts of the host", len(known), len(strings.Split(after, "\n")))
+	return want("the number of mounts of the host", len(known), len(strings.Split(after, "\n")))
 }
 
 // mount returns the line of /proc/PID/mountinfo for a mount point in the container.

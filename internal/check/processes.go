@@ -38,7 +38,7 @@ var processes = []Property{
 			if err != nil {
 				return err
 			}
-			return want("$$", "1\n", r.stdout)
+			return want("the PID of the command ($$)", "1\n", r.stdout)
 		},
 	},
 	{
@@ -57,11 +57,11 @@ var processes = []Property{
 			if err != nil {
 				return err
 			}
-			if err := want("output", result{"ready\n", "", 0}, r); err != nil {
+			if err := want("a command with two children", result{"ready\n", "", 0}, r); err != nil {
 				return err
 			}
 			if left := Marked(s.mark); len(left) > 0 {
-				return fmt.Errorf("still there, of its processes: %d", len(left))
+				return fmt.Errorf("the command has ended, and %d of its processes still run", len(left))
 			}
 			return nil
 		},
@@ -102,7 +102,7 @@ var processes = []Property{
 	{
 		Name:  "the command finds itself in /proc, as process 1",
 		Step:  5,
-		Needs: []string{procMounted},
+		Needs: []string{procMounted, pidNS},
 		Why:   "Programs look themselves up in /proc/self, which is wrong in a /proc of another PID namespace.",
 		Where: "step05-proc/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -110,13 +110,13 @@ var processes = []Property{
 			if err != nil {
 				return err
 			}
-			return want("/proc/self", result{"1\n", "", 0}, r)
+			return want("readlink /proc/self", result{"1\n", "", 0}, r)
 		},
 	},
 	{
 		Name:  "ps sees the processes of the container and no others",
 		Step:  5,
-		Needs: []string{procMounted},
+		Needs: []string{procMounted, pidNS},
 		Why:   "Tools like ps and top read /proc: a /proc of the host shows the processes of the host.",
 		Where: "step05-proc/README.md#how-it-works",
 		check: func(p *Program) error {
@@ -126,10 +126,10 @@ var processes = []Property{
 			}
 			lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
 			if r.stderr != "" || len(lines) < 2 || strings.TrimSpace(lines[0]) != "1 sh" {
-				return fmt.Errorf("want process 1 to be sh, got %q %q", r.stdout, r.stderr)
+				return fmt.Errorf("ps should show sh as process 1, but the command %s", printed(r.stdout, r.stderr))
 			}
 			if len(lines) > 6 {
-				return fmt.Errorf("want a handful of processes, got %q", r.stdout)
+				return fmt.Errorf("ps shows %d processes, not only those of the container", len(lines)-1)
 			}
 			return nil
 		},
@@ -155,7 +155,7 @@ func (p *Program) killedEarly() error {
 	deadline := time.Now().Add(2 * time.Second)
 	for len(Marked(s.mark)) > 0 {
 		if time.Now().After(deadline) {
-			return errors.New("run is dead and a process of it is still there")
+			return errors.New("run is dead, and a process of the container still runs")
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -68,9 +68,21 @@ type result struct {
 	status         int
 }
 
-// GoString returns the result in words.
-func (r result) GoString() string {
-	return fmt.Sprintf("status %d, output %q, error output %q", r.status, r.stdout, r.stderr)
+// String returns the result in words.
+func (r result) String() string {
+	return fmt.Sprintf("the status is %d, and run %s", r.status, printed(r.stdout, r.stderr))
+}
+
+// unlike says in which parts another result differs.
+func (r result) unlike(other result) string {
+	var parts []string
+	for _, err := range []error{want("the status", r.status, other.status), want("the output", r.stdout, other.stdout),
+		want("the error output", r.stderr, other.stderr)} {
+		if err != nil {
+			parts = append(parts, err.Error())
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // args returns the command line of a call. From step 4 on it names the rootfs, unless that is the default.
@@ -235,7 +247,7 @@ func (p *Program) refuses(c call, status int, words ...string) error {
 		return err
 	}
 	if err := complaint(r, status, words...); err != nil {
-		return fmt.Errorf("run %q: %w", append(c.flags, c.command...), err)
+		return fmt.Errorf("run %s: %w", strings.Join(append(c.flags, c.command...), " "), err)
 	}
 	return nil
 }
@@ -243,18 +255,18 @@ func (p *Program) refuses(c call, status int, words ...string) error {
 // complaint returns an error unless the result is a failure with one line that contains the words.
 func complaint(r result, status int, words ...string) error {
 	if r.status != status {
-		return fmt.Errorf("want the status %d, got %d and %q %q", status, r.status, r.stdout, r.stderr)
+		return fmt.Errorf("the status is %d, not %d, and run %s", r.status, status, printed(r.stdout, r.stderr))
 	}
 	line, end, _ := strings.Cut(r.stderr, "\n")
 	if r.stdout != "" || strings.TrimSpace(line) == "" || end != "" || !strings.HasSuffix(r.stderr, "\n") {
-		return fmt.Errorf("want one line on standard error, got %q and on standard output %q", r.stderr, r.stdout)
+		return fmt.Errorf("one line on standard error should say what is wrong, but run %s", printed(r.stdout, r.stderr))
 	}
 	if strings.Contains(line, unknownFlag) && !slices.Contains(words, noSuchFlag) {
 		return fmt.Errorf("the program has no such flag: %s", strings.TrimSpace(r.stderr))
 	}
 	for _, word := range words {
 		if !strings.Contains(r.stderr, word) {
-			return fmt.Errorf("want %q in the message, got %q", word, r.stderr)
+			return fmt.Errorf("the message should name %q, but is %s", word, shown(r.stderr))
 		}
 	}
 	return nil

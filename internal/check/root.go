@@ -55,7 +55,10 @@ var root = []Property{
 			if err != nil {
 				return err
 			}
-			return want("a directory in /tmp of the host", "unseen\n", r.stdout)
+			if r.stdout == "seen\n" {
+				return errors.New("the command sees a directory that is in the /tmp of the host")
+			}
+			return want("a command that looks for a directory of the host", result{"unseen\n", "", 0}, r)
 		},
 	},
 	{
@@ -77,7 +80,7 @@ var root = []Property{
 			if strings.HasSuffix(r.stdout, "out\n") {
 				return errors.New("the working directory is outside of the root directory: the command reads files of the host there")
 			}
-			return want("working directory", "/\n", r.stdout)
+			return want("the working directory", "/\n", r.stdout)
 		},
 	},
 	{
@@ -104,7 +107,7 @@ var root = []Property{
 				return err
 			}
 			if found.status != 1 || !strings.Contains(found.stderr, "cat:") {
-				return fmt.Errorf("cat is in the container, and yet: status %d, %q", found.status, found.stderr)
+				return fmt.Errorf("run cat fails, but cat is in the container: %s", strings.TrimSpace(found.stderr))
 			}
 			return nil
 		},

@@ -37,6 +37,9 @@ func (s *session) watch() {
 // notEnded is the error about a program that still runs.
 const notEnded = "run has not ended"
 
+// endedRun is in the error about a signal that ended run, and not only the command.
+const endedRun = "ended run itself"
+
 // wait waits for the end of run, for as long as Patience.
 func (s *session) wait() (result, error) {
 	return s.waitFor(Patience)
@@ -51,11 +54,11 @@ func (s *session) waitFor(limit time.Duration) (result, error) {
 		return result{}, err
 	}
 	if !s.over() {
-		return result{}, fmt.Errorf(notEnded+" after %v; until then it printed %q %q", limit, s.stdout.String(), s.stderr.String())
+		return result{}, fmt.Errorf(notEnded+" after %v, and %s", limit, printed(s.stdout.String(), s.stderr.String()))
 	}
 	status := s.cmd.ProcessState.ExitCode()
 	if sig := s.cmd.ProcessState.Sys().(interface{ Signal() unix.Signal }).Signal(); sig > 0 {
-		return result{}, fmt.Errorf("run was itself killed by %v", sig)
+		return result{}, fmt.Errorf("the signal %s %s", unix.SignalName(sig), endedRun)
 	}
 	return result{s.stdout.String(), s.stderr.String(), status}, nil
 }
@@ -77,9 +80,9 @@ func (s *session) expect(text string) error {
 			if err := s.flooded(); err != nil {
 				return err
 			}
-			return fmt.Errorf("run ended with %d and without printing %q, but %q %q", s.cmd.ProcessState.ExitCode(), text, s.stdout.String(), s.stderr.String())
+			return fmt.Errorf("the command should print %q, but run ended with the status %d, and %s", text, s.cmd.ProcessState.ExitCode(), printed(s.stdout.String(), s.stderr.String()))
 		case <-deadline:
-			return fmt.Errorf("%q was not printed, but %q %q", text, s.stdout.String(), s.stderr.String())
+			return fmt.Errorf("the command should print %q, but run %s", text, printed(s.stdout.String(), s.stderr.String()))
 		}
 	}
 }

@@ -25,7 +25,7 @@ var signals = []Property{
 				if err != nil {
 					return fmt.Errorf("SIG%s: %w", name, err)
 				}
-				if err := want("output and status after SIG"+name, result{"ready\ngot " + name + "\n", "", 7}, r); err != nil {
+				if err := want("after SIG"+name, result{"ready\ngot " + name + "\n", "", 7}, r); err != nil {
 					return err
 				}
 			}
@@ -52,7 +52,7 @@ var signals = []Property{
 				if err := errors.Join(err, waitErr); err != nil {
 					return err
 				}
-				if err := want("status", 5, r.status); err != nil {
+				if err := want("the status after SIGINT", 5, r.status); err != nil {
 					return err
 				}
 			}
@@ -69,9 +69,9 @@ var signals = []Property{
 			for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGUSR1} {
 				r, err := p.signalled(sig, "exec sleep 1000")
 				if err != nil {
-					return fmt.Errorf("%v: %w", sig, err)
+					return fmt.Errorf("%s: %w", unix.SignalName(sig), err)
 				}
-				if err := want(fmt.Sprintf("status after %v", sig), 128+int(sig), r.status); err != nil {
+				if err := want("the status after "+unix.SignalName(sig), 128+int(sig), r.status); err != nil {
 					return err
 				}
 			}
@@ -89,7 +89,7 @@ var signals = []Property{
 			if err != nil {
 				return err
 			}
-			return want("status", 143, r.status)
+			return want("the status after SIGTERM", 143, r.status)
 		},
 	},
 	{
@@ -116,7 +116,7 @@ var signals = []Property{
 				if err != nil {
 					return err
 				}
-				if err := want("result", result{"", "", 143}, r); err != nil {
+				if err := want("after SIGTERM", result{"", "", 143}, r); err != nil {
 					return err
 				}
 			}
@@ -146,7 +146,7 @@ var signals = []Property{
 				if err := errors.Join(err, waitErr); err != nil {
 					return err
 				}
-				if err := want("status after SIGHUP, ignored, and SIGUSR1, not ignored", 138, r.status); err != nil {
+				if err := want("the status after SIGHUP, which is ignored, and SIGUSR1, which is not,", 138, r.status); err != nil {
 					return err
 				}
 			}

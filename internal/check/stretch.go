@@ -32,7 +32,7 @@ var beyondCommand = []Property{
 			if err != nil {
 				return err
 			}
-			if err := want("error output and status", result{"", "", 0}, result{"", r.stderr, r.status}); err != nil {
+			if err := want("env", result{"", "", 0}, result{"", r.stderr, r.status}); err != nil {
 				return err
 			}
 			var seen []string
@@ -42,7 +42,7 @@ var beyondCommand = []Property{
 				}
 			}
 			slices.Sort(seen)
-			return want("variables of the command", "CHECK_EMPTY=\nCHECK_NEW=a,b = c\nCHECK_OLD=given\nCHECK_OTHER=inherited\n", strings.Join(seen, ""))
+			return want("the variables of the command", "CHECK_EMPTY=\nCHECK_NEW=a,b = c\nCHECK_OLD=given\nCHECK_OTHER=inherited\n", strings.Join(seen, ""))
 		},
 	},
 	{
@@ -65,7 +65,7 @@ var beyondCommand = []Property{
 			if err != nil {
 				return unclear(err)
 			}
-			if err := want("working directory", result{place + "\n", "", 0}, r); err != nil {
+			if err := want("the working directory", result{place + "\n", "", 0}, r); err != nil {
 				return err
 			}
 			missing := filepath.Join(dir, "missing")
@@ -87,14 +87,14 @@ var beyondCommand = []Property{
 			if err != nil {
 				return err
 			}
-			if err := want("domain name", result{"given.example\n", "", 0}, r); err != nil {
+			if err := want("the domain name", result{"given.example\n", "", 0}, r); err != nil {
 				return err
 			}
 			after, err := domainname()
 			if err != nil {
 				return err
 			}
-			return want("domain name of the host", before, after)
+			return want("the domain name of the host", before, after)
 		},
 	},
 	{

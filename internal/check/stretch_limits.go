@@ -68,7 +68,7 @@ var beyondLimits = []Property{
 			if err != nil {
 				return err
 			}
-			return want("output and status where a process was killed for another reason", result{"", "", 137}, r)
+			return want("a process that was killed for another reason", result{"", "", 137}, r)
 		},
 	},
 }

@@ -115,7 +115,7 @@ func (p *Program) volume(source, target string) error {
 	if err != nil {
 		return err
 	}
-	return want("number of files in DST on the host", 0, len(left))
+	return want("the number of files in DST on the host", 0, len(left))
 }
 
 // atTop returns an error unless the root directory of a process is the root of its mount namespace. Below another directory there is a

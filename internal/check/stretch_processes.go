@@ -40,7 +40,7 @@ var beyondProcesses = []Property{
 				if err != nil {
 					return err
 				}
-				return want("interfaces", fresh, seen)
+				return want("the list of interfaces", fresh, seen)
 			})
 		},
 	},
@@ -56,13 +56,13 @@ var beyondProcesses = []Property{
 				return err
 			}
 			if r.stdout == "1\n" || r.stdout == "" || r.stderr != "" || r.status != 3 {
-				return fmt.Errorf("want $$ not to be 1, and the status 3, got %#v", r)
+				return fmt.Errorf("the command should not be process 1, and end with the status 3, but %v", r)
 			}
 			r, err = p.run("kill -KILL $$", "--init")
 			if err != nil {
 				return err
 			}
-			if err := want("status after SIGKILL", 137, r.status); err != nil {
+			if err := want("the status after SIGKILL", 137, r.status); err != nil {
 				return err
 			}
 			orphan := "trap 'exit 5' TERM; (ORPHAN_OF=$CHECK_MARK sh -c 'echo ready; exec sleep 1000' &); while :; do sleep 0.01; done"
@@ -80,7 +80,7 @@ var beyondProcesses = []Property{
 				if err != nil {
 					return err
 				}
-				return want("status of a command that ends with 5 on SIGTERM", 5, r.status)
+				return want("the status of a command that ends with 5 on SIGTERM", 5, r.status)
 			}, "--init")
 		},
 	},

@@ -29,8 +29,8 @@ var temporary = []Property{
 			return p.whileReady(func(s *session) error {
 				line, err := s.mount("/mytemp", "tmpfs")
 				if err == nil && !strings.Contains(line, "size=16384k") {
-					_, options, _ := strings.Cut(strings.TrimSpace(line), " - ")
-					err = fmt.Errorf("want size=16384k among the options of the tmpfs, got %s", options)
+					options := line[strings.LastIndexByte(strings.TrimSpace(line), ' ')+1:]
+					err = fmt.Errorf("the options of the tmpfs should have size=16384k, which is 16 MiB, but are %s", strings.TrimSpace(options))
 				}
 				return err
 			})
@@ -79,7 +79,7 @@ var temporary = []Property{
 				return err
 			}
 			if r.stdout != "fits\n" || r.status == 0 || !strings.Contains(r.stderr, "No space left") {
-				return fmt.Errorf("want 12 MiB to fit and 24 not to, got status %d and %q %q", r.status, r.stdout, r.stderr)
+				return fmt.Errorf("12 MiB should fit and 24 MiB should not, but %v", r)
 			}
 			return nil
 		},
