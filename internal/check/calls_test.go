@@ -9,20 +9,18 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"container-workshop/internal/trace"
 )
 
 func TestCallsOfAProgram(t *testing.T) {
 	rootfs := needs(t)
 	makeUntidyFiles(t)
 	program := &Program{Path: untidy.program(t), Step: 4, Rootfs: rootfs}
-	calls, err := program.Calls(os.Stderr)
+	all, err := program.Calls(os.Stderr)
 	require.NoError(t, err)
-	assert.Equal(t, "clone(CLONE_NEWUTS|CLONE_NEWPID)", calls[0].String())
-	assert.Positive(t, trace.Index(calls, "chroot", `"`+rootfs+`"`))
+	assert.Equal(t, "clone(CLONE_NEWUTS|CLONE_NEWPID)", all[0].String())
+	assert.Positive(t, calls(all).first("chroot", `"`+rootfs+`"`))
 	// It makes directories in both root directories, but on a scratch of the host.
-	assert.Positive(t, trace.Index(calls, "mkdir", `"/mytemp"`))
+	assert.Positive(t, calls(all).first("mkdir", `"/mytemp"`))
 	assert.NoDirExists(t, "/mytemp")
 	assert.NoDirExists(t, filepath.Join(rootfs, "left0000"))
 }

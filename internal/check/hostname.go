@@ -3,6 +3,7 @@
 package check
 
 import (
+	"fmt"
 	"os"
 )
 
@@ -47,7 +48,10 @@ var hostname = []Property{
 			if err != nil {
 				return err
 			}
-			if err := want("with --hostname given.example", result{"given.example\n", "", 0}, r); err != nil {
+			if r.stdout == "" {
+				return fmt.Errorf("with --hostname given.example, run %s", printed(r.stdout, r.stderr))
+			}
+			if err := want("with --hostname given.example, the hostname", "given.example\n", r.stdout); err != nil {
 				return err
 			}
 			after, err := os.Hostname()

@@ -56,9 +56,9 @@ var root = []Property{
 				return err
 			}
 			if r.stdout == "seen\n" {
-				return errors.New("the command sees a directory that is in the /tmp of the host")
+				return errors.New("the command sees a directory in the /tmp of the host")
 			}
-			return want("a command that looks for a directory of the host", result{"unseen\n", "", 0}, r)
+			return want("the output of a command that looks for a directory of the host", "unseen\n", r.stdout)
 		},
 	},
 	{

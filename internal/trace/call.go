@@ -3,7 +3,9 @@
 // calls, whatever their functions, names and comments are.
 //
 //	calls, err := trace.Run(exec.Command("build/mine", "run", "/bin/true"), 10*time.Second)
-//	if trace.Index(calls, "mount", "MS_PRIVATE") > trace.Index(calls, "chroot") { … }
+//	for _, call := range calls {
+//		fmt.Println(call.Process, call)
+//	}
 //
 // Trace needs root and Linux 5.3, and works on amd64 and arm64.
 package trace
@@ -45,12 +47,5 @@ func (c Call) String() string {
 func (c Call) Has(word string) bool {
 	return slices.ContainsFunc(c.Args, func(arg string) bool {
 		return arg == word || !strings.HasPrefix(arg, `"`) && slices.Contains(strings.Split(arg, "|"), word)
-	})
-}
-
-// Index returns the index of the first call with this name and all the words, or -1. Failed calls count, too.
-func Index(calls []Call, name string, words ...string) int {
-	return slices.IndexFunc(calls, func(c Call) bool {
-		return c.Name == name && !slices.ContainsFunc(words, func(word string) bool { return !c.Has(word) })
 	})
 }

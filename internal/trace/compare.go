@@ -1,7 +1,6 @@
 package trace
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -40,23 +39,8 @@ func (c Comparison) Equivalent() bool {
 	return !slices.ContainsFunc(c, func(d Difference) bool { return d.Kind != Moved })
 }
 
-// String shows the comparison: a sentence, and two lines for each difference.
-func (c Comparison) String() string {
-	var b strings.Builder
-	switch {
-	case len(c) == 0:
-		return "The same calls in the same order.\n"
-	case c.Equivalent():
-		b.WriteString("The same calls in another order, with the same effect:\n")
-	}
-	for _, d := range c {
-		fmt.Fprintf(&b, "%s %v\n    %s\n", d.Kind, d.Call, d.Text)
-	}
-	return b.String()
-}
-
 // Compare describes how the calls of a program, theirs, differ from ours. It ignores details without an effect: the names of
-// cgroups, the notation of a size, repeated calls.
+// cgroups, the order of the trees of cgroup v1, the notation of a size, repeated calls.
 func Compare(ours, theirs []Call) Comparison {
 	p := pairUp(normal(ours), normal(theirs))
 	moved := p.moved()

@@ -47,10 +47,40 @@ func normal(calls []Call) []action {
 			directories[c.Process] = "/"
 		}
 	}
+	sortTrees(actions)
 	for i := range actions {
 		actions[i].at = i
 	}
 	return actions
+}
+
+// sortTrees sorts neighbouring calls on cgroups by their trees. The trees of cgroup v1 are independent, so their order has no
+// effect.
+func sortTrees(actions []action) {
+	for start := 0; start < len(actions); start++ {
+		end := start
+		for end < len(actions) && actions[end].Process == actions[start].Process && actions[end].onCgroup() {
+			end++
+		}
+		if end > start {
+			slices.SortStableFunc(actions[start:end], func(a, b action) int { return strings.Compare(a.tree(), b.tree()) })
+			start = end - 1
+		}
+	}
+}
+
+// onCgroup reports whether a call makes, removes or sets up a cgroup.
+func (d action) onCgroup() bool {
+	return (d.Name == "mkdir" || d.Name == "rmdir" || d.Name == "write") && strings.HasPrefix(text(d.Args[0]), cgroups+"/")
+}
+
+// tree returns the tree of the cgroup that a call changes. It is empty on cgroup v2, which has one tree.
+func (d action) tree() string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(text(d.Args[0]), cgroups+"/"), "/")
+	if slices.Contains(controllers, first) {
+		return first
+	}
+	return ""
 }
 
 // add appends a call unless the call has no effect. Later are the calls that follow.

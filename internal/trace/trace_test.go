@@ -161,16 +161,12 @@ func TestAnotherChildOfTheCallerIsLeftAlone(t *testing.T) {
 	assert.Equal(t, 3, other.ProcessState.ExitCode())
 }
 
-func TestIndex(t *testing.T) {
-	calls := []Call{
-		{"child", "mount", []string{`"none"`, `"/"`, `NULL`, "MS_REC|MS_PRIVATE"}, 0},
-		{"child", "chroot", []string{`"/MS_NODEV|x"`}, 0},
-		{"child", "mount", []string{`"proc"`, `"/proc"`, `"proc"`, "MS_NODEV"}, unix.EPERM},
+func TestWordsOfACall(t *testing.T) {
+	private := Call{"child", "mount", []string{`"none"`, `"/"`, `NULL`, "MS_REC|MS_PRIVATE"}, 0}
+	for _, word := range []string{`"none"`, `"/"`, "NULL", "MS_REC", "MS_PRIVATE", "MS_REC|MS_PRIVATE"} {
+		assert.True(t, private.Has(word), word)
 	}
-	assert.Equal(t, 0, Index(calls, "mount"))
-	assert.Equal(t, 0, Index(calls, "mount", `"/"`, "MS_PRIVATE"))
-	assert.Equal(t, 2, Index(calls, "mount", "MS_NODEV"))
-	assert.Equal(t, -1, Index(calls, "mount", "MS_PRIVATE", "MS_NODEV"))
-	assert.Equal(t, -1, Index(calls, "chroot", "x"), "a path is no set of flags")
-	assert.Equal(t, -1, Index(calls, "umount2"))
+	assert.False(t, private.Has("MS_NODEV"))
+	assert.False(t, private.Has("none"), "a word is a whole argument, or a flag")
+	assert.False(t, Call{"child", "chroot", []string{`"/MS_NODEV|x"`}, 0}.Has(`x"`), "a path is no set of flags")
 }
