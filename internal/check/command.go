@@ -169,7 +169,8 @@ const moreOutput = "has more than the command printed:"
 // tooMany is the error of a program that starts itself without end.
 const tooMany = "run has started itself again and again"
 
-// fewProcesses waits for the end of run, and kills a program that starts itself without end before it fills the host.
+// fewProcesses waits for the end of run, and kills a program that starts itself without end before it fills the host. No other session
+// must be running.
 func (s *session) fewProcesses() error {
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		select {
@@ -177,9 +178,18 @@ func (s *session) fewProcesses() error {
 			return nil
 		case <-time.After(20 * time.Millisecond):
 		}
-		if len(Marked(s.mark)) > 20 {
+		started := len(Marked(s.mark))
+		if Guarded() {
+			// All processes that we see are ours, also those that have lost the mark.
+			started = len(pids())
+		}
+		if started > 20 {
 			s.cmd.Process.Kill()
 			s.killAll()
+			if Guarded() {
+				// This kills all processes that we see, except us. kill(2)
+				unix.Kill(-1, unix.SIGKILL)
+			}
 			return errors.New(tooMany)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 const guarded = "check-guarded"
 
 // Guarded reports whether Guard has started this process.
-func Guarded() bool { return os.Args[0] == guarded }
+func Guarded() bool { return os.Args[0] == guarded && os.Getpid() == 1 }
 
 const exitCancelled = 3
 

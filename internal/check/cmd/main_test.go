@@ -102,6 +102,17 @@ func TestAKillDoesNotReachTheHost(t *testing.T) {
 }
 
 func TestNoProcessOutlivesTheExamination(t *testing.T) {
+	t.Run("that is killed", func(t *testing.T) {
+		e := examines(t, 1, "setsid sleep 1000")
+		require.Eventually(t, func() bool { return len(sleeping(e.mark)) > 0 }, check.Patience, time.Millisecond)
+		e.cmd.Process.Kill()
+		e.cmd.Wait()
+		assert.Eventually(t, func() bool { return len(check.Marked(e.mark)) == 0 }, check.Patience, time.Millisecond)
+	})
+	t.Run("as a daemon without the mark", daemonEnds)
+}
+
+func daemonEnds(t *testing.T) {
 	pidfile := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, unix.Mkfifo(pidfile, 0o600))
 	held, err := os.OpenFile(pidfile, os.O_RDWR, 0)
@@ -124,6 +135,14 @@ func holders(t *testing.T, path string) (pids []string) {
 		}
 	}
 	return pids
+}
+
+func TestAProgramThatStartsItselfWithoutEnd(t *testing.T) {
+	began := time.Now()
+	e := examines(t, 1, `env -i "$0" "$@"`)
+	e.ends(1)
+	assert.Contains(t, e.first().Seen, "run has started itself again and again")
+	assert.Less(t, time.Since(began), 4*time.Second, "it had no time to start many")
 }
 
 func TestOutputWithoutEnd(t *testing.T) {
