@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -40,8 +41,7 @@ type calls []trace.Call
 // diagnose names the mistake because of which the program lacks a property, if it is a known one.
 func (e *examination) diagnose(property, seen string) string {
 	if strings.Contains(seen, tooMany) {
-		// Such a program is run no more than necessary.
-		return "run starts run, and not child: each run starts another one."
+		return e.endless()
 	}
 	for _, m := range mistakes {
 		if m.step > e.program.Step || !slices.Contains(m.explains, property) {
@@ -63,6 +63,25 @@ func traced(p *Program) func() calls {
 		}
 		return all
 	})
+}
+
+// endless says how a program starts itself without end. Such a program is run no longer than necessary.
+func (e *examination) endless() string {
+	all, _ := e.program.callsWithin(300*time.Millisecond, io.Discard)
+	if calls(all).becomesItself() {
+		return "child becomes run again, which starts the next child: only what you type after run belongs behind the word child."
+	}
+	return "run starts run, and not child: each run starts another one."
+}
+
+// becomesItself reports whether child executes one more program after /proc/self/exe, and that is not the command.
+func (c calls) becomesItself() bool {
+	self := c.first("execve", "/proc/self/exe")
+	if self < 0 {
+		return false
+	}
+	again := c.next(self+1, "execve")
+	return again >= 0 && c[again].Process == c[self].Process && !mentions(c[again], "/bin/true")
 }
 
 // first returns the index of the first call of this name with all the words as arguments, or as parts of an argument that is a

@@ -81,7 +81,7 @@ var input = []Property{
 		},
 	},
 	{
-		Name:  "without /proc on the host there is one line that says so, and the status is 125",
+		Name:  withoutProc,
 		Step:  1,
 		Needs: []string{exit3},
 		Why:   "The kernel says \"no such file\" here, and you would look for a missing program instead of a missing mount.",

@@ -26,6 +26,12 @@ var noStart = []mistake{
 		return "The program panics."
 	}},
 	{1, []string{starts}, func(e *evidence) string {
+		if e.becomesItself() {
+			return "child becomes your own program again: become wants only the command and its arguments."
+		}
+		return ""
+	}},
+	{1, []string{starts}, func(e *evidence) string {
 		// awaitRun says the one, and cmd.Run the other.
 		if strings.Contains(e.seen, "run is not there") || strings.Contains(e.seen, "exit status 125") && e.first("execve", "/bin/true") < 0 {
 			return "child waits for what only supervise sends, and run starts child without supervise."
@@ -75,6 +81,12 @@ var noStart = []mistake{
 	{1, []string{output}, func(e *evidence) string {
 		if strings.Contains(e.seen, moreOutput) {
 			return "run or child prints something itself, such as a line to see how far it gets."
+		}
+		return ""
+	}},
+	{1, []string{withoutProc}, func(e *evidence) string {
+		if e.first("execve", "/proc/self/exe") < 0 {
+			return "run starts child by the path of your program (os.Args[0] or os.Executable), not by /proc/self/exe."
 		}
 		return ""
 	}},
@@ -128,6 +140,8 @@ var wrongNamespace = []mistake{
 		switch i := e.first("prctl", "PR_SET_PDEATHSIG"); {
 		case i < 0:
 			return "Nothing tells the kernel to end child when run dies."
+		case e.calls[i].Has("SIGSTOP"):
+			return "The parent-death signal is SIGSTOP. SIGSTOP only stops process 1; it does not end process 1."
 		case !e.calls[i].Has("SIGKILL"):
 			return "The parent-death signal is " + e.calls[i].Args[1] + ", which process 1 may ignore."
 		}

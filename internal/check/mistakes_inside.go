@@ -13,6 +13,13 @@ import (
 
 // wrongRoot are mistakes about the root directory.
 var wrongRoot = []mistake{
+	{4, []string{starts}, func(e *evidence) string {
+		root, self := e.first("chroot"), e.first("execve", "/proc/self/exe")
+		if root >= 0 && root < self && !e.by("run", root) {
+			return "Chroot in SysProcAttr acts before the kernel looks up /proc/self/exe. The root directory has to change in child."
+		}
+		return ""
+	}},
 	{4, []string{starts, ownRoot}, func(e *evidence) string {
 		if e.by("run", e.first("chroot")) {
 			return "run changes its own root directory: that is the work of child."

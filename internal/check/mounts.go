@@ -27,7 +27,7 @@ var mounts = []Property{
 		Name:  procMounted,
 		Step:  5,
 		Needs: []string{mountNS},
-		Why:   "A mount that reaches the host covers the /proc of the host, and stays there after the container.",
+		Why:   "A mount that reaches the host stays there after the container.",
 		Where: "step05-proc/README.md#how-it-works",
 		check: func(p *Program) error { return p.mountsOnly("/proc", "proc") },
 	},

@@ -10,6 +10,7 @@ const (
 	exit3          = "a command that ends with exit 3 has the status 3"
 	signalStatus   = "a command that a signal ends has the status 128+n"
 	inPlace        = "the command replaces child, in the same process"
+	withoutProc    = "without /proc on the host there is one line that says so, and the status is 125"
 	noOpenFiles    = "the command has no open files but the three standard streams"
 	reach          = "signals sent to run reach the command"
 	unhandled      = "a signal that the command does not handle ends it, as on the host, with the status 128+n"

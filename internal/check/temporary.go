@@ -103,7 +103,7 @@ var temporary = []Property{
 		Name:  "--tmpfs on a relative path, on / or on a file is refused in one line",
 		Step:  7,
 		Needs: []string{tmpfsElsewhere},
-		Why:   "A tmpfs on / hides the whole root file system, and a relative path depends on where run was started.",
+		Why:   "A tmpfs on / changes nothing for the command, and a relative path has no meaning here.",
 		Where: "step07-tmpfs/README.md#walking-through",
 		check: func(p *Program) error {
 			for _, target := range []string{"", "mytemp", "./mytemp", "/", "/..", "//", "/etc/passwd", "/etc/passwd/x"} {
