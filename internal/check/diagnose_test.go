@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/trace"
 )
 
 // A wrong program is a step with a mistake that people make in it, what is found first, and how the mistake is named.
@@ -132,6 +135,16 @@ var wrongs = []wrong{
 		inCgroups, "You join the cgroups after chroot, where the /sys of the host is out of sight."},
 	{"cgroup without the command", 6, notJoined,
 		inCgroups, "The cgroup is there, but nothing puts the command into it."},
+	{"cgroups in the wrong place", 6, []string{`"/sys/fs/cgroup/"+s[0]`, `"/sys/fs/cgroup/"+map[string]string{"": "memory/"}[s[0]]`},
+		starts, "This machine has cgroup version"},
+	{"files of the other version", 6, []string{`"memory.limit_in_bytes"`, "version1", `"memory.max"`, `"memory.limit_in_bytes"`, "version1", `"memory.max"`},
+		starts, "is a file of cgroup version"},
+	{"no limit on memory", 6, []string{`{"memory/", "memory.limit_in_bytes", *memory}, {"memory/", "memory.memsw.limit_in_bytes", *memory},`, "", `{"", "memory.max", *memory}, {"", "memory.swap.max", "0"},`, ""},
+		memoryLimit, ": the container has no memory limit."},
+	{"no limit on processes", 6, []string{`{"pids/", "pids.max", fmt.Sprint(*pids)}, `, "", `{"", "pids.max", fmt.Sprint(*pids)},`, ""},
+		pidsLimit, "Nothing writes pids.max: the container has no limit on its processes."},
+	{"ten times the CPU time", 6, []string{"*cpus * 100_000", "*cpus * 1_000_000"},
+		cpuLimit, "so one processor is 100000."},
 	{"cgroups not removed", 6, []string{"	defer removeCgroups()\n", ""},
 		cgroupsGone, "Nothing removes the cgroups of the container."},
 	{"another cgroup removed", 6, []string{`Rmdir("/sys/fs/cgroup/"+tree+"container-workshop-"`, `Rmdir("/sys/fs/cgroup/"+tree+"workshop-"`},
@@ -200,4 +213,16 @@ func TestAMistakeIsNamed(t *testing.T) {
 			assert.NotRegexp(t, `want .*got|""`, first.Seen, "a sentence, not a comparison")
 		})
 	}
+}
+
+func TestTheLimitOnMemoryComesBeforeThatOnMemoryAndSwap(t *testing.T) {
+	memory := trace.Call{Process: "child", Name: "write", Args: []string{`"/sys/fs/cgroup/memory/x/memory.limit_in_bytes"`, `"64m"`}}
+	both := trace.Call{Process: "child", Name: "write", Args: []string{`"/sys/fs/cgroup/memory/x/memory.memsw.limit_in_bytes"`, `"64m"`}, Err: unix.EINVAL}
+	named := func(all ...trace.Call) string {
+		e := &examination{program: &Program{Step: 6}, calls: func() calls { return all }}
+		return e.diagnose(swapLimited, "")
+	}
+	assert.Contains(t, named(both), "write the limit on memory first.")
+	assert.Contains(t, named(both, memory), "write the limit on memory first.")
+	assert.NotContains(t, named(memory, both), "first")
 }

@@ -115,7 +115,7 @@ var limits = []Property{
 		},
 	},
 	{
-		Name:  "--cpus limits the CPU time, measured within 20%",
+		Name:  cpuLimit,
 		Step:  6,
 		Needs: []string{inCgroups},
 		Why:   "One busy container would slow down all the others.",
@@ -123,6 +123,10 @@ var limits = []Property{
 		alone: true,
 		check: func(p *Program) error {
 			return p.during("echo ready; while :; do :; done", func(s *session) error {
+				quota, period := s.quota()
+				if quota*2 != period {
+					return fmt.Errorf("with --cpus 0.5, the limit in the kernel is %s in each %d: half a processor is %d", microseconds(quota), period, period/2)
+				}
 				inside, err := s.container()
 				if err != nil {
 					return err
@@ -132,11 +136,8 @@ var limits = []Property{
 				if err != nil {
 					return err
 				}
-				if share < 0.4 && s.quota() == "50000" {
-					// The host is too busy to give more time.
-					return nil
-				}
-				if share < 0.4 || share > 0.6 {
+				// A busy host may give less time.
+				if share > 0.6 {
 					return fmt.Errorf("with --cpus 0.5, the command takes the time of %.2f processors", share)
 				}
 				return nil
@@ -175,15 +176,32 @@ func inWords(limit string) phrase {
 	return phrase(limit)
 }
 
-// quota returns the command's limit on CPU time per period, in microseconds.
-func (s *session) quota() string {
+// quota returns the command's limit on CPU time, and the period that it is for, in microseconds. Without a limit, the quota is -1.
+func (s *session) quota() (quota, period int) {
 	dir, err := s.cgroup("cpu")
 	if err != nil {
-		return ""
+		return -1, 100_000
 	}
 	text, _ := limit(dir, "cpu.max", "cpu.cfs_quota_us")
-	quota, _, _ := strings.Cut(text, " ")
-	return quota
+	time, span, both := strings.Cut(text, " ")
+	if !both {
+		span, _ = limit(dir, "cpu.cfs_period_us")
+	}
+	if quota, err = strconv.Atoi(time); err != nil {
+		quota = -1
+	}
+	if period, err = strconv.Atoi(span); err != nil {
+		period = 100_000
+	}
+	return quota, period
+}
+
+// microseconds shows a limit on CPU time.
+func microseconds(quota int) string {
+	if quota < 0 {
+		return "max (no limit)"
+	}
+	return fmt.Sprintf("%d microseconds", quota)
 }
 
 // cpuShare measures how much CPU time a process takes, in processors.

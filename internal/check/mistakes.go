@@ -10,7 +10,7 @@ import (
 )
 
 // mistakes are those that are known, more exact ones before more general ones.
-var mistakes = slices.Concat(noStart, wrongNamespace, wrongStatus, wrongRoot, wrongMounts, wrongCgroups, wrongTmpfs, refusedCall)
+var mistakes = slices.Concat(noStart, wrongNamespace, wrongStatus, wrongRoot, wrongMounts, wrongLimits, wrongCgroups, wrongTmpfs, refusedCall)
 
 // noStart are mistakes in run and child themselves.
 var noStart = []mistake{

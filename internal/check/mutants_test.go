@@ -127,6 +127,8 @@ var mutants = []mutant{
 		[]string{"has a size of 16 MiB"}},
 	{"tmpfs of another size", []string{"size=16m,", "size=32m,"},
 		[]string{"has a size of 16 MiB", "no more than its size"}},
+	{"no programs on the tmpfs", []string{"unix.MS_NOSUID|unix.MS_NODEV, \"size", "unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, \"size"},
+		[]string{"programs run from /mytemp"}},
 	{"tmpfs with devices", []string{"unix.MS_NOSUID|unix.MS_NODEV, \"size", "unix.MS_NOSUID, \"size"},
 		[]string{"opens no device on /mytemp"}},
 }

@@ -34,6 +34,7 @@ const (
 	memoryLimit    = "--memory is the limit in the kernel"
 	killed         = "a command that takes more memory than the limit is killed, and the status is 137"
 	pidsLimit      = "--pids is the limit in the kernel"
+	cpuLimit       = "--cpus limits the CPU time, measured within 20%"
 	swapLimited    = "swap is no way around --memory"
 	neverOutside   = "the command is never outside its limits"
 	cgroupsPileUp  = "many containers, in a row and at once, leave no cgroup behind"

@@ -45,6 +45,22 @@ var temporary = []Property{
 		check: func(p *Program) error { return p.mountHas("/mytemp", "tmpfs", "nosuid", "nodev") },
 	},
 	{
+		Name:  "programs run from /mytemp",
+		Step:  7,
+		Needs: []string{tmpfsMounted},
+		Why:   "Compilers and installers write a program to a temporary directory, and start the program there.",
+		Where: "step07-tmpfs/README.md#how-it-works",
+		check: func(p *Program) error {
+			file, remove := p.stray("program")
+			defer remove()
+			r, err := p.run("printf '#!/bin/sh\\necho ran\\n' > " + file + " && chmod 755 " + file + " && " + file)
+			if err != nil {
+				return err
+			}
+			return want("a program in /mytemp", result{"ran\n", "", 0}, r)
+		},
+	},
+	{
 		Name:  "what is written to /mytemp is not on the host's disk",
 		Step:  7,
 		Needs: []string{tmpfsMounted},
