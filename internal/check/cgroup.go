@@ -20,8 +20,8 @@ import (
 // controllers are the controllers that limit a container. On cgroup v1, each is also the name of its hierarchy.
 var controllers = []string{"memory", "pids", "cpu"}
 
-// cgroupDir reads the lines of /proc/PID/cgroup, and returns the directory of the cgroup that limits by a controller. On cgroup v1 it
-// is in the hierarchy of the controller, otherwise in the tree of cgroup v2. It is empty if there is no such cgroup. cgroups(7)
+// cgroupDir finds the cgroup of a controller in the lines of /proc/PID/cgroup, and returns its directory. On cgroup v1 the directory is
+// in the hierarchy of the controller, otherwise in the tree of cgroup v2. Without such a cgroup, cgroupDir returns "". cgroups(7)
 func cgroupDir(lines, controller string) string {
 	unified := ""
 	for line := range strings.Lines(lines) {
@@ -39,7 +39,7 @@ func cgroupDir(lines, controller string) string {
 	return unified
 }
 
-// limiting returns the cgroup in the lines of /proc/PID/cgroup. It must not be our own cgroup.
+// limiting returns the directory of the cgroup in the lines of /proc/PID/cgroup. It returns an error if that is our own cgroup.
 func limiting(lines, controller string) (string, error) {
 	ours, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *session) cgroup(controller string) (string, error) {
 	return limiting(string(lines), controller)
 }
 
-// limit reads the first of the files that exists in the cgroup: version 1 and version 2 have different names for a limit.
+// limit returns a limit of a cgroup. cgroup v1 and v2 have different names for its file, and limit reads the first file that exists.
 func limit(dir string, names ...string) (string, error) {
 	for _, name := range names {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -126,8 +126,7 @@ func removeCgroup(dir string) {
 // of final have other names.
 var ofAStep = regexp.MustCompile(`^container-workshop-(\d*)(-\d+)?$`)
 
-// sweep removes the cgroups of containers whose run was killed before it could remove them: cgroups that have a step's name, with the
-// PID of a run that has ended.
+// sweep removes the cgroups of containers whose run was killed: their name contains the PID of run, and there is no such process.
 func sweep() {
 	for _, dir := range cgroupsOnHost() {
 		name := ofAStep.FindStringSubmatch(filepath.Base(dir))

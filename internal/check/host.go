@@ -16,13 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process is a process of the host. The descriptor keeps its PID from being given to another process.
+// A process is a process that we see in /proc. Its descriptor always means the same process, even if the kernel reuses the PID.
 type process struct {
 	pid int
 	fd  int
 }
 
-// pids returns the PIDs of all processes of the host.
+// pids returns the PIDs of all processes in /proc. After Guard, those are the processes of the examination.
 func pids() []int {
 	entries, _ := os.ReadDir("/proc")
 	var all []int
@@ -34,7 +34,7 @@ func pids() []int {
 	return all
 }
 
-// Marked returns the host's processes that have the mark, which is NAME=VALUE, in their environment. proc_pid_environ(5)
+// Marked returns the processes whose environment contains the mark, which is NAME=VALUE. proc_pid_environ(5)
 func Marked(mark string) []int {
 	var found []int
 	for _, pid := range pids() {
@@ -45,7 +45,8 @@ func Marked(mark string) []int {
 	return found
 }
 
-// environ returns the environment of a process. In the middle of an execve the environment is empty for a moment.
+// environ returns the environment of a process. It tries again while the environment is empty, because an execve empties it for a
+// moment.
 func environ(pid int) string {
 	for deadline := time.Now().Add(Patience); ; runtime.Gosched() {
 		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
@@ -55,8 +56,8 @@ func environ(pid int) string {
 	}
 }
 
-// bare reports whether a process has no environment, because it has ended or was started without one. An execve first records where the
-// environment is, then where the code is.
+// bare reports whether a process has no environment, because it has ended or was started without one. During an execve, the kernel
+// first records where the environment is, then where the code is.
 func bare(pid int) bool {
 	const vsize, startCode, envStart, envEnd = 23, 26, 50, 51
 	fields := stat(pid)
@@ -88,7 +89,7 @@ func parent(pid int) int {
 func (s *session) container() ([]process, error) {
 	children := map[int][]int{}
 	for _, pid := range pids() {
-		// Read this once: a process that is ending has a parent now, and none a moment later.
+		// Read the parent only once: a process that ends loses its parent at any moment.
 		of := parent(pid)
 		children[of] = append(children[of], pid)
 	}
@@ -117,7 +118,7 @@ func (s *session) container() ([]process, error) {
 	return found, nil
 }
 
-// ended reports whether all the processes end in time, and closes their descriptors.
+// ended returns an error unless all processes end in time. It kills the others, and closes all descriptors.
 func ended(processes []process, limit time.Duration) error {
 	deadline := time.Now().Add(limit)
 	var err error
@@ -172,11 +173,11 @@ func release(processes []process) {
 	}
 }
 
-// isolated does the same as the function isolated, but on the host as the program sees it.
+// isolated runs body like the function isolated, in the scratch of the program.
 func (p *Program) isolated(body func() error) error { return isolatedOn(p.host, body) }
 
-// isolated runs body on a thread with a new mount namespace and a new UTS namespace. The mounts there are shared, as on a host with
-// systemd, but only among the namespaces that body makes.
+// isolated runs body on a thread with a new mount namespace and a new UTS namespace. Mounts are shared there, as on a host with systemd,
+// but only with mount namespaces that body makes.
 func isolated(body func() error) error { return isolatedOn(nil, body) }
 
 func isolatedOn(host *scratch, body func() error) error {

@@ -107,7 +107,7 @@ func (s *session) flooded() error {
 	return nil
 }
 
-// close ends the session. It lets run clean up, and then kills the processes that are left.
+// close ends the session. First it lets run clean up, then it kills the remaining processes.
 func (s *session) close() {
 	s.cmd.Process.Signal(unix.SIGTERM)
 	select {
@@ -119,7 +119,7 @@ func (s *session) close() {
 	s.killAll()
 }
 
-// killAll kills all processes of the session, and all that they start meanwhile.
+// killAll kills all processes of the session, until none is left.
 func (s *session) killAll() {
 	for left := Marked(s.mark); len(left) > 0; left = Marked(s.mark) {
 		for _, pid := range left {
@@ -128,7 +128,7 @@ func (s *session) killAll() {
 	}
 }
 
-// hasChild waits until run has started a process.
+// hasChild waits until run has a child.
 func (s *session) hasChild() error {
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		if s.over() {
@@ -144,7 +144,7 @@ func (s *session) hasChild() error {
 	return errors.New("run has started no process")
 }
 
-// states waits until the command of this name is in a state: S is sleeping, T is stopped. proc_pid_stat(5)
+// states waits until the command with this name is in the state: S means sleeping, T means stopped. proc_pid_stat(5)
 func (s *session) states(name, state string) error {
 	seen := "not there"
 	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
@@ -173,7 +173,7 @@ func (s *session) jobStops() error {
 	return errors.New("run has not stopped with its command")
 }
 
-// quiet waits until nothing has been printed for a while.
+// quiet waits until the program has printed nothing for a while.
 func (s *session) quiet(while time.Duration) {
 	for {
 		select {
