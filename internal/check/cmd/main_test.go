@@ -145,6 +145,14 @@ func TestAProgramThatStartsItselfWithoutEnd(t *testing.T) {
 	assert.Less(t, time.Since(began), 4*time.Second, "it had no time to start many")
 }
 
+func TestAProgramThatHangs(t *testing.T) {
+	began := time.Now()
+	e := examines(t, 7, "exec sleep 1000")
+	e.ends(1)
+	assert.Contains(t, e.first().Seen, "run has not ended")
+	assert.Less(t, time.Since(began), 10*time.Second)
+}
+
 func TestOutputWithoutEnd(t *testing.T) {
 	for name, script := range map[string]string{
 		"output":            "exec yes hello",
