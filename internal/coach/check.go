@@ -38,7 +38,7 @@ func (c *coach) follow(dir string, e *examination) {
 	first := e.missing()
 	if first != nil && first.State == check.Lacks && first.Step == e.step && c.shown == nil && !c.Verbose {
 		c.shown = first
-		c.bar(dir, e.step)
+		c.bar(dir, e.step, false)
 		c.finding(*first)
 	}
 	c.screen.pass("  checking … %d: %s", len(e.findings), e.findings[len(e.findings)-1].Property)
@@ -67,7 +67,7 @@ func (c *coach) conclude(dir string, result *examination) error {
 		})
 	}
 	if c.shown == nil {
-		c.bar(dir, result.step)
+		c.bar(dir, result.step, result.passed())
 	}
 	c.verdict(dir, result)
 	c.shown = nil
@@ -87,7 +87,7 @@ func (c *coach) failed(dir string, step int, err error) error {
 	if !errors.As(err, &wrong) {
 		return err
 	}
-	c.bar(dir, step)
+	c.bar(dir, step, false)
 	c.screen.say("  %s", c.screen.in(red, "✗ your program does not compile"))
 	const most = 6
 	for i, line := range wrong.lines {

@@ -41,7 +41,7 @@ func TestTheFirstFailureComesFirst(t *testing.T) {
     seen   the command is in the uts namespace of the host
     why    a container would rename the host
     look   step02-uts/README.md, How it works
-    1 other property waits for this one, 1 more is missing (make check V=1 shows all)
+    1 other property needs this one first. 1 other fails, too. make check V=1 shows all.
 
   a hint             make hint
 `, failed.output)
@@ -81,6 +81,7 @@ func TestSuccessSaysWhatComesNext(t *testing.T) {
 	assert.Contains(t, text, "hostname of its own")
 	assert.Contains(t, text, "  ? swap\n    seen   no swap here\n")
 	assert.NotContains(t, text, "something of")
+	assert.Regexp(t, `read on +step02-uts/README.md, The change`, text)
 	for _, command := range []string{"make diff", "make stretch", "make start"} {
 		assert.Contains(t, text, command)
 	}
@@ -211,4 +212,16 @@ func TestALearnerFollowsAStep(t *testing.T) {
 	beyond := c.coach("stretch").output
 	assert.Equal(t, 2, strings.Count(beyond, "✗"), beyond)
 	assert.Contains(t, beyond, "0 of 2 exercises solved.")
+}
+
+func TestTheBarIsOfTheProgramAndOfNow(t *testing.T) {
+	c := begun(t)
+	c.passes("2")
+	c.finds(lacking("a property"))
+	assert.Contains(t, c.coach("check").output, "[1] [2 …] [3]", "a step that breaks again")
+	c.passes("2")
+	c.shell("cp -r work/mine work/other")
+	c.finds(map[string]any{"Property": "a property", "Step": 3, "State": "lacks"})
+	assert.Contains(t, c.coach("check", "--step", "3", "--dir", "work/other").output, "[1] [2] [3 …]", "work/other has passed nothing")
+	assert.Contains(t, c.coach("check", "--step", "3", "--dir", "work/mine").output, "[1] [2 ✓] [3 …]")
 }

@@ -92,6 +92,8 @@ func (c *coach) target(verb string) (dir string, step int, err error) {
 		step = ours
 	}
 	switch {
+	case dir == "" && step == 0 && exists("work/mine/main.go"):
+		return "", 0, fmt.Errorf("no program is recorded. If work/mine is yours, name its step: make %s STEP=1 DIR=work/mine", verb)
 	case dir == "" && step == 0:
 		return "", 0, errors.New("you have no program yet: make start begins with step 1")
 	case dir == "":
@@ -104,6 +106,11 @@ func (c *coach) target(verb string) (dir string, step int, err error) {
 		return "", 0, fmt.Errorf("%w: make start DIR=%s makes a program there", err, dir)
 	}
 	return dir, step, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // number parses STEP.

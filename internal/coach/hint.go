@@ -46,6 +46,9 @@ func (c *coach) hint() error {
 	c.screen.say("%s\n", c.screen.in(bold, fmt.Sprintf("Hint %d of 3 for step %d", level, step)))
 	c.screen.say("%s\n", readable(section(string(text), fmt.Sprintf("## Hint %d\n", level)), c.screen.width))
 	if level < 3 {
+		if c.watched {
+			following = "press h"
+		}
 		c.screen.say("The next hint: %s", following)
 		return nil
 	}

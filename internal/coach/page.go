@@ -103,7 +103,8 @@ func pager(where string, width int) *exec.Cmd {
 	if err != nil || lessErr != nil {
 		return nil
 	}
-	var args []string
+	// This is the prompt below a page.
+	args := []string{"-Ps q to return, space for the next page"}
 	if heading := headingOf(path, anchor); heading != "" {
 		args = append(args, "+/^"+regexp.QuoteMeta(heading)+"$")
 	}

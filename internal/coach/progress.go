@@ -34,6 +34,7 @@ func (c *coach) progress() error {
 	default:
 		c.screen.next("where it leads", "final/README.md")
 	}
+	c.screen.next("go further", "make stretch")
 	return nil
 }
 
@@ -65,11 +66,20 @@ func (c *coach) row(r *record, step int) {
 
 // reset empties the record.
 func (c *coach) reset() error {
-	_, err := c.update(func(r *record) { *r = record{Steps: map[int]*attempt{}} })
-	if err == nil {
-		c.screen.say("Your progress is empty again. Your programs are untouched. Begin: make start DIR=work/again")
+	var before record
+	_, err := c.update(func(r *record) {
+		before = *r
+		*r = record{Steps: map[int]*attempt{}}
+	})
+	if err != nil {
+		return err
 	}
-	return err
+	c.screen.say("Your progress is empty again. Your programs are untouched.\n")
+	if before.Program != "" {
+		c.screen.next("go on as before", fmt.Sprintf("make check STEP=%d DIR=%s", before.Step, before.Program))
+	}
+	c.screen.next("begin anew", "make start DIR=work/again")
+	return nil
 }
 
 // when formats a time: the hour for today, otherwise the day, too.

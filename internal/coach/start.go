@@ -36,6 +36,10 @@ func (c *coach) start() error {
 	if err != nil {
 		return err
 	}
+	if dir == r.Program && step == r.Step && from == dir {
+		c.started(step, dir, from, true)
+		return nil
+	}
 	if from != dir {
 		if err := c.fill(dir, from, step); err != nil {
 			return err
@@ -50,9 +54,12 @@ func (c *coach) start() error {
 	if err != nil {
 		return err
 	}
-	c.started(step, dir, from)
+	c.started(step, dir, from, false)
 	return nil
 }
+
+// errAllPassed is the answer to a wish for an eighth step.
+var errAllPassed = errors.New("you have passed all seven steps. Where they lead: final/README.md. More to do: make stretch STEP=1 (to 7) tries the exercises beyond a step")
 
 // startStep returns the step to begin. The default is the next one.
 func (c *coach) startStep(r *record) (int, error) {
@@ -61,11 +68,13 @@ func (c *coach) startStep(r *record) (int, error) {
 		return number(c.Step, "start")
 	case r.Step == 0:
 		return 1, nil
+	case !r.passed(r.Step, r.Program) && (c.Dir == "" || filepath.Clean(c.Dir) == r.Program):
+		return r.Step, nil
 	case !r.passed(r.Step, r.Program):
 		return 0, fmt.Errorf("%s has not passed step %d yet: make watch checks it at each save. To skip the step: make start STEP=%[3]d DIR=work/step%[3]d",
 			r.Program, r.Step, min(r.Step+1, steps))
 	case r.Step == steps:
-		return 0, errors.New("you have passed all seven steps. Where they lead: final/README.md. More to do: make progress shows the exercises beyond each step")
+		return 0, errAllPassed
 	}
 	return r.Step + 1, nil
 }
@@ -88,14 +97,15 @@ func (c *coach) startFrom(r *record, step int, dir string) (string, error) {
 	if _, err := os.Lstat(filepath.Join(dir, "main.go")); err == nil {
 		switch {
 		case r.Program == dir && r.Step == step:
-			return "", fmt.Errorf("%s is at step %d already: make watch checks it at each save", dir, step)
+			return dir, nil
 		case c.From == "" && step > 1 && r.passed(step-1, dir):
 			return dir, nil
 		case step > 1:
 			return "", fmt.Errorf("%[1]s/main.go exists already and has not passed step %[2]d: check it with make check STEP=%[2]d DIR=%[1]s, "+
 				"or start in another folder: make start STEP=%[3]d DIR=work/step%[3]d", dir, step-1, step)
 		}
-		return "", fmt.Errorf("%s/main.go exists already: choose another DIR=", dir)
+		return "", fmt.Errorf("%[1]s/main.go exists already. To go on with this program, name its step: make check STEP=%[2]d DIR=%[1]s. "+
+			"To begin anew: make start DIR=work/again", dir, step)
 	}
 	switch {
 	case c.From != "":
@@ -161,17 +171,27 @@ func create(path string, text []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// started says what the learner has now, and what to do next. A watch shows this itself.
-func (c *coach) started(step int, dir, from string) {
+// started says what the learner has now, and what to do next. It is again if the learner has begun the step before. A watch shows all
+// this itself.
+func (c *coach) started(step int, dir, from string, again bool) {
 	if c.watched {
 		return
 	}
 	c.heading(step, dir)
-	c.bar(dir, step)
-	switch from {
-	case "":
+	r, err := c.load()
+	passed := err == nil && r.passed(step, dir)
+	c.bar(dir, step, passed)
+	switch {
+	case from == "":
 		c.screen.say("  %s/main.go is yours to write: run and child are empty. process.go is given.", dir)
-	case dir:
+	case again && passed:
+		c.screen.say("  %s has passed this step.", dir)
+	case again:
+		c.screen.say("  %s is at this step, and has not passed it yet.", dir)
+		if step < steps {
+			c.screen.say("  To skip the step: make start STEP=%[1]d DIR=work/step%[1]d", step+1)
+		}
+	case from == dir:
 		c.screen.say("  %s goes on: it has passed step %d.", dir, step-1)
 	default:
 		c.screen.say("  %s is a copy of %s.", dir, from)

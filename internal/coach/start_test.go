@@ -65,7 +65,11 @@ func TestStartTakesOurProgramWhereTheLearnersHasNotPassed(t *testing.T) {
 	for _, name := range []string{"main.go", "process.go", "main_other.go"} {
 		assert.Equal(t, c.read("step02-uts/"+name), c.read("work/mine/"+name))
 	}
-	c.refuses("has not passed step 3 yet: make watch", "start")
+	again := c.does("start")
+	assert.Contains(t, again, "Step 3: process IDs")
+	assert.Contains(t, again, "work/mine is at this step, and has not passed it yet.\n  To skip the step: make start STEP=4 DIR=work/step4\n")
+	assert.Contains(t, c.does("start", "--step", "3"), "make watch")
+	c.refuses("has not passed step 3 yet: make watch", "start", "--dir", "work/other")
 	c.refuses("work/mine/main.go exists already and has not passed step 3", "start", "--step", "4")
 	assert.Contains(t, c.does("start", "--step", "4", "--dir", "work/step4"), "work/step4 is a copy of step03-pid")
 	assert.Contains(t, c.does("start", "--step", "5", "--dir", "work/step5", "--from", "work/mine"), "work/step5 is a copy of work/mine")
@@ -150,7 +154,13 @@ func TestProgressShowsStepsAndTimes(t *testing.T) {
 	assert.Contains(t, text, "work/mine at step 2")
 	assert.Regexp(t, `(?m)^  5 ✓ mounts and /proc +passed at \d\d:\d\d$`, text)
 	assert.Regexp(t, `(?m)^  6   limits$`, text)
-	assert.Contains(t, c.does("progress", "--reset"), "Your programs are untouched")
+	reset := c.does("progress", "--reset")
+	assert.Contains(t, reset, "Your programs are untouched")
+	assert.Contains(t, reset, "make check STEP=2 DIR=work/mine")
 	assert.Contains(t, c.does("progress"), "You have not started yet")
+	c.refuses("make check STEP=1 DIR=work/mine", "check")
+	c.refuses("work/mine/main.go exists already. To go on with this program", "start")
+	c.passes("2", "--dir", "work/mine")
+	assert.Contains(t, c.does("progress"), "work/mine at step 2", "the way back")
 	assert.FileExists(t, filepath.Join(c.dir, "work/mine/main.go"))
 }

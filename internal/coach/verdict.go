@@ -16,8 +16,9 @@ func (c *coach) heading(step int, dir string) {
 	c.screen.say("%s%s%s", c.screen.in(bold, name), strings.Repeat(" ", room), c.screen.in(dim, dir))
 }
 
-// bar shows the steps that the learner has passed, and the current step. Our own programs have no progress to show.
-func (c *coach) bar(dir string, current int) {
+// bar shows the steps that the learner has passed, and the current step as it is now. For a program on the side, bar shows what this
+// program has passed. Our own programs have no progress to show.
+func (c *coach) bar(dir string, current int, passed bool) {
 	r, err := c.load()
 	if err != nil || stepOf(dir) != 0 {
 		c.screen.say("")
@@ -26,7 +27,7 @@ func (c *coach) bar(dir string, current int) {
 	var parts []string
 	for step := 1; step <= steps; step++ {
 		switch {
-		case !r.at(step).Passed.IsZero():
+		case step == current && passed, step != current && !r.at(step).Passed.IsZero() && (dir == r.Program || r.passed(step, dir)):
 			parts = append(parts, c.screen.in(green, fmt.Sprintf("[%d ✓]", step)))
 		case step == current:
 			parts = append(parts, c.screen.in(yellow, fmt.Sprintf("[%d …]", step)))
@@ -51,7 +52,7 @@ func (c *coach) verdict(dir string, e *examination) {
 			c.finding(*first)
 		}
 		if more := e.more(*first); more != "" {
-			c.screen.block("    ", dim, more+" (make check V=1 shows all)")
+			c.screen.block("    ", dim, more+" make check V=1 shows all.")
 		}
 	}
 	if n := len(e.leftovers); n > 0 {
@@ -101,12 +102,12 @@ func (e *examination) more(first check.Finding) string {
 	}
 	var parts []string
 	if waiting > 0 {
-		parts = append(parts, plural(waiting, "other property waits", "other properties wait")+" for this one")
+		parts = append(parts, plural(waiting, "other property needs", "other properties need")+" this one first.")
 	}
 	if lacking > 0 {
-		parts = append(parts, plural(lacking, "more is missing", "more are missing"))
+		parts = append(parts, plural(lacking, "other fails, too.", "others fail, too."))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, " ")
 }
 
 func plural(n int, one, many string) string {
@@ -138,8 +139,12 @@ func (c *coach) success(dir string, e *examination) {
 	c.screen.say("")
 	c.screen.block("  ✓ ", green, gained[e.step])
 	c.screen.block("    ", dim, fmt.Sprintf("%s in %.1f seconds", plural(e.count(check.Has), "property", "properties"), e.took.Seconds()))
-	if stepOf(dir) == 0 && !c.watched {
-		c.screen.say("")
+	if stepOf(dir) != 0 {
+		return
+	}
+	c.screen.say("")
+	c.screen.next("read on", place(folder(e.step)+"/README.md#the-change"))
+	if !c.watched {
 		c.screen.next("compare with ours", "make diff")
 		c.screen.next("go further", "make stretch")
 		if e.step < steps {

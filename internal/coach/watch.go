@@ -34,8 +34,9 @@ type watch struct {
 	// stop ends the running examination, if there is one. The examination sends its screen updates through events.
 	stop   context.CancelFunc
 	events chan func()
-	// first is the finding on the screen.
+	// first is the finding on the screen. Again shows the whole screen once more.
 	first *check.Finding
+	again func()
 	// continued receives a value when the shell continues us after Ctrl-Z.
 	continued chan os.Signal
 }
@@ -126,7 +127,7 @@ func (w *watch) begin() {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	w.stop, w.shown = stop, nil
+	w.stop, w.shown, w.again = stop, nil, nil
 	dir, step := w.dir, w.step
 	w.screen.pass("  compiling %s …", dir)
 	go func() {
@@ -158,7 +159,12 @@ func (w *watch) run(ctx context.Context, dir string, step int) (*examination, er
 
 // show shows the end of an examination.
 func (w *watch) show(result *examination, err error) {
-	w.first = nil
+	ended := err
+	w.first, w.again = nil, func() {
+		w.screen.clear()
+		w.heading(w.step, w.dir)
+		w.show(result, ended)
+	}
 	if err == nil {
 		w.first = result.missing()
 		err = w.conclude(w.dir, result)
@@ -237,6 +243,9 @@ func (w *watch) lesson() {
 	}
 	if cmd := pager(where, w.screen.width); cmd != nil && w.screen.live {
 		w.keys.suspendRaw(func() { cmd.Run() })
+		if w.again != nil {
+			w.again()
+		}
 		return
 	}
 	w.aside(func() error {
@@ -254,11 +263,18 @@ func (w *watch) goOn() error {
 	if !r.passed(w.step, w.dir) {
 		return fmt.Errorf("step %d has not passed yet", w.step)
 	}
+	if w.step == steps {
+		return errAllPassed
+	}
+	before := w.Settings
+	w.Settings = Settings{Rootfs: w.Rootfs, All: w.All, Verbose: w.Verbose, Dir: w.dir, Step: fmt.Sprint(w.step + 1)}
+	if err := w.start(); err != nil {
+		w.Settings = before
+		return err
+	}
 	// From now on the watch keeps up with the record.
-	w.Settings = Settings{Rootfs: w.Rootfs, All: w.All, Verbose: w.Verbose, Dir: w.dir}
-	err = w.start()
-	w.Settings.Dir = ""
-	return err
+	w.Settings.Dir, w.Settings.Step = "", ""
+	return nil
 }
 
 // leave ends the watch.
