@@ -19,7 +19,7 @@ var cgroups = []Property{
 		Step:  6,
 		Needs: []string{inCgroups},
 		Why:   "Before the command is in the cgroup, nothing counts what it uses, and its children could stay outside for good.",
-		Where: "step06-cgroups/README.md#walking-through",
+		Where: "step06-cgroups/README.md#now-yours",
 		check: func(p *Program) error {
 			for range p.times(20) {
 				s, err := p.start(call{command: []string{"/bin/sleep", "1000"}})
@@ -40,7 +40,7 @@ var cgroups = []Property{
 		Step:  6,
 		Needs: []string{inCgroups},
 		Why:   "Cgroups that stay behind pile up, and each of them costs the kernel memory.",
-		Where: "step06-cgroups/README.md#walking-through",
+		Where: "step06-cgroups/README.md#now-yours",
 		alone: true,
 		check: func(p *Program) error {
 			defer sweep()
@@ -71,7 +71,7 @@ var cgroups = []Property{
 		Step:  6,
 		Needs: []string{cgroupsGone},
 		Why:   "The kernel needs a moment after the last process, and a program that does not try again leaves some cgroups.",
-		Where: "step06-cgroups/README.md#walking-through",
+		Where: "step06-cgroups/README.md#now-yours",
 		alone: true,
 		check: func(p *Program) error {
 			before := cgroupsOnHost()
@@ -99,7 +99,7 @@ var cgroups = []Property{
 		Step:  6,
 		Needs: []string{pidsLimit},
 		Why:   "Two containers in one cgroup would share one limit, and the end of one would break the other.",
-		Where: "step06-cgroups/README.md#walking-through",
+		Where: "step06-cgroups/README.md#now-yours",
 		check: func(p *Program) error {
 			return p.whileReady(func(first *session) error {
 				var second string
@@ -130,7 +130,7 @@ var cgroups = []Property{
 		Step:  6,
 		Needs: []string{inCgroups},
 		Why:   "On cgroup v1 some numbers that make no sense mean no limit at all.",
-		Where: "step06-cgroups/README.md#walking-through",
+		Where: "step06-cgroups/README.md#now-yours",
 		check: func(p *Program) error {
 			for _, bad := range []string{
 				"--memory=", "--memory=x", "--memory=64x", "--memory=-1", "--memory=0", "--memory=0m", "--memory=max", "--memory=k", "--memory=99999999999999999999g",
@@ -150,7 +150,7 @@ var cgroups = []Property{
 		Step:  6,
 		Needs: []string{inCgroups},
 		Why:   "Without a cgroup file system, the files would be written to an ordinary directory, and limit nothing.",
-		Where: "step06-cgroups/README.md#walking-through",
+		Where: "step06-cgroups/README.md#now-yours",
 		check: func(p *Program) error {
 			if err := unix.Mount("tmpfs", "/sys/fs/cgroup", "tmpfs", 0, ""); err != nil {
 				return unclear(err)

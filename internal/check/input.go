@@ -123,7 +123,7 @@ var input = []Property{
 		Step:  2,
 		Needs: []string{hostnameGiven},
 		Why:   "The kernel limits a hostname to 64 bytes and says only \"invalid argument\".",
-		Where: "step02-uts/README.md#walking-through",
+		Where: "step02-uts/README.md#now-yours",
 		check: func(p *Program) error {
 			long := call{flags: []string{"--hostname", strings.Repeat("x", 65)}, command: []string{"/bin/true"}}
 			return p.refuses(long, 125)
@@ -134,7 +134,7 @@ var input = []Property{
 		Step:  4,
 		Needs: []string{ownRoot},
 		Why:   "Without a check, a missing root file system looks like a missing command.",
-		Where: "step04-chroot/README.md#walking-through",
+		Where: "step04-chroot/README.md#now-yours",
 		check: func(p *Program) error {
 			dir, err := publicDir()
 			if err != nil {

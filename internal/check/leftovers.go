@@ -19,7 +19,7 @@ var leftovers = []Property{
 		Step:  3,
 		Needs: []string{dies, diesWithRun},
 		Why:   "What one container leaves, a thousand containers leave a thousand times.",
-		Where: "step03-pid/README.md#walking-through",
+		Where: "step03-pid/README.md#now-yours",
 		alone: true,
 		check: func(p *Program) error {
 			mounts, err := mountTable()

@@ -35,7 +35,7 @@ var limits = []Property{
 		Step:  6,
 		Needs: []string{memoryLimit},
 		Why:   "A command over its limit would push its memory to the disk of the host, and slow down everything there.",
-		Where: "step06-cgroups/README.md#walking-through",
+		Where: "step06-cgroups/README.md#now-yours",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error {
 				dir, err := s.cgroup("memory")
@@ -73,10 +73,10 @@ var limits = []Property{
 		},
 	},
 	{
-		Name:  "a command that takes less memory than the limit is left alone",
+		Name:  "a command that takes 16 MB of memory is left alone",
 		Step:  1,
 		Needs: []string{exit0},
-		Why:   "A limit that is too low kills commands that do nothing wrong.",
+		Why:   "Most commands need that much, so a limit below it kills commands that do nothing wrong.",
 		Where: "step06-cgroups/README.md#how-it-works",
 		check: func(p *Program) error {
 			r, err := p.call(call{command: []string{"awk", `BEGIN { s = "x"; while (length(s) < 8000000) s = s s; print "survived" }`}})

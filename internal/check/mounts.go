@@ -36,7 +36,7 @@ var mounts = []Property{
 		Step:  5,
 		Needs: []string{procMounted},
 		Why:   "On many hosts /var or /home is a mount of its own, and systemd makes each of them shared.",
-		Where: "step05-proc/README.md#walking-through",
+		Where: "step05-proc/README.md#now-yours",
 		check: func(p *Program) error {
 			for _, flags := range []uintptr{unix.MS_BIND | unix.MS_REC, unix.MS_PRIVATE, unix.MS_SHARED} {
 				if err := unix.Mount(p.Rootfs, p.Rootfs, "", flags, ""); err != nil {
@@ -51,7 +51,7 @@ var mounts = []Property{
 		Step:  5,
 		Needs: []string{procMounted},
 		Why:   "proc holds no programs and no devices, so you lose nothing when the kernel refuses them there, and an attacker loses a way in.",
-		Where: "step05-proc/README.md#walking-through",
+		Where: "step05-proc/README.md#now-yours",
 		check: func(p *Program) error { return p.mountHas("/proc", "proc", "nosuid", "nodev", "noexec") },
 	},
 }

@@ -108,7 +108,7 @@ var mutants = []mutant{
 		[]string{"takes more memory", "--memory is the limit"}},
 	{"memory limit too low", []string{`{"memory/", "memory.limit_in_bytes", *memory}`, `{"memory/", "memory.limit_in_bytes", "4m"}`,
 		`{"memory/", "memory.memsw.limit_in_bytes", *memory}`, `{"memory/", "memory.memsw.limit_in_bytes", "4m"}`, `"memory.max", *memory`, `"memory.max", "4m"`},
-		[]string{"takes less memory"}},
+		[]string{"takes 16 MB"}},
 	{"swap unlimited", []string{`{"memory/", "memory.memsw.limit_in_bytes", *memory}`, `{"memory/", "memory.memsw.limit_in_bytes", "10g"}`, `"memory.swap.max", "0"`, `"memory.swap.max", "max"`},
 		[]string{"swap is no way around"}},
 	{"no process limit", []string{`{"pids/", "pids.max", fmt.Sprint(*pids)}`, `{"pids/", "pids.max", "max"}`, `{"", "pids.max", fmt.Sprint(*pids)}`, `{"", "pids.max", "max"}`},

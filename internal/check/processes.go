@@ -89,7 +89,7 @@ var processes = []Property{
 		Step:  3,
 		Needs: []string{diesWithRun},
 		Why:   "run can be killed at any moment, also before the container is complete.",
-		Where: "step03-pid/README.md#walking-through",
+		Where: "step03-pid/README.md#now-yours",
 		check: func(p *Program) error {
 			for range p.times(50) {
 				if err := p.killedEarly(); err != nil {

@@ -255,7 +255,11 @@ func (p *Program) refuses(c call, status int, words ...string) error {
 // complaint returns an error unless the result is a failure with one line that contains the words.
 func complaint(r result, status int, words ...string) error {
 	if r.status != status {
-		return fmt.Errorf("the status is %d, not %d, and run %s", r.status, status, printed(r.stdout, r.stderr))
+		err := fmt.Errorf("the status is %d, not %d, and run %s", r.status, status, printed(r.stdout, r.stderr))
+		if len(words) > 0 && r.stderr == "" {
+			err = fmt.Errorf("%w: one line on standard error should name %s", err, strings.Join(words, " and "))
+		}
+		return err
 	}
 	line, end, _ := strings.Cut(r.stderr, "\n")
 	if r.stdout != "" || strings.TrimSpace(line) == "" || end != "" || !strings.HasSuffix(r.stderr, "\n") {

@@ -66,7 +66,7 @@ var root = []Property{
 		Step:  4,
 		Needs: []string{ownRoot},
 		Why:   "A working directory outside of the new root leads back to the files of the host.",
-		Where: "step04-chroot/README.md#break-it",
+		Where: "step04-chroot/README.md#how-it-works",
 		check: func(p *Program) error {
 			dir, err := publicDir()
 			if err != nil {
@@ -88,7 +88,7 @@ var root = []Property{
 		Step:  4,
 		Needs: []string{ownRoot},
 		Why:   "The PATH of the host names directories that the container may not have.",
-		Where: "step04-chroot/README.md#walking-through",
+		Where: "step04-chroot/README.md#now-yours",
 		check: func(p *Program) error {
 			dir, err := publicDir()
 			if err != nil {

@@ -41,7 +41,7 @@ var temporary = []Property{
 		Step:  7,
 		Needs: []string{tmpfsMounted},
 		Why:   "Everybody can write to /mytemp, so a device or a set-user-ID program there could give somebody more rights.",
-		Where: "step07-tmpfs/README.md#walking-through",
+		Where: "step07-tmpfs/README.md#now-yours",
 		check: func(p *Program) error { return p.mountHas("/mytemp", "tmpfs", "nosuid", "nodev") },
 	},
 	{
@@ -105,7 +105,7 @@ var temporary = []Property{
 		Step:  7,
 		Needs: []string{tmpfsMounted},
 		Why:   "Programs want their temporary files in different places.",
-		Where: "step07-tmpfs/README.md#walking-through",
+		Where: "step07-tmpfs/README.md#now-yours",
 		check: func(p *Program) error {
 			target := "/tmp/check-tmpfs/deep"
 			defer os.RemoveAll(filepath.Join(p.Rootfs, "tmp/check-tmpfs"))
@@ -120,7 +120,7 @@ var temporary = []Property{
 		Step:  7,
 		Needs: []string{tmpfsElsewhere},
 		Why:   "A tmpfs on / changes nothing for the command, and a relative path has no meaning here.",
-		Where: "step07-tmpfs/README.md#walking-through",
+		Where: "step07-tmpfs/README.md#now-yours",
 		check: func(p *Program) error {
 			for _, target := range []string{"", "mytemp", "./mytemp", "/", "/..", "//", "/etc/passwd", "/etc/passwd/x"} {
 				if err := p.refuses(call{flags: []string{"--tmpfs", target}, command: []string{"/bin/true"}}, 125); err != nil {

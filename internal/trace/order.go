@@ -90,6 +90,8 @@ func (d action) brief() string {
 		return "the mounts are private"
 	case d.Name == "write":
 		return "the write to " + d.what
+	case d.Name == "mkdir" || d.Name == "rmdir":
+		return d.Name + " " + text(d.Args[0])
 	}
 	return d.what
 }
