@@ -19,6 +19,8 @@ override CMD := $(value CMD)
 export CMD
 
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+# sudo has its own PATH, without Go. Programs that root runs get yours.
+as_root = $(if $(SUDO),sudo env 'PATH=$(PATH):/usr/sbin:/sbin' 'HOME=$(HOME)' 'ROOTFS=$(ROOTFS)')
 wanted = $(or $(STEP),7)
 step = $(if $(filter final,$(wanted)),final,$(wildcard step0$(wanted)-*))
 # make run runs your own program, or the step itself.
@@ -96,7 +98,7 @@ test: need-go need-rootfs ## Run all tests, as root
 	@scripts/test.sh
 
 test-docs: need-go need-rootfs ## Run every command of the lessons, and check their text, as root
-	@go test -count=1 $(if $(SUDO),-exec "sudo env PATH=$$PATH:/usr/sbin:/sbin HOME=$$HOME 'ROOTFS=$(ROOTFS)'") ./internal/lesson
+	@go test -count=1 $(if $(SUDO),-exec "$(as_root)") ./internal/lesson
 
 test-vm: need-go ## Run the tests in virtual machines with the cgroups of LAYOUT (v2, hybrid, v1), for ARCH
 	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)
@@ -127,11 +129,11 @@ test-podman test-containerd test-docker: test-%: need-go need-rootfs
 	@set -- $($*_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 	@go build -o build/final ./final
 	@RUNTIME="$(or $(RUNTIME),$(CURDIR)/build/final)"; export RUNTIME; \
-	go test -tags engines -count=1 -run '^Test(Session|Terminal|$($*_tests))' $(if $(SUDO),-exec "sudo env PATH=$$PATH:/usr/sbin:/sbin HOME=$$HOME ROOTFS=$$ROOTFS RUNTIME=$$RUNTIME") ./internal/engine
+	go test -tags engines -count=1 -run '^Test(Session|Terminal|$($*_tests))' $(if $(SUDO),-exec "$(as_root) 'RUNTIME=$$RUNTIME'") ./internal/engine
 
 test-runc: need-go need-rootfs ## Run runc's integration tests on final, as root. FILES='exec.bats tty.bats' runs some of them
 	@go build -o build/final ./final
-	@$(SUDO) $(if $(SUDO),env PATH=$$PATH:/usr/sbin:/sbin HOME=$$HOME ROOTFS=$$ROOTFS) scripts/runc-suite.sh build/final $(FILES)
+	@$(as_root) scripts/runc-suite.sh build/final $(FILES)
 
 packages: ## Install the packages that the tests need, with apt
 	@. /etc/os-release; set -- busybox-static codespell diffutils hostname mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \
@@ -159,7 +161,7 @@ diffs: need-go ## Write the diffs, pictures and tables of the lessons again, fro
 
 casts: need-go need-rootfs ## Record the terminals of the lessons again, as root
 	@go build -o build/lesson ./internal/lesson/cmd
-	@$(SUDO) env PATH="$$PATH:/usr/sbin:/sbin" HOME="$$HOME" ROOTFS="$(ROOTFS)" build/lesson record step0*/README.md
+	@$(as_root) build/lesson record step0*/README.md
 
 clean: ## Remove everything that make has built, except the root file system
 	rm -rf build

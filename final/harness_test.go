@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"container-workshop/internal/check/steptest"
+	"container-workshop/internal/needs"
 )
 
 // A result is what a call of final leaves.
@@ -23,7 +23,7 @@ type result struct {
 }
 
 // needRootfs returns the root file system of the tests, or skips what needs it.
-var needRootfs = steptest.NeedRootfs
+var needRootfs = needs.Rootfs
 
 // command returns a call of final, which is the test binary itself.
 func command(t *testing.T, args ...string) *exec.Cmd {

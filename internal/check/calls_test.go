@@ -9,10 +9,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/internal/needs"
 )
 
 func TestCallsOfAProgram(t *testing.T) {
-	rootfs := needs(t)
+	rootfs := needs.Rootfs(t)
 	makeUntidyFiles(t)
 	program := &Program{Path: untidy.program(t), Step: 4, Rootfs: rootfs}
 	all, err := program.Calls(os.Stderr)

@@ -11,12 +11,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/internal/needs"
 )
 
 // examined examines a program as the command check does, and returns what was found.
 func examined(t *testing.T, v variant, step int) ([]Finding, Summary) {
 	t.Helper()
-	rootfs := needs(t)
+	rootfs := needs.Rootfs(t)
 	var findings []Finding
 	program := &Program{Path: v.program(t), Step: step, Rootfs: rootfs}
 	summary, err := Examine(program, false, func(f Finding) { findings = append(findings, f) })
@@ -53,7 +55,7 @@ var untidy = variant{"untidy", "step04-chroot", slices.Concat(
 `))}
 
 func TestTheHostStaysAsItIsWhateverAProgramWrites(t *testing.T) {
-	rootfs := needs(t)
+	rootfs := needs.Rootfs(t)
 	impatient(t)
 	makeUntidyFiles(t)
 	findings, summary := examined(t, untidy, 4)

@@ -7,18 +7,17 @@ import (
 	"errors"
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/internal/needs"
 )
 
 // A mutant is the last step with one mistake, and the properties that it therefore lacks. A property is named by a part of its name
@@ -156,7 +155,7 @@ func TestMutantsLackTheirProperties(t *testing.T) {
 		}
 		return
 	}
-	rootfs := needs(t)
+	rootfs := needs.Rootfs(t)
 	// The mutants never do what we wait for, so wait less. The default is for slow machines.
 	usual := Patience
 	t.Cleanup(func() { Patience = usual })
@@ -176,22 +175,6 @@ func TestMutantsLackTheirProperties(t *testing.T) {
 			}
 		})
 	}
-}
-
-// needs returns the root file system of the tests, or skips a test that needs one.
-func needs(t *testing.T) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test")
-	}
-	rootfs := os.Getenv("ROOTFS")
-	if rootfs == "" {
-		rootfs = DefaultRootfs
-	}
-	if _, err := os.Stat(rootfs); err != nil {
-		t.Skipf("needs a root file system: make rootfs: %v", err)
-	}
-	return rootfs
 }
 
 func TestEveryPropertyIsLackedByAMutant(t *testing.T) {
@@ -258,9 +241,7 @@ func (v variant) program(t *testing.T) string {
 	if compiled := os.Getenv("WORKSHOP_PROGRAMS"); compiled != "" {
 		return filepath.Join(compiled, v.name)
 	}
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skipf("needs a compiler: %v", err)
-	}
+	needs.Compiler(t)
 	dir, err := publicDir()
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
@@ -290,7 +271,7 @@ func (v variant) sources(t *testing.T) map[string]string {
 	return texts
 }
 
-// build compiles the variant. Under sudo it compiles as the caller, because the build cache is the caller's.
+// build compiles the variant.
 func (v variant) build(t *testing.T, program string) {
 	t.Helper()
 	dir, err := publicDir()
@@ -306,14 +287,5 @@ func (v variant) build(t *testing.T, program string) {
 	overlay := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(overlay, list, 0o644))
 
-	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", program, filepath.Join("../..", v.step))
-	cmd.Env = append(os.Environ(), "GOARCH="+*compileFor)
-	uid, _ := strconv.Atoi(os.Getenv("SUDO_UID"))
-	gid, _ := strconv.Atoi(os.Getenv("SUDO_GID"))
-	if uid != 0 {
-		require.NoError(t, os.Chown(filepath.Dir(program), uid, gid))
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	}
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(output))
+	needs.Build(t, program, []string{"GOARCH=" + *compileFor}, "-overlay", overlay, filepath.Join("../..", v.step))
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/needs"
 )
 
 // stackedIn is in the environment of a test binary that is to make a scratch where overlays are stacked in a directory.
@@ -22,7 +24,7 @@ func TestAMountThatTakesNoLayerIsReadOnlyAndNamed(t *testing.T) {
 		stacked(t, dir)
 		return
 	}
-	needs(t)
+	needs.Rootfs(t)
 	// Not a temporary directory of the test: mounts of the process below are not to keep it from being removed.
 	dir, err := publicDir()
 	require.NoError(t, err)

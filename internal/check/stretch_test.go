@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/internal/needs"
 )
 
 // kept are properties that a step does not lose by an exercise, whatever that is: each is of one step, and soon seen.
@@ -26,7 +28,7 @@ var kept = []string{
 }
 
 func TestStretchIsNotInTheStepsAndInTheSolutions(t *testing.T) {
-	rootfs := needs(t)
+	rootfs := needs.Rootfs(t)
 	for step := 1; step <= 7; step++ {
 		dir := folder(t, step)
 		t.Run(dir, func(t *testing.T) {
@@ -87,7 +89,7 @@ var wrongSolutions = []struct {
 }
 
 func TestStretchSeesMistakes(t *testing.T) {
-	rootfs := needs(t)
+	rootfs := needs.Rootfs(t)
 	// Where nothing is compiled, there are only the solutions.
 	if os.Getenv("WORKSHOP_PROGRAMS") != "" {
 		return

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"container-workshop/internal/check/steptest"
+	"container-workshop/internal/needs"
 )
 
 // top is the folder of the workshop.
@@ -53,7 +53,7 @@ func (d *Document) name() string {
 // machine returns a machine that ends with the test.
 func machine(t *testing.T) *Machine {
 	t.Helper()
-	rootfs := steptest.NeedRootfs(t)
+	rootfs := needs.Rootfs(t)
 	workshop, err := filepath.Abs(top)
 	require.NoError(t, err)
 	m, err := Boot(workshop, rootfs, screen)
@@ -166,7 +166,7 @@ func TestNothingIsLeftOfAMachine(t *testing.T) {
 }
 
 func TestAMachineHasNothingOfAnEarlierReader(t *testing.T) {
-	rootfs := steptest.NeedRootfs(t)
+	rootfs := needs.Rootfs(t)
 	clone := t.TempDir()
 	for _, file := range []string{".gitignore", ".progress", "mine/main.go", "mine/.gitignore"} {
 		path := filepath.Join(clone, "work", file)

@@ -8,24 +8,25 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/needs"
 )
 
 // step traces a step, and returns a line for each call.
 func step(t *testing.T, folder string) []string {
 	t.Helper()
+	rootfs := needs.Rootfs(t)
 	path, calls := traced(t, folder)
 	id := regexp.MustCompile(`container-workshop-\d+-\d+`)
 	var lines []string
 	for _, call := range calls {
-		line := strings.ReplaceAll(call.String(), path, "PROGRAM")
+		line := strings.NewReplacer(path, "PROGRAM", `"--rootfs", "`+rootfs+`", `, "", rootfs, "ROOTFS").Replace(call.String())
 		lines = append(lines, call.Process+": "+id.ReplaceAllString(line, "ID"))
 	}
 	return lines
@@ -34,41 +35,27 @@ func step(t *testing.T, folder string) []string {
 // traced traces a step with /bin/true in the container. The step was compiled before if WORKSHOP_PROGRAMS says where.
 func traced(t *testing.T, folder string) (path string, calls []Call) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test")
-	}
+	rootfs := needs.Rootfs(t)
 	path = filepath.Join(os.Getenv("WORKSHOP_PROGRAMS"), folder)
 	if os.Getenv("WORKSHOP_PROGRAMS") == "" {
-		if _, err := exec.LookPath("go"); err != nil {
-			t.Skipf("needs a compiler: %v", err)
-		}
+		needs.Compiler(t)
 		dir, err := os.MkdirTemp("", "trace-")
 		require.NoError(t, err)
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		path = filepath.Join(dir, folder)
-		build(t, path, "../../"+folder)
+		needs.Build(t, path, nil, "../../"+folder)
 	}
-	cmd := exec.Command(path, "run", "/bin/true")
+	args := []string{"run"}
+	if folder >= "step04" {
+		args = append(args, "--rootfs", rootfs)
+	}
+	cmd := exec.Command(path, append(args, "/bin/true")...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	calls, err := Run(cmd, limit)
 	require.NoError(t, err)
 	require.Equal(t, 0, cmd.ProcessState.ExitCode(), stderr.String())
 	return path, calls
-}
-
-// build compiles a step. Under sudo it does so as the caller, whose build cache it is.
-func build(t *testing.T, path, folder string) {
-	t.Helper()
-	cmd := exec.Command("go", "build", "-o", path, folder)
-	uid, _ := strconv.Atoi(os.Getenv("SUDO_UID"))
-	gid, _ := strconv.Atoi(os.Getenv("SUDO_GID"))
-	if uid != 0 {
-		require.NoError(t, os.Chown(filepath.Dir(path), uid, gid))
-		cmd.SysProcAttr = &unix.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	}
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(output))
 }
 
 // start is how a step that makes namespaces starts child.
@@ -84,7 +71,7 @@ func start(flags string) []string {
 const private = `child: mount("", "/", "", MS_REC|MS_PRIVATE)`
 
 func TestCallsOfTheSteps(t *testing.T) {
-	chroot := []string{`child: chroot("/var/lib/container-workshop/rootfs")`, `child: chdir("/")`}
+	chroot := []string{`child: chroot("ROOTFS")`, `child: chdir("/")`}
 	proc := `child: mount("proc", "/proc", "proc", MS_NOSUID|MS_NODEV|MS_NOEXEC)`
 	command := `child: execve("/bin/true", ["/bin/true"])`
 	for folder, want := range map[string][][]string{
@@ -107,7 +94,7 @@ func TestCallsOfTheLastStep(t *testing.T) {
 	all := append(start("CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWPID"), private)
 	all = append(all, join...)
 	all = append(all,
-		`child: chroot("/var/lib/container-workshop/rootfs")`,
+		`child: chroot("ROOTFS")`,
 		`child: chdir("/")`,
 		`child: mount("proc", "/proc", "proc", MS_NOSUID|MS_NODEV|MS_NOEXEC)`,
 		`child: mount("tmpfs", "/mytemp", "tmpfs", MS_NOSUID|MS_NODEV, "size=16m,mode=1777")`,

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/needs"
 )
 
 // asProgram is in the environment of a test binary that is a program under trace. Its value is the name of the program.
@@ -73,9 +75,7 @@ var programs = map[string]func(){
 // run traces the test binary as one of the programs.
 func run(t *testing.T, program string, limit time.Duration, args ...string) (*exec.Cmd, []Call, error) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test")
-	}
+	needs.Root(t)
 	path, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(path, args...)
@@ -126,9 +126,7 @@ func TestAThreadIsNoProcess(t *testing.T) {
 }
 
 func TestAProgramIsInTheNamespacesOfTheCallingThread(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test")
-	}
+	needs.Root(t)
 	type result struct {
 		cmd   *exec.Cmd
 		calls []Call

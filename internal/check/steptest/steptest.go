@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"container-workshop/internal/check"
+	"container-workshop/internal/needs"
 )
 
 // asProgram is set in the environment of a test binary that should run as the program that it tests.
@@ -32,23 +33,7 @@ func programOf(t *testing.T, step int) *check.Program {
 	t.Helper()
 	path, err := os.Executable()
 	require.NoError(t, err)
-	return &check.Program{Path: path, Step: step, Rootfs: NeedRootfs(t), Env: []string{asProgram + "=1"}, Few: testing.Short()}
-}
-
-// NeedRootfs returns the root file system of the tests, or skips a test that needs one.
-func NeedRootfs(t testing.TB) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: make test")
-	}
-	rootfs := os.Getenv("ROOTFS")
-	if rootfs == "" {
-		rootfs = check.DefaultRootfs
-	}
-	if _, err := os.Stat(rootfs); err != nil {
-		t.Skipf("needs a root file system: make rootfs: %v", err)
-	}
-	return rootfs
+	return &check.Program{Path: path, Step: step, Rootfs: needs.Rootfs(t), Env: []string{asProgram + "=1"}, Few: testing.Short()}
 }
 
 // Step asserts that the program has the properties of all steps up to its own, and none of the later ones. The flags are for every
