@@ -16,29 +16,29 @@ import (
 	"container-workshop/internal/trace"
 )
 
-// A mistake is something that a program does wrong, and how that can be told from what was seen.
+// A mistake is a known error, and how to recognise it.
 type mistake struct {
-	// step is the first step in which the mistake can be made.
+	// step is the first step in which a program can have the mistake.
 	step int
-	// explains are the names of the properties that a program with the mistake lacks.
+	// explains are the names of the properties that the mistake breaks.
 	explains []string
-	// name says in a sentence or two what the mistake is. It is empty if the program does not make it.
+	// name describes the mistake in a sentence or two. It returns "" if the program has another mistake.
 	name func(*evidence) string
 }
 
-// Evidence is what is known about a program that lacks a property.
+// Evidence is what we know about a program that lacks a property.
 type evidence struct {
 	step int
-	// seen is what the check says, with all that the program printed.
+	// seen is the error of the check, with the whole output of the program.
 	seen string
-	// calls are the calls of the kernel that make a container.
+	// calls are the kernel calls of the program.
 	calls
 }
 
-// calls are those of a program that runs a command in a container.
+// calls are the kernel calls of a program that runs a command in a container.
 type calls []trace.Call
 
-// diagnose names the mistake because of which the program lacks a property, if it is a known one.
+// diagnose names the mistake that breaks a property, or returns "" if we do not know the mistake.
 func (e *examination) diagnose(property, seen string) string {
 	if strings.Contains(seen, tooMany) {
 		return e.endless()
@@ -54,7 +54,7 @@ func (e *examination) diagnose(property, seen string) string {
 	return ""
 }
 
-// traced returns the calls of the program, which it runs for that.
+// traced returns a function that runs the program under trace, once, and returns its calls.
 func traced(p *Program) func() calls {
 	return sync.OnceValue(func() calls {
 		all, err := p.callsWithin(Patience/4, io.Discard)
@@ -84,11 +84,11 @@ func (c calls) becomesItself() bool {
 	return again >= 0 && c[again].Process == c[self].Process && !mentions(c[again], "/bin/true")
 }
 
-// first returns the index of the first call of this name with all the words as arguments, or as parts of an argument that is a
-// string; -1 if there is none.
+// first returns the index of the first call with this name and all the words, or -1. A word is an argument, a flag, or a part of
+// a string.
 func (c calls) first(name string, words ...string) int { return c.next(0, name, words...) }
 
-// next returns the index of the first such call from an index on.
+// next does the same as first, beginning at an index.
 func (c calls) next(from int, name string, words ...string) int {
 	for i, call := range c[from:] {
 		if call.Name == name && !slices.ContainsFunc(words, func(word string) bool { return !call.Has(word) && !mentions(call, word) }) {
@@ -103,10 +103,10 @@ func mentions(c trace.Call, text string) bool {
 	return slices.ContainsFunc(c.Args, func(arg string) bool { return strings.HasPrefix(arg, `"`) && strings.Contains(arg, text) })
 }
 
-// by reports whether the process makes the call.
+// by reports whether the process makes the call with this index.
 func (c calls) by(process string, i int) bool { return i >= 0 && c[i].Process == process }
 
-// namespaces returns the flags for namespaces with which run starts child.
+// namespaces returns the namespace flags of the clone that starts child.
 func (c calls) namespaces() []string {
 	i := slices.IndexFunc(c, func(call trace.Call) bool { return call.Process == "run" && call.Name == "clone" })
 	if i < 0 || c[i].Args[0] == "SIGCHLD" {
@@ -115,7 +115,7 @@ func (c calls) namespaces() []string {
 	return strings.Split(c[i].Args[0], "|")
 }
 
-// refused returns the last call that the kernel refused, of those in which that is no part of a right program.
+// refused returns the last call that failed, except calls that also fail in right programs.
 func (c calls) refused() (trace.Call, bool) {
 	for _, call := range slices.Backward(c) {
 		harmless := call.Name == "rmdir" || call.Err == unix.EEXIST || call.Name == "execve" || mentions(call, "sw")
@@ -129,7 +129,7 @@ func (c calls) refused() (trace.Call, bool) {
 // numbers matches what want says about two numbers.
 var numbers = regexp.MustCompile(`is (-?\d+), not (-?\d+)`)
 
-// statuses returns the status that was wanted and the status that was seen.
+// statuses returns the expected status and the real status, from the error of a check.
 func (e *evidence) statuses() (wanted, got int, ok bool) {
 	found := numbers.FindStringSubmatch(e.seen)
 	if found == nil {

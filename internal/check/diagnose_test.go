@@ -14,7 +14,7 @@ import (
 	"container-workshop/internal/trace"
 )
 
-// A wrong program is a step with a mistake that people make in it, what is found first, and how the mistake is named.
+// A wrong program is a step with a common mistake, the property that the check shows first, and the diagnosis.
 type wrong struct {
 	mistake   string
 	step      int
@@ -23,7 +23,7 @@ type wrong struct {
 	diagnosis string
 }
 
-// The calls of child, as all steps have them.
+// The calls in child, as every step writes them.
 const (
 	callPrivate = "	if err := makeMountsPrivate(); err != nil {\n		return err\n	}\n"
 	callCgroups = "	if err := joinCgroups(); err != nil {\n		return err\n	}\n"
@@ -32,7 +32,7 @@ const (
 	callTmpfs   = "	if err := mountTmpfs(); err != nil {\n		return err\n	}\n"
 )
 
-// moved are edits that move a call behind another one, or before it.
+// moved are edits that move a call behind another call, or before another call.
 func moved(call, behind string) []string     { return slices.Concat(without(call), after(behind, call)) }
 func movedBefore(call, next string) []string { return slices.Concat(without(call), before(next, call)) }
 func without(text string) []string           { return []string{text, ""} }
@@ -63,9 +63,9 @@ var wrongs = []wrong{
 	{"started by its path", 1, []string{`exec.Command("/proc/self/exe")`, "exec.Command(os.Args[0])"},
 		withoutProc, "run starts child by the path of your program"},
 	{"run without supervise", 1, []string{"return supervise(cmd)", "return cmd.Run()"},
-		starts, "child waits for what only supervise sends, and run starts child without supervise."},
+		starts, "child waits for a message that only supervise sends, but run starts child without supervise."},
 	{"without supervise and awaitRun", 1, []string{"return supervise(cmd)", "return cmd.Run()", "	if err := awaitRun(); err != nil {\n		return err\n	}\n", ""},
-		starts, "The command runs, but has other streams than run"},
+		starts, "The command runs, but nobody sees its output"},
 	{"child without awaitRun", 1, []string{"	if err := awaitRun(); err != nil {\n		return err\n	}\n", ""},
 		noOpenFiles, "Descriptor 3 is still open in the command."},
 	{"status ignored", 1, []string{"return supervise(cmd)", "supervise(cmd)\n	return nil"},
@@ -194,7 +194,7 @@ func TestAMistakeIsNamed(t *testing.T) {
 	for _, w := range wrongs {
 		t.Run(w.variant(t).name, func(t *testing.T) {
 			if w.step < 6 {
-				// The later ones could remove the cgroups of each other, with those that a program left.
+				// From step 6 on, a check removes cgroups that a program left, and could remove those of another test.
 				t.Parallel()
 			}
 			findings, summary := examined(t, w.variant(t), w.step)

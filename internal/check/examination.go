@@ -4,24 +4,24 @@ package check
 
 import "sync"
 
-// An examination knows what has been found so far.
+// An examination checks one program, and keeps the findings.
 type examination struct {
 	program *Program
 	report  func(Finding)
-	// findings has them by the names of their properties.
+	// findings maps the name of a property to its finding.
 	findings map[string]Finding
-	// calls returns the calls of the kernel that make a container.
+	// calls traces the program on the first call, and returns its kernel calls.
 	calls func() calls
 	mu    sync.Mutex
 }
 
-// atOnce is how many properties are looked at at once: most checks wait for something most of the time.
-const atOnce = 4
+// concurrent limits how many checks run at the same time. Most checks spend their time waiting.
+const concurrent = 4
 
 // lessons are the folders of the steps.
 var lessons = [...]string{"step01-exec", "step02-uts", "step03-pid", "step04-chroot", "step05-proc", "step06-cgroups", "step07-tmpfs"}
 
-// start looks whether the program starts a command at all. If it does not, that is a mistake in the newest step.
+// start checks that the program starts a command at all. If not, the mistake is in the newest step.
 func (e *examination) start() {
 	f := e.check(Properties[0])
 	f.Step = e.program.Step
@@ -32,20 +32,21 @@ func (e *examination) start() {
 	e.report(f)
 }
 
-// look looks at properties, each as soon as those are known that it needs, and reports the findings in the order of the
+// look checks each property as soon as the properties that it needs are checked. It reports the findings in the order of the
 // properties.
 func (e *examination) look(properties []Property) {
 	var alone sync.RWMutex
-	free := make(chan bool, atOnce)
-	known := map[string]chan bool{}
+	free := make(chan bool, concurrent)
+	// checked has a channel for each property, which is closed when the property is checked.
+	checked := map[string]chan bool{}
 	for _, p := range properties {
-		known[p.Name] = make(chan bool)
+		checked[p.Name] = make(chan bool)
 	}
 	for _, p := range properties {
 		go func() {
-			defer close(known[p.Name])
+			defer close(checked[p.Name])
 			for _, need := range p.Needs {
-				if other, meant := known[need]; meant {
+				if other, selected := checked[need]; selected {
 					<-other
 				}
 			}
@@ -62,15 +63,15 @@ func (e *examination) look(properties []Property) {
 		}()
 	}
 	for _, p := range properties {
-		<-known[p.Name]
-		// The first property is reported already.
+		<-checked[p.Name]
+		// start has reported the first property.
 		if f, _ := e.found(p.Name); p.Name != starts {
 			e.report(f)
 		}
 	}
 }
 
-// lookAt looks at a property, unless another property that it needs is missing, or it is known already.
+// lookAt checks a property, unless the property is checked already, or needs a property that is missing.
 func (e *examination) lookAt(p Property) {
 	if _, done := e.found(p.Name); done {
 		return
@@ -84,7 +85,7 @@ func (e *examination) lookAt(p Property) {
 	e.note(e.check(p))
 }
 
-// check looks at a property.
+// check runs the check of a property, and names the mistake if the property is missing.
 func (e *examination) check(p Property) Finding {
 	err := p.Check(e.program)
 	f := finding(p, err)

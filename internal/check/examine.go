@@ -57,7 +57,7 @@ func Examine(program *Program, all bool, report func(Finding)) (Summary, error) 
 	return examine(program, report, func(e *examination) {
 		if !all {
 			e.program.Few = true
-			e.look(e.doubtful())
+			e.look(e.suspects())
 		}
 		e.look(slices.DeleteFunc(slices.Clone(Properties), func(p Property) bool {
 			return p.Step > program.Step || p.Step < program.Step && !all
@@ -68,7 +68,7 @@ func Examine(program *Program, all bool, report func(Finding)) (Summary, error) 
 // ExamineStretch checks the two exercises beyond a program's step.
 func ExamineStretch(program *Program, report func(Finding)) (Summary, error) {
 	return examine(program, report, func(e *examination) {
-		e.look(e.doubtful())
+		e.look(e.suspects())
 		e.look(slices.DeleteFunc(slices.Clone(Stretch), func(p Property) bool { return p.Step != program.Step }))
 	})
 }

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// mistakes are those that are known, more exact ones before more general ones.
+// mistakes lists the known mistakes, the most specific first.
 var mistakes = slices.Concat(noStart, wrongNamespace, wrongStatus, wrongRoot, wrongMounts, wrongLimits, wrongCgroups, wrongTmpfs, refusedCall)
 
-// noStart are mistakes in run and child themselves.
+// noStart are mistakes in run and child, before any namespace.
 var noStart = []mistake{
 	{1, []string{starts}, func(e *evidence) string {
 		switch {
@@ -32,15 +32,15 @@ var noStart = []mistake{
 		return ""
 	}},
 	{1, []string{starts}, func(e *evidence) string {
-		// awaitRun says the one, and cmd.Run the other.
+		// awaitRun prints the first text. The second is the error of cmd.Run.
 		if strings.Contains(e.seen, "run is not there") || strings.Contains(e.seen, "exit status 125") && e.first("execve", "/bin/true") < 0 {
-			return "child waits for what only supervise sends, and run starts child without supervise."
+			return "child waits for a message that only supervise sends, but run starts child without supervise."
 		}
 		return ""
 	}},
 	{1, []string{starts}, func(e *evidence) string {
 		if name := notFound.FindStringSubmatch(e.seen); name != nil && name[1] != "/bin/echo" && name[1] != "/proc/self/exe" {
-			return fmt.Sprintf("child looks for a command %s, which nobody typed: a word of the command line of run or child is taken for the command.", name[1])
+			return fmt.Sprintf("child looks for a command %s, which nobody typed: the arguments begin one word too early.", name[1])
 		}
 		return ""
 	}},
@@ -66,15 +66,15 @@ var noStart = []mistake{
 		case strings.Contains(e.seen, notEnded) && command:
 			return "run does not see that the command has ended."
 		case strings.Contains(e.seen, notEnded) && e.first("execve", "/proc/self/exe") >= 0:
-			return "child starts, and never becomes the command: it waits for something, or runs round in a circle."
+			return "child starts, and never becomes the command: it waits for something, or loops for ever."
 		case strings.Contains(e.seen, "printed nothing") && command:
-			return "The command runs, but has other streams than run: nobody sees its output."
+			return "The command runs, but nobody sees its output: child does not have the standard streams of run."
 		}
 		return ""
 	}},
 	{1, []string{noOpenFiles}, func(e *evidence) string {
 		if strings.Contains(e.seen, "open files: 3") {
-			return "Descriptor 3 is still open in the command. child awaits run on it, and closes it then."
+			return "Descriptor 3 is still open in the command. It is the socket to run, which awaitRun closes."
 		}
 		return ""
 	}},
@@ -98,16 +98,16 @@ var noStart = []mistake{
 	}},
 }
 
-// notFound matches what is printed about a command that is not found.
+// notFound matches the error about a command that does not exist.
 var notFound = regexp.MustCompile(`exec:? "?([^":\s]+)"?: (?:executable file not found|no such file)`)
 
-// namespaces are the kinds of namespaces by their flags.
+// namespaces maps each namespace flag to the kind of namespace.
 var namespaces = map[string]string{
 	"CLONE_NEWUTS": "a UTS", "CLONE_NEWPID": "a PID", "CLONE_NEWNS": "a mount", "CLONE_NEWIPC": "an IPC", "CLONE_NEWNET": "a network",
 	"CLONE_NEWUSER": "a user", "CLONE_NEWCGROUP": "a cgroup", "CLONE_NEWTIME": "a time",
 }
 
-// wrongNamespace are mistakes in the flags with which run starts child, and about the hostname and the parent-death signal.
+// wrongNamespace are mistakes about namespaces, the hostname and the parent-death signal.
 var wrongNamespace = []mistake{
 	{2, []string{uts}, otherNamespace("CLONE_NEWUTS")},
 	{3, []string{pidNS}, otherNamespace("CLONE_NEWPID")},
@@ -158,7 +158,7 @@ type flagOfStep struct {
 // flags are the namespace flags of the steps, in order.
 var flags = []flagOfStep{{2, "CLONE_NEWUTS"}, {3, "CLONE_NEWPID"}, {5, "CLONE_NEWNS"}}
 
-// otherNamespace names the mistake of a program whose child lacks the namespace of a flag.
+// otherNamespace names the namespace that the program made instead of the namespace of the flag.
 func otherNamespace(flag string) func(*evidence) string {
 	i := slices.IndexFunc(flags, func(f flagOfStep) bool { return f.name == flag })
 	return func(e *evidence) string {
@@ -183,7 +183,7 @@ func otherNamespace(flag string) func(*evidence) string {
 	}
 }
 
-// wrongStatus are mistakes in the exit status.
+// wrongStatus are mistakes about the exit status.
 var wrongStatus = []mistake{
 	{1, []string{signalStatus, unhandled, ctrlCEnds, killed}, func(e *evidence) string {
 		wanted, got, ok := e.statuses()
@@ -195,9 +195,9 @@ var wrongStatus = []mistake{
 		case got == wanted-128:
 			return "The status is the number of the signal, without the 128."
 		case got == 255 || got == -1:
-			return "The status comes from an exit code, and a process that a signal ended has none."
+			return "The status comes from ExitCode, but a process that a signal ended has no exit code."
 		case got == 137:
-			return "The status is that of the SIGKILL which run sent, not of the signal that was the reason for it."
+			return "The status says SIGKILL, which run sent itself. It should name the signal that made run do so."
 		}
 		return ""
 	}},

@@ -50,10 +50,10 @@ var wrongRoot = []mistake{
 	}},
 }
 
-// onlyTop is said of mounts that are private without MS_REC.
+// onlyTop is the diagnosis for MS_PRIVATE without MS_REC.
 const onlyTop = "You made only the mount on / private. The mounts below it are still shared with the host."
 
-// wrongMounts are mistakes about the mounts, of proc and of those that are there before.
+// wrongMounts are mistakes about proc and the propagation of mounts.
 var wrongMounts = []mistake{
 	{5, []string{starts}, func(e *evidence) string {
 		root, private := e.first("chroot"), e.private()
@@ -70,7 +70,7 @@ var wrongMounts = []mistake{
 	}},
 	{5, []string{procMounted, tmpfsMounted}, func(e *evidence) string {
 		leaks := strings.Contains(e.seen, "the host has")
-		// The first mount of something, which is not the change of the propagation itself.
+		// mount is the first mount that could reach the host.
 		mount := slices.IndexFunc(e.calls, func(c trace.Call) bool { return c.Name == "mount" && (c.Has(`"proc"`) || c.Has(`"tmpfs"`)) })
 		switch private := e.private(); {
 		case !leaks:
@@ -80,7 +80,7 @@ var wrongMounts = []mistake{
 		case e.by("run", private):
 			return "run makes the mounts private, and run is in the mount namespace of the host."
 		case mount >= 0 && mount < private:
-			return "You make the mounts private after a mount, which has reached the host by then."
+			return "You make the mounts private too late: an earlier mount has reached the host already."
 		case !e.calls[private].Has("MS_REC"):
 			return onlyTop
 		}
@@ -94,14 +94,14 @@ var wrongMounts = []mistake{
 	}},
 }
 
-// private returns the index of the call after which mounts do not reach the host any more, -1 if there is none.
+// private returns the index of the call that keeps later mounts from the host, or -1.
 func (c calls) private() int {
 	return slices.IndexFunc(c, func(call trace.Call) bool {
 		return call.Name == "mount" && (call.Has("MS_PRIVATE") || call.Has("MS_SLAVE") || call.Has("MS_UNBINDABLE"))
 	})
 }
 
-// misplaced says why a mount of this type is not where the container sees it.
+// misplaced says why the container does not see a mount of this type.
 func (c calls) misplaced(fstype, place string) string {
 	root := c.first("chroot")
 	switch i := c.first("mount", `"`+fstype+`"`); {
@@ -110,7 +110,7 @@ func (c calls) misplaced(fstype, place string) string {
 	case c.by("run", i):
 		return fmt.Sprintf("run mounts the %s, and run is on the host.", fstype)
 	case i < root:
-		return fmt.Sprintf("You mount the %s before chroot, on the %s of the host: below the new root directory, there is none.", fstype, place)
+		return fmt.Sprintf("You mount the %s before chroot, so the mount is on the %s of the host. Nothing is mounted in the new root directory.", fstype, place)
 	}
 	return ""
 }
@@ -135,7 +135,7 @@ var wrongCgroups = []mistake{
 	}},
 	{6, []string{neverOutside}, func(e *evidence) string {
 		if e.by("run", e.first("write", "cgroup.procs")) {
-			return "run puts child into the cgroup, and by then child runs already."
+			return "run puts child into the cgroup, but child is already running by then."
 		}
 		return ""
 	}},
@@ -151,7 +151,7 @@ var wrongCgroups = []mistake{
 		case len(removals) == 0:
 			return "Nothing removes the cgroups of the container."
 		case !slices.ContainsFunc(removals, func(c trace.Call) bool { return c.Process == "run" }):
-			return "The container removes its own cgroup, while it is still in there: only run can."
+			return "The container tries to remove the cgroup that it is still in. Only run can do that, after the container has ended."
 		}
 		made := e.first("mkdir", "cgroup")
 		name := func(c trace.Call) string { return filepath.Base(strings.Trim(c.Args[0], `"`)) }
@@ -188,7 +188,7 @@ var wrongTmpfs = []mistake{
 	}},
 }
 
-// refusedCall is the last resort: what the kernel did not do.
+// refusedCall is the last resort: it names the call that failed.
 var refusedCall = []mistake{
 	{1, []string{starts}, func(e *evidence) string {
 		call, refused := e.refused()

@@ -102,11 +102,11 @@ func sameMounts(before string) error {
 		if !slices.Contains(known, strings.TrimSuffix(line, "\n")) {
 			fields, rest, _ := strings.Cut(line, " - ")
 			id, _, _ := strings.Cut(line, " ")
-			kind := "new"
+			change := "the host has a new mount"
 			if slices.ContainsFunc(known, func(line string) bool { return strings.HasPrefix(line, id+" ") }) {
-				kind = "changed"
+				change = "a mount that the host has is different now"
 			}
-			return fmt.Errorf("the host has a %s mount: %s on %s", kind, strings.Fields(rest)[0], strings.Fields(fields)[4])
+			return fmt.Errorf("%s: %s on %s", change, strings.Fields(rest)[0], strings.Fields(fields)[4])
 		}
 	}
 	return want("the number of mounts of the host", len(known), len(strings.Split(after, "\n")))

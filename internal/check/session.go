@@ -3,6 +3,7 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -80,9 +81,9 @@ func (s *session) expect(text string) error {
 			if err := s.flooded(); err != nil {
 				return err
 			}
-			return fmt.Errorf("the command should print %q, but run ended with the status %d, and %s", text, s.cmd.ProcessState.ExitCode(), printed(s.stdout.String(), s.stderr.String()))
+			return fmt.Errorf("%q should appear, but run ended with the status %d, and %s", text, s.cmd.ProcessState.ExitCode(), printed(s.stdout.String(), s.stderr.String()))
 		case <-deadline:
-			return fmt.Errorf("the command should print %q, but run %s", text, printed(s.stdout.String(), s.stderr.String()))
+			return fmt.Errorf("%q should appear, but run %s", text, printed(s.stdout.String(), s.stderr.String()))
 		}
 	}
 }
@@ -144,6 +145,9 @@ func (s *session) hasChild() error {
 	return errors.New("run has started no process")
 }
 
+// doing has words for the states of a process.
+var doing = map[string]string{"S": "waiting", "T": "stopped", "R": "running"}
+
 // states waits until the command with this name is in the state: S means sleeping, T means stopped. proc_pid_stat(5)
 func (s *session) states(name, state string) error {
 	seen := "not there"
@@ -158,7 +162,7 @@ func (s *session) states(name, state string) error {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	return fmt.Errorf("want %s to be in the state %s, it is %s", name, state, seen)
+	return fmt.Errorf("%s should be %s, but is %s", name, doing[state], cmp.Or(doing[seen], seen))
 }
 
 // jobStops waits until run has stopped as a job of a shell. Only then can the shell continue it.

@@ -62,7 +62,7 @@ var terminal = []Property{
 					return err
 				}
 				if caught := strings.Count(s.stdout.String(), "caught"); caught < 1 || caught > tries {
-					return fmt.Errorf("it was typed %d times and came %d times", tries, caught)
+					return fmt.Errorf("Ctrl-C was typed %d times, and reached the command %d times", tries, caught)
 				}
 				return nil
 			})

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// glances are what we see of the older steps in a single container.
-var glances = []struct {
+// smokeChecks are the properties of earlier steps that one running container shows.
+var smokeChecks = []struct {
 	property string
 	step     int
 	look     func(*session) error
@@ -30,14 +30,14 @@ var glances = []struct {
 	{inCgroups, 6, (*session).inCgroups},
 }
 
-// doubtful runs one container, and returns the older properties that we do not see there.
-func (e *examination) doubtful() []Property {
+// suspects returns the properties of earlier steps that a smoke run does not show. Each of them needs its own check.
+func (e *examination) suspects() []Property {
 	if f, _ := e.found(starts); f.State != Has || e.program.Step == 1 {
 		return nil
 	}
 	var names []string
 	e.program.isolated(func() error {
-		names = e.program.glance()
+		names = e.program.smokeRun()
 		return nil
 	})
 	return slices.DeleteFunc(slices.Clone(Properties), func(p Property) bool {
@@ -45,8 +45,8 @@ func (e *examination) doubtful() []Property {
 	})
 }
 
-// glance returns the names of the older properties that we do not see in one container.
-func (p *Program) glance() (names []string) {
+// smokeRun runs one container, and returns the names of the earlier properties that the container does not show.
+func (p *Program) smokeRun() (names []string) {
 	mounts, err := mountTable()
 	if err != nil {
 		return nil
@@ -59,16 +59,16 @@ func (p *Program) glance() (names []string) {
 	if s.expect("ready") != nil {
 		return []string{output}
 	}
-	for _, g := range glances {
+	for _, g := range smokeChecks {
 		if g.step < p.Step && g.look(s) != nil {
 			names = append(names, g.property)
 		}
 	}
-	// There is no such cgroup before step 6, or on a host that shows no cgroups.
+	// Before step 6 the command has no cgroup of its own, and cgroup is empty.
 	cgroup, _ := s.cgroup("pids")
 	unix.Kill(s.cmd.Process.Pid, unix.SIGUSR1)
 	if r, err := s.wait(); err != nil || r.stdout != "ready\n" || r.status != 3 || r.stderr != "" && !strings.Contains(r.stderr, "getcwd") {
-		// A shell complains if it is outside of its root directory. That is another mistake.
+		// A shell whose working directory is outside of its root directory complains about getcwd. Another check covers that mistake.
 		names = append(names, output, exit3, reach)
 	}
 	if _, err := os.Stat(cgroup); err == nil {
@@ -93,7 +93,7 @@ func (s *session) takesThePlaceOfChild() error {
 	return nil
 }
 
-// seesRootfs returns an error unless the root directory of the command is the root file system.
+// seesRootfs returns an error unless the root file system is the root directory of the command.
 func (s *session) seesRootfs() error {
 	inside, err := s.container()
 	if err != nil {
