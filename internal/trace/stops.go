@@ -51,6 +51,10 @@ func (t *tracer) try(request string, err error) {
 func (t *tracer) event(tid int, now *task, event int) {
 	message, err := unix.PtraceGetEventMsg(tid)
 	t.try("PTRACE_GETEVENTMSG", err)
+	if err != nil {
+		// Something has killed the task, so nobody tells us the ID of the new one. strays finds the new task.
+		return
+	}
 	other := int(message)
 	switch event {
 	case unix.PTRACE_EVENT_FORK, unix.PTRACE_EVENT_VFORK, unix.PTRACE_EVENT_CLONE:

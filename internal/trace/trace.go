@@ -7,7 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -55,6 +58,7 @@ func Run(cmd *exec.Cmd, limit time.Duration) ([]Call, error) {
 		select {
 		case <-changes:
 		case <-tick.C:
+			t.strays()
 		case <-t.ended:
 			t.ended = nil
 			delete(t.tasks, t.first)
@@ -159,6 +163,25 @@ func (t *tracer) collect() {
 				t.stopped(tid, status)
 			}
 		}
+	}
+}
+
+// strays waits for tasks that the tracer does not know. If a process ends while one of its threads starts a task, the kernel sends
+// no event about the new task. But the process stays a zombie until we have waited for the new task, too.
+func (t *tracer) strays() {
+	tracer := fmt.Sprintf("\nTracerPid:\t%d\n", unix.Gettid())
+	statuses, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/status")
+	for _, path := range statuses {
+		tid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		text, _ := os.ReadFile(path)
+		if t.tasks[tid] != nil || tid == t.first || !strings.Contains(string(text), tracer) {
+			continue
+		}
+		if t.killing || t.ended != nil {
+			unix.Kill(tid, unix.SIGKILL)
+		}
+		var info siginfo
+		waitid(tid, &info, unix.WNOHANG|unix.WALL|unix.WEXITED)
 	}
 }
 

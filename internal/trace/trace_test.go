@@ -66,6 +66,16 @@ var programs = map[string]func(){
 		}
 		unix.Exec("/bin/true", []string{"true"}, nil)
 	},
+	"exit": func() {
+		// The process ends while its threads start more threads.
+		for range 20 {
+			go func() {
+				runtime.LockOSThread()
+				unix.Pause()
+			}()
+		}
+		os.Exit(0)
+	},
 	"hostname": func() {
 		name, err := os.Hostname()
 		fmt.Println(name, err)
@@ -123,6 +133,15 @@ func TestAThreadIsNoProcess(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, calls, 1)
 	assert.Equal(t, `run execve("/bin/true", ["true"])`, calls[0].Process+" "+calls[0].String())
+}
+
+func TestAProgramThatEndsWhileAThreadStarts(t *testing.T) {
+	for range 100 {
+		start := time.Now()
+		_, _, err := run(t, "exit", limit)
+		require.NoError(t, err)
+		require.Less(t, time.Since(start), limit)
+	}
 }
 
 func TestAProgramIsInTheNamespacesOfTheCallingThread(t *testing.T) {
