@@ -138,11 +138,9 @@ func holders(t *testing.T, path string) (pids []string) {
 }
 
 func TestAProgramThatStartsItselfWithoutEnd(t *testing.T) {
-	began := time.Now()
 	e := examines(t, 1, `env -i "$0" "$@"`)
 	e.ends(1)
 	assert.Contains(t, e.first().Seen, "run has started itself again and again")
-	assert.Less(t, time.Since(began), 4*time.Second, "it had no time to start many")
 }
 
 func TestAProgramThatHangs(t *testing.T) {
