@@ -127,7 +127,7 @@ var mutants = []mutant{
 	{"tmpfs of another size", []string{"size=16m,", "size=32m,"},
 		[]string{"has a size of 16 MiB", "no more than its size"}},
 	{"no programs on the tmpfs", []string{"unix.MS_NOSUID|unix.MS_NODEV, \"size", "unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, \"size"},
-		[]string{"programs run from /mytemp"}},
+		[]string{"programs run from the tmpfs"}},
 	{"tmpfs with devices", []string{"unix.MS_NOSUID|unix.MS_NODEV, \"size", "unix.MS_NOSUID, \"size"},
 		[]string{"opens no device on /mytemp"}},
 }

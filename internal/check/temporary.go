@@ -45,12 +45,15 @@ var temporary = []Property{
 		check: func(p *Program) error { return p.mountHas("/mytemp", "tmpfs", "nosuid", "nodev") },
 	},
 	{
-		Name:  "programs run from /mytemp",
+		Name:  "programs run from the tmpfs on /mytemp",
 		Step:  7,
 		Needs: []string{tmpfsMounted},
 		Why:   "Compilers and installers write a program to a temporary directory, and start the program there.",
 		Where: "step07-tmpfs/README.md#how-it-works",
 		check: func(p *Program) error {
+			if err := p.mountHas("/mytemp", "tmpfs"); err != nil {
+				return err
+			}
 			file, remove := p.stray("program")
 			defer remove()
 			r, err := p.run("printf '#!/bin/sh\\necho ran\\n' > " + file + " && chmod 755 " + file + " && " + file)
