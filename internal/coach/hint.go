@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// hint shows the next of the three hints for a step. After the third it shows the third again. With a level it shows that hint, and
-// does not count it.
+// hint shows the next of the three hints for a step. After the third it shows the third again. With a level it shows that hint.
+// In a step that has been started, a higher level counts, too.
 func (c *coach) hint() error {
 	r, err := c.load()
 	if err != nil {
@@ -35,6 +35,11 @@ func (c *coach) hint() error {
 		}
 		level = int(c.Level[0] - '0')
 		following = fmt.Sprintf("make hint STEP=%d LEVEL=%d", step, level+1)
+		if a := r.at(step); !a.Started.IsZero() && a.Hints < level {
+			if _, err := c.update(func(r *record) { r.at(step).Hints = level }); err != nil {
+				return err
+			}
+		}
 	} else if _, err := c.update(func(r *record) { r.at(step).Hints = level }); err != nil {
 		// Before it is shown: a pager may cut it short.
 		return fmt.Errorf("%w, so there is no next hint. Name it: make hint STEP=%d LEVEL=%d", err, step, level)

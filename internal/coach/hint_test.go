@@ -43,6 +43,10 @@ func TestHintsAreForTheCurrentStep(t *testing.T) {
 	assert.Contains(t, hint, "The next hint: make hint\n")
 	assert.Contains(t, c.does("hint"), "Hint 2 of 3 for step 3")
 	assert.Contains(t, c.does("progress"), "2 hints")
+	c.does("hint", "--level", "1")
+	assert.Contains(t, c.does("progress"), "2 hints")
+	c.does("hint", "--level", "3")
+	assert.Contains(t, c.does("progress"), "3 hints")
 }
 
 func TestStartBeginsTheHintsAnew(t *testing.T) {
