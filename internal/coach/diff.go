@@ -90,7 +90,12 @@ func (c *coach) calls(ctx context.Context, dir string, step int) ([]trace.Call, 
 	if err := compile(ctx, dir); err != nil {
 		return nil, err
 	}
-	cmd := asRoot(ctx, "build/check", "--trace", "--step", fmt.Sprint(step), "--rootfs", c.Rootfs, executable)
+	cmd := asRoot(ctx, "build/check", "--trace", "--attended", "--step", fmt.Sprint(step), "--rootfs", c.Rootfs, executable)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Cancel = stdin.Close
 	var trouble strings.Builder
 	cmd.Stderr = &trouble
 	text, err := cmd.Output()
