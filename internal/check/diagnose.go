@@ -67,8 +67,11 @@ func traced(p *Program) func() calls {
 
 // endless says how a program starts itself without end. Such a program is run no longer than necessary.
 func (e *examination) endless() string {
-	all, _ := e.program.callsWithin(300*time.Millisecond, io.Discard)
-	if calls(all).becomesItself() {
+	all, _ := e.program.callsWithin(time.Second, io.Discard)
+	switch i := calls(all).first("execve", "/proc/self/exe"); {
+	case i < 0 || calls(all).next(i+1, "execve") < 0:
+		return "The program starts itself again and again: run starts run, and not child, or child becomes run."
+	case calls(all).becomesItself():
 		return "child becomes run again, which starts the next child: only what you type after run belongs behind the word child."
 	}
 	return "run starts run, and not child: each run starts another one."
