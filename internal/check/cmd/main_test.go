@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/internal/check"
+	"container-workshop/internal/needs"
 )
 
 // asCheck is in the environment of a test binary that runs as the command check.
@@ -190,6 +191,7 @@ func TestWithoutProtectionNothingRuns(t *testing.T) {
 }
 
 func TestFilesOfTheHostStay(t *testing.T) {
+	needs.Root(t)
 	name := rand.Text()
 	for place, way := range map[string]string{"/dev/shm": "", "/tmp": "/proc/1/root", "/var": "/proc/1/cwd/../../../../../../../.."} {
 		t.Run(place+" "+way, func(t *testing.T) {
@@ -216,6 +218,7 @@ done
 `
 
 func TestCgroupsAreGoneAtTheEnd(t *testing.T) {
+	needs.Root(t)
 	name := rand.Text()
 	t.Run("after the check", func(t *testing.T) {
 		e := examines(t, 6, fmt.Sprintf(inCgroup, name))
