@@ -57,7 +57,7 @@ func (e *examination) diagnose(property, seen string) string {
 // traced returns a function that runs the program under trace, once, and returns its calls.
 func traced(p *Program) func() calls {
 	return sync.OnceValue(func() calls {
-		all, err := p.callsWithin(max(Patience/4, 3*time.Second), io.Discard)
+		all, err := p.callsWithin(max(Patience-time.Second, 3*time.Second), io.Discard)
 		if err != nil && len(all) == 0 {
 			return nil
 		}
