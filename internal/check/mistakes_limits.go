@@ -31,8 +31,9 @@ var (
 // wrongLimits are mistakes about the files of the cgroups.
 var wrongLimits = []mistake{
 	{6, []string{starts, inCgroups}, func(e *evidence) string {
-		made := e.first("mkdir", "/sys/fs/cgroup/")
-		if made < 0 {
+		made, root := e.first("mkdir", "/sys/fs/cgroup/"), e.first("chroot")
+		// After chroot, the path leads into the root file system.
+		if made < 0 || root >= 0 && root < made {
 			return ""
 		}
 		switch top := filepath.Dir(strings.Trim(e.calls[made].Args[0], `"`)); {
