@@ -93,13 +93,23 @@ func TestNoProcessOutlivesAWatch(t *testing.T) {
 		}
 		return pids
 	}
-	started := func() bool { return len(sleeping()) > 0 }
+	// another waits for a process other than the one given, and returns it.
+	another := func(than int) (found int) {
+		require.Eventually(t, func() bool {
+			now := sleeping()
+			if len(now) == 0 || now[0] == than {
+				return false
+			}
+			found = now[0]
+			return true
+		}, time.Minute, time.Millisecond)
+		return found
+	}
 	w := c.onTerminal("watch")
-	require.Eventually(t, started, time.Minute, time.Millisecond)
-	before := sleeping()[0]
+	before := another(0)
 	c.shell("touch -d yesterday work/mine/main.go")
 	w.shows("saw main.go")
-	require.Eventually(t, func() bool { return started() && sleeping()[0] != before }, time.Minute, time.Millisecond)
+	another(before)
 	assert.NotContains(t, sleeping(), before, "the save ends the processes of the examination before")
 	w.types("q")
 	w.ends(0)
