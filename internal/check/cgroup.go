@@ -80,7 +80,8 @@ func limit(dir string, names ...string) (string, error) {
 	return "", fmt.Errorf("%s has no %s", dir, strings.Join(names, " or "))
 }
 
-// cgroupsOnHost returns the cgroups of containers of the workshop. After Guard, they are those of the examined programs.
+// cgroupsOnHost returns the cgroups of containers of the workshop. In a process that Guard has started, it returns only the cgroups that the
+// examined programs made.
 func cgroupsOnHost() []string {
 	var all []string
 	for _, tree := range append(controllers, "") {

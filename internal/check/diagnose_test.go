@@ -194,7 +194,7 @@ func TestAMistakeIsNamed(t *testing.T) {
 	for _, w := range wrongs {
 		t.Run(w.variant(t).name, func(t *testing.T) {
 			if w.step < 6 {
-				// From step 6 on, a check removes cgroups that a program left, and could remove those of another test.
+				// From step 6 on, each check removes leftover cgroups. Two checks at once could remove the cgroups of each other.
 				t.Parallel()
 			}
 			findings, summary := examined(t, w.variant(t), w.step)

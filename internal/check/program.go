@@ -189,8 +189,8 @@ func (p *Program) atTerminal(script string, command []string, use func(*session,
 		return unclear(err)
 	}
 	s.cmd.Path = shell
-	// What is typed goes to the shell's process group. The shell must live until the end: when the first process of a session ends, the
-	// kernel drops all output that nobody has read yet.
+	// The terminal sends what we type to the shell's process group. The shell must live until the end: when the first process of a
+	// session ends, the kernel drops the output that we have not read yet.
 	const over = "that was the script"
 	script = "trap : INT; " + script + "; echo " + over + "; exec sleep 1000"
 	s.cmd.Args = append([]string{"sh", "-c", script, "sh", p.Path}, p.args(call{command: command})...)

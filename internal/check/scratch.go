@@ -181,8 +181,8 @@ func (s *scratch) mountOverlay(place, dir, target string) error {
 	return nil
 }
 
-// likeRoot gives the upper directory the owner and mode of the lower one, because the root directory of an overlay has those of the
-// upper one.
+// likeRoot copies the owner and mode of the lower directory to the upper directory. The root directory of an overlay takes its owner
+// and mode from the upper directory.
 func likeRoot(lower int, upper string) error {
 	var root unix.Stat_t
 	return errors.Join(unix.Fstat(lower, &root), unix.Chown(upper, int(root.Uid), int(root.Gid)), unix.Chmod(upper, root.Mode&0o7777))
