@@ -39,7 +39,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-step need-rootfs
 
 ##@ The workshop
 
@@ -91,6 +91,11 @@ coach: need-linux need-go
 
 examiner: need-linux need-go
 	@go build -o build/check ./internal/check/cmd
+
+##@ The workshop as a web page
+
+site: need-go ## Write the web pages of the workshop into build/site
+	@go run ./internal/site/cmd build build/site
 
 ##@ To change the workshop itself
 

@@ -21,6 +21,15 @@ type Exchange struct {
 // prompt matches the prompt of the reader's own shell, and of a root shell in a container.
 var prompt = regexp.MustCompile(`^(\$|root@[a-z.-]+:[^ ]+#)(?:$| (.*)$)`)
 
+// Prompt splits a line of a terminal into the prompt and the command. It reports false for a line of output.
+func Prompt(line string) (before, command string, ok bool) {
+	parts := prompt.FindStringSubmatch(line)
+	if parts == nil {
+		return "", "", false
+	}
+	return parts[1] + " ", parts[2], true
+}
+
 // Exchanges returns the exchanges of a block. A prompt without a command is only decoration. Text before the first prompt is an
 // error.
 func (b Block) Exchanges() ([]Exchange, error) {

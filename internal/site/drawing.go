@@ -1,0 +1,118 @@
+package site
+
+import (
+	"fmt"
+	"html/template"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/renderer"
+	"github.com/yuin/goldmark/util"
+
+	"container-workshop/internal/lesson"
+)
+
+// A drawing draws the parts of a page that goldmark would draw in another way.
+type drawing struct {
+	site     *Site
+	page     *Page
+	document *lesson.Document
+	// blocks counts the fenced blocks so far.
+	blocks int
+}
+
+// RegisterFuncs names the parts. goldmark calls it.
+func (d *drawing) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
+	r.Register(ast.KindHeading, d.heading)
+	r.Register(ast.KindFencedCodeBlock, d.block)
+	r.Register(ast.KindLink, d.link)
+	r.Register(ast.KindImage, d.image)
+	r.Register(ast.KindHTMLBlock, d.html)
+}
+
+// heading draws a heading with the anchor that GitHub gives it.
+func (d *drawing) heading(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+	n := node.(*ast.Heading)
+	if !entering {
+		fmt.Fprintf(w, "</h%d>\n", n.Level)
+		return ast.WalkContinue, nil
+	}
+	fmt.Fprintf(w, `<h%d id="%s">`, n.Level, lesson.Heading{Text: plain(n, source)}.Anchor())
+	return ast.WalkContinue, nil
+}
+
+// block draws a fenced block.
+func (d *drawing) block(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+	if !entering {
+		return ast.WalkContinue, nil
+	}
+	block := d.document.Blocks[d.blocks]
+	d.blocks++
+	if block.Language == "console" {
+		return ast.WalkSkipChildren, terminal(w, block)
+	}
+	return ast.WalkSkipChildren, highlight(w, block.Language, strings.Join(block.Lines, "\n")+"\n")
+}
+
+// link leads to the page of a Markdown file, and leaves other addresses as they are.
+func (d *drawing) link(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+	if !entering {
+		w.WriteString("</a>")
+		return ast.WalkContinue, nil
+	}
+	fmt.Fprintf(w, `<a href="%s">`, template.HTMLEscapeString(d.target(string(node.(*ast.Link).Destination))))
+	return ast.WalkContinue, nil
+}
+
+// target returns the address for a link of the Markdown.
+func (d *drawing) target(to string) string {
+	if strings.Contains(to, "://") || strings.HasPrefix(to, "#") {
+		return to
+	}
+	file, anchor, _ := strings.Cut(to, "#")
+	if anchor != "" {
+		anchor = "#" + anchor
+	}
+	file = d.page.resolve(file)
+	if path.Ext(file) == ".md" {
+		return d.page.to(address(file)) + anchor
+	}
+	return d.page.to(file) + anchor
+}
+
+// image draws a picture with its size, so that the page does not jump when the picture comes.
+func (d *drawing) image(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+	if !entering {
+		return ast.WalkContinue, nil
+	}
+	n := node.(*ast.Image)
+	file := d.page.resolve(string(n.Destination))
+	text, err := os.ReadFile(filepath.Join(d.site.top, file))
+	if err != nil {
+		return ast.WalkStop, err
+	}
+	d.page.files = append(d.page.files, file)
+	width, height := size(text)
+	fmt.Fprintf(w, `<img src="%s" alt="%s" width="%s" height="%s" loading="lazy">`, d.page.to(file), template.HTMLEscapeString(plain(n, source)), width, height)
+	return ast.WalkSkipChildren, nil
+}
+
+// html leaves comments out: they are for those who run and write the page.
+func (d *drawing) html(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+	n := node.(*ast.HTMLBlock)
+	if n.HTMLBlockType == ast.HTMLBlockType2 {
+		return ast.WalkContinue, nil
+	}
+	if entering {
+		for i := range n.Lines().Len() {
+			line := n.Lines().At(i)
+			w.Write(line.Value(source))
+		}
+	} else if n.HasClosure() {
+		w.Write(n.ClosureLine.Value(source))
+	}
+	return ast.WalkContinue, nil
+}

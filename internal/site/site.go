@@ -1,0 +1,164 @@
+// Package site makes the web pages of the workshop: from the Markdown whose commands the tests run, and from the programs. It makes
+// files that a browser can open without a server.
+package site
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// look has the style, the scripts and the template of the pages.
+//
+//go:embed look
+var look embed.FS
+
+// lessons are the Markdown files that you read from the first to the last, as patterns. besides are the others.
+var (
+	lessons = []string{"README.md", "step0*/README.md", "final/README.md"}
+	besides = []string{"step0*/PROCESS.md", "step0*/HINTS.md", "final/CONFORMANCE.md", "INSTRUCTOR.md", "CONTRIBUTING.md"}
+)
+
+// A Site is the set of pages.
+type Site struct {
+	// top is the folder of the workshop.
+	top string
+	// pages are the pages. The first ones, from README.md to final's, are those that you read in their order.
+	pages []*Page
+	// page is the template of all pages.
+	page *template.Template
+}
+
+// New reads the pages of the workshop in the folder top.
+func New(top string) (*Site, error) {
+	s := &Site{top: top}
+	var err error
+	if s.page, err = template.ParseFS(look, "look/*.html"); err != nil {
+		return nil, err
+	}
+	for _, pattern := range slices.Concat(lessons, besides) {
+		files, err := fs.Glob(os.DirFS(top), pattern)
+		if err == nil && len(files) == 0 {
+			err = fmt.Errorf("no page %s", pattern)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			p, err := s.read(file)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
+			p.Lesson = slices.Contains(lessons, pattern)
+			s.pages = append(s.pages, p)
+		}
+	}
+	return s, nil
+}
+
+// Build writes the site into the folder out. It replaces what is there.
+func (s *Site) Build(out string) error {
+	if err := os.RemoveAll(out); err != nil {
+		return err
+	}
+	for _, p := range s.pages {
+		if err := s.write(out, p); err != nil {
+			return fmt.Errorf("%s: %w", p.Source, err)
+		}
+	}
+	return s.copyLook(filepath.Join(out, "site"))
+}
+
+// write writes a page and the pictures that it shows.
+func (s *Site) write(out string, p *Page) error {
+	file, err := create(filepath.Join(out, p.Address))
+	if err != nil {
+		return err
+	}
+	if err := s.page.ExecuteTemplate(file, "page.html", view{s, p}); err != nil {
+		file.Close()
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	for _, picture := range p.files {
+		text, err := os.ReadFile(filepath.Join(s.top, picture))
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(out, picture), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyLook writes the style and the scripts.
+func (s *Site) copyLook(out string) error {
+	style, err := stylesheet()
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(out, "style.css"), style); err != nil {
+		return err
+	}
+	scripts, err := fs.Glob(look, "look/*.js")
+	if err != nil {
+		return err
+	}
+	for _, script := range scripts {
+		text, err := look.ReadFile(script)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(out, path.Base(script)), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// address returns where the page of a Markdown file is. README.md is the page of its folder.
+func address(source string) string {
+	if path.Base(source) == "README.md" {
+		return path.Join(path.Dir(source), "index.html")
+	}
+	return strings.TrimSuffix(source, ".md") + ".html"
+}
+
+// find returns the page of a Markdown file, or nil.
+func (s *Site) find(source string) *Page {
+	i := slices.IndexFunc(s.pages, func(p *Page) bool { return p.Source == source })
+	if i < 0 {
+		return nil
+	}
+	return s.pages[i]
+}
+
+// create makes a file, and the folders above it.
+func create(name string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return nil, err
+	}
+	return os.Create(name)
+}
+
+// writeFile writes a file, and makes the folders above it.
+func writeFile(name string, text []byte) error {
+	file, err := create(name)
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(text); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
+}
