@@ -39,7 +39,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-npm need-step need-rootfs
 
 ##@ The workshop
 
@@ -94,7 +94,7 @@ examiner: need-linux need-go
 
 ##@ The workshop as a web page
 
-site: need-go ## Write the web pages of the workshop into build/site
+site: need-go need-npm ## Write the web pages of the workshop into build/site
 	@go run ./internal/site/cmd build build/site
 
 ##@ To change the workshop itself
@@ -176,6 +176,11 @@ need-linux:
 
 need-go:
 	@command -v go >/dev/null || { echo "Go is missing: make doctor says how to install it" >&2; exit 1; }
+
+# npm installs what the pages need, once. After that, make site works without npm and without the internet.
+need-npm:
+	@cmp -s internal/site/package-lock.json build/npm/installed || command -v npm >/dev/null || { \
+		echo "npm is missing: installing it with apt" >&2; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends npm; }
 
 need-step:
 	@[ -n "$(step)" ] || { echo "STEP=$(STEP): there is no such step: use STEP=1 to STEP=7, or STEP=final" >&2; exit 1; }

@@ -96,7 +96,16 @@ func (d *drawing) image(w util.BufWriter, source []byte, node ast.Node, entering
 	}
 	d.page.files = append(d.page.files, file)
 	width, height := size(text)
-	fmt.Fprintf(w, `<img src="%s" alt="%s" width="%s" height="%s" loading="lazy">`, d.page.to(file), template.HTMLEscapeString(plain(n, source)), width, height)
+	fmt.Fprintf(w, `<img src="%s" alt="%s" width="%s" height="%s" loading="lazy"`, d.page.to(file), template.HTMLEscapeString(plain(n, source)), width, height)
+	recording, err := d.site.recording(file)
+	if err != nil {
+		return ast.WalkStop, err
+	}
+	if recording != "" {
+		d.page.record(recording)
+		fmt.Fprintf(w, ` data-recording="%s.js"`, d.page.to(recording))
+	}
+	fmt.Fprint(w, ">")
 	return ast.WalkSkipChildren, nil
 }
 

@@ -38,6 +38,8 @@ type Page struct {
 	Body template.HTML
 	// files are the pictures that the page shows, from the top.
 	files []string
+	// recordings are the recordings that the page can play, from the top.
+	recordings []string
 }
 
 // read makes a page from a Markdown file.

@@ -97,6 +97,11 @@ func (s *Site) write(out string, p *Page) error {
 			return err
 		}
 	}
+	for _, recording := range p.recordings {
+		if err := s.writeRecording(out, recording); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

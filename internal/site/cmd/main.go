@@ -27,5 +27,11 @@ func do(args []string) error {
 	if err != nil {
 		return err
 	}
-	return s.Build(args[1])
+	if err := s.Install("build/npm"); err != nil {
+		return err
+	}
+	if err := s.Build(args[1]); err != nil {
+		return err
+	}
+	return site.Equip("build/npm", args[1])
 }

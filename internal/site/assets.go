@@ -1,0 +1,75 @@
+package site
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// manifest are the files that say which packages npm installs. The lock pins each package by its checksum.
+var manifest = []string{"package.json", "package-lock.json", ".npmrc"}
+
+// player are the files of asciinema-player that a page loads when you play a recording.
+var player = []string{"asciinema-player.css", "asciinema-player.min.js"}
+
+// Install installs the npm packages of the site into the folder modules, if the lock has changed since the last time. Scripts of
+// the packages do not run.
+func (s *Site) Install(modules string) error {
+	lock, err := os.ReadFile(filepath.Join(s.top, "internal/site/package-lock.json"))
+	if err != nil {
+		return err
+	}
+	// The copy of the lock says what is installed. It comes last, so an interrupted installation begins again.
+	installed := filepath.Join(modules, "installed")
+	if last, err := os.ReadFile(installed); err == nil && bytes.Equal(last, lock) {
+		return nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, file := range manifest {
+		text, err := os.ReadFile(filepath.Join(s.top, "internal/site", file))
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(modules, file), text); err != nil {
+			return err
+		}
+	}
+	npm := exec.Command("npm", "ci", "--ignore-scripts", "--loglevel=error")
+	npm.Dir = modules
+	npm.Stderr = os.Stderr
+	if err := npm.Run(); err != nil {
+		return fmt.Errorf("npm ci in %s: %w. It needs npm and the internet, the first time", modules, err)
+	}
+	return writeFile(installed, lock)
+}
+
+// Equip adds to the site in the folder out what comes from npm: the player, and the index of the search.
+func Equip(modules, out string) error {
+	for _, file := range player {
+		text, err := os.ReadFile(filepath.Join(modules, "node_modules/asciinema-player/dist/bundle", file))
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(out, "site", file), text); err != nil {
+			return err
+		}
+	}
+	// npm has installed the program of this machine, and of no other.
+	programs, err := filepath.Glob(filepath.Join(modules, "node_modules/@pagefind/*/bin/pagefind*[a-z]"))
+	if err != nil {
+		return err
+	}
+	if len(programs) == 0 {
+		return fmt.Errorf("pagefind has no program for this machine in %s/node_modules/@pagefind", modules)
+	}
+	output, err := exec.Command(programs[0], "--site", out, "--keep-index-url", "--quiet").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s --site %s: %w\n%s", programs[0], out, err, output)
+	}
+	return nil
+}
