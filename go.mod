@@ -3,6 +3,7 @@ module container-workshop
 go 1.26.0
 
 require (
+	github.com/alecthomas/chroma/v2 v2.27.0
 	github.com/creack/pty v1.1.24
 	github.com/godbus/dbus/v5 v5.2.4
 	github.com/moby/profiles/seccomp v0.2.3
@@ -18,7 +19,4 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require (
-	github.com/alecthomas/chroma/v2 v2.27.0 // indirect
-	github.com/dlclark/regexp2/v2 v2.2.1 // indirect
-)
+require github.com/dlclark/regexp2/v2 v2.2.1 // indirect
