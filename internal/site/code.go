@@ -7,14 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
-	"strings"
 
 	"github.com/alecthomas/chroma/v2"
 	"github.com/alecthomas/chroma/v2/formatters/html"
 	"github.com/alecthomas/chroma/v2/lexers"
 	"github.com/alecthomas/chroma/v2/styles"
-
-	"container-workshop/internal/lesson"
 )
 
 // formatter draws code. The colours are in the style sheet.
@@ -36,24 +33,6 @@ func highlight(w io.Writer, language, code string) error {
 	}
 	fmt.Fprint(w, "</code></pre></figure>\n")
 	return nil
-}
-
-// terminal draws commands and their output. The prompts are marked, so that nobody copies them.
-func terminal(w io.Writer, block lesson.Block) error {
-	fmt.Fprint(w, `<figure class="terminal"`)
-	if block.Note != "" {
-		fmt.Fprintf(w, ` data-note="%s"`, template.HTMLEscapeString(block.Note))
-	}
-	fmt.Fprint(w, `><pre tabindex="0"><code>`)
-	for _, line := range block.Lines {
-		if prompt, command, ok := lesson.Prompt(line); ok {
-			fmt.Fprintf(w, "<span class=\"prompt\">%s</span><kbd>%s</kbd>\n", template.HTMLEscapeString(prompt), template.HTMLEscapeString(command))
-			continue
-		}
-		fmt.Fprintln(w, strings.ReplaceAll(template.HTMLEscapeString(line), "&lt;…&gt;", `<span class="varies">&lt;…&gt;</span>`))
-	}
-	_, err := fmt.Fprint(w, "</code></pre></figure>\n")
-	return err
 }
 
 // stylesheet returns all style sheets as one, with the colours of the code.

@@ -20,8 +20,8 @@ type drawing struct {
 	site     *Site
 	page     *Page
 	document *lesson.Document
-	// blocks counts the fenced blocks so far.
-	blocks int
+	// blocks counts the fenced blocks so far, and folds the headings that fold.
+	blocks, folds int
 }
 
 // RegisterFuncs names the parts. goldmark calls it.
@@ -36,11 +36,18 @@ func (d *drawing) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 // heading draws a heading with the anchor that GitHub gives it.
 func (d *drawing) heading(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	n := node.(*ast.Heading)
-	if !entering {
+	folds := d.page.Kind == "hints" && n.Level == 2
+	id := lesson.Heading{Text: plain(n, source)}.Anchor()
+	switch {
+	case entering && folds:
+		w.WriteString(d.fold(id))
+	case entering:
+		fmt.Fprintf(w, `<h%d id="%s">`, n.Level, id)
+	case folds:
+		w.WriteString("</h2></summary>\n")
+	default:
 		fmt.Fprintf(w, "</h%d>\n", n.Level)
-		return ast.WalkContinue, nil
 	}
-	fmt.Fprintf(w, `<h%d id="%s">`, n.Level, lesson.Heading{Text: plain(n, source)}.Anchor())
 	return ast.WalkContinue, nil
 }
 
@@ -109,19 +116,16 @@ func (d *drawing) image(w util.BufWriter, source []byte, node ast.Node, entering
 	return ast.WalkSkipChildren, nil
 }
 
-// html leaves comments out: they are for those who run and write the page.
+// html leaves comments out: they are for those who run and write the page. A generated part is in a box with its name.
 func (d *drawing) html(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	n := node.(*ast.HTMLBlock)
-	if n.HTMLBlockType == ast.HTMLBlockType2 {
+	if !entering {
 		return ast.WalkContinue, nil
 	}
-	if entering {
-		for i := range n.Lines().Len() {
-			line := n.Lines().At(i)
-			w.Write(line.Value(source))
-		}
-	} else if n.HasClosure() {
-		w.Write(n.ClosureLine.Value(source))
+	text := string(n.Lines().Value(source))
+	if n.HasClosure() {
+		text += string(n.ClosureLine.Value(source))
 	}
+	w.WriteString(comment.ReplaceAllStringFunc(text, box))
 	return ast.WalkContinue, nil
 }

@@ -49,7 +49,7 @@ func (s *Site) read(source string) (*Page, error) {
 		return nil, err
 	}
 	document := lesson.Parse(source, markdown)
-	p := &Page{Source: source, Address: address(source), Title: document.Headings[0].Text, Contents: document.Headings[1:]}
+	p := &Page{Source: source, Address: address(source), Kind: kind(source), Title: document.Headings[0].Text, Contents: document.Headings[1:]}
 	g := goldmark.New(goldmark.WithExtensions(extension.GFM), goldmark.WithRendererOptions(
 		html.WithUnsafe(), renderer.WithNodeRenderers(util.Prioritized(&drawing{site: s, page: p, document: document}, 1))))
 	tree := g.Parser().Parse(text.NewReader(markdown))
@@ -62,8 +62,21 @@ func (s *Site) read(source string) (*Page, error) {
 	if err := g.Renderer().Render(&body, markdown, tree); err != nil {
 		return nil, err
 	}
-	p.Body = template.HTML(body.String())
+	p.Body = template.HTML(p.finish(body.String()))
 	return p, nil
+}
+
+// kind returns the class of a page for the style sheet.
+func kind(source string) string {
+	switch file := path.Base(source); {
+	case source == "README.md":
+		return "home"
+	case file == "HINTS.md":
+		return "hints"
+	case file == "README.md":
+		return "lesson"
+	}
+	return ""
 }
 
 // Root is the way from the page to the top: empty, ../ or more.

@@ -105,7 +105,7 @@ func (s *Site) write(out string, p *Page) error {
 	return nil
 }
 
-// copyLook writes the style and the scripts.
+// copyLook writes the style, the scripts and the icon.
 func (s *Site) copyLook(out string) error {
 	style, err := stylesheet()
 	if err != nil {
@@ -114,17 +114,19 @@ func (s *Site) copyLook(out string) error {
 	if err := writeFile(filepath.Join(out, "style.css"), style); err != nil {
 		return err
 	}
-	scripts, err := fs.Glob(look, "look/*.js")
-	if err != nil {
-		return err
-	}
-	for _, script := range scripts {
-		text, err := look.ReadFile(script)
+	for _, pattern := range []string{"look/*.js", "look/*.svg"} {
+		files, err := fs.Glob(look, pattern)
 		if err != nil {
 			return err
 		}
-		if err := writeFile(filepath.Join(out, path.Base(script)), text); err != nil {
-			return err
+		for _, file := range files {
+			text, err := look.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			if err := writeFile(filepath.Join(out, path.Base(file)), text); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -1,6 +1,11 @@
 package site
 
-import "strings"
+import (
+	"path"
+	"strings"
+
+	"container-workshop/internal/lesson"
+)
 
 // A view is what the template sees: a page of the site.
 type view struct {
@@ -17,6 +22,45 @@ func (v view) Steps() []*Page {
 		}
 	}
 	return steps
+}
+
+// Number is the first part of the title of a lesson, such as "Step 2", and Name is the rest.
+func (v view) Number() string { number, _ := v.split(); return number }
+func (v view) Name() string   { _, name := v.split(); return name }
+
+func (v view) split() (number, name string) {
+	if number, name, ok := strings.Cut(v.Title, ": "); ok && v.Kind == "lesson" {
+		return number, name
+	}
+	return "", v.Title
+}
+
+// Anchor is the anchor of the title.
+func (v view) Anchor() string { return lesson.Heading{Text: v.Title}.Anchor() }
+
+// Markdown is true for a page of text, which the search finds, and false for a page of code.
+func (v view) Markdown() bool { return strings.HasSuffix(v.Source, ".md") }
+
+// Related are the other pages of the same folder, such as the hints of a step.
+func (v view) Related() []*Page {
+	var related []*Page
+	for _, p := range v.site.pages {
+		if v.Kind != "home" && p != v.Page && p.Source != "" && path.Dir(p.Source) == path.Dir(v.Source) && p.Kind != "home" {
+			related = append(related, p)
+		}
+	}
+	return related
+}
+
+// ForOthers are the pages for those who teach or change the workshop.
+func (v view) ForOthers() []*Page {
+	var others []*Page
+	for _, p := range v.site.pages {
+		if p.Source != "" && path.Dir(p.Source) == "." && p.Kind != "home" {
+			others = append(others, p)
+		}
+	}
+	return others
 }
 
 // Next and Previous are the neighbours in the order of the pages, or nil.

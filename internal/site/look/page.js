@@ -1,6 +1,63 @@
-// What every page does.
-document.getElementById("theme").addEventListener("click", () => {
-  const root = document.documentElement;
-  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
-  try { localStorage.setItem("theme", root.dataset.theme); } catch { /* A browser may forbid storage for files. */ }
-});
+// What every page does: the contents show where you are, links open what is folded, and wide blocks scroll by key.
+(() => {
+  const wide = matchMedia("(min-width: 1100px)");
+
+  // The contents are open beside the text, and folded above it.
+  function contents() {
+    const fold = document.querySelector(".contents details");
+    if (!fold) return;
+    const follow = () => { fold.open = wide.matches; };
+    follow();
+    wide.addEventListener("change", follow);
+    fold.addEventListener("click", event => { if (event.target.closest("a") && !wide.matches) fold.open = false; });
+  }
+
+  // The last heading above the upper third of the window is where you are.
+  function here() {
+    const links = new Map([...document.querySelectorAll(".contents a[href^='#']")].map(a => [a.hash.slice(1), a]));
+    const headings = [...document.querySelectorAll("main h2[id], main h3[id]")].filter(h => links.has(h.id));
+    let current = null;
+    const mark = () => {
+      const above = headings.filter(h => h.getBoundingClientRect().top < innerHeight / 3);
+      const atEnd = scrollY > 0 && innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+      const link = links.get((atEnd ? headings : above).at(-1)?.id);
+      if (link === current) return;
+      current?.removeAttribute("aria-current");
+      link?.setAttribute("aria-current", "location");
+      link?.scrollIntoView({ block: "nearest" });
+      current = link;
+    };
+    let waiting = false;
+    addEventListener("scroll", () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => { waiting = false; mark(); });
+    }, { passive: true });
+    mark();
+  }
+
+  // A link into something folded opens it.
+  function unfold() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let fold = target?.closest("details");
+    if (!fold) return;
+    for (; fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    target.scrollIntoView();
+  }
+
+  // A block that is wider than the page can be scrolled with the arrow keys. Others are no stop for the Tab key.
+  function scrollers() {
+    for (const block of document.querySelectorAll("pre, .table")) {
+      if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
+      else block.removeAttribute("tabindex");
+    }
+  }
+
+  contents();
+  here();
+  unfold();
+  addEventListener("hashchange", unfold);
+  scrollers();
+  addEventListener("resize", scrollers);
+  document.addEventListener("toggle", scrollers, true);
+})();

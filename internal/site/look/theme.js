@@ -1,6 +1,31 @@
-// Sets the theme before anything is drawn: the reader's choice, or the system's.
+// Sets the colours before anything is drawn: the reader's choice, or the system's. The button and the key t change the choice.
 (() => {
-  let choice = null;
-  try { choice = localStorage.getItem("theme"); } catch { /* A browser may forbid storage for files. */ }
-  document.documentElement.dataset.theme = choice || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const choices = ["system", "light", "dark"];
+
+  function stored() {
+    try { return localStorage.getItem("theme"); } catch { return null; /* A browser may forbid storage for files. */ }
+  }
+
+  function apply() {
+    const choice = root.dataset.choice;
+    root.dataset.theme = choice === "system" ? (system.matches ? "dark" : "light") : choice;
+    const name = `Colours: ${choice === "system" ? "as the system" : choice}`;
+    document.getElementById("theme")?.setAttribute("aria-label", name);
+  }
+
+  function turn() {
+    root.dataset.choice = choices[(choices.indexOf(root.dataset.choice) + 1) % choices.length];
+    try { localStorage.setItem("theme", root.dataset.choice); } catch { /* See above. */ }
+    apply();
+  }
+
+  root.dataset.choice = choices.includes(stored()) ? stored() : "system";
+  apply();
+  system.addEventListener("change", apply);
+  document.addEventListener("DOMContentLoaded", () => {
+    apply();
+    document.getElementById("theme").addEventListener("click", turn);
+  });
 })();
