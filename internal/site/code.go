@@ -7,35 +7,92 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
+	"strings"
 
 	"github.com/alecthomas/chroma/v2"
-	"github.com/alecthomas/chroma/v2/formatters/html"
 	"github.com/alecthomas/chroma/v2/lexers"
-	"github.com/alecthomas/chroma/v2/styles"
 )
 
-// formatter draws code. The colours are in the style sheet.
-var formatter = html.New(html.WithClasses(true), html.PreventSurroundingPre(true))
-
-// highlight draws code of a language.
-func highlight(w io.Writer, language, code string) error {
+// highlight returns the lines of a text as HTML, with their line ends. The colours are in the style sheet. The language is a name that
+// chroma knows, or a file name.
+func highlight(language, text string) ([]template.HTML, error) {
 	lexer := lexers.Get(language)
+	if lexer == nil {
+		lexer = lexers.Match(language)
+	}
 	if lexer == nil {
 		lexer = lexers.Fallback
 	}
-	tokens, err := chroma.Coalesce(lexer).Tokenise(nil, code)
+	tokens, err := chroma.Coalesce(lexer).Tokenise(nil, text)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Fprintf(w, `<figure class="code" data-language="%s"><pre tabindex="0"><code>`, template.HTMLEscapeString(language))
-	if err := formatter.Format(w, styles.Fallback, tokens); err != nil {
-		return err
+	var lines []template.HTML
+	for _, tokens := range chroma.SplitTokensIntoLines(tokens.Tokens()) {
+		var line strings.Builder
+		for _, token := range tokens {
+			word := template.HTMLEscapeString(token.Value)
+			if class := colour(token.Type); class != "" {
+				word = fmt.Sprintf(`<span class="%s">%s</span>`, class, word)
+			}
+			line.WriteString(word)
+		}
+		lines = append(lines, template.HTML(line.String()))
 	}
-	fmt.Fprint(w, "</code></pre></figure>\n")
-	return nil
+	return lines, nil
 }
 
-// stylesheet returns all style sheets as one, with the colours of the code.
+// colour returns the class of the style sheet for a kind of word, or nothing for names and signs, which have the colour of the text.
+func colour(kind chroma.TokenType) string {
+	switch {
+	case kind.InCategory(chroma.Keyword):
+		return "k"
+	case kind.InSubCategory(chroma.LiteralString):
+		return "s"
+	case kind.InSubCategory(chroma.LiteralNumber):
+		return "m"
+	case kind.InCategory(chroma.Comment):
+		return "c"
+	case kind == chroma.NameFunction || kind == chroma.NameBuiltin:
+		return "f"
+	case kind == chroma.GenericInserted:
+		return "added"
+	case kind == chroma.GenericDeleted:
+		return "removed"
+	case kind.InCategory(chroma.Generic):
+		return "c"
+	}
+	return ""
+}
+
+// figure returns code as HTML. The class says more about it, and the caption may be empty.
+func figure(class, language string, caption template.HTML, code string) string {
+	if caption != "" {
+		caption = "<figcaption>" + caption + "</figcaption>"
+	}
+	return fmt.Sprintf(`<figure class="%s" data-language="%s">%s<pre tabindex="0"><code>%s</code></pre></figure>`+"\n",
+		strings.TrimSpace("code "+class), template.HTMLEscapeString(language), caption, code)
+}
+
+// numbered returns a line of code with its number. With a prefix, such as L, the line has an anchor: L42.
+func numbered(class, prefix string, number int, code template.HTML) string {
+	id := ""
+	if prefix != "" {
+		id = fmt.Sprintf(` id="%s%d"`, prefix, number)
+	}
+	return fmt.Sprintf(`<span class="%s"%s data-line="%d">%s</span>`, strings.TrimSpace("line "+class), id, number, code)
+}
+
+// listing returns a whole file as HTML. Each line has an anchor.
+func listing(language string, caption template.HTML, prefix string, lines []template.HTML) string {
+	var code strings.Builder
+	for i, line := range lines {
+		code.WriteString(numbered("", prefix, i+1, line))
+	}
+	return figure("listing", language, caption, code.String())
+}
+
+// stylesheet returns all style sheets as one.
 func stylesheet() ([]byte, error) {
 	var sheet bytes.Buffer
 	files, err := fs.Glob(look, "look/*.css")
@@ -48,13 +105,6 @@ func stylesheet() ([]byte, error) {
 			return nil, err
 		}
 		sheet.Write(text)
-	}
-	for _, theme := range []struct{ name, style string }{{"light", "github"}, {"dark", "github-dark"}} {
-		var colours bytes.Buffer
-		if err := formatter.WriteCSS(&colours, styles.Get(theme.style)); err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(&sheet, "\n[data-theme=%s] {\n%s}\n", theme.name, colours.String())
 	}
 	return sheet.Bytes(), nil
 }

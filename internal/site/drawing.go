@@ -31,6 +31,7 @@ func (d *drawing) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 	r.Register(ast.KindLink, d.link)
 	r.Register(ast.KindImage, d.image)
 	r.Register(ast.KindHTMLBlock, d.html)
+	r.Register(kindFrame, d.frame)
 }
 
 // heading draws a heading with the anchor that GitHub gives it.
@@ -61,7 +62,16 @@ func (d *drawing) block(w util.BufWriter, source []byte, node ast.Node, entering
 	if block.Language == "console" {
 		return ast.WalkSkipChildren, terminal(w, block)
 	}
-	return ast.WalkSkipChildren, highlight(w, block.Language, strings.Join(block.Lines, "\n")+"\n")
+	lines, err := highlight(block.Language, strings.Join(block.Lines, "\n")+"\n")
+	if err != nil {
+		return ast.WalkStop, err
+	}
+	var code strings.Builder
+	for _, line := range lines {
+		code.WriteString(string(line))
+	}
+	w.WriteString(figure("", block.Language, "", code.String()))
+	return ast.WalkSkipChildren, nil
 }
 
 // link leads to the page of a Markdown file, and leaves other addresses as they are.
@@ -84,10 +94,10 @@ func (d *drawing) target(to string) string {
 		anchor = "#" + anchor
 	}
 	file = d.page.resolve(file)
-	if path.Ext(file) == ".md" {
-		return d.page.to(address(file)) + anchor
+	if path.Ext(file) != ".md" {
+		d.site.mention(file, d.page)
 	}
-	return d.page.to(file) + anchor
+	return d.page.to(d.site.address(file)) + anchor
 }
 
 // image draws a picture with its size, so that the page does not jump when the picture comes.
@@ -127,5 +137,15 @@ func (d *drawing) html(w util.BufWriter, source []byte, node ast.Node, entering 
 		text += string(n.ClosureLine.Value(source))
 	}
 	w.WriteString(comment.ReplaceAllStringFunc(text, box))
+	return ast.WalkContinue, nil
+}
+
+// frame draws what is around the blocks in it.
+func (d *drawing) frame(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+	if n := node.(*frame); entering {
+		w.WriteString(n.before)
+	} else {
+		w.WriteString(n.after)
+	}
 	return ast.WalkContinue, nil
 }

@@ -58,6 +58,9 @@ func (s *Site) read(source string) (*Page, error) {
 		p.Summary = strings.Join(strings.Fields(plain(first, markdown)), " ")
 	}
 	tree.RemoveChild(tree, title)
+	if err := s.putCode(p, tree, markdown); err != nil {
+		return nil, err
+	}
 	var body bytes.Buffer
 	if err := g.Renderer().Render(&body, markdown, tree); err != nil {
 		return nil, err

@@ -31,15 +31,22 @@ type Site struct {
 	top string
 	// pages are the pages. The first ones, from README.md to final's, are those that you read in their order.
 	pages []*Page
+	// programs are those of the steps, in order.
+	programs []*program
+	// mentions are the files and folders that pages lead to, from the top, and the pages.
+	mentions map[string][]*Page
 	// page is the template of all pages.
 	page *template.Template
 }
 
 // New reads the pages of the workshop in the folder top.
 func New(top string) (*Site, error) {
-	s := &Site{top: top}
+	s := &Site{top: top, mentions: map[string][]*Page{}}
 	var err error
 	if s.page, err = template.ParseFS(look, "look/*.html"); err != nil {
+		return nil, err
+	}
+	if s.programs, err = readPrograms(top); err != nil {
 		return nil, err
 	}
 	for _, pattern := range slices.Concat(lessons, besides) {
@@ -59,7 +66,19 @@ func New(top string) (*Site, error) {
 			s.pages = append(s.pages, p)
 		}
 	}
-	return s, nil
+	return s, s.addPrograms()
+}
+
+// addPrograms adds the pages that show programs and other files.
+func (s *Site) addPrograms() error {
+	for _, more := range []func() ([]*Page, error){s.codePages, s.sourcePages} {
+		pages, err := more()
+		if err != nil {
+			return err
+		}
+		s.pages = append(s.pages, pages...)
+	}
+	return nil
 }
 
 // Build writes the site into the folder out. It replaces what is there.

@@ -1,0 +1,168 @@
+package site
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const top = "../.."
+
+// workshop is the site, which all tests share.
+var workshop = sync.OnceValues(func() (*Site, error) { return New(top) })
+
+// pages returns the site's pages by their addresses.
+func pages(t *testing.T) map[string]*Page {
+	t.Helper()
+	s, err := workshop()
+	require.NoError(t, err)
+	found := map[string]*Page{}
+	for _, p := range s.pages {
+		found[p.Address] = p
+	}
+	return found
+}
+
+// steps returns the folders of the steps, in order.
+func steps(t *testing.T) []string {
+	t.Helper()
+	folders, err := filepath.Glob(filepath.Join(top, "step0*"))
+	require.NoError(t, err)
+	require.Len(t, folders, 7)
+	return folders
+}
+
+// addedLines returns the numbers of the lines that diff calls new in a step's main.go. In step 1 all lines are new.
+func addedLines(t *testing.T, step int) []int {
+	t.Helper()
+	folders := steps(t)
+	before := os.DevNull
+	if step > 1 {
+		before = filepath.Join(folders[step-2], "main.go")
+	}
+	output, _ := exec.Command("diff", "-u", before, filepath.Join(folders[step-1], "main.go")).Output()
+	require.NotEmpty(t, output)
+	var added []int
+	number := 0
+	for line := range strings.Lines(string(output)) {
+		if start := hunk.FindStringSubmatch(line); start != nil {
+			number = numbers(t, start[1:])[0] - 1
+		} else if line[0] != '-' {
+			number++
+		}
+		if line[0] == '+' && !strings.HasPrefix(line, "+++ ") {
+			added = append(added, number)
+		}
+	}
+	return added
+}
+
+var hunk = regexp.MustCompile(`^@@ .* \+(\d+)`)
+
+func numbers(t *testing.T, words []string) []int {
+	t.Helper()
+	var found []int
+	for _, word := range words {
+		n, err := strconv.Atoi(word)
+		require.NoError(t, err)
+		found = append(found, n)
+	}
+	return found
+}
+
+var newLine = regexp.MustCompile(`<span class="line new"[^>]* data-line="(\d+)"`)
+
+// marked returns the numbers of the lines that the HTML marks as new.
+func marked(t *testing.T, html string) []int {
+	t.Helper()
+	var words []string
+	for _, found := range newLine.FindAllStringSubmatch(html, -1) {
+		words = append(words, found[1])
+	}
+	return numbers(t, words)
+}
+
+func TestEveryAddedLineIsBesideItsParagraph(t *testing.T) {
+	all := pages(t)
+	for i, folder := range steps(t) {
+		name := filepath.Base(folder)
+		source, err := os.ReadFile(filepath.Join(folder, "main.go"))
+		require.NoError(t, err)
+		lines := strings.Split(string(source), "\n")
+		// The comment on the package and the imports explain themselves.
+		head := slices.Index(lines, ")") + 1
+		beside := marked(t, string(all[name+"/index.html"].Body))
+		for _, number := range addedLines(t, i+1) {
+			if number > head && lines[number-1] != "" {
+				assert.Contains(t, beside, number, "%s: no paragraph of Walking through is beside %q", name, lines[number-1])
+			}
+		}
+	}
+}
+
+func TestTheWholeProgramMarksTheLinesOfTheDiff(t *testing.T) {
+	all := pages(t)
+	for i, folder := range steps(t) {
+		page := string(all[filepath.Base(folder)+"/code.html"].Body)
+		main, _, found := strings.Cut(page, `<details id="process">`)
+		require.True(t, found)
+		want := addedLines(t, i+1)
+		if i == 0 {
+			want = nil
+		}
+		assert.Equal(t, want, marked(t, main), folder)
+		for _, file := range []string{"main.go", "process.go"} {
+			source, err := os.ReadFile(filepath.Join(folder, file))
+			require.NoError(t, err)
+			assert.Contains(t, textOf(page), string(source), file)
+		}
+	}
+}
+
+func TestPiecesLeadToTheirLines(t *testing.T) {
+	all := pages(t)
+	led := 0
+	for _, folder := range steps(t) {
+		name := filepath.Base(folder)
+		whole := string(all[name+"/code.html"].Body)
+		for _, link := range regexp.MustCompile(`<a href="code\.html#(L\d+)">`).FindAllStringSubmatch(string(all[name+"/index.html"].Body), -1) {
+			assert.Contains(t, whole, fmt.Sprintf(` id="%s" `, link[1]), name)
+			led++
+		}
+	}
+	assert.Greater(t, led, 7)
+}
+
+func TestAPieceThatIsNotThereIsRefused(t *testing.T) {
+	programs, err := readPrograms(top)
+	require.NoError(t, err)
+	for name, message := range map[string]string{
+		"mountSysfs":                      "declares no mountSysfs",
+		"run from `CLONE_NEWNET`":         "no line of run in",
+		"run until `no such words`":       "no line of run in",
+		"run from `NEWUTS` until `check`": "no line of run in",
+		"run, child":                      "want a name",
+		"setHostname":                     "no line is new",
+		"run from `return supervise`":     "no line is new",
+	} {
+		_, err := programs[6].piece(name)
+		assert.ErrorContains(t, err, message, name)
+		assert.ErrorContains(t, err, "beside: "+name)
+	}
+}
+
+func TestAStepThatTakesALineAwayIsRefused(t *testing.T) {
+	first, second := &program{path: "one", step: 1}, &program{path: "two", step: 2}
+	require.NoError(t, first.read("package main\n\nvar a = 1\n", &program{}))
+	assert.ErrorContains(t, second.read("package main\n\nvar b = 1\n", first), `the line "var a = 1" of one is missing`)
+}

@@ -1,0 +1,75 @@
+package site
+
+import (
+	"html"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"container-workshop/internal/lesson"
+)
+
+var tag = regexp.MustCompile(`<[^>]*>`)
+
+// textOf returns what a reader sees of HTML.
+func textOf(page string) string { return html.UnescapeString(tag.ReplaceAllString(page, "")) }
+
+func TestFilesThatThePagesLeadToAreShown(t *testing.T) {
+	all := pages(t)
+	shown := 0
+	for _, p := range all {
+		if filepath.Ext(p.Source) != ".md" {
+			continue
+		}
+		document, err := lesson.Read(filepath.Join(top, p.Source))
+		require.NoError(t, err)
+		for _, link := range document.Links {
+			file := path.Join(path.Dir(p.Source), link.Target)
+			info, err := os.Stat(filepath.Join(top, file))
+			if ext := path.Ext(file); err != nil || ext == ".md" || ext == ".svg" {
+				continue
+			}
+			shown++
+			if !info.IsDir() {
+				assertShown(t, all, p, file)
+				continue
+			}
+			assert.Contains(t, p.Body, `href="`+p.to(file)+`/index.html"`)
+			require.Contains(t, all, file+"/index.html")
+			assertFolder(t, all, file)
+		}
+	}
+	assert.Greater(t, shown, 20)
+}
+
+// assertShown looks at the page of a file, and at the link from p to this page.
+func assertShown(t *testing.T, all map[string]*Page, p *Page, file string) {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join(top, file))
+	require.NoError(t, err)
+	require.Contains(t, all, file+".html")
+	assert.Contains(t, p.Body, `href="`+p.to(file)+`.html"`)
+	assert.Contains(t, textOf(string(all[file+".html"].Body)), string(source))
+}
+
+// assertFolder looks at the page of a folder: it leads to all files but tests, and says what each is.
+func assertFolder(t *testing.T, all map[string]*Page, folder string) {
+	t.Helper()
+	files, err := os.ReadDir(filepath.Join(top, folder))
+	require.NoError(t, err)
+	list := all[folder+"/index.html"]
+	assert.Regexp(t, `^Package \w+ .*\.$`, list.Summary, folder)
+	for _, file := range files {
+		if isTest := strings.HasSuffix(file.Name(), "_test.go"); isTest || file.IsDir() {
+			assert.Equal(t, !isTest, strings.Contains(string(list.Body), `href="`+list.to(folder)+"/"+file.Name()), file.Name())
+			continue
+		}
+		assertShown(t, all, list, folder+"/"+file.Name())
+	}
+}
