@@ -78,7 +78,7 @@ func (s *Site) beside(p *program, paragraph *ast.Paragraph, source []byte) (*fra
 	if code.Len() == 0 {
 		return nil, nil
 	}
-	return &frame{before: `<div class="beside"><div class="words">` + "\n", after: "</div><div class=\"pieces\">\n" + code.String() + "</div></div>\n"}, nil
+	return &frame{before: `<div class="beside wide"><div class="words">` + "\n", after: "</div><div class=\"pieces\">\n" + code.String() + "</div></div>\n"}, nil
 }
 
 // besideComment is the comment above a paragraph, such as <!-- beside: flags; checkRootfs -->.

@@ -29,7 +29,7 @@ func (s *Site) codePages() ([]*Page, error) {
 			return nil, err
 		}
 		p.Body = template.HTML(s.introduce(program) + program.drawWhole() +
-			"<details id=\"process\">\n<summary>process.go: what a program owes to any command, the same file in all steps</summary>\n" +
+			"<details class=\"wide\" id=\"process\">\n<summary>process.go: what a program owes to any command, the same file in all steps</summary>\n" +
 			listing("go", "process.go", "P", drawn) + "</details>\n")
 		pages = append(pages, p)
 	}
@@ -57,5 +57,5 @@ func (p *program) drawWhole() string {
 		}
 		code.WriteString(numbered(class, "L", i+1, l.html))
 	}
-	return figure("listing", "go", "main.go", code.String())
+	return figure("listing wide", "go", "main.go", code.String())
 }

@@ -114,7 +114,7 @@ func TestTheWholeProgramMarksTheLinesOfTheDiff(t *testing.T) {
 	all := pages(t)
 	for i, folder := range steps(t) {
 		page := string(all[filepath.Base(folder)+"/code.html"].Body)
-		main, _, found := strings.Cut(page, `<details id="process">`)
+		main, _, found := strings.Cut(page, `<details class="wide" id="process">`)
 		require.True(t, found)
 		want := addedLines(t, i+1)
 		if i == 0 {

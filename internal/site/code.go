@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
-	"io"
 	"io/fs"
 	"regexp"
 	"strings"
@@ -89,7 +88,7 @@ func listing(language string, caption template.HTML, prefix string, lines []temp
 	for i, line := range lines {
 		code.WriteString(numbered("", prefix, i+1, line))
 	}
-	return figure("listing", language, caption, code.String())
+	return figure("listing wide", language, caption, code.String())
 }
 
 // stylesheet returns all style sheets as one.

@@ -143,6 +143,6 @@ func TestTheSearchHasTheTextsOnly(t *testing.T) {
 	require.NoError(t, err)
 	for _, p := range s.pages {
 		_, indexed := attribute(all(site(t).pages[p.Address], atom.Main)[0], "data-pagefind-body")
-		assert.Equal(t, p.Kind == "", indexed, p.Address)
+		assert.Equal(t, path.Ext(p.Source) == ".md", indexed, p.Address)
 	}
 }

@@ -70,7 +70,7 @@ func (s *Site) show(file string, shown map[string]*Page) error {
 		fmt.Fprintf(&list, "<dt><a href=\"%s\">%s</a></dt>\n<dd>%s</dd>\n", p.to(s.address(name)), entry.Name(), template.HTMLEscapeString(shown[name].Summary))
 	}
 	p.Summary = s.packageComment(file)
-	p.Body = template.HTML(s.origin(p) + "<p>" + template.HTMLEscapeString(p.Summary) + "</p>\n<dl class=\"files\">\n" + list.String() + "</dl>\n")
+	p.Body = template.HTML(s.origin(p) + "<dl class=\"files\">\n" + list.String() + "</dl>\n")
 	return nil
 }
 
@@ -89,7 +89,7 @@ func (s *Site) showFile(p *Page) error {
 	return nil
 }
 
-// origin returns links to the pages that lead to a file, and to its folder.
+// origin says what a file is, and leads to its folder and to the pages that lead to the file.
 func (s *Site) origin(p *Page) string {
 	var links []string
 	for _, from := range s.mentions[p.Source] {
@@ -98,7 +98,11 @@ func (s *Site) origin(p *Page) string {
 	if folder := path.Dir(p.Source); s.mentions[folder] != nil {
 		links = append(links, fmt.Sprintf(`<a href="%s">%s</a>`, p.to(s.address(folder)), template.HTMLEscapeString(folder)))
 	}
-	return `<p class="ways">` + strings.Join(links, " ") + "</p>\n"
+	about := ""
+	if p.Summary != "" {
+		about = "<p>" + template.HTMLEscapeString(p.Summary) + "</p>\n"
+	}
+	return about + `<p class="ways">` + strings.Join(links, " ") + "</p>\n"
 }
 
 // about returns the first sentence of a Go file's first comment on a package or on a declaration, or the first comment of another file.
