@@ -13,6 +13,10 @@ var (
 	stepLink  = regexp.MustCompile(`<a href="([^"]*)">(\d): (.*?)</a>`)
 )
 
+// lastCard is final, which comes after the steps and has no row in their table.
+const lastCard = `<li><a class="name" href="final/index.html"><b>+</b> <span>final</span></a><p>The same seven ideas, grown up: a runtime ` +
+	`hardened against hostile commands. Docker, podman and containerd can run on it.</p></li>` + "\n"
+
 // cards draws the table of the steps as a list of cards, which also fits on a telephone.
 func cards(table string) string {
 	var list strings.Builder
@@ -28,6 +32,6 @@ func cards(table string) string {
 		fmt.Fprintf(&list, "<p>%s</p><p class=\"made\">%s</p><p class=\"facts\"><span>%s minutes</span> <span>%s lines</span> %s</p></li>\n",
 			gain, strings.ReplaceAll(made, ", ", " "), minutes, lines, flags)
 	}
-	list.WriteString("</ol>\n")
+	list.WriteString(lastCard + "</ol>\n")
 	return list.String()
 }

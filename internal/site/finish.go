@@ -9,6 +9,7 @@ import (
 var (
 	takes = regexp.MustCompile(`(?s)<p>Minutes: (\d+) · Difficulty: (easy|medium|hard) · At the end you can say: (.*?)</p>`)
 	next  = regexp.MustCompile(`<p>Next: <a [^\n]*</p>\n$`)
+	hero  = regexp.MustCompile(`(?s)^<p>(.*?)</p>\n<p>(<img .*?)</p>\n<p>(.*?)</p>`)
 	table = regexp.MustCompile(`(?s)<table>.*?</table>`)
 )
 
@@ -21,6 +22,11 @@ func (p *Page) finish(body string) string {
 	body = table.ReplaceAllString(body, `<div class="table">$0</div>`)
 	if p.Kind == "lesson" {
 		body = next.ReplaceAllString(body, "")
+	}
+	if p.Kind == "home" {
+		body = hero.ReplaceAllString(body, `<div class="hero wide"><div><p class="lead">$1</p>`+
+			`<p>$3</p><p class="actions"><a class="button" href="step01-exec/index.html">Start with step 1</a>`+
+			`<a class="button second" href="#quick-start">Quick start</a></p></div><p>$2</p></div>`)
 	}
 	if strings.Contains(body, `<details class="fold">`) {
 		body += "</details>\n"

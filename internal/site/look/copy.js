@@ -23,25 +23,27 @@
   }
 
   // Each command of a terminal with several has a button at the end of its line. The arrow keys lead from one to the next.
-  function lines(box, pre, commands) {
-    for (const command of commands) {
+  function lines(figure, box, commands) {
+    const buttons = commands.map(command => {
       const b = button("Copy", `Copy ${command.textContent}`, () => command.textContent);
       b.classList.add("line");
       b.tabIndex = -1;
-      b.style.top = `${pre.offsetTop + command.offsetTop}px`;
       box.append(b);
-    }
-    pre.addEventListener("pointermove", event => {
-      const at = event.clientY;
-      [...box.querySelectorAll(".line")].forEach((b, i) => {
-        const { top, bottom } = commands[i].getBoundingClientRect();
-        b.classList.toggle("here", at >= top - 2 && at <= bottom + 2);
-      });
+      return b;
     });
+    const place = () => buttons.forEach((b, i) => {
+      b.style.top = `${commands[i].getBoundingClientRect().top - figure.getBoundingClientRect().top - 4}px`;
+    });
+    figure.addEventListener("pointerenter", place);
+    box.addEventListener("focusin", place);
+    figure.querySelector("pre").addEventListener("pointermove", event => buttons.forEach((b, i) => {
+      const { top, bottom } = commands[i].getBoundingClientRect();
+      b.classList.toggle("here", event.clientY >= top - 3 && event.clientY <= bottom + 3);
+    }));
     box.addEventListener("keydown", event => {
       const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      const buttons = [...box.querySelectorAll("button")];
-      const next = buttons[buttons.indexOf(document.activeElement) + step];
+      const all = [...box.children];
+      const next = all[all.indexOf(document.activeElement) + step];
       if (!step || !next) return;
       event.preventDefault();
       next.focus();
@@ -56,8 +58,9 @@
     const box = document.createElement("div");
     box.className = "copies";
     const text = () => terminal ? commands.map(kbd => kbd.textContent).join("\n") + "\n" : pre.textContent;
-    box.append(button("Copy", terminal ? "Copy the commands" : "Copy the code", text));
+    const several = commands.length > 1;
+    box.append(button(several ? "Copy all" : "Copy", several ? "Copy all commands" : terminal ? "Copy the command" : "Copy the code", text));
     figure.append(box);
-    if (commands.length > 1) lines(box, pre, commands);
+    if (several) lines(figure, box, commands);
   }
 })();

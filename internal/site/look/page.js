@@ -18,7 +18,7 @@
     const headings = [...document.querySelectorAll("main h2[id], main h3[id]")].filter(h => links.has(h.id));
     let current = null;
     const mark = () => {
-      const above = headings.filter(h => h.getBoundingClientRect().top < innerHeight / 3);
+      const above = scrollY > 0 ? headings.filter(h => h.getBoundingClientRect().top < innerHeight / 3) : [];
       const atEnd = scrollY > 0 && innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
       const link = links.get((atEnd ? headings : above).at(-1)?.id);
       if (link === current) return;
