@@ -39,7 +39,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-npm need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-npm need-step need-rootfs
 
 ##@ The workshop
 
@@ -105,6 +105,11 @@ test: need-go need-rootfs ## Run all tests, as root
 test-docs: need-go need-rootfs ## Run every command of the lessons, and check their text, as root
 	@go test -count=1 $(if $(SUDO),-exec "$(as_root)") ./internal/lesson
 
+test-site: site ## Run the tests of the web pages in Chromium
+	@$(found_chromium) >/dev/null || { [ "$$(sed -n 's/^ID=//p' /etc/os-release)" != ubuntu ] || { echo "Chromium is missing, and Ubuntu's package is a snap: install Google Chrome" >&2; exit 1; }; \
+		echo "Chromium is missing: installing it with apt" >&2; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
+	@go test -tags browser -count=1 $(FLAGS) ./internal/site/browser
+
 test-vm: need-go ## Run the tests in virtual machines with the cgroups of LAYOUT (v2, hybrid, v1), for ARCH
 	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)
 
@@ -123,6 +128,7 @@ test-containerd: ## Run containerd on final, with ctr and as Kubernetes does, or
 
 test-docker: ## Run docker on final, or on RUNTIME, as root
 
+found_chromium = command -v chromium chromium-browser google-chrome google-chrome-stable
 podman_packages = podman conmon crun catatonit busybox-static
 containerd_packages = containerd busybox-static
 docker_packages = docker.io iptables busybox-static

@@ -1,0 +1,37 @@
+// What the tests share: one browser, and the pages of the site.
+import { createRequire } from "node:module";
+import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { after } from "node:test";
+
+const require = createRequire(process.env.MODULES);
+const { chromium } = require("playwright-core");
+
+export const axe = require.resolve("axe-core/axe.min.js");
+export const site = process.env.SITE;
+export const files = pathToFileURL(process.env.FILES).href;
+
+// In a container, or as root, Chromium has no sandbox of its own. The pages are ours.
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
+after(() => browser.close());
+
+// addresses are the addresses of all pages.
+export const addresses = readdirSync(process.env.FILES, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith(".html"))
+  .map((entry) => relative(process.env.FILES, join(entry.parentPath ?? entry.path, entry.name))).sort();
+
+// visit opens an address in a window of its own, which ends with the test. page.problems collects what the browser complains about.
+export async function visit(t, address, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "light", ...options });
+  t.after(() => context.close());
+  context.setDefaultTimeout(10_000);
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.problems.push(message.text()); });
+  page.on("pageerror", (error) => page.problems.push(error.message));
+  page.on("requestfailed", (request) => page.problems.push(`${request.url()}: ${request.failure().errorText}`));
+  page.on("response", (response) => { if (response.status() >= 400) page.problems.push(`${response.url()}: ${response.status()}`); });
+  await page.goto(address);
+  return page;
+}

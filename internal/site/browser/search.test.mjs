@@ -1,0 +1,64 @@
+// The search, with the keyboard alone.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { files, site, visit } from "./browser.mjs";
+
+for (const key of ["/", "Control+k"]) {
+  test(`${key} opens the search, which finds pivot_root, and Enter leads there`, async (t) => {
+    const page = await visit(t, site + "step02-uts/index.html");
+    await page.keyboard.press(key);
+    await page.keyboard.type("pivot_root");
+    const results = page.locator("dialog.search li a");
+    await results.first().waitFor();
+    assert.match(await results.first().innerText(), /pivot_root/);
+    assert.ok(await page.locator("dialog.search mark").count() > 0);
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowUp");
+    const href = await results.first().getAttribute("href");
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute("href")), href);
+    await page.keyboard.press("Enter");
+    await page.waitForURL((url) => url.href === new URL(href, site).href);
+    assert.match(await page.locator("main").innerText(), /pivot_root/);
+    assert.deepEqual(page.problems, []);
+  });
+}
+
+test("Escape closes the search, and the focus is back", async (t) => {
+  const page = await visit(t, site + "index.html");
+  await page.locator("#search").focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("cgroup");
+  await page.locator("dialog.search li a").first().waitFor();
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator("dialog.search").isVisible(), false);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "search");
+});
+
+test("what you type in the search is text", async (t) => {
+  const page = await visit(t, site + "index.html");
+  await page.keyboard.press("/");
+  await page.keyboard.type("<img src=x onerror=alert(1)>/");
+  await page.locator("dialog.search [role=status]:not(:empty)").waitFor();
+  assert.equal(await page.locator("dialog.search img").count(), 0);
+  assert.deepEqual(page.problems, []);
+});
+
+test("the search has lessons and no programs", async (t) => {
+  const page = await visit(t, site + "index.html");
+  await page.keyboard.press("/");
+  await page.keyboard.type("SysProcAttr");
+  await page.locator("dialog.search [role=status]:not(:empty)").waitFor();
+  for (const link of await page.locator("dialog.search li a").all()) {
+    assert.doesNotMatch(await link.getAttribute("href"), /code\.html|\.go/);
+  }
+});
+
+test("in files, the search says what it needs", async (t) => {
+  const page = await visit(t, files + "index.html");
+  await page.keyboard.press("/");
+  assert.match(await page.locator("dialog.search").innerText(), /make serve/);
+  await page.keyboard.type("pivot_root");
+  assert.match(await page.locator("dialog.search").innerText(), /make serve/);
+  assert.deepEqual(page.problems, []);
+});
