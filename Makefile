@@ -39,7 +39,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-npm need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
 
 ##@ The workshop
 
@@ -105,10 +105,8 @@ test: need-go need-rootfs ## Run all tests, as root
 test-docs: need-go need-rootfs ## Run every command of the lessons, and check their text, as root
 	@go test -count=1 $(if $(SUDO),-exec "$(as_root)") ./internal/lesson
 
-test-site: site ## Run the tests of the web pages in Chromium
-	@$(found_chromium) >/dev/null || { [ "$$(sed -n 's/^ID=//p' /etc/os-release)" != ubuntu ] || { echo "Chromium is missing, and Ubuntu's package is a snap: install Google Chrome" >&2; exit 1; }; \
-		echo "Chromium is missing: installing it with apt" >&2; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
-	@go test -tags browser -count=1 $(FLAGS) ./internal/site/browser
+test-site: site need-chromium ## Run the tests of the web pages in Chromium
+	@CHROMIUM="$(chromium)" go test -tags browser -count=1 $(FLAGS) ./internal/site/browser
 
 test-vm: need-go ## Run the tests in virtual machines with the cgroups of LAYOUT (v2, hybrid, v1), for ARCH
 	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)
@@ -128,7 +126,7 @@ test-containerd: ## Run containerd on final, with ctr and as Kubernetes does, or
 
 test-docker: ## Run docker on final, or on RUNTIME, as root
 
-found_chromium = command -v chromium chromium-browser google-chrome google-chrome-stable
+chromium = $(firstword $(foreach name,chromium google-chrome google-chrome-stable,$(shell command -v $(name))))
 podman_packages = podman conmon crun catatonit busybox-static
 containerd_packages = containerd busybox-static
 docker_packages = docker.io iptables busybox-static
@@ -162,6 +160,8 @@ lint: need-go ## Look for mistakes without running any program
 	go run $(STATICCHECK) $(packages)
 	go vet -tags engines ./internal/engine
 	go run $(STATICCHECK) -tags engines ./internal/engine
+	go vet -tags browser ./internal/site/browser
+	go run $(STATICCHECK) -tags browser ./internal/site/browser
 	shellcheck scripts/*.sh vm/*.sh vm/init .ci/run
 	codespell --ignore-words-list upto,sise --skip .git,build,work,testdata,go.sum,*.cast,*.svg
 	go run $(ACTIONLINT)
@@ -187,6 +187,11 @@ need-go:
 need-npm:
 	@cmp -s internal/site/package-lock.json build/npm/installed || command -v npm >/dev/null || { \
 		echo "npm is missing: installing it with apt" >&2; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends npm; }
+
+need-chromium:
+	@[ -z "$(chromium)" ] || exit 0; \
+	! grep -qx ID=ubuntu /etc/os-release || { echo "Chromium is missing, and Ubuntu has no package of it: install Google Chrome" >&2; exit 1; }; \
+	echo "Chromium is missing: installing it with apt" >&2; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium
 
 need-step:
 	@[ -n "$(step)" ] || { echo "STEP=$(STEP): there is no such step: use STEP=1 to STEP=7, or STEP=final" >&2; exit 1; }

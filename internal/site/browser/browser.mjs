@@ -29,9 +29,19 @@ export async function visit(t, address, options = {}) {
   const page = await context.newPage();
   page.problems = [];
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.problems.push(message.text()); });
-  page.on("pageerror", (error) => page.problems.push(error.message));
-  page.on("requestfailed", (request) => page.problems.push(`${request.url()}: ${request.failure().errorText}`));
+  // Where the machine is slow, Chromium leaves out the transition from page to page, and says so.
+  page.on("pageerror", ({ message }) => { if (!message.startsWith("Transition was ")) page.problems.push(message); });
+  page.on("requestfailed", (request) => {
+    // A page that the window leaves does not get its icon any more.
+    const { errorText } = request.failure();
+    if (errorText !== "net::ERR_ABORTED") page.problems.push(`${request.url()}: ${errorText}`);
+  });
   page.on("response", (response) => { if (response.status() >= 400) page.problems.push(`${response.url()}: ${response.status()}`); });
   await page.goto(address);
   return page;
+}
+
+// none fails if there are problems, and shows each on its line.
+export function none(problems) {
+  if (problems.length > 0) throw new Error(problems.join("\n"));
 }

@@ -2,6 +2,7 @@
 (() => {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
+  const paper = matchMedia("print");
   const choices = ["system", "light", "dark"];
 
   function stored() {
@@ -10,7 +11,8 @@
 
   function apply() {
     const choice = root.dataset.choice;
-    root.dataset.theme = choice === "system" ? (system.matches ? "dark" : "light") : choice;
+    const dark = choice === "system" ? system.matches : choice === "dark";
+    root.dataset.theme = dark && !paper.matches ? "dark" : "light";
     const name = `Colours: ${choice === "system" ? "as the system" : choice}`;
     document.getElementById("theme")?.setAttribute("aria-label", name);
   }
@@ -24,6 +26,7 @@
   root.dataset.choice = choices.includes(stored()) ? stored() : "system";
   apply();
   system.addEventListener("change", apply);
+  paper.addEventListener("change", apply);
   document.addEventListener("DOMContentLoaded", () => {
     apply();
     document.getElementById("theme").addEventListener("click", turn);
