@@ -71,7 +71,7 @@ func New(top string) (*Site, error) {
 
 // addPrograms adds the pages that show programs and other files.
 func (s *Site) addPrograms() error {
-	for _, more := range []func() ([]*Page, error){s.codePages, s.sourcePages} {
+	for _, more := range []func() ([]*Page, error){s.codePages, s.comparePage, s.sourcePages} {
 		pages, err := more()
 		if err != nil {
 			return err

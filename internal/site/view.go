@@ -45,7 +45,7 @@ func (v view) Markdown() bool { return strings.HasSuffix(v.Source, ".md") }
 func (v view) Related() []*Page {
 	var related []*Page
 	for _, p := range v.site.pages {
-		if v.Kind != "home" && p != v.Page && p.Source != "" && path.Dir(p.Source) == path.Dir(v.Source) && p.Kind != "home" {
+		if v.Kind != "home" && v.Source != "" && p != v.Page && p.Source != "" && path.Dir(p.Source) == path.Dir(v.Source) && p.Kind != "home" {
 			related = append(related, p)
 		}
 	}
