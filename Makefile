@@ -2,6 +2,8 @@
 ROOTFS ?= /var/lib/container-workshop/rootfs
 # The step. Without STEP, make run takes step 7, and the coach takes the step that you are at.
 STEP ?=
+# The address of the web pages. A virtual machine sets its own, because the port of the pages is forwarded to the host.
+ADDRESS ?= $(or $(WORKSHOP_ADDRESS),127.0.0.1:8015)
 # Flags for run, such as FLAGS='--memory 128m', or for the tests in a virtual machine, such as FLAGS='-test.run TestX'.
 FLAGS ?=
 # The cgroup layout and the architecture of the machines of test-vm and test-systemd.
@@ -96,6 +98,15 @@ examiner: need-linux need-go
 
 site: need-go need-npm ## Write the web pages of the workshop into build/site
 	@go run ./internal/site/cmd build build/site
+
+# The pages are written again if a file that they are made of is newer.
+build/site/index.html: $(wildcard *.md step0*/*.md step0*/*.go step0*/*.svg final/*.md internal/site/*.go internal/site/look/*)
+	@$(MAKE) --no-print-directory site || { rm -f $@; false; }
+
+.PHONY: serve
+serve: need-go build/site/index.html ## Show the web pages at http://127.0.0.1:8015, or at ADDRESS=127.0.0.1:8080, with your progress, live
+	@go build -o build/pages ./internal/site/cmd
+	@build/pages serve "$(ADDRESS)"
 
 ##@ To change the workshop itself
 

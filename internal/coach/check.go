@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"container-workshop/internal/check"
+	"container-workshop/internal/live"
 )
 
 // check examines the learner's program once.
@@ -17,6 +18,8 @@ func (c *coach) check() error {
 		return err
 	}
 	c.heading(step, dir)
+	live.Check(".")
+	c.onPage(dir, step)
 	return c.examineOnce(context.Background(), dir, step)
 }
 
@@ -26,8 +29,10 @@ func (c *coach) examineOnce(ctx context.Context, dir string, step int) error {
 		return err
 	}
 	c.screen.pass("  compiling %s …", dir)
+	c.tell(live.Compiling)
 	result, err := c.examine(ctx, dir, step, c.flags(), func(e *examination) { c.follow(dir, e) })
 	if err != nil {
+		c.tellFailure(err)
 		return c.failed(dir, step, err)
 	}
 	return c.conclude(dir, result)
@@ -41,6 +46,7 @@ func (c *coach) follow(dir string, e *examination) {
 		c.bar(dir, e.step, false)
 		c.finding(*first)
 	}
+	c.tellFindings(live.Checking, e)
 	c.screen.pass("  checking … %d: %s", len(e.findings), e.findings[len(e.findings)-1].Property)
 }
 
@@ -69,6 +75,7 @@ func (c *coach) conclude(dir string, result *examination) error {
 	if c.shown == nil {
 		c.bar(dir, result.step, result.passed())
 	}
+	c.tellResult(result)
 	c.verdict(dir, result)
 	c.shown = nil
 	if notRecorded != nil {

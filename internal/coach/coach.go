@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"container-workshop/internal/check"
+	"container-workshop/internal/live"
 )
 
 // Settings are the variables that the learner typed after a verb. For an empty setting the record counts.
@@ -40,6 +41,8 @@ type coach struct {
 	shown *check.Finding
 	// watched is true in a watch, which offers keys where other verbs name commands.
 	watched bool
+	// live is what the web pages show of the examination.
+	live live.State
 }
 
 var verbs = map[string]func(*coach) error{

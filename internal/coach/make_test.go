@@ -14,7 +14,7 @@ import (
 func makes(t *testing.T) (*clone, func(args ...string) *exec.Cmd) {
 	t.Helper()
 	c := cloned(t)
-	c.shell(`cp "$TOP"/Makefile . && mkdir -p internal && cp -r "$TOP"/internal/check "$TOP"/internal/coach "$TOP"/internal/lesson "$TOP"/internal/trace internal/`)
+	c.shell(`cp "$TOP"/Makefile . && mkdir -p internal && cp -r "$TOP"/internal/check "$TOP"/internal/coach "$TOP"/internal/lesson "$TOP"/internal/live "$TOP"/internal/trace internal/`)
 	return c, func(args ...string) *exec.Cmd {
 		cmd := exec.Command("make", append([]string{"--no-print-directory"}, args...)...)
 		cmd.Dir = c.dir

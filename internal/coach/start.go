@@ -178,6 +178,7 @@ func (c *coach) started(step int, dir, from string, again bool) {
 		return
 	}
 	c.heading(step, dir)
+	c.onPage(dir, step)
 	r, err := c.load()
 	passed := err == nil && r.passed(step, dir)
 	c.bar(dir, step, passed)

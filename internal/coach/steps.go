@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"container-workshop/internal/lesson"
+	"container-workshop/internal/live"
 )
 
 // steps is the number of steps.
@@ -62,6 +63,15 @@ func place(where string) string {
 		return path + ", " + heading
 	}
 	return path
+}
+
+// webPage returns the address of a place on the web page of its lesson. It returns an empty text unless make serve runs.
+func webPage(where string) string {
+	server := live.Address(".")
+	if server == "" || where == "" {
+		return ""
+	}
+	return server + lesson.Address(where)
 }
 
 // headingOf returns the heading of a page that has the anchor.

@@ -27,7 +27,7 @@ func (c *coach) bar(dir string, current int, passed bool) {
 	var parts []string
 	for step := 1; step <= steps; step++ {
 		switch {
-		case step == current && passed, step != current && !r.at(step).Passed.IsZero() && (dir == r.Program || r.passed(step, dir)):
+		case step == current && passed, step != current && hasPassed(r, dir, step):
 			parts = append(parts, c.screen.in(green, fmt.Sprintf("[%d ✓]", step)))
 		case step == current:
 			parts = append(parts, c.screen.in(yellow, fmt.Sprintf("[%d …]", step)))
@@ -36,6 +36,11 @@ func (c *coach) bar(dir string, current int, passed bool) {
 		}
 	}
 	c.screen.say("%s\n", strings.Join(parts, " "))
+}
+
+// hasPassed reports whether a program has passed a step. Whatever the learner has passed counts for the learner's current program.
+func hasPassed(r *record, dir string, step int) bool {
+	return !r.at(step).Passed.IsZero() && (dir == r.Program || r.passed(step, dir))
 }
 
 // verdict shows the result of an examination: success, or the first missing property.
@@ -84,7 +89,7 @@ func (c *coach) finding(f check.Finding) {
 		c.screen.block("  ✗ ", red, f.Property)
 	}
 	for _, part := range []struct{ label, text string }{
-		{"    ", f.Diagnosis}, {"    seen   ", f.Seen}, {"    why    ", f.Why}, {"    look   ", place(f.Where)}, {"    needs  ", f.Needs},
+		{"    ", f.Diagnosis}, {"    seen   ", f.Seen}, {"    why    ", f.Why}, {"    look   ", place(f.Where)}, {"    page   ", webPage(f.Where)}, {"    needs  ", f.Needs},
 	} {
 		if part.text != "" {
 			c.screen.block(part.label, dim, part.text)
@@ -143,7 +148,11 @@ func (c *coach) success(dir string, e *examination) {
 		return
 	}
 	c.screen.say("")
-	c.screen.next("read on", place(folder(e.step)+"/README.md#the-change"))
+	change := folder(e.step) + "/README.md#the-change"
+	c.screen.next("read on", place(change))
+	if page := webPage(change); page != "" {
+		c.screen.next("page", page)
+	}
 	if !c.watched {
 		c.screen.next("compare with ours", "make diff")
 		c.screen.next("go further", "make stretch")

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/internal/check"
+	"container-workshop/internal/live"
 )
 
 // How often watch polls for a key and for a save. It polls, because synced folders send no events.
@@ -58,6 +59,8 @@ func (c *coach) watch() error {
 	defer w.keys.restore()
 	w.files, w.stale = look(dir), true
 	w.heading(step, dir)
+	live.Watch(".")
+	w.onPage(dir, step)
 	tick := time.NewTicker(keyTime)
 	defer tick.Stop()
 	for looked := time.Now(); ; {
@@ -95,6 +98,7 @@ func (w *watch) keepUp() {
 	w.files, w.stale = look(w.dir), true
 	w.screen.clear()
 	w.heading(w.step, w.dir)
+	w.onPage(w.dir, w.step)
 	w.screen.say("the lesson: %s", w.screen.in(cyan, folder(w.step)+"/README.md"))
 }
 
@@ -112,6 +116,8 @@ func (w *watch) see(now files) {
 		w.screen.clear()
 		w.heading(w.step, w.dir)
 		w.screen.say("%s", w.screen.in(dim, fmt.Sprintf("saw %s at %s", names, time.Now().Format("15:04:05"))))
+		w.live.Files, w.live.Saved = names, time.Now()
+		w.tell(live.Saved)
 	case w.stale && w.stop == nil:
 		w.stale = false
 		w.begin()
@@ -126,6 +132,7 @@ func (w *watch) begin() {
 		w.show(nil, refused)
 		return
 	}
+	w.tell(live.Compiling)
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop, w.shown, w.again = stop, nil, nil
 	dir, step := w.dir, w.step
@@ -169,6 +176,7 @@ func (w *watch) show(result *examination, err error) {
 		w.first = result.missing()
 		err = w.conclude(w.dir, result)
 	} else {
+		w.tellFailure(err)
 		err = w.failed(w.dir, w.step, err)
 	}
 	if err != nil && !errors.Is(err, errMissing) {

@@ -11,7 +11,8 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
+
+	"container-workshop/internal/lesson"
 )
 
 // look has the style, the scripts and the template of the pages.
@@ -69,9 +70,9 @@ func New(top string) (*Site, error) {
 	return s, s.addPrograms()
 }
 
-// addPrograms adds the pages that show programs and other files.
+// addPrograms adds the pages that show programs and other files, and the live page.
 func (s *Site) addPrograms() error {
-	for _, more := range []func() ([]*Page, error){s.codePages, s.comparePage, s.sourcePages} {
+	for _, more := range []func() ([]*Page, error){s.codePages, s.comparePage, s.sourcePages, livePages} {
 		pages, err := more()
 		if err != nil {
 			return err
@@ -151,13 +152,8 @@ func (s *Site) copyLook(out string) error {
 	return nil
 }
 
-// address returns where the page of a Markdown file is. README.md is the page of its folder.
-func address(source string) string {
-	if path.Base(source) == "README.md" {
-		return path.Join(path.Dir(source), "index.html")
-	}
-	return strings.TrimSuffix(source, ".md") + ".html"
-}
+// address returns where the page of a Markdown file is.
+func address(source string) string { return lesson.Address(source) }
 
 // find returns the page of a Markdown file, or nil.
 func (s *Site) find(source string) *Page {

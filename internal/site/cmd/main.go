@@ -1,15 +1,18 @@
-// Command site writes the web pages of the workshop.
+// Command site writes the web pages of the workshop, and serves them on this machine.
 //
 //	site build OUT
+//	site serve ADDRESS
 //
 // make calls it, at the top of the workshop.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"container-workshop/internal/site"
+	"container-workshop/internal/site/serve"
 )
 
 func main() {
@@ -20,9 +23,17 @@ func main() {
 }
 
 func do(args []string) error {
-	if len(args) != 2 || args[0] != "build" {
-		return fmt.Errorf("want: site build build/site")
+	switch {
+	case len(args) == 2 && args[0] == "build":
+		return build(args[1])
+	case len(args) == 2 && args[0] == "serve":
+		return serve.Run(".", args[1], os.Stdout)
 	}
+	return errors.New("want: site build build/site, or site serve 127.0.0.1:8015")
+}
+
+// build writes the pages into the folder out, with what comes from npm.
+func build(out string) error {
 	s, err := site.New(".")
 	if err != nil {
 		return err
@@ -30,8 +41,8 @@ func do(args []string) error {
 	if err := s.Install("build/npm"); err != nil {
 		return err
 	}
-	if err := s.Build(args[1]); err != nil {
+	if err := s.Build(out); err != nil {
 		return err
 	}
-	return site.Equip("build/npm", args[1])
+	return site.Equip("build/npm", out)
 }
