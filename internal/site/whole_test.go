@@ -19,6 +19,8 @@ type built struct {
 	// files are the files by their addresses, and pages those that are HTML.
 	files map[string][]byte
 	pages map[string]*html.Node
+	// sources are what the pages are made from, by the pages' addresses.
+	sources map[string]string
 }
 
 // whole builds the site, once for all tests.
@@ -35,7 +37,10 @@ var whole = sync.OnceValues(func() (*built, error) {
 	if err := s.Build(out); err != nil {
 		return nil, err
 	}
-	b := &built{map[string][]byte{}, map[string]*html.Node{}}
+	b := &built{map[string][]byte{}, map[string]*html.Node{}, map[string]string{}}
+	for _, p := range s.pages {
+		b.sources[p.Address] = p.Source
+	}
 	return b, fs.WalkDir(os.DirFS(out), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
