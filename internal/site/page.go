@@ -112,3 +112,6 @@ func (p *Page) Step() int {
 	fmt.Sscanf(p.Source, "step%02d-", &step)
 	return step
 }
+
+// Markdown is true for a page of text, which the search finds, and false for a page of code.
+func (p *Page) Markdown() bool { return strings.HasSuffix(p.Source, ".md") }

@@ -38,14 +38,12 @@ func (v view) split() (number, name string) {
 // Anchor is the anchor of the title.
 func (v view) Anchor() string { return lesson.Heading{Text: v.Title}.Anchor() }
 
-// Markdown is true for a page of text, which the search finds, and false for a page of code.
-func (v view) Markdown() bool { return strings.HasSuffix(v.Source, ".md") }
-
-// Related are the other pages of the same folder, such as the hints of a step.
+// Related are the other pages of the same folder, such as the hints of a step and its program.
 func (v view) Related() []*Page {
 	var related []*Page
 	for _, p := range v.site.pages {
-		if v.Kind != "home" && v.Source != "" && p != v.Page && p.Source != "" && path.Dir(p.Source) == path.Dir(v.Source) && p.Kind != "home" {
+		inFolder := path.Dir(p.Address) == path.Dir(v.Address) && path.Dir(p.Address) != "."
+		if inFolder && p != v.Page && (p.Markdown() || path.Base(p.Address) == "code.html") {
 			related = append(related, p)
 		}
 	}
@@ -56,7 +54,7 @@ func (v view) Related() []*Page {
 func (v view) ForOthers() []*Page {
 	var others []*Page
 	for _, p := range v.site.pages {
-		if p.Source != "" && path.Dir(p.Source) == "." && p.Kind != "home" {
+		if p.Markdown() && path.Dir(p.Source) == "." && p.Kind != "home" {
 			others = append(others, p)
 		}
 	}
