@@ -18,7 +18,7 @@ func (s *Site) codePages() ([]*Page, error) {
 			Address: path.Join(path.Dir(program.path), "code.html"),
 			Title:   fmt.Sprintf("Step %d: the whole program", program.step),
 			Summary: fmt.Sprintf("The program of step %d, with its new lines marked.", program.step),
-			Kind:    "source",
+			Kind:    "program",
 		}
 		process, err := os.ReadFile(filepath.Join(s.top, path.Dir(program.path), "process.go"))
 		if err != nil {
@@ -44,7 +44,7 @@ func (s *Site) introduce(p *program) string {
 		compare = fmt.Sprintf(` <a href="../compare.html#%d-%d">Compare with step %d</a>`, p.step-1, p.step, p.step-1)
 	}
 	return fmt.Sprintf(`<p>%s</p>
-<p class="ways"><a href="index.html#walking-through">The lesson explains them</a>%s <a href="#process">process.go</a></p>`+"\n", change, compare)
+<p class="ways"><a href="index.html#walking-through">The lesson explains them</a>%s <a href="#P1">process.go</a></p>`+"\n", change, compare)
 }
 
 // drawWhole returns the whole program as HTML.
