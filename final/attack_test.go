@@ -85,7 +85,7 @@ func makeCall(args []string) error {
 }
 
 // soon is how long a container may take that has nothing to wait for, on a machine that has much to do.
-const soon = 10 * time.Second
+const soon = 30 * time.Second
 
 // attackArgs are the arguments of run for an attack in a container.
 func attackArgs(t *testing.T, flags []string, args ...string) []string {

@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long the program may take for what should take milliseconds.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // A trial is a container with an ID, a state directory and a mark of its own, so that all that is left of it can be found.
 // Its test is on a thread with a mount namespace of its own, where mounts are shared as on a host with systemd.
