@@ -31,8 +31,15 @@ type evidence struct {
 	step int
 	// seen is the error of the check, with the whole output of the program.
 	seen string
-	// calls are the kernel calls of the program.
+	// calls are the kernel calls of the program. cut is true if the program took too long, and the trace ended before the program did.
 	calls
+	cut bool
+}
+
+// never reports whether the program makes no call with this name and all the words. A trace that was cut off does not tell: the call
+// may have come later.
+func (e *evidence) never(name string, words ...string) bool {
+	return !e.cut && e.first(name, words...) < 0
 }
 
 // calls are the kernel calls of a program that runs a command in a container.
@@ -47,21 +54,19 @@ func (e *examination) diagnose(property, seen string) string {
 		if m.step > e.program.Step || !slices.Contains(m.explains, property) {
 			continue
 		}
-		if name := m.name(&evidence{e.program.Step, seen, e.calls()}); name != "" {
+		all, cut := e.calls()
+		if name := m.name(&evidence{e.program.Step, seen, all, cut}); name != "" {
 			return name
 		}
 	}
 	return ""
 }
 
-// traced returns a function that runs the program under trace, once, and returns its calls.
-func traced(p *Program) func() calls {
-	return sync.OnceValue(func() calls {
+// traced returns a function that runs the program under trace, once. It returns the calls, and whether the trace was cut off.
+func traced(p *Program) func() (calls, bool) {
+	return sync.OnceValues(func() (calls, bool) {
 		all, err := p.callsWithin(max(Patience-time.Second, 3*time.Second), io.Discard)
-		if err != nil && len(all) == 0 {
-			return nil
-		}
-		return all
+		return all, err != nil
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/internal/needs"
 	"container-workshop/internal/trace"
 )
 
@@ -219,10 +220,71 @@ func TestTheLimitOnMemoryComesBeforeThatOnMemoryAndSwap(t *testing.T) {
 	memory := trace.Call{Process: "child", Name: "write", Args: []string{`"/sys/fs/cgroup/memory/x/memory.limit_in_bytes"`, `"64m"`}}
 	both := trace.Call{Process: "child", Name: "write", Args: []string{`"/sys/fs/cgroup/memory/x/memory.memsw.limit_in_bytes"`, `"64m"`}, Err: unix.EINVAL}
 	named := func(all ...trace.Call) string {
-		e := &examination{program: &Program{Step: 6}, calls: func() calls { return all }}
+		e := &examination{program: &Program{Step: 6}, calls: func() (calls, bool) { return all, false }}
 		return e.diagnose(swapLimited, "")
 	}
 	assert.Contains(t, named(both), "write the limit on memory first.")
 	assert.Contains(t, named(both, memory), "write the limit on memory first.")
 	assert.NotContains(t, named(memory, both), "first")
+}
+
+// rightCalls are the calls of a program without mistakes, on this host's version of cgroups.
+func rightCalls() calls {
+	memory, swap := limitFile("memory.limit_in_bytes", "memory.max"), limitFile("memory.memsw.limit_in_bytes", "memory.swap.max")
+	cgroup := limitFile("/sys/fs/cgroup/memory/x", "/sys/fs/cgroup/x")
+	made := calls{{Process: "run", Name: "clone", Args: []string{"CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWPID"}}}
+	child := func(name string, args ...string) {
+		made = append(made, trace.Call{Process: "child", Name: name, Args: args})
+	}
+	child("prctl", "PR_SET_PDEATHSIG", "SIGKILL")
+	child("execve", `"/proc/self/exe"`, `["x", "child"]`)
+	child("sethostname", `"container"`)
+	child("mount", `""`, `"/"`, `""`, "MS_REC|MS_PRIVATE")
+	child("mkdir", `"`+cgroup+`"`, "0755")
+	child("write", `"`+cgroup+"/"+memory+`"`, `"64m"`)
+	child("write", `"`+cgroup+"/"+swap+`"`, `"64m"`)
+	child("write", `"`+cgroup+`/pids.max"`, `"64"`)
+	child("write", `"`+cgroup+"/"+limitFile("cpu.cfs_quota_us", "cpu.max")+`"`, `"100000"`)
+	child("write", `"`+cgroup+`/cgroup.procs"`, `"0"`)
+	child("chroot", `"/rootfs"`)
+	child("chdir", `"/"`)
+	child("mount", `"proc"`, `"/proc"`, `"proc"`, "0")
+	child("mount", `"tmpfs"`, `"/mytemp"`, `"tmpfs"`, "0", `"size=16m"`)
+	child("execve", `"/bin/true"`, `["/bin/true"]`)
+	return append(made, trace.Call{Process: "run", Name: "rmdir", Args: []string{`"` + cgroup + `"`}})
+}
+
+func TestATraceThatWasCutOffMissesNoCall(t *testing.T) {
+	all := rightCalls()
+	named := map[string]bool{}
+	for _, m := range mistakes {
+		if slices.Equal(m.explains, []string{ownPath}) {
+			// Any program with this problem and with chroot has this mistake.
+			continue
+		}
+		for _, seen := range []string{"", "exit status 125", "printed nothing", notEnded + ", and printed \"x\"", "the container has no proc", "the container has no tmpfs", "the host has"} {
+			for end := range all {
+				if name := m.name(&evidence{step: 7, seen: seen, calls: all[:end]}); name != "" {
+					named[name] = true
+				}
+				// The command has run, and nobody sees its output or its end. So much even a part of the calls says.
+				if end < len(all)-1 {
+					assert.Empty(t, m.name(&evidence{step: 7, seen: seen, calls: all[:end], cut: true}), "after %d calls, seen: %s", end, seen)
+				}
+			}
+		}
+	}
+	assert.Greater(t, len(named), 15, "a whole trace tells these mistakes: %v", named)
+}
+
+func TestATraceIsCutOffAtItsLimit(t *testing.T) {
+	impatient(t)
+	for mistake, wantCut := range map[string]bool{"child in a circle": true, "debug output": false} {
+		i := slices.IndexFunc(wrongs, func(w wrong) bool { return w.mistake == mistake })
+		program := &Program{Path: wrongs[i].variant(t).program(t), Step: 1, Rootfs: needs.Rootfs(t)}
+		found, cut := traced(program)()
+		assert.Equal(t, wantCut, cut, mistake)
+		assert.GreaterOrEqual(t, found.first("execve", "/proc/self/exe"), 0, mistake)
+		assert.Equal(t, wantCut, found.first("execve", "/bin/true") < 0, mistake)
+	}
 }

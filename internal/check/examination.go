@@ -10,8 +10,8 @@ type examination struct {
 	report  func(Finding)
 	// findings maps the name of a property to its finding.
 	findings map[string]Finding
-	// calls traces the program on the first call, and returns its kernel calls.
-	calls func() calls
+	// calls traces the program on the first call, and returns its kernel calls, and whether the trace was cut off.
+	calls func() (calls, bool)
 	mu    sync.Mutex
 }
 

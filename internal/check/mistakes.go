@@ -33,7 +33,7 @@ var noStart = []mistake{
 	}},
 	{1, []string{starts}, func(e *evidence) string {
 		// awaitRun prints the first text. The second is the error of cmd.Run.
-		if strings.Contains(e.seen, "run is not there") || strings.Contains(e.seen, "exit status 125") && e.first("execve", "/bin/true") < 0 {
+		if strings.Contains(e.seen, "run is not there") || strings.Contains(e.seen, "exit status 125") && e.never("execve", "/bin/true") {
 			return "child waits for a message that only supervise sends, but run starts child without supervise."
 		}
 		return ""
@@ -48,14 +48,14 @@ var noStart = []mistake{
 		if strings.Contains(e.seen, endedRun) {
 			return "A signal ended run. If your program sends signals, look at the PID: 0 and -1 mean many processes, and run is one of them."
 		}
-		if len(e.calls) == 0 {
+		if len(e.calls) == 0 && !e.cut {
 			return "run starts no process: run is empty, or returns before it starts child."
 		}
 		return ""
 	}},
 	{1, []string{starts}, func(e *evidence) string {
 		last := len(e.calls) - 1
-		if _, refused := e.refused(); !refused && last >= 0 && !strings.Contains(e.seen, notEnded) && strings.Contains(e.seen, "printed nothing") && e.calls[last].Name == "execve" && mentions(e.calls[last], "/proc/self/exe") {
+		if _, refused := e.refused(); !refused && !e.cut && last >= 0 && !strings.Contains(e.seen, notEnded) && strings.Contains(e.seen, "printed nothing") && e.calls[last].Name == "execve" && mentions(e.calls[last], "/proc/self/exe") {
 			return "child starts, and ends without becoming the command: child is empty, or returns too early."
 		}
 		return ""
@@ -65,7 +65,8 @@ var noStart = []mistake{
 		switch {
 		case strings.Contains(e.seen, notEnded) && command:
 			return "run does not see that the command has ended."
-		case strings.Contains(e.seen, notEnded) && e.first("execve", "/proc/self/exe") >= 0:
+		case strings.Contains(e.seen, notEnded) && e.first("execve", "/proc/self/exe") >= 0 && (!e.cut || strings.Contains(e.seen, "printed nothing")):
+			// The command would have printed something.
 			return "child starts, and never becomes the command: it waits for something, or loops for ever."
 		case strings.Contains(e.seen, "printed nothing") && command:
 			return "The command runs, but nobody sees its output: child does not have the standard streams of run."
@@ -85,7 +86,7 @@ var noStart = []mistake{
 		return ""
 	}},
 	{1, []string{withoutProc}, func(e *evidence) string {
-		if e.first("execve", "/proc/self/exe") < 0 {
+		if e.never("execve", "/proc/self/exe") {
 			return "run starts child by the path of your program (os.Args[0] or os.Executable), not by /proc/self/exe."
 		}
 		return ""
@@ -129,7 +130,7 @@ var wrongNamespace = []mistake{
 	}},
 	{2, []string{hostnameSet, hostnameGiven}, func(e *evidence) string {
 		switch i := e.first("sethostname"); {
-		case i < 0:
+		case e.never("sethostname"):
 			return "Nothing sets the hostname of the container."
 		case e.by("run", i):
 			return "run sets the hostname, and run is on the host: the host gets the name."
@@ -138,8 +139,10 @@ var wrongNamespace = []mistake{
 	}},
 	{3, []string{diesWithRun}, func(e *evidence) string {
 		switch i := e.first("prctl", "PR_SET_PDEATHSIG"); {
-		case i < 0:
+		case e.never("prctl", "PR_SET_PDEATHSIG"):
 			return "Nothing tells the kernel to end child when run dies."
+		case i < 0:
+			return ""
 		case e.calls[i].Has("SIGSTOP"):
 			return "The parent-death signal is SIGSTOP. SIGSTOP only stops process 1; it does not end process 1."
 		case !e.calls[i].Has("SIGKILL"):
@@ -164,7 +167,7 @@ func otherNamespace(flag string) func(*evidence) string {
 	return func(e *evidence) string {
 		made := e.namespaces()
 		switch {
-		case slices.Contains(made, flag):
+		case slices.Contains(made, flag), e.cut && e.first("clone") < 0:
 			return ""
 		case e.first("unshare", flag) >= 0:
 			return "The program moves itself into a new namespace: run should stay on the host, and start child in the new one."

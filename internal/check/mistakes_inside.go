@@ -27,14 +27,14 @@ var wrongRoot = []mistake{
 		return ""
 	}},
 	{4, []string{ownRoot}, func(e *evidence) string {
-		if e.first("chroot") < 0 && e.first("pivot_root") < 0 {
+		if e.never("chroot") && e.never("pivot_root") {
 			return "Nothing changes the root directory of the command."
 		}
 		return ""
 	}},
 	{4, []string{startsAtTop}, func(e *evidence) string {
 		root := e.first("chroot")
-		if root < 0 || e.next(root, "chdir") >= 0 || e.next(root, "fchdir") >= 0 {
+		if e.cut || root < 0 || e.next(root, "chdir") >= 0 || e.next(root, "fchdir") >= 0 {
 			return ""
 		}
 		if e.first("chdir") >= 0 {
@@ -75,6 +75,8 @@ var wrongMounts = []mistake{
 		switch private := e.private(); {
 		case !leaks:
 			return ""
+		case private < 0 && e.cut:
+			return ""
 		case private < 0:
 			return "You did not make the mounts private. Where / is shared, every mount of the container appears on the host."
 		case e.by("run", private):
@@ -102,14 +104,14 @@ func (c calls) private() int {
 }
 
 // misplaced says why the container does not see a mount of this type.
-func (c calls) misplaced(fstype, place string) string {
-	root := c.first("chroot")
-	switch i := c.first("mount", `"`+fstype+`"`); {
-	case i < 0:
+func (e *evidence) misplaced(fstype, place string) string {
+	root := e.first("chroot")
+	switch i := e.first("mount", `"`+fstype+`"`); {
+	case e.never("mount", `"`+fstype+`"`):
 		return fmt.Sprintf("Nothing mounts a %s for the container.", fstype)
-	case c.by("run", i):
+	case e.by("run", i):
 		return fmt.Sprintf("run mounts the %s, and run is on the host.", fstype)
-	case i < root:
+	case i >= 0 && i < root:
 		return fmt.Sprintf("You mount the %s before chroot, so the mount is on the %s of the host. Nothing is mounted in the new root directory.", fstype, place)
 	}
 	return ""
@@ -126,9 +128,9 @@ var wrongCgroups = []mistake{
 	}},
 	{6, []string{inCgroups}, func(e *evidence) string {
 		switch {
-		case e.first("mkdir", "cgroup") < 0:
+		case e.never("mkdir", "cgroup"):
 			return "Nothing makes a cgroup for the container."
-		case e.first("write", "cgroup.procs") < 0:
+		case e.never("write", "cgroup.procs"):
 			return "The cgroup is there, but nothing puts the command into it."
 		}
 		return ""
@@ -140,14 +142,17 @@ var wrongCgroups = []mistake{
 		return ""
 	}},
 	{6, []string{swapLimited}, func(e *evidence) string {
-		if e.first("write", "memory.swap.max") >= 0 || e.first("write", "memory.memsw.limit_in_bytes") >= 0 {
-			return ""
+		if e.never("write", "memory.swap.max") && e.never("write", "memory.memsw.limit_in_bytes") {
+			return "You limit memory, but not swap: what does not fit goes to the disk of the host."
 		}
-		return "You limit memory, but not swap: what does not fit goes to the disk of the host."
+		return ""
 	}},
 	{6, []string{cgroupsGone, cgroupsPileUp}, func(e *evidence) string {
 		removals := slices.DeleteFunc(slices.Clone(e.calls), func(c trace.Call) bool { return c.Name != "rmdir" || !mentions(c, "cgroup") })
 		switch {
+		case e.cut:
+			// run removes the cgroups at the end.
+			return ""
 		case len(removals) == 0:
 			return "Nothing removes the cgroups of the container."
 		case !slices.ContainsFunc(removals, func(c trace.Call) bool { return c.Process == "run" }):

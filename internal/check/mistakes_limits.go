@@ -88,9 +88,9 @@ func limitFile(v1, v2 string) string {
 func unwritten(limit, v1, v2 string) func(*evidence) string {
 	return func(e *evidence) string {
 		file := limitFile(v1, v2)
-		if e.first("write", "/"+file) >= 0 {
-			return ""
+		if e.never("write", "/"+file) {
+			return fmt.Sprintf("Nothing writes %s: the container has no %s.", file, limit)
 		}
-		return fmt.Sprintf("Nothing writes %s: the container has no %s.", file, limit)
+		return ""
 	}
 }
