@@ -47,8 +47,8 @@ func (s *Site) choices() string {
 	return fmt.Sprintf(`<form class="choices wide" hidden>
 <datalist id="names">
 %s</datalist>
-<p class="slide"><label for="left">Left</label> <output for="left" id="left-name"></output> <input type="range" id="left" min="1" max="%d" value="1" list="names"></p>
-<p class="slide"><label for="right">Right</label> <output for="right" id="right-name"></output> <input type="range" id="right" min="1" max="%[2]d" value="2" list="names"></p>
+<p class="slide"><label for="left">Left</label> <b id="left-name"></b> <input type="range" id="left" min="1" max="%d" value="1" list="names"></p>
+<p class="slide"><label for="right">Right</label> <b id="right-name"></b> <input type="range" id="right" min="1" max="%[2]d" value="2" list="names"></p>
 <p class="difference"><span id="difference" role="status"></span> <button type="button" id="turn">Next change</button></p>
 <p class="divide"><label for="divide" class="sr">Width of the left column, in percent</label> <input type="range" id="divide" min="0" max="100" value="50"></p>
 </form>

@@ -56,11 +56,11 @@
     }
   }
 
-  // turn scrolls to the next change below the controls, or to the first.
+  // turn scrolls to the next change below the controls, which stay at the top of the window, or to the first change.
   function turn() {
     const marked = [...columns.box.querySelectorAll(".new")].map(line => line.getBoundingClientRect().top).sort((a, b) => a - b);
     const starts = marked.filter((top, i) => i === 0 || top - marked[i - 1] > 30);
-    const below = form.getBoundingClientRect().bottom + 30;
+    const below = parseFloat(getComputedStyle(form).top) + form.offsetHeight + 30;
     const next = starts.find(top => top > below + 1) ?? starts[0];
     if (next !== undefined) scrollBy(0, next - below);
   }
