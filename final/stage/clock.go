@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// now is the time on the monotonic clock, which all processes share.
 func now() time.Duration {
 	var t unix.Timespec
-	// It fails for an unknown clock only.
+	// The call fails only for a clock that the kernel does not know.
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
 	return time.Duration(t.Nano())
 }

@@ -1,8 +1,9 @@
 //go:build linux
 
-// Package stage runs on both sides of clone. It works through a list of stages, and keeps a record of each if asked to.
+// Package stage runs on both sides of clone: in the final that you started, on the host, and in process 1 of the container or a
+// process that joins it. Package stage makes a list of kernel calls in order, and records each call for --explain.
 //
-// A stage says what it does in the same place where it does it, so that what --explain tells is what has happened.
+// Each call stands next to its description, so --explain cannot describe a call that final does not make.
 package stage
 
 import (
@@ -10,47 +11,49 @@ import (
 	"time"
 )
 
-// A Stage is one kernel call that matters, or a few that belong together.
+// A Stage is one kernel call that matters, or a few kernel calls that belong together.
 type Stage struct {
 	// Call is the call as a person would write it: `sethostname("container")`.
 	Call string
-	// Man is the man page that tells of it.
+	// Man is the man page of the call: sethostname(2).
 	Man string
-	// Step is the step of the workshop that has taught it, 0 for what only this runtime does.
+	// Step is the step of the workshop that teaches the call. 0 means that no step does.
 	Step int
-	// Waiting says that it is the other side that takes the time.
+	// Waiting says that this side only waits: the other side does the work.
 	Waiting bool
-	// Do makes the call. Nil where there is nothing to do but to tell.
+	// Do makes the call. A stage without Do only appears in the records.
 	Do func() error
 }
 
-// A Record tells of one stage that has been worked through.
+// A Record is one line of --explain: a stage that has run, successfully or not.
 type Record struct {
-	// Side is who has made the call: host or container.
+	// Side is the side that made the call: host or container.
 	Side string
 	Call string
 	Man  string
 	Step int
-	// Start is on the monotonic clock, which is the same for all processes. clock_gettime(2)
+	// Start is the time on the monotonic clock. All processes share this clock, so the records of both sides can be sorted.
+	// clock_gettime(2)
 	Start time.Duration
-	// Took is negative if it is not known.
+	// Took is negative if nobody measured the time.
 	Took    time.Duration
 	Waiting bool
 }
 
-// Interrupt is called before each stage, if it is set. An error ends the list as if the stage had failed. For tests.
+// Interrupt is for tests: if it is set, List.Run calls Interrupt before each stage. An error from Interrupt ends the list as if
+// the stage had failed.
 var Interrupt func(side, call string) error
 
-// A List works through stages, for one side.
+// A List runs the stages of one side.
 type List struct {
 	// Side is host or container.
 	Side string
-	// Explain asks for records.
+	// Explain says whether to keep records.
 	Explain bool
 	Records []Record
 }
 
-// Run works through the stages in order, up to the first that fails. The error of that is returned as it is.
+// Run runs the stages in order. It stops at the first stage that fails, and returns the error of this stage unchanged.
 func (l *List) Run(stages ...Stage) error {
 	for i := range stages {
 		if err := l.run(&stages[i]); err != nil {
@@ -78,14 +81,14 @@ func (l *List) run(s *Stage) error {
 	return err
 }
 
-// Ahead adds records of stages after which nobody is there to tell of them.
+// Ahead records stages before they run: after execve(2) the process is the command, and can record nothing any more.
 func (l *List) Ahead(stages []Stage) {
 	for _, s := range stages {
 		l.Records = append(l.Records, Record{Side: l.Side, Call: s.Call, Man: s.Man, Step: s.Step, Start: now(), Took: -1})
 	}
 }
 
-// Over tells that the last of those has just ended.
+// Over sets the time of the last record, if Ahead has recorded it: the stage has just ended.
 func (l *List) Over() {
 	if n := len(l.Records); n > 0 && l.Records[n-1].Took < 0 {
 		l.Records[n-1].Took = now() - l.Records[n-1].Start
