@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/cgroup"
+	"container-workshop/final/cgroup/device"
 	"container-workshop/final/container"
 	"container-workshop/final/oci"
 )
@@ -74,7 +74,7 @@ func (b *bundle) request(id string) (*container.Request, error) {
 	if request.Root, err = openRootfs(spec.Root.Path); err != nil {
 		return nil, err
 	}
-	spec.Linux.Resources = cgroup.WithDefaultDevices(spec.Linux.Resources)
+	spec.Linux.Resources = device.WithDefaultDevices(spec.Linux.Resources)
 	request.Extra, err = preserved(b.preserveFDs)
 	return request, err
 }

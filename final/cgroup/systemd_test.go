@@ -130,7 +130,7 @@ func limits() *specs.LinuxResources {
 		Memory:  &specs.LinuxMemory{Limit: new(int64(64 << 20))},
 		CPU:     &specs.LinuxCPU{Shares: new(uint64(512)), Quota: new(int64(12500)), Period: new(uint64(50000)), Cpus: "0"},
 		Pids:    &specs.LinuxPids{Limit: new(int64(40))},
-		Devices: denyAll(allowChar(1, 3)),
+		Devices: denyAllBut(char(1, 3)),
 	}
 }
 

@@ -1,10 +1,9 @@
 //go:build linux
 
-package cgroup
+package device
 
 import (
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -18,12 +17,12 @@ func denyAll(more ...specs.LinuxDeviceCgroup) []specs.LinuxDeviceCgroup {
 }
 
 // decide is what the rules mean: for each kind of access, the last one that matches.
-func decide(rules []deviceRule, kind byte, major, minor int64, request access) bool {
+func decide(rules []Rule, kind byte, major, minor int64, request access) bool {
 	for bit := mknod; bit <= write; bit <<= 1 {
 		allowed := true
 		for _, r := range rules {
-			if r.covers(deviceRule{kind: kind, major: major, minor: minor}) && r.access&bit != 0 {
-				allowed = r.allow
+			if r.covers(Rule{kind: kind, major: major, minor: minor}) && r.access&bit != 0 {
+				allowed = r.Allow
 			}
 		}
 		if request&bit != 0 && !allowed {
@@ -74,42 +73,42 @@ func interpret(t *testing.T, program []instruction, context map[int16]uint32) ui
 }
 
 // kernelV1 does what the kernel does with the lines of version 1, which is simple enough to say again. security/device_cgroup.c
-func kernelV1(lines []deviceRule, kind byte, major, minor int64, request access) bool {
-	allowed, list := true, []deviceRule(nil)
+func kernelV1(lines []Rule, kind byte, major, minor int64, request access) bool {
+	allowed, list := true, []Rule(nil)
 	for _, line := range lines {
 		if line.String() == "a" {
-			allowed, list = line.allow, nil
+			allowed, list = line.Allow, nil
 			continue
 		}
 		found := false
 		for i := range list {
 			if o := &list[i]; o.kind == line.kind && o.major == line.major && o.minor == line.minor {
 				found = true
-				if line.allow == allowed {
+				if line.Allow == allowed {
 					o.access &^= line.access
 				} else {
 					o.access |= line.access
 				}
 			}
 		}
-		if !found && line.allow != allowed {
+		if !found && line.Allow != allowed {
 			list = append(list, line)
 		}
 	}
 	for _, o := range list {
-		if o.covers(deviceRule{kind: kind, major: major, minor: minor}) && o.access&request != 0 {
+		if o.covers(Rule{kind: kind, major: major, minor: minor}) && o.access&request != 0 {
 			return !allowed
 		}
 	}
 	return allowed
 }
 
-func randomRules(random *rand.Rand) []deviceRule {
+func randomRules(random *rand.Rand) []Rule {
 	pick := func(values ...int64) int64 { return values[random.IntN(len(values))] }
-	rules := make([]deviceRule, random.IntN(9))
+	rules := make([]Rule, random.IntN(9))
 	for i := range rules {
-		rules[i] = deviceRule{
-			allow: random.IntN(2) == 0, kind: "abc"[random.IntN(3)], major: pick(-1, 1, 2), minor: pick(-1, 3, 4),
+		rules[i] = Rule{
+			Allow: random.IntN(2) == 0, kind: "abc"[random.IntN(3)], major: pick(-1, 1, 2), minor: pick(-1, 3, 4),
 			access: access(pick(1, 2, 4, 3, 6, 7, 7, 7)), index: i,
 		}
 	}
@@ -121,8 +120,8 @@ func TestBothVersionsDoWhatTheRulesMean(t *testing.T) {
 	exact, refused := 0, 0
 	for range 3000 {
 		rules := randomRules(random)
-		program := deviceProgram(rules)
-		lines, err := deviceLines(rules)
+		program := compile(rules)
+		lines, err := Lines(rules)
 		if err != nil {
 			refused++
 		} else {
@@ -154,7 +153,7 @@ func TestTheKernelAcceptsThePrograms(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 200 {
 		rules := randomRules(random)
-		fd, err := loadDeviceProgram(deviceProgram(rules))
+		fd, err := loadProgram(compile(rules))
 		if err == unix.EPERM {
 			t.Skip("needs root: make test")
 		}
@@ -163,14 +162,14 @@ func TestTheKernelAcceptsThePrograms(t *testing.T) {
 	}
 }
 
-func TestDeviceLines(t *testing.T) {
-	rules, err := deviceRules(denyAll(DefaultDevices...))
+func TestLines(t *testing.T) {
+	rules, err := Parse(denyAll(DefaultDevices...))
 	require.NoError(t, err)
-	lines, err := deviceLines(rules)
+	lines, err := Lines(rules)
 	require.NoError(t, err)
 	var texts []string
 	for _, line := range lines {
-		texts = append(texts, map[bool]string{true: "allow ", false: "deny "}[line.allow]+line.String())
+		texts = append(texts, map[bool]string{true: "allow ", false: "deny "}[line.Allow]+line.String())
 	}
 	assert.Equal(t, []string{
 		"deny a", "allow c *:* m", "allow b *:* m", "allow c 1:3 rwm", "allow c 1:5 rwm", "allow c 1:7 rwm", "allow c 1:8 rwm", "allow c 1:9 rwm",
@@ -178,56 +177,18 @@ func TestDeviceLines(t *testing.T) {
 	}, texts)
 }
 
-func TestDeviceRulesRefuse(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	for want, rule := range map[string]specs.LinuxDeviceCgroup{
 		`linux.resources.devices[0]: type "x": must be a, b or c`:             {Type: "x"},
 		`linux.resources.devices[0]: access "rx": must be made of r, w and m`: {Access: "rx"},
 		`linux.resources.devices[0]: number 4096: must be from 0 to 4095`:     {Major: new(int64(4096))},
 		`linux.resources.devices[0]: number -2: must be from 0 to 1048575`:    {Minor: new(int64(-2))},
 	} {
-		_, err := deviceRules([]specs.LinuxDeviceCgroup{rule})
+		_, err := Parse([]specs.LinuxDeviceCgroup{rule})
 		assert.EqualError(t, err, want)
 	}
-	rules, err := deviceRules(denyAll(specs.LinuxDeviceCgroup{Allow: true, Type: "c", Access: "rwm"}, specs.LinuxDeviceCgroup{Type: "c", Major: new(int64(1)), Minor: new(int64(5)), Access: "rw"}))
+	rules, err := Parse(denyAll(specs.LinuxDeviceCgroup{Allow: true, Type: "c", Access: "rwm"}, specs.LinuxDeviceCgroup{Type: "c", Major: new(int64(1)), Minor: new(int64(5)), Access: "rw"}))
 	require.NoError(t, err)
-	_, err = deviceLines(rules)
+	_, err = Lines(rules)
 	assert.EqualError(t, err, `linux.resources.devices[2]: cgroup v1 cannot make an exception to an exception: "c 1:5 rw" from "c *:* rwm"`)
-}
-
-// openable says which of some devices can be opened.
-const openable = `exec 2>&-; for d in null zero full; do if (: </dev/$d); then printf "$d "; fi; done; (: >/dev/null) && printf writable`
-
-func TestDevicesAreDenied(t *testing.T) {
-	for name, choose := range map[string]func(Dir) bool{
-		"version 1": func(d Dir) bool { return d.Version == 1 },
-		"version 2": func(d Dir) bool { return d.Version == 2 },
-	} {
-		t.Run(name, func(t *testing.T) {
-			// Only the trees of one version: on a hybrid host, those of version 1 would be used.
-			whole := created(t, nil)
-			c := &Cgroup{Mode: whole.Mode}
-			for _, d := range whole.Dirs {
-				if choose(d) {
-					c.Dirs = append(c.Dirs, d)
-				}
-			}
-			if c.dirOf("devices") == nil {
-				t.Skip("this host has no devices controller of this version")
-			}
-			set := func(entries []specs.LinuxDeviceCgroup) string {
-				require.NoError(t, c.Set(&specs.LinuxResources{Devices: entries}))
-				output, _ := runIn(t, c, openable)
-				return strings.TrimSpace(output)
-			}
-			assert.Equal(t, "null zero full writable", set(nil))
-			assert.Equal(t, "null zero full writable", set(denyAll(DefaultDevices...)))
-			null := allowChar(1, 3)
-			assert.Equal(t, "null writable", set(denyAll(null)))
-			null.Access = "r"
-			assert.Equal(t, "null zero", set(denyAll(null, allowChar(1, 5))))
-			assert.Equal(t, "", set(denyAll()))
-			assert.Equal(t, "null zero full writable", set([]specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}))
-			assert.Equal(t, "null full writable", set([]specs.LinuxDeviceCgroup{{Allow: true}, {Type: "c", Major: new(int64(1)), Minor: new(int64(5))}}))
-		})
-	}
 }
