@@ -45,11 +45,18 @@
     target.scrollIntoView();
   }
 
-  // A block that is wider than the page can be scrolled with the arrow keys. Others are no stop for the Tab key.
+  // A block that is wider than its place can be scrolled with the arrow keys. Others are no stop for the Tab key.
   function scrollers() {
-    for (const block of document.querySelectorAll("pre, .table")) {
+    const look = block => {
       if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
       else block.removeAttribute("tabindex");
+    };
+    const sizes = new ResizeObserver(entries => {
+      for (const block of new Set(entries.map(entry => entry.target.closest("pre, .table")))) look(block);
+    });
+    for (const block of document.querySelectorAll("main pre, .table")) {
+      sizes.observe(block);
+      if (block.firstElementChild) sizes.observe(block.firstElementChild);
     }
   }
 
@@ -58,6 +65,4 @@
   unfold();
   addEventListener("hashchange", unfold);
   scrollers();
-  addEventListener("resize", scrollers);
-  document.addEventListener("toggle", scrollers, true);
 })();
