@@ -33,6 +33,12 @@ func pages(t *testing.T) map[string]*Page {
 	return found
 }
 
+// holds fails unless a page has a part. Unlike assert.Contains, it does not print the page.
+func holds(t *testing.T, page, part, where string) {
+	t.Helper()
+	assert.True(t, strings.Contains(page, part), "%s: want %.200q", where, part)
+}
+
 // steps returns the folders of the steps, in order.
 func steps(t *testing.T) []string {
 	t.Helper()
@@ -124,7 +130,7 @@ func TestTheWholeProgramMarksTheLinesOfTheDiff(t *testing.T) {
 		for _, file := range []string{"main.go", "process.go"} {
 			source, err := os.ReadFile(filepath.Join(folder, file))
 			require.NoError(t, err)
-			assert.Contains(t, textOf(page), string(source), file)
+			holds(t, textOf(page), string(source), folder+" "+file)
 		}
 	}
 }
@@ -136,7 +142,7 @@ func TestPiecesLeadToTheirLines(t *testing.T) {
 		name := filepath.Base(folder)
 		whole := string(all[name+"/code.html"].Body)
 		for _, link := range regexp.MustCompile(`<a href="code\.html#(L\d+)">`).FindAllStringSubmatch(string(all[name+"/index.html"].Body), -1) {
-			assert.Contains(t, whole, fmt.Sprintf(` id="%s" `, link[1]), name)
+			holds(t, whole, fmt.Sprintf(` id="%s" `, link[1]), name)
 			led++
 		}
 	}

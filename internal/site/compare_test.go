@@ -37,10 +37,10 @@ func TestTheComparedLinesMakeUpEachStep(t *testing.T) {
 func TestLessonsLeadToTheComparison(t *testing.T) {
 	all := pages(t)
 	require.Contains(t, all, "compare.html")
-	assert.Contains(t, all["index.html"].Body, `href="compare.html"`)
+	holds(t, string(all["index.html"].Body), `href="compare.html"`, "index.html")
 	for i, folder := range steps(t)[1:] {
 		pair := strconv.Itoa(i+1) + "-" + strconv.Itoa(i+2)
-		assert.Contains(t, all[filepath.Base(folder)+"/index.html"].Body, `href="../compare.html#`+pair+`"`)
-		assert.Contains(t, all["compare.html"].Body, `id="`+pair+`"`)
+		holds(t, string(all[filepath.Base(folder)+"/index.html"].Body), `href="../compare.html#`+pair+`"`, folder)
+		holds(t, string(all["compare.html"].Body), `id="`+pair+`"`, "compare.html")
 	}
 }

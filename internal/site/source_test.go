@@ -40,7 +40,7 @@ func TestFilesThatThePagesLeadToAreShown(t *testing.T) {
 				assertShown(t, all, p, file)
 				continue
 			}
-			assert.Contains(t, p.Body, `href="`+p.to(file)+`/index.html"`)
+			holds(t, string(p.Body), `href="`+p.to(file)+`/index.html"`, p.Address)
 			require.Contains(t, all, file+"/index.html")
 			assertFolder(t, all, file)
 		}
@@ -54,8 +54,8 @@ func assertShown(t *testing.T, all map[string]*Page, p *Page, file string) {
 	source, err := os.ReadFile(filepath.Join(top, file))
 	require.NoError(t, err)
 	require.Contains(t, all, file+".html")
-	assert.Contains(t, p.Body, `href="`+p.to(file)+`.html"`)
-	assert.Contains(t, textOf(string(all[file+".html"].Body)), string(source))
+	holds(t, string(p.Body), `href="`+p.to(file)+`.html"`, p.Address)
+	holds(t, textOf(string(all[file+".html"].Body)), string(source), file)
 }
 
 // assertFolder looks at the page of a folder: it leads to all files but tests, and says what each is.
