@@ -97,7 +97,7 @@ func Read(top string) *State {
 	if err != nil {
 		return nil
 	}
-	s := &State{}
+	s := &State{Properties: []Property{}}
 	if json.Unmarshal(text, s) != nil {
 		return nil
 	}

@@ -54,16 +54,20 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// onThisMachine refuses requests that name another host. A page of a stranger can give its own name the address of this machine, and
-// would then be allowed to read the answer.
-func onThisMachine(next http.Handler) http.Handler {
+// onThisMachine asks other instead of next if the request names another host. A page of a stranger can give its own name the address
+// of this machine, and would then be allowed to read the answer.
+func onThisMachine(next, other http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !local(r.Host) {
-			http.Error(w, fmt.Sprintf("events for %q: only for pages of http://127.0.0.1 and http://localhost, of any port", r.Host), http.StatusForbidden)
+		if local(r.Host) {
+			next.ServeHTTP(w, r)
 			return
 		}
-		next.ServeHTTP(w, r)
+		other.ServeHTTP(w, r)
 	})
+}
+
+func refused(w http.ResponseWriter, r *http.Request) {
+	http.Error(w, fmt.Sprintf("events for %q: only for pages of http://127.0.0.1 and http://localhost, of any port", r.Host), http.StatusForbidden)
 }
 
 // local reports whether the host of a request, with or without port, is this machine.

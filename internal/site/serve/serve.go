@@ -59,9 +59,10 @@ func browsable(address *net.TCPAddr) string {
 // Handler answers requests for the pages of the workshop at top, and for events.
 func Handler(top string) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /", &pages{filepath.Join(top, "build/site")})
-	mux.Handle("GET /site/live-on.js", http.HandlerFunc(liveOn))
-	mux.Handle("GET /events", onThisMachine(&events{top}))
+	files := &pages{filepath.Join(top, "build/site")}
+	mux.Handle("GET /", files)
+	mux.Handle("GET /site/live-on.js", onThisMachine(http.HandlerFunc(liveOn), files))
+	mux.Handle("GET /events", onThisMachine(&events{top}, http.HandlerFunc(refused)))
 	return safe(mux)
 }
 
