@@ -100,8 +100,10 @@ site: need-go need-npm ## Write the web pages of the workshop into build/site
 	@go run ./internal/site/cmd build build/site
 
 # The pages are written again if a file that they are made of is newer.
-build/site/index.html: $(wildcard *.md step0*/*.md step0*/*.go step0*/*.svg final/*.md internal/site/*.go internal/site/look/*)
-	@$(MAKE) --no-print-directory site || { rm -f $@; false; }
+build/site/index.html: $(wildcard *.md step0*/* final/*.md final/*/*.go internal/site/*.go internal/site/look/*)
+	@$(MAKE) --no-print-directory site || { \
+		echo "The pages are without search and recordings, because of the above. Later, make site adds them." >&2; \
+		go run ./internal/site/cmd pages build/site || { rm -f $@; false; }; }
 
 .PHONY: serve
 serve: need-go build/site/index.html ## Show the web pages at http://127.0.0.1:8015, or at ADDRESS=127.0.0.1:8080, with your progress, live

@@ -35,6 +35,10 @@ type devcontainer struct {
 		CPUs   int    `json:"cpus"`
 		Memory string `json:"memory"`
 	} `json:"hostRequirements"`
+	ForwardPorts    []int `json:"forwardPorts"`
+	PortsAttributes map[string]struct {
+		Label string `json:"label"`
+	} `json:"portsAttributes"`
 	PostCreateCommand string `json:"postCreateCommand"`
 	Customizations    struct {
 		VSCode struct {
@@ -43,14 +47,20 @@ type devcontainer struct {
 	} `json:"customizations"`
 }
 
-func TestDevcontainerNamesWhatExists(t *testing.T) {
+// readDevcontainer reads devcontainer.json, and refuses fields that the struct does not have.
+func readDevcontainer(t *testing.T) (dev devcontainer) {
+	t.Helper()
 	file, err := os.Open(devcontainerFile)
 	require.NoError(t, err)
 	defer file.Close()
 	decoder := json.NewDecoder(file)
 	decoder.DisallowUnknownFields()
-	var dev devcontainer
 	require.NoError(t, decoder.Decode(&dev))
+	return dev
+}
+
+func TestDevcontainerNamesWhatExists(t *testing.T) {
+	dev := readDevcontainer(t)
 
 	// Root file system and overlays are on the volume: the container's own disk is an overlay, which cannot hold another overlay.
 	require.Len(t, dev.Mounts, 1)

@@ -82,6 +82,10 @@ type template struct {
 		MountPoint string `yaml:"mountPoint"`
 		Writable   bool   `yaml:"writable"`
 	} `yaml:"mounts"`
+	PortForwards []struct {
+		GuestPort int `yaml:"guestPort"`
+		HostPort  int `yaml:"hostPort"`
+	} `yaml:"portForwards"`
 	Containerd struct {
 		System bool `yaml:"system"`
 		User   bool `yaml:"user"`
@@ -98,15 +102,20 @@ type template struct {
 	} `yaml:"probes"`
 }
 
-func TestLimaTemplateIsWhatLimaDocuments(t *testing.T) {
+// limaTemplate reads lima.yaml, and refuses keys that a template does not have.
+func limaTemplate(t *testing.T) (lima template) {
+	t.Helper()
 	file, err := os.Open("../lima.yaml")
 	require.NoError(t, err)
 	defer file.Close()
 	decoder := yaml.NewDecoder(file)
 	decoder.KnownFields(true)
-	var lima template
 	require.NoError(t, decoder.Decode(&lima))
+	return lima
+}
 
+func TestLimaTemplateIsWhatLimaDocuments(t *testing.T) {
+	lima := limaTemplate(t)
 	require.Len(t, lima.Mounts, 1)
 	assert.True(t, lima.Mounts[0].Writable)
 	scripts := map[string]string{}
@@ -127,6 +136,24 @@ func TestLimaTemplateIsWhatLimaDocuments(t *testing.T) {
 			assert.FileExists(t, filepath.Join("..", path[1]))
 		}
 	}
+}
+
+// make serve listens on this port. In a virtual machine of Vagrant it listens on all addresses, because the host comes from outside.
+func TestEveryMachineForwardsThePortOfThePages(t *testing.T) {
+	texts := map[string]string{}
+	for _, file := range []string{"../Makefile", "../Vagrantfile", "provision.sh"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		texts[file] = string(text)
+	}
+	assert.Contains(t, texts["../Makefile"], "ADDRESS ?= $(or $(WORKSHOP_ADDRESS),127.0.0.1:8015)")
+	assert.Contains(t, texts["provision.sh"], "export WORKSHOP_ADDRESS=0.0.0.0:8015")
+	assert.Contains(t, texts["../Vagrantfile"], `"forwarded_port", guest: 8015, host: 8015, host_ip: "127.0.0.1"`)
+	forwards := limaTemplate(t).PortForwards
+	require.Len(t, forwards, 1)
+	assert.Equal(t, 8015, forwards[0].GuestPort)
+	assert.Equal(t, 8015, forwards[0].HostPort)
+	assert.Equal(t, []int{8015}, readDevcontainer(t).ForwardPorts)
 }
 
 func TestBothMachinesRunOneScript(t *testing.T) {

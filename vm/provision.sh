@@ -5,7 +5,8 @@
 #   sudo vm/provision.sh [--login]
 #
 # Go, make, git and the root file system of the containers come from apt. The user who called sudo gets the Go toolchain and the
-# modules of go.mod, and a build cache in which the steps are compiled. With --login, login shells start in the workshop's folder.
+# modules of go.mod, and a build cache in which the steps are compiled. With --login, login shells start in the workshop's folder, and
+# make serve listens on all addresses: a virtual machine forwards the port to its host.
 # The script leaves alone what is installed already: after a failure, run it again.
 #
 # The Go of Debian 12 cannot fetch toolchains. There the script downloads the toolchain of go.mod as a Go module, checked against
@@ -163,13 +164,15 @@ compile() {
 	for step in ./step0*/; do
 		as_user go run -exec true "$step"
 	done
-	as_user env CGO_ENABLED=0 go build ./step0*/ ./final ./internal/check/cmd ./internal/coach/cmd
+	as_user env CGO_ENABLED=0 go build ./step0*/ ./final ./internal/check/cmd ./internal/coach/cmd ./internal/site/cmd
 	end "compiled"
 }
 
 login() {
+	local lines
 	begin login "can you write $profile?"
-	echo "cd $(printf %q "$PWD")" | cmp -s - "$profile" || echo "cd $(printf %q "$PWD")" >"$profile"
+	lines=$(printf 'cd %q\nexport WORKSHOP_ADDRESS=0.0.0.0:8015\n' "$PWD")
+	[ "$lines" = "$(cat "$profile" 2>/dev/null)" ] || echo "$lines" >"$profile"
 	end "login shells start in $PWD"
 }
 

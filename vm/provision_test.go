@@ -135,6 +135,7 @@ func makesReady(t *testing.T, rootfs string) {
 
 	// From here on, everything runs without a network, and as the user.
 	assert.Equal(t, "/workshop\n", m.does("root", "runuser -l learner -c pwd"))
+	assert.Equal(t, "0.0.0.0:8015\n", m.does("root", "runuser -l learner -c 'echo $WORKSHOP_ADDRESS'"))
 	offline := "sudo unshare --net -- runuser -u learner -- env HOME=$HOME "
 	assert.Contains(t, m.does("learner", offline+"go version"), wanted(t))
 	m.does("learner", offline+"go build -o build/ ./step0*/ ./final")
