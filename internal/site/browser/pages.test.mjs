@@ -19,18 +19,18 @@ async function examine(page) {
   await page.evaluate(() => { document.documentElement.dataset.theme = "light"; });
 }
 
+// The pages of the files of final and of the workshop are alike: some of them are enough.
+const alike = addresses.filter((address) => /^(final|internal)\/.*\//.test(address) || /\.go\.html$/.test(address));
+const visited = addresses.filter((address) => !alike.includes(address) || alike.indexOf(address) % 20 === 0);
+
 test("every page loads, can be read by everybody, and fits on a phone", async (t) => {
-  const page = await visit(t, site + "index.html");
-  const kinds = new Set();
-  for (const address of addresses) {
+  const page = await visit(t, "about:blank");
+  for (const address of visited) {
     await t.test(address, async () => {
       page.problems.length = 0;
       await page.setViewportSize({ width: 1440, height: 900 });
       await page.goto(site + address);
-      // Pages made from programs are alike: one of each kind is enough.
-      const kind = await page.evaluate(() => document.querySelector("[data-pagefind-body]") ? location.pathname : document.body.className);
-      if (!kinds.has(kind)) await examine(page);
-      kinds.add(kind);
+      await examine(page);
       await page.setViewportSize({ width: 390, height: 844 });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (wide > 0) page.problems.push(`at 390 px the page is ${wide} px too wide`);
@@ -42,7 +42,9 @@ test("every page loads, can be read by everybody, and fits on a phone", async (t
 test("the first page loads at most 150 KB", async (t) => {
   const page = await visit(t, "about:blank");
   const sizes = [];
-  page.on("response", (response) => { if (response.ok()) sizes.push(response.body().then((body) => body.length)); });
+  // The events never end.
+  const counts = (response) => response.ok() && !response.url().endsWith("/events");
+  page.on("response", (response) => { if (counts(response)) sizes.push(response.body().then((body) => body.length)); });
   await page.goto(site + "index.html", { waitUntil: "networkidle" });
   const total = (await Promise.all(sizes)).reduce((a, b) => a + b);
   assert.ok(total > 20_000 && total <= 150_000, `${total} bytes`);
