@@ -12,7 +12,7 @@ async function violations(page, rules) {
 
 // examine adds what is wrong to the page's problems.
 async function examine(page) {
-  await page.addScriptTag({ path: axe });
+  await axe(page);
   page.problems.push(...await violations(page));
   await page.evaluate(() => { document.documentElement.dataset.theme = "dark"; });
   page.problems.push(...(await violations(page, ["color-contrast"])).map((line) => `dark: ${line}`));

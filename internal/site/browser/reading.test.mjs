@@ -71,7 +71,7 @@ for (const colorScheme of ["light", "dark"]) {
     for (const part of ["header", ".contents", "main button"]) {
       assert.equal(await page.locator(part).filter({ visible: true }).count(), 0, part);
     }
-    await page.addScriptTag({ path: axe });
+    await axe(page);
     await page.addStyleTag({ content: "html { background: #fff; }" });
     const { violations } = await page.evaluate(() => window.axe.run(document.querySelector("main"), { runOnly: ["color-contrast"] }));
     none(violations.flatMap((v) => v.nodes.slice(0, 5).map((n) => `${n.target}: ${n.any[0].message}`)));
