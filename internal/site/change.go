@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A program is the main.go of a step.
+// A program is the main.go of a step, or process.go.
 type program struct {
 	// path is the file, from the top, and step the number of its step.
 	path  string
@@ -45,18 +45,25 @@ func readPrograms(top string) ([]*program, error) {
 	var programs []*program
 	before := &program{}
 	for i, file := range files {
-		source, err := os.ReadFile(filepath.Join(top, file))
-		if err != nil {
+		if before, err = readProgram(top, file, i+1, before); err != nil {
 			return nil, err
 		}
-		p := &program{path: file, step: i + 1}
-		if err := p.read(string(source), before); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		programs = append(programs, p)
-		before = p
+		programs = append(programs, before)
 	}
 	return programs, nil
+}
+
+// readProgram reads a file of a step. before is the same file in the step before.
+func readProgram(top, file string, step int, before *program) (*program, error) {
+	source, err := os.ReadFile(filepath.Join(top, file))
+	if err != nil {
+		return nil, err
+	}
+	p := &program{path: file, step: step}
+	if err := p.read(string(source), before); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return p, nil
 }
 
 // read takes the program apart. A step keeps all lines of the step before, in their order, so all others are new.

@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 
@@ -29,7 +30,9 @@ func (s *Site) putCode(p *Page, tree ast.Node, source []byte) error {
 		switch n := node.(type) {
 		case *ast.Heading:
 			section = plain(n, source)
-			if ways := s.ways(p, section); ways != "" {
+			if path.Base(p.Source) == "PROCESS.md" {
+				tree.InsertAfter(tree, n, &frame{before: s.drawFunctions(section)})
+			} else if ways := s.ways(p, section); ways != "" {
 				tree.InsertAfter(tree, n, &frame{before: ways})
 			}
 		case *ast.Paragraph:

@@ -172,3 +172,22 @@ func TestAStepThatTakesALineAwayIsRefused(t *testing.T) {
 	require.NoError(t, first.read("package main\n\nvar a = 1\n", &program{}))
 	assert.ErrorContains(t, second.read("package main\n\nvar b = 1\n", first), `the line "var a = 1" of one is missing`)
 }
+
+func TestTheChapterOnProcessGoShowsItsFunctions(t *testing.T) {
+	all := pages(t)
+	page, code := string(all["step01-exec/PROCESS.html"].Body), string(all["step01-exec/code.html"].Body)
+	source, err := os.ReadFile(filepath.Join(top, "step01-exec/process.go"))
+	require.NoError(t, err)
+	shown := 0
+	for _, function := range regexp.MustCompile(`(?ms)^func (\w+)\((?:[^\n]*}\n|.*?^}\n)`).FindAllStringSubmatch(string(source), -1) {
+		heading := regexp.MustCompile(`<h2 id="[^"]*">[^:<]*\b` + function[1] + `\b[^:<]*:`)
+		if heading.MatchString(page) {
+			holds(t, textOf(page), function[0], "PROCESS.html")
+			shown++
+		}
+	}
+	assert.Greater(t, shown, 7)
+	for _, link := range regexp.MustCompile(`href="code\.html#(P\d+)"`).FindAllStringSubmatch(page, -1) {
+		holds(t, code, fmt.Sprintf(` id="%s" `, link[1]), "code.html")
+	}
+}

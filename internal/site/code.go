@@ -83,12 +83,12 @@ func numbered(class, prefix string, number int, code template.HTML) string {
 }
 
 // listing returns a whole file as HTML. Each line has an anchor.
-func listing(language string, caption template.HTML, prefix string, lines []template.HTML) string {
+func listing(language string, lines []template.HTML) string {
 	var code strings.Builder
 	for i, line := range lines {
-		code.WriteString(numbered("", prefix, i+1, line))
+		code.WriteString(numbered("", "L", i+1, line))
 	}
-	return figure("listing wide", language, caption, code.String())
+	return figure("listing wide", language, "", code.String())
 }
 
 // stylesheet returns all style sheets as one.

@@ -9,7 +9,7 @@ import (
 
 // comparePage returns the page that shows two steps side by side. As no step takes a line away, the last program has the lines of all:
 // each line of the page says which step added it, and compare.js hides the lines of later steps.
-func (s *Site) comparePage() ([]*Page, error) {
+func (s *Site) comparePage() *Page {
 	p := &Page{
 		Address: "compare.html",
 		Kind:    "compare",
@@ -24,7 +24,7 @@ func (s *Site) comparePage() ([]*Page, error) {
 	}
 	p.Body = template.HTML(fmt.Sprintf("<p>%s</p>\n<ol class=\"pairs\">\n%s</ol>\n%s%s", p.Summary, s.pairs(), s.choices(),
 		figure("listing wide whole", "go", "main.go", code.String())))
-	return []*Page{p}, nil
+	return p
 }
 
 // pairs is a list of the steps that follow one another. With the script, each item shows its two steps.

@@ -32,8 +32,9 @@ type Site struct {
 	top string
 	// pages are the pages. The first ones, from README.md to final's, are those that you read in their order.
 	pages []*Page
-	// programs are those of the steps, in order.
+	// programs are those of the steps, in order, and process is process.go, which is the same in all.
 	programs []*program
+	process  *program
 	// mentions are the files and folders that pages lead to, from the top, and the pages.
 	mentions map[string][]*Page
 	// page is the template of all pages.
@@ -48,6 +49,9 @@ func New(top string) (*Site, error) {
 		return nil, err
 	}
 	if s.programs, err = readPrograms(top); err != nil {
+		return nil, err
+	}
+	if s.process, err = readProgram(top, "step01-exec/process.go", 1, &program{}); err != nil {
 		return nil, err
 	}
 	for _, pattern := range slices.Concat(lessons, besides) {
@@ -72,13 +76,15 @@ func New(top string) (*Site, error) {
 
 // addPrograms adds the pages that show programs and other files, and the live page.
 func (s *Site) addPrograms() error {
-	for _, more := range []func() ([]*Page, error){s.codePages, s.comparePage, s.sourcePages, livePages} {
-		pages, err := more()
-		if err != nil {
-			return err
-		}
-		s.pages = append(s.pages, pages...)
+	sources, err := s.sourcePages()
+	if err != nil {
+		return err
 	}
+	live, err := livePages()
+	if err != nil {
+		return err
+	}
+	s.pages = slices.Concat(s.pages, s.codePages(), []*Page{s.comparePage()}, sources, live)
 	return nil
 }
 

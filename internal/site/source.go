@@ -85,7 +85,7 @@ func (s *Site) showFile(p *Page) error {
 		return err
 	}
 	p.Summary = about(p.Source, text)
-	p.Body = template.HTML(s.origin(p) + listing(strings.TrimPrefix(path.Ext(p.Source), "."), "", "L", lines))
+	p.Body = template.HTML(s.origin(p) + listing(strings.TrimPrefix(path.Ext(p.Source), "."), lines))
 	return nil
 }
 
