@@ -10,15 +10,15 @@ import (
 	"sync"
 	"time"
 
-	"container-workshop/final/cgroup"
+	"container-workshop/final/cgroup/stats"
 	"container-workshop/final/container"
 )
 
 // An event is one line of output: what the container takes, or that it had to be killed for its memory.
 type event struct {
-	Type string        `json:"type"`
-	ID   string        `json:"id"`
-	Data *cgroup.Stats `json:"data,omitempty"`
+	Type string       `json:"type"`
+	ID   string       `json:"id"`
+	Data *stats.Stats `json:"data,omitempty"`
 }
 
 // events prints what a container takes, once or again and again until it ends.
@@ -43,19 +43,19 @@ func events(root string, args []string) (int, error) {
 		defer mutex.Unlock()
 		return json.NewEncoder(os.Stdout).Encode(e)
 	}
-	stats := func() error {
-		data, err := group.Stats()
+	showUsage := func() error {
+		data, err := stats.Read(group)
 		if err != nil {
 			return err
 		}
 		return show(event{"stats", id, data})
 	}
 	if *once {
-		return 0, stats()
+		return 0, showUsage()
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	watched := make(chan error, 1)
-	go func() { watched <- group.WatchOOM(ctx, func() { _ = show(event{Type: "oom", ID: id}) }) }()
+	go func() { watched <- stats.WatchOOM(ctx, group, func() { _ = show(event{Type: "oom", ID: id}) }) }()
 	for {
 		select {
 		case err := <-watched:
@@ -66,7 +66,7 @@ func events(root string, args []string) (int, error) {
 				stop()
 				return 0, <-watched
 			}
-			if err := stats(); err != nil {
+			if err := showUsage(); err != nil {
 				stop()
 				return container.StatusFailed, err
 			}

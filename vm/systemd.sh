@@ -42,8 +42,9 @@ bootstrap() {
 compile() {
 	export CGO_ENABLED=0
 	if [ -z "$engine" ]; then
-		go test -c -ldflags=-s -o "$1/" ./final ./final/cgroup || exit 2
+		go test -c -ldflags=-s -o "$1/" ./final ./final/cgroup ./final/cgroup/stats || exit 2
 		echo "/cgroup.test -test.v -test.run Scope ${*:2} || status=1"
+		echo "/stats.test -test.v -test.run Scope ${*:2} || status=1"
 		echo "/final.test -test.v -test.run ^TestSystemd ${*:2} || status=1"
 		return
 	fi

@@ -183,8 +183,8 @@ func (c *Cgroup) Mounts() []Mount {
 	return mounts
 }
 
-// dirOf returns the cgroup that limits by a controller: that of version 1 if there is one. It is nil if no tree has it.
-func (c *Cgroup) dirOf(controller string) *Dir {
+// DirOf returns the cgroup that limits by a controller: that of version 1 if there is one. It is nil if no tree has it.
+func (c *Cgroup) DirOf(controller string) *Dir {
 	var unified *Dir
 	for i := range c.Dirs {
 		d := &c.Dirs[i]

@@ -18,7 +18,7 @@ func (c *Cgroup) planDevices(entries []specs.LinuxDeviceCgroup) ([]device.Rule, 
 	if err != nil || len(rules) == 0 {
 		return nil, err
 	}
-	d := c.dirOf("devices")
+	d := c.DirOf("devices")
 	if d == nil {
 		return nil, errors.New("linux.resources.devices: the devices controller is not mounted")
 	}
@@ -34,7 +34,7 @@ func (c *Cgroup) setDevices(entries []specs.LinuxDeviceCgroup) error {
 	if err != nil || len(rules) == 0 {
 		return err
 	}
-	d := c.dirOf("devices")
+	d := c.DirOf("devices")
 	if d.Version == 2 {
 		if err := device.Attach(d.Path, rules); err != nil {
 			return fmt.Errorf("linux.resources.devices: %w", err)

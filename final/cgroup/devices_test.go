@@ -40,7 +40,7 @@ func TestDevicesAreDenied(t *testing.T) {
 					c.Dirs = append(c.Dirs, d)
 				}
 			}
-			if c.dirOf("devices") == nil {
+			if c.DirOf("devices") == nil {
 				t.Skip("this host has no devices controller of this version")
 			}
 			set := func(entries []specs.LinuxDeviceCgroup) string {

@@ -15,7 +15,7 @@ import (
 // limit in bytes, or -1 for none. Both are what an error message needs after a command has ended by SIGKILL, and must be asked
 // for before Remove. Without a memory controller there are none, and no limit. cgroup-v2.rst, "memory.events"
 func (c *Cgroup) OOMKills() (kills uint64, limit int64, err error) {
-	d := c.dirOf("memory")
+	d := c.DirOf("memory")
 	if d == nil {
 		return 0, -1, nil
 	}
@@ -24,7 +24,7 @@ func (c *Cgroup) OOMKills() (kills uint64, limit int64, err error) {
 		events, max = "memory.events", "memory.max"
 	}
 	text, err := os.ReadFile(path.Join(d.Path, events))
-	if isGone(err) {
+	if IsGone(err) {
 		return 0, -1, nil
 	}
 	if err != nil {
@@ -34,11 +34,11 @@ func (c *Cgroup) OOMKills() (kills uint64, limit int64, err error) {
 	if err != nil {
 		return 0, -1, err
 	}
-	return field(string(text), "oom_kill"), limit, nil
+	return Field(string(text), "oom_kill"), limit, nil
 }
 
-// field returns the number behind a key, in a file with one key and one number on each line. It is 0 if there is none.
-func field(text, key string) uint64 {
+// Field returns the number behind a key, in a file with one key and one number on each line. It is 0 if there is none.
+func Field(text, key string) uint64 {
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(line, key+" "); ok {
 			n, _ := strconv.ParseUint(strings.TrimSpace(value), 10, 64)

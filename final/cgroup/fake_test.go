@@ -155,3 +155,13 @@ func TestCreateRemovesWhatItMadeIfEnableFails(t *testing.T) {
 	assert.ErrorContains(t, c.Create(), "misc controller is not available")
 	assert.NoDirExists(t, path.Join(root, "new"))
 }
+
+// fakeV1 is a tree of version 1 with all controllers.
+func fakeV1(t *testing.T, files map[string]string) *Cgroup {
+	t.Helper()
+	dir := t.TempDir()
+	for file, text := range files {
+		require.NoError(t, os.WriteFile(path.Join(dir, file), []byte(text), 0o644))
+	}
+	return &Cgroup{Mode: V1, Dirs: []Dir{{Name: "all", Version: 1, Controllers: controllersV1, Mount: path.Dir(dir), Path: dir}}}
+}

@@ -65,7 +65,7 @@ const (
 )
 
 // freezer returns the cgroup that can stop processes. That of version 2 needs no controller to do so.
-func (c *Cgroup) freezer() *Dir { return c.dirOf("freezer") }
+func (c *Cgroup) freezer() *Dir { return c.DirOf("freezer") }
 
 func (d *Dir) freeze(freeze bool) error {
 	wanted := map[bool]string{true: frozen, false: thawed}[freeze]
@@ -100,7 +100,7 @@ func (d *Dir) freezeState() (string, error) {
 		return strings.TrimSpace(string(state)), err
 	}
 	events, err := os.ReadFile(path.Join(d.Path, "cgroup.events"))
-	if field(string(events), "frozen") == 1 {
+	if Field(string(events), "frozen") == 1 {
 		return frozen, err
 	}
 	return thawed, err

@@ -52,7 +52,7 @@ func (c *Cgroup) Join(pid int) error {
 		}
 	}
 	number := strconv.Itoa(pid)
-	memory := c.dirOf("memory")
+	memory := c.DirOf("memory")
 	for i := range c.Dirs {
 		if d := &c.Dirs[i]; d != memory {
 			if err := c.join(d, number); err != nil {

@@ -16,7 +16,7 @@ import (
 
 // keepQuota fills in the quota of a cgroup of version 2 where only a period is given: both are in one file there.
 func (c *Cgroup) keepQuota(resources *specs.LinuxResources) (*specs.LinuxResources, error) {
-	d := c.dirOf("cpu")
+	d := c.DirOf("cpu")
 	cpu := resources.CPU
 	if d == nil || d.Version == 1 || cpu == nil || isSet(cpu.Quota) || !isSet(cpu.Period) {
 		return resources, nil
@@ -42,7 +42,7 @@ func (c *Cgroup) keepQuota(resources *specs.LinuxResources) (*specs.LinuxResourc
 // keepTCP fills in the limit on the memory of sockets of version 1 where it has been set to less than that on memory, which is given
 // now: it stays. Otherwise it goes with that on memory, see memoryOfTCP.
 func (c *Cgroup) keepTCP(resources *specs.LinuxResources) *specs.LinuxResources {
-	d := c.dirOf("memory")
+	d := c.DirOf("memory")
 	memory := resources.Memory
 	if d == nil || d.Version == 2 || memory == nil || !isSet(memory.Limit) || isSet(memory.KernelTCP) {
 		return resources

@@ -16,7 +16,7 @@ import (
 func TestTheLimitOfSocketsGoesWithThatOfMemory(t *testing.T) {
 	c := created(t, nil)
 	needController(t, c, 1, "memory")
-	dir := c.dirOf("memory").Path
+	dir := c.DirOf("memory").Path
 	if _, err := os.Stat(path.Join(dir, "memory.kmem.tcp.limit_in_bytes")); err != nil {
 		t.Skip("this kernel does not count the memory of sockets")
 	}

@@ -96,7 +96,7 @@ func (c *Cgroup) plan(r *specs.LinuxResources) ([]setting, error) {
 	tables := [][]limit{1: slices.Concat(limitsV1, hugepagesV1(r)), 2: slices.Concat(limitsV2, hugepagesV2(r), unifiedV2(r))}
 	for version, table := range tables {
 		for _, l := range table {
-			d := c.dirOf(cmp.Or(nameV1[l.controller], l.controller))
+			d := c.DirOf(cmp.Or(nameV1[l.controller], l.controller))
 			isOurs := d == nil && version == 1 || d != nil && d.Version == version
 			values := l.values(r)
 			if !isOurs || len(values) == 0 {
@@ -112,7 +112,7 @@ func (c *Cgroup) plan(r *specs.LinuxResources) ([]setting, error) {
 			settings = l.addTo(settings, values, d, optional)
 		}
 	}
-	if d := c.dirOf("memory"); d != nil && d.Version == 2 && isSet(r.Memory.Swap) && *r.Memory.Swap != -1 && !isSet(r.Memory.Limit) {
+	if d := c.DirOf("memory"); d != nil && d.Version == 2 && isSet(r.Memory.Swap) && *r.Memory.Swap != -1 && !isSet(r.Memory.Limit) {
 		return nil, refuse("memory.swap", "needs linux.resources.memory.limit on cgroup v2, which limits memory and swap separately")
 	}
 	if len(r.Unified) > 0 && c.Mode != V2 {
@@ -236,7 +236,7 @@ func writeFile(file, value string) error {
 // checkUsage refuses a memory limit below what is used, where linux.resources.memory.checkBeforeUpdate asks for that. On
 // version 1 the kernel does. On version 2 it would kill processes instead.
 func (c *Cgroup) checkUsage(r *specs.LinuxResources) error {
-	d := c.dirOf("memory")
+	d := c.DirOf("memory")
 	m := r.Memory
 	if d == nil || d.Version == 1 || m == nil || m.CheckBeforeUpdate == nil || !*m.CheckBeforeUpdate || !isSet(m.Limit) || *m.Limit == -1 {
 		return nil

@@ -252,7 +252,7 @@ func TestSetOnVersion1WorksInBothDirections(t *testing.T) {
 		assert.Equal(t, strconv.FormatInt(quota, 10), content(t, c, "cpu", "cpu.cfs_quota_us"))
 		assert.Equal(t, strconv.FormatUint(burst, 10), content(t, c, "cpu", "cpu.cfs_burst_us"))
 		for _, file := range []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes"} {
-			n, err := readNumber(path.Join(c.dirOf("memory").Path, file))
+			n, err := readNumber(path.Join(c.DirOf("memory").Path, file))
 			if !os.IsNotExist(err) {
 				require.NoError(t, err)
 				assert.Equal(t, want, strconv.FormatInt(n, 10), file)

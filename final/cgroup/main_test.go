@@ -77,7 +77,7 @@ func runIn(t testing.TB, cgroup *Cgroup, script string) (output string, state *o
 // content is what a file of a cgroup holds, without the newline.
 func content(t testing.TB, c *Cgroup, controller, file string) string {
 	t.Helper()
-	d := c.dirOf(controller)
+	d := c.DirOf(controller)
 	require.NotNil(t, d, controller)
 	text, err := os.ReadFile(path.Join(d.Path, file))
 	require.NoError(t, err)
@@ -87,7 +87,7 @@ func content(t testing.TB, c *Cgroup, controller, file string) string {
 func needController(t testing.TB, c *Cgroup, version int, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		if d := c.dirOf(name); d == nil || d.Version != version {
+		if d := c.DirOf(name); d == nil || d.Version != version {
 			t.Skipf("needs the %s controller of cgroup v%d", name, version)
 		}
 	}

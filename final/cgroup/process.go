@@ -92,7 +92,7 @@ func (c *Cgroup) watched() *Dir {
 	if d := c.unified(); d != nil {
 		return d
 	}
-	if d := c.dirOf("freezer"); d != nil {
+	if d := c.DirOf("freezer"); d != nil {
 		return d
 	}
 	return &c.Dirs[0]
@@ -105,7 +105,7 @@ const maxPath = 3500
 // at any depth: where a path becomes too long, those below are reached from a descriptor. Their paths are good during the visit only.
 func walk(dir string, visit func(string) error) error {
 	entries, err := os.ReadDir(dir)
-	if isGone(err) {
+	if IsGone(err) {
 		return nil
 	}
 	if err != nil {
@@ -115,7 +115,7 @@ func walk(dir string, visit func(string) error) error {
 	below := dir
 	if len(entries) > 0 && len(dir) > maxPath {
 		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if isGone(err) {
+		if IsGone(err) {
 			return nil
 		}
 		if err != nil {
@@ -132,13 +132,13 @@ func walk(dir string, visit func(string) error) error {
 	return visit(dir)
 }
 
-// isGone reports whether a cgroup has been removed, possibly between two calls: then its files still open but do not read.
-func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
+// IsGone reports whether a cgroup has been removed, possibly between two calls: then its files still open but do not read.
+func IsGone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
 
 // readProcs returns the processes of one cgroup, without those of other PID namespaces, which the kernel shows as 0.
 func readProcs(dir string) ([]int, error) {
 	words, err := readWords(path.Join(dir, "cgroup.procs"))
-	if isGone(err) {
+	if IsGone(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -60,7 +60,7 @@ func (c *Cgroup) properties(settings []setting) []property {
 // before, and one of version 2.
 func (c *Cgroup) quota(settings []setting) []property {
 	quota, period, isSet := int64(-1), int64(100000), false
-	if d := c.dirOf("cpu"); d != nil && d.Version == 1 {
+	if d := c.DirOf("cpu"); d != nil && d.Version == 1 {
 		if n, err := readNumber(path.Join(d.Path, "cpu.cfs_quota_us")); err == nil {
 			quota = n
 		}
@@ -68,7 +68,7 @@ func (c *Cgroup) quota(settings []setting) []property {
 			period = n
 		}
 	}
-	if d := c.dirOf("cpu"); d != nil && d.Version == 2 {
+	if d := c.DirOf("cpu"); d != nil && d.Version == 2 {
 		text, _ := os.ReadFile(path.Join(d.Path, "cpu.max"))
 		if words := strings.Fields(string(text)); len(words) == 2 {
 			period, _ = strconv.ParseInt(words[1], 10, 64)

@@ -139,7 +139,7 @@ func checkLimits(t *testing.T, c *Cgroup, when string) {
 	t.Helper()
 	assert.Equal(t, "40", content(t, c, "pids", "pids.max"), when)
 	assert.Equal(t, "0", content(t, c, "cpuset", "cpuset.cpus"), when)
-	if c.dirOf("memory").Version == 1 {
+	if c.DirOf("memory").Version == 1 {
 		assert.Equal(t, "67108864", content(t, c, "memory", "memory.limit_in_bytes"), when)
 		assert.Equal(t, "12500", content(t, c, "cpu", "cpu.cfs_quota_us"), when)
 		assert.Equal(t, "50000", content(t, c, "cpu", "cpu.cfs_period_us"), when)
@@ -247,25 +247,4 @@ func TestTwoScopesOfOneName(t *testing.T) {
 	require.NoError(t, again.Join(second.Process.Pid))
 	require.NoError(t, again.Kill(unix.SIGKILL))
 	require.NoError(t, again.Remove())
-}
-
-func TestMemoryLimitOfAScope(t *testing.T) {
-	limit := int64(16 << 20)
-	r := &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}}
-	c := scopeOf(t, "", r)
-	keeper := start(t, "exec sleep 1000")
-	require.NoError(t, c.Set(r))
-	require.NoError(t, c.Join(keeper.Process.Pid))
-	found, ended, _ := watchOOM(t, c)
-	for tries := 0; tries < 10 && len(found) == 0; tries++ {
-		killOne(t, c)
-	}
-	within(t, "a kill", found)
-	stats, err := c.Stats()
-	require.NoError(t, err)
-	assert.EqualValues(t, limit, stats.Memory.Usage.Limit)
-	assert.EqualValues(t, 1, stats.Pids.Current)
-	// With its last process the scope goes, and all that it has counted.
-	require.NoError(t, c.Kill(unix.SIGKILL))
-	assert.NoError(t, within(t, "the end of the scope", ended))
 }

@@ -39,7 +39,7 @@ func (c *Cgroup) checkThawed() error {
 			continue
 		}
 		state, err := d.freezeState()
-		if isGone(err) {
+		if IsGone(err) {
 			continue
 		}
 		if err != nil {

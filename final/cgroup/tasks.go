@@ -15,7 +15,7 @@ func (c *Cgroup) Tasks() []string {
 	if c.Unit != "" {
 		return nil
 	}
-	memory := c.dirOf("memory")
+	memory := c.DirOf("memory")
 	var files []string
 	for i := range c.Dirs {
 		if d := &c.Dirs[i]; d.Version == 1 && d != memory {

@@ -146,5 +146,5 @@ func FuzzOwnCgroup(f *testing.F) {
 
 func FuzzField(f *testing.F) {
 	f.Add("low 0\noom_kill 3\n", "oom_kill")
-	f.Fuzz(func(t *testing.T, text, key string) { field(text, key) })
+	f.Fuzz(func(t *testing.T, text, key string) { Field(text, key) })
 }

@@ -1,33 +1,23 @@
 //go:build linux
 
-package cgroup
+package stats
 
 import (
 	"encoding/json"
 	"maps"
-	"os"
-	"path"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/cgroup"
 )
 
-// fakeV1 is a tree of version 1 with all controllers.
-func fakeV1(t *testing.T, files map[string]string) *Cgroup {
+func statsJSON(t *testing.T, c *cgroup.Cgroup) string {
 	t.Helper()
-	dir := t.TempDir()
-	for file, text := range files {
-		require.NoError(t, os.WriteFile(path.Join(dir, file), []byte(text), 0o644))
-	}
-	return &Cgroup{Mode: V1, Dirs: []Dir{{Name: "all", Version: 1, Controllers: controllersV1, Mount: path.Dir(dir), Path: dir}}}
-}
-
-func statsJSON(t *testing.T, c *Cgroup) string {
-	t.Helper()
-	s, err := c.Stats()
+	s, err := Read(c)
 	require.NoError(t, err)
 	text, err := json.Marshal(s)
 	require.NoError(t, err)
@@ -69,14 +59,14 @@ func TestStatsOfVersion1(t *testing.T) {
 
 func TestStatsOfVersion2(t *testing.T) {
 	files := map[string]string{
-		"a/b/cpu.stat":    "usage_usec 1500000\nuser_usec 9\nsystem_usec 6\nnr_periods 7\nnr_throttled 3\nthrottled_usec 12\n",
-		"a/b/memory.stat": "anon 8192\nfile 4096\nkernel 77\n", "a/b/memory.max": "32768\n", "a/b/memory.current": "16384\n", "a/b/memory.peak": "20480\n",
-		"a/b/memory.events": "low 0\nhigh 0\nmax 5\noom 2\noom_kill 1\n", "a/b/memory.swap.current": "100\n", "a/b/memory.swap.max": "1000\n",
-		"a/b/memory.swap.events": "high 0\nmax 0\nfail 8\n", "a/b/pids.current": "4\n", "a/b/pids.max": "64\n",
-		"a/b/io.stat":             "8:0 rbytes=4096 wbytes=1 rios=3 wios=2 dbytes=0 dios=0 cost.usage=5\n\n253:0 \n",
-		"a/b/hugetlb.1GB.current": "1073741824\n", "a/b/hugetlb.1GB.events": "max 1\n", "a/b/hugetlb.1GB.rsvd.current": "1\n",
+		"cpu.stat":    "usage_usec 1500000\nuser_usec 9\nsystem_usec 6\nnr_periods 7\nnr_throttled 3\nthrottled_usec 12\n",
+		"memory.stat": "anon 8192\nfile 4096\nkernel 77\n", "memory.max": "32768\n", "memory.current": "16384\n", "memory.peak": "20480\n",
+		"memory.events": "low 0\nhigh 0\nmax 5\noom 2\noom_kill 1\n", "memory.swap.current": "100\n", "memory.swap.max": "1000\n",
+		"memory.swap.events": "high 0\nmax 0\nfail 8\n", "pids.current": "4\n", "pids.max": "64\n",
+		"io.stat":             "8:0 rbytes=4096 wbytes=1 rios=3 wios=2 dbytes=0 dios=0 cost.usage=5\n\n253:0 \n",
+		"hugetlb.1GB.current": "1073741824\n", "hugetlb.1GB.events": "max 1\n", "hugetlb.1GB.rsvd.current": "1\n",
 	}
-	c, _ := fakeV2(t, files)
+	c := fakeV2(t, files)
 	entry := func(op, value string) string {
 		return `{"major": 8, "minor": 0, "op": "` + op + `", "value": ` + value + `}`
 	}
@@ -100,15 +90,15 @@ func TestStatsOfVersion2(t *testing.T) {
 	}
 	assert.JSONEq(t, want("32768", "33768"), statsJSON(t, c))
 	files = maps.Clone(files)
-	files["a/b/memory.max"] = "max\n"
-	c, _ = fakeV2(t, files)
+	files["memory.max"] = "max\n"
+	c = fakeV2(t, files)
 	assert.JSONEq(t, want("18446744073709551615", "18446744073709551615"), statsJSON(t, c))
 }
 
 func TestStatsWithoutControllers(t *testing.T) {
-	c, _ := fakeV2(t, nil)
-	for _, c := range []*Cgroup{c, {Mode: V1}, fakeV1(t, nil), {Mode: V1, Dirs: allV1}, {Mode: V2, Dirs: allV2}} {
-		s, err := c.Stats()
+	c := fakeV2(t, nil)
+	for _, c := range []*cgroup.Cgroup{c, {Mode: cgroup.V1}, fakeV1(t, nil)} {
+		s, err := Read(c)
 		require.NoError(t, err)
 		assert.Zero(t, s.CPU)
 		assert.Zero(t, s.Memory.Usage)
@@ -125,7 +115,7 @@ func TestStatsInTheKernel(t *testing.T) {
 	})
 	_, state := runIn(t, c, `i=0; while [ $i -lt 8000 ]; do i=$((i+1)); done; head -c 30m /dev/zero | tail -c 30m >/dev/null`)
 	require.True(t, state.Success())
-	s, err := c.Stats()
+	s, err := Read(c)
 	require.NoError(t, err)
 	total := float64(state.UserTime() + state.SystemTime())
 	assert.InEpsilon(t, total, float64(s.CPU.Usage.Total), 0.5)
@@ -138,11 +128,11 @@ func TestStatsInTheKernel(t *testing.T) {
 	assert.Greater(t, s.Memory.Usage.Max, uint64(30<<20))
 	assert.Less(t, s.Memory.Usage.Max, uint64(limit)+1)
 	assert.NotEmpty(t, s.Memory.Raw)
-	assert.Equal(t, PidsStats{Current: 0, Limit: 64}, s.Pids)
+	assert.Equal(t, Pids{Current: 0, Limit: 64}, s.Pids)
 
-	child := start(t, "exec sleep 1000")
+	child, _ := start(t, "exec sleep 1000")
 	require.NoError(t, c.Join(child.Process.Pid))
-	s, err = c.Stats()
+	s, err = Read(c)
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, s.Pids.Current)
 	require.NoError(t, c.Kill(unix.SIGKILL))

@@ -1,6 +1,6 @@
 //go:build linux
 
-package cgroup
+package stats
 
 import (
 	"context"
@@ -13,28 +13,20 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/cgroup"
 )
 
 // watchOOM runs WatchOOM. It returns a channel with what it finds, one with what it returns, and what ends it.
-func watchOOM(t *testing.T, c *Cgroup) (found chan time.Time, ended chan error, cancel func()) {
+func watchOOM(t *testing.T, c *cgroup.Cgroup) (found chan time.Time, ended chan error, cancel func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	found, ended = make(chan time.Time, 100), make(chan error, 1)
-	go func() { ended <- c.WatchOOM(ctx, func() { found <- time.Now() }) }()
+	go func() { ended <- WatchOOM(ctx, c, func() { found <- time.Now() }) }()
 	return found, ended, cancel
 }
 
-func within[T any](t *testing.T, what string, channel chan T) (value T) {
-	t.Helper()
-	select {
-	case value = <-channel:
-	case <-time.After(5 * time.Second):
-		require.Fail(t, "nothing within 5 s", what)
-	}
-	return value
-}
-
-func killOne(t *testing.T, c *Cgroup) {
+func killOne(t *testing.T, c *cgroup.Cgroup) {
 	t.Helper()
 	output, state := runIn(t, c, `exec tail /dev/zero`)
 	require.Equal(t, "signal: killed", state.String(), output)
@@ -65,32 +57,32 @@ func TestWatchOOM(t *testing.T) {
 	require.NoError(t, c.Remove())
 	assert.NoError(t, within(t, "the end of the cgroup", ended))
 	assert.Empty(t, found, "what was before does not count")
-	assert.NoError(t, c.WatchOOM(t.Context(), nil), "it is gone already")
+	assert.NoError(t, WatchOOM(t.Context(), c, nil), "it is gone already")
 }
 
 func TestWatchOOMOfVersion2(t *testing.T) {
-	c, root := fakeV2(t, map[string]string{"a/b/memory.events": "oom_kill 3\n"})
+	c := fakeV2(t, map[string]string{"memory.events": "oom_kill 3\n"})
 	found, ended, cancel := watchOOM(t, c)
 	defer cancel()
-	file := path.Join(root, "a/b/memory.events")
+	file := path.Join(c.Dirs[0].Path, "memory.events")
 	kills := 3
 	kill := func() {
 		kills++
 		require.NoError(t, os.WriteFile(file, []byte("max 7\noom_kill "+strconv.Itoa(kills)+"\n"), 0o600))
 	}
 	// It may not look yet.
-	eventually(t, "a kill", func() bool {
+	require.Eventually(t, func() bool {
 		kill()
 		return len(found) > 0
-	})
+	}, 5*time.Second, time.Millisecond, "a kill")
 	for range 5 {
 		kill()
 		within(t, "another kill", found)
 	}
-	require.NoError(t, os.RemoveAll(path.Join(root, "a")))
+	require.NoError(t, os.RemoveAll(c.Dirs[0].Path))
 	assert.NoError(t, within(t, "the end of the cgroup", ended))
 }
 
 func TestWatchOOMWithoutMemoryController(t *testing.T) {
-	assert.NoError(t, (&Cgroup{Mode: V1}).WatchOOM(t.Context(), nil))
+	assert.NoError(t, WatchOOM(t.Context(), &cgroup.Cgroup{Mode: cgroup.V1}, nil))
 }
