@@ -31,8 +31,7 @@ export async function visit(t, address, options = {}) {
   const page = await context.newPage();
   page.problems = [];
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.problems.push(message.text()); });
-  // Where the machine is slow, Chromium leaves out the transition from page to page, and says so.
-  page.on("pageerror", ({ message }) => { if (!message.startsWith("Transition was ")) page.problems.push(message); });
+  page.on("pageerror", ({ message }) => page.problems.push(message));
   page.on("requestfailed", (request) => {
     // A page that the window leaves does not get its icon any more.
     const { errorText } = request.failure();

@@ -1,0 +1,86 @@
+// The way a page helps its reader: keys, the contents, what is folded, and buttons for single commands.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { none, site, visit } from "./browser.mjs";
+
+const lesson = site + "step02-uts/index.html";
+
+test("n and p turn the page, and no key acts while you type", async (t) => {
+  const page = await visit(t, lesson);
+  await page.keyboard.press("n");
+  await page.waitForURL(/step03-pid/);
+  await page.keyboard.press("p");
+  await page.waitForURL(/step02-uts/);
+  await page.keyboard.press("/");
+  await page.keyboard.type("tn?");
+  assert.match(page.url(), /step02-uts/);
+  assert.equal(await page.locator("dialog.keys").count(), 0);
+  none(page.problems);
+});
+
+test("? lists the keys, and Escape closes the list", async (t) => {
+  const page = await visit(t, lesson);
+  await page.keyboard.press("?");
+  const list = page.locator("dialog.keys");
+  assert.deepEqual(await list.locator("kbd").allTextContents(), ["n", "p", "t", "/", "?"]);
+  assert.ok(await list.isVisible());
+  await page.keyboard.press("Escape");
+  assert.ok(!await list.isVisible());
+});
+
+test("the contents say where you are", async (t) => {
+  const page = await visit(t, lesson);
+  for (const name of ["How it works", "Break it"]) {
+    await page.getByRole("navigation", { name: "On this page" }).getByRole("link", { name }).click();
+    await page.locator(".contents [aria-current]", { hasText: name }).waitFor();
+  }
+  assert.equal(await page.locator(".contents [aria-current]").count(), 1);
+});
+
+test("on a phone the contents are folded, and a link in them leads away from them", async (t) => {
+  const page = await visit(t, lesson, { viewport: { width: 390, height: 844 } });
+  const contents = page.getByRole("navigation", { name: "On this page" });
+  const link = contents.getByRole("link", { name: "Break it" });
+  assert.ok(!await link.isVisible());
+  await contents.getByText("On this page").click();
+  await link.click();
+  await link.waitFor({ state: "hidden" });
+  const top = () => page.locator("#break-it").evaluate((heading) => Math.abs(heading.getBoundingClientRect().top));
+  assert.ok(await top() < 200, `the heading is ${await top()} px away`);
+});
+
+test("a link to a hint opens this hint alone", async (t) => {
+  const page = await visit(t, site + "step02-uts/HINTS.html#hint-2");
+  const open = () => page.locator("details.fold").evaluateAll((folds) => folds.map((fold) => fold.open));
+  assert.deepEqual(await open(), [false, true, false]);
+});
+
+test("a single command can be copied, with the mouse and with the keys", async (t) => {
+  const page = await visit(t, lesson, { permissions: ["clipboard-read", "clipboard-write"] });
+  const terminal = page.locator("#check-your-work + figure");
+  const commands = await terminal.locator("kbd").allTextContents();
+  const copied = () => page.evaluate(() => navigator.clipboard.readText());
+
+  await terminal.locator("kbd").nth(3).hover();
+  await terminal.locator(".copy.here").click();
+  await page.locator(".copy.done").waitFor();
+  assert.equal(await copied(), commands[3]);
+
+  await terminal.getByRole("button", { name: "Copy all commands" }).focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction((wanted) => navigator.clipboard.readText().then((text) => text === wanted), commands[1]);
+});
+
+test("a picture has the colours of the page, not of the system", async (t) => {
+  const page = await visit(t, lesson);
+  const picture = page.locator("img[src$='picture.svg']");
+  await picture.scrollIntoViewIfNeeded();
+  await page.waitForFunction(() => document.querySelector("img[src$='picture.svg']").complete);
+  const light = await picture.screenshot();
+  await page.keyboard.press("t");
+  if (await page.evaluate(() => document.documentElement.dataset.theme) === "light") await page.keyboard.press("t");
+  await page.waitForTimeout(200);
+  assert.notDeepEqual(await picture.screenshot(), light);
+});
