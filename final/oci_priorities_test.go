@@ -64,7 +64,7 @@ func TestACapabilityThatCannotBeGivenIsLeftOutWithAWarning(t *testing.T) {
 	r = c.run()
 	require.Equal(t, "CapEff: "+capSets["KILL"]+"\n", r.stdout)
 	require.Equal(t, 1, strings.Count(r.stderr, "\n"), r.stderr)
-	require.Contains(t, r.stderr, `warning: process.capabilities.bounding[1]: unknown capability CAP_OF_ANOTHER_KERNEL`)
+	require.Contains(t, r.stderr, `warning: process.capabilities.bounding[1]: unknown capability "CAP_OF_ANOTHER_KERNEL"`)
 	c.nothingLeft()
 }
 

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Package capability reads the capability sets of a container and prepares the system calls that apply them. Its functions
-// run on either side: they look at the thread that calls them and change nothing. capabilities(7)
+// Package capability runs on both sides of clone. In the final that you started, it reads the capability sets of a configuration;
+// in process 1 of the container, or a process that joins it, it prepares the system calls that apply these sets. It changes
+// nothing itself. capabilities(7)
 package capability
 
 import (
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// names is indexed by number. capabilities(7), linux/capability.h
+// names has the name of each capability at the index that is its number. capabilities(7), linux/capability.h
 var names = [...]string{
 	unix.CAP_CHOWN:              "CAP_CHOWN",
 	unix.CAP_DAC_OVERRIDE:       "CAP_DAC_OVERRIDE",
@@ -57,29 +58,28 @@ var names = [...]string{
 	unix.CAP_CHECKPOINT_RESTORE: "CAP_CHECKPOINT_RESTORE",
 }
 
-// Set is a set of capabilities: bit n is the capability with number n, from 0 to 63. A kernel newer than our names may use
-// bits without a name.
+// Set is a set of capabilities: bit n is the capability with number n, from 0 to 63. A kernel that is newer than our table may
+// use bits without a name.
 type Set uint64
 
-// Default is what a container has that asks for nothing: podman's default. It has no CAP_NET_RAW, CAP_MKNOD or
-// CAP_AUDIT_WRITE, which Docker has. containers.conf(5)
+// Default is what a container gets unless you ask for something else: the same capabilities as with podman. Docker also gives
+// CAP_NET_RAW, CAP_MKNOD and CAP_AUDIT_WRITE. containers.conf(5)
 const Default Set = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_FOWNER | 1<<unix.CAP_FSETID |
 	1<<unix.CAP_KILL | 1<<unix.CAP_NET_BIND_SERVICE | 1<<unix.CAP_SETFCAP | 1<<unix.CAP_SETGID |
 	1<<unix.CAP_SETPCAP | 1<<unix.CAP_SETUID | 1<<unix.CAP_SYS_CHROOT
 
-// All returns the names of all capabilities, by number, from CAP_CHOWN to CAP_CHECKPOINT_RESTORE. The kernel may know fewer,
-// or more.
+// All returns the names in our table, from CAP_CHOWN to CAP_CHECKPOINT_RESTORE. The kernel may know fewer capabilities, or more.
 func All() []string { return UpTo(uint(len(names) - 1)).Names() }
 
-// UpTo is the set of all capabilities up to a number, which is itself in it. With Last it is all that the kernel knows.
+// UpTo is the set of all capabilities from 0 to a number.
 func UpTo(last uint) Set { return 1<<(last+1) - 1 }
 
-// Has tells whether a capability is in the set, by its number.
+// Has reports whether the capability with a number is in the set.
 func (s Set) Has(number uint) bool { return s>>number&1 == 1 }
 
-// Names returns the names in the set, by number. A number without a name is written like CAP_41.
+// Names returns the names in the set, by number. A capability without a name is written like CAP_41.
 func (s Set) Names() []string {
-	list := make([]string, 0, bits.OnesCount64(uint64(s)))
+	list := []string{}
 	for _, number := range s.numbers() {
 		if int(number) < len(names) {
 			list = append(list, names[number])
@@ -93,6 +93,7 @@ func (s Set) Names() []string {
 // String returns the names with commas between them, for messages.
 func (s Set) String() string { return strings.Join(s.Names(), ",") }
 
+// numbers returns the numbers in the set, in order, as system calls take them.
 func (s Set) numbers() []uintptr {
 	list := make([]uintptr, 0, bits.OnesCount64(uint64(s)))
 	for rest := uint64(s); rest != 0; rest &= rest - 1 {
@@ -101,52 +102,15 @@ func (s Set) numbers() []uintptr {
 	return list
 }
 
-// Parse returns the number of a capability. Its name may be written CAP_NET_RAW or NET_RAW, in any case. An unknown name is
-// an error, with the name it may have been meant to be.
+// Parse returns the number of a capability. You can write its name as CAP_NET_RAW or NET_RAW, in any case.
 func Parse(name string) (uint, error) {
 	for number, known := range names {
-		if sameName(name, known) || sameName(name, known[len("CAP_"):]) {
-			return uint(number), nil
+		for _, spelling := range []string{known, strings.TrimPrefix(known, "CAP_")} {
+			// EqualFold takes a Kelvin sign for a K. The lengths tell them apart: in UTF-8 the sign has three bytes.
+			if len(name) == len(spelling) && strings.EqualFold(name, spelling) {
+				return uint(number), nil
+			}
 		}
 	}
-	if meant := nearest(name); meant != "" {
-		return 0, fmt.Errorf("unknown capability %s: did you mean %s?", printable(name), meant)
-	}
-	return 0, fmt.Errorf("unknown capability %s", printable(name))
-}
-
-// sameName knows no letters but those of ASCII: strings.EqualFold takes a Kelvin sign for a K.
-func sameName(name, known string) bool {
-	if len(name) != len(known) {
-		return false
-	}
-	for i := range len(name) {
-		if upper(name[i]) != known[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func upper(c byte) byte {
-	if 'a' <= c && c <= 'z' {
-		return c - 'a' + 'A'
-	}
-	return c
-}
-
-// printable is the name itself, or quoted and cut if it would spoil the message.
-func printable(name string) string {
-	if len(name) > 64 {
-		return fmt.Sprintf("%+.64q...", name)
-	}
-	for i := range len(name) {
-		if c := name[i]; c <= ' ' || c > '~' {
-			return fmt.Sprintf("%+q", name)
-		}
-	}
-	if name == "" {
-		return `""`
-	}
-	return name
+	return 0, fmt.Errorf("unknown capability %+.64q (capabilities(7) has all names)", name)
 }

@@ -101,7 +101,7 @@ func TestExecRefusals(t *testing.T) {
 		"--additional-gids=x":          "number from 0",
 		"--additional-gids=-1":         "number from 0",
 		"--additional-gids=1,2":        "number from 0",
-		"--cap=NET_RAWW":               "did you mean CAP_NET_RAW",
+		"--cap=NET_RAWW":               `unknown capability "NET_RAWW"`,
 		"--cap=ALL":                    "unknown capability",
 		"--no-new-privs=x":             "true or false",
 		"--tty=x":                      "true or false",

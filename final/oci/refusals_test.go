@@ -93,7 +93,7 @@ var refused = []struct {
 	{"--oom-score-adj", "-1000 to 1000", []string{"", "x", "-1001", "1001"}},
 
 	{"--network", "none or host", []string{"", "bridge", "NONE", "container:x"}},
-	{"--cap-add", "did you mean CAP_NET_RAW", []string{"NET_RAWW"}},
+	{"--cap-add", `unknown capability "NET_RAWW"`, []string{"NET_RAWW"}},
 	{"--cap-add", "unknown capability", []string{"", "xyzzy"}},
 	{"--cap-drop", "unknown capability", []string{"", "ALLL"}},
 	{"--security-opt", "seccomp=FILE", []string{"", "seccomp", "seccomp=", "seccomp:", "x", "x=y", "apparmor=unconfined", "label=disable", "=x"}},
