@@ -10,14 +10,15 @@ import (
 const (
 	nativeArch = specs.ArchX86_64
 	auditArch  = unix.AUDIT_ARCH_X86_64
-	// 32-bit programs, and 64-bit ones by interrupt 0x80, make system calls of i386.
+	// Programs of 32 bits make system calls of i386, and programs of 64 bits can make them by interrupt 0x80.
 	compatArch  = specs.ArchX86
 	compatAudit = unix.AUDIT_ARCH_I386
-	// x32 system calls come under AUDIT_ARCH_X86_64 too, with this bit in their number. seccomp(2)
+	// System calls of x32 have AUDIT_ARCH_X86_64 too, and this bit in their number. seccomp(2)
 	x32Bit = 1 << 30
 )
 
-// x32Calls are those that x32 has numbers of its own for. The kernel's syscall_64.tbl ends with them, and adds no more.
+// x32Calls are the calls that have other numbers in x32 than in amd64. They end the kernel's syscall_64.tbl, which gets no more
+// of them.
 var x32Calls = [...]systemCall{
 	{"rt_sigaction", 512}, {"rt_sigreturn", 513}, {"ioctl", 514}, {"readv", 515}, {"writev", 516}, {"recvfrom", 517},
 	{"sendmsg", 518}, {"recvmsg", 519}, {"execve", 520}, {"ptrace", 521}, {"rt_sigpending", 522}, {"rt_sigtimedwait", 523},
@@ -28,7 +29,7 @@ var x32Calls = [...]systemCall{
 	{"io_submit", 544}, {"execveat", 545}, {"preadv2", 546}, {"pwritev2", 547},
 }
 
-// moreCompatCalls are the calls of i386 that go through socketcall(2) and ipc(2), the only way of many a C library.
+// moreCompatCalls are the calls of i386 that go through socketcall(2) and ipc(2). Many C libraries use no other way.
 var moreCompatCalls = [...]systemCall{
 	{"socket", socketcall | 1}, {"bind", socketcall | 2}, {"connect", socketcall | 3}, {"listen", socketcall | 4},
 	{"accept", socketcall | 5}, {"getsockname", socketcall | 6}, {"getpeername", socketcall | 7},

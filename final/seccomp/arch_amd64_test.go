@@ -87,7 +87,7 @@ func TestKernelAppliesTheRulesToX32(t *testing.T) {
 	assert.Equal(t, []unix.Errno{77, 77}, inKernel(t, profile, calls...))
 }
 
-// The rules hold for the calls of a 32-bit program, and for those that a 64-bit one makes by interrupt 0x80.
+// The rules hold for the calls of a 32-bit program, and for the calls that a 64-bit program makes by interrupt 0x80.
 func TestKernelAppliesTheRulesToI386(t *testing.T) {
 	const dup, closing, socketcall, absent, all = 41, 6, 102, 999, 1<<32 - 1
 	errnos := []uint{77, 78, 79, 80}
@@ -98,7 +98,7 @@ func TestKernelAppliesTheRulesToI386(t *testing.T) {
 			{Names: []string{"close"}, Action: specs.ActErrno, ErrnoRet: &errnos[1],
 				Args: []specs.LinuxSeccompArg{{Index: 0, Op: specs.OpEqualTo, Value: all}}},
 			{Names: []string{"socket"}, Action: specs.ActErrno, ErrnoRet: &errnos[2]},
-			// On amd64, this is the number of close.
+			// In amd64, lstat has the number that close has in i386.
 			{Names: []string{"lstat"}, Action: specs.ActErrno, ErrnoRet: &errnos[3]},
 		},
 	}
@@ -145,7 +145,7 @@ func exitWithErrno(number, argument uint32) []byte {
 	)
 }
 
-// small32BitProgram is an ELF file of a header, one segment and the code. elf(5)
+// small32BitProgram is an ELF file with a header, one segment and the code. elf(5)
 func small32BitProgram(code []byte) []byte {
 	const address, headers = 0x8048000, 52 + 32
 	size := uint32(headers + len(code))

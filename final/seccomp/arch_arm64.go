@@ -10,16 +10,16 @@ import (
 const (
 	nativeArch = specs.ArchAARCH64
 	auditArch  = unix.AUDIT_ARCH_AARCH64
-	// 32-bit programs make system calls of ARM, in its newer form (EABI).
+	// Programs of 32 bits make system calls of ARM, in the newer form (EABI).
 	compatArch  = specs.ArchARM
 	compatAudit = unix.AUDIT_ARCH_ARM
-	// There is no second set of system calls under AUDIT_ARCH_AARCH64.
+	// AUDIT_ARCH_AARCH64 has no second set of system calls.
 	x32Bit = 0
 )
 
 var x32Calls [0]systemCall
 
-// moreCompatCalls are ARM's own, far above all others. Each program makes set_tls as it starts.
+// moreCompatCalls are the calls that only ARM has, with numbers far above all others. Each program calls set_tls when it starts.
 var moreCompatCalls = [...]systemCall{
 	{"breakpoint", 0xf0001}, {"cacheflush", 0xf0002}, {"usr26", 0xf0003}, {"usr32", 0xf0004}, {"set_tls", 0xf0005},
 }

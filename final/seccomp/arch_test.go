@@ -45,7 +45,7 @@ func TestOtherArchitecturesAreClosed(t *testing.T) {
 	}
 }
 
-// The native architecture is open even where the list has others only.
+// The native architecture is open even if the list has only others.
 func TestListedArchitectures(t *testing.T) {
 	compatArch, compatAudit, compatNumbers := compat()
 	profile := &specs.LinuxSeccomp{

@@ -11,18 +11,18 @@ const (
 	offsetArguments = 16
 )
 
-// farthest is how many instructions a conditional jump can skip, less one for the instruction that reaching another target
-// may put in between.
+// farthest is how many instructions a conditional jump can skip, less one: a long jump for the other target may come in between.
 const farthest = 255 - 1
 
-// assembler writes a program from its last instruction to its first. Jumps of classic BPF only go forward, so the target of
-// each is there before the jump is written, and its distance is known.
+// assembler writes a program from its last instruction to its first. Jumps of classic BPF only go forward, so the assembler has
+// written the target of a jump before the jump, and knows the distance.
 type assembler struct {
 	reversed []unix.SockFilter
-	returns  map[uint32]label
+	// returns has the newest return instruction for each action.
+	returns map[uint32]label
 }
 
-// label is an instruction, counted from the end of the program. The last one is 0.
+// label is the place of an instruction, counted from the end of the program. The last instruction is 0.
 type label int
 
 func newAssembler() *assembler {
@@ -38,15 +38,16 @@ func (a *assembler) program() []unix.SockFilter {
 	return program
 }
 
+// write puts an instruction in front of all others.
 func (a *assembler) write(instruction unix.SockFilter) label {
 	a.reversed = append(a.reversed, instruction)
 	return label(len(a.reversed) - 1)
 }
 
-// skip is the number of instructions between the next one to be written and the target.
+// skip is the number of instructions between the next instruction that write writes and the target.
 func (a *assembler) skip(target label) int { return len(a.reversed) - 1 - int(target) }
 
-// ret ends the filter with an action. Where one that does the same is close enough, it serves again.
+// ret ends the filter with an action. It uses an existing return instruction again if one is close enough.
 func (a *assembler) ret(action uint32) label {
 	if target, ok := a.returns[action]; ok && a.skip(target) < farthest {
 		return target
@@ -55,7 +56,7 @@ func (a *assembler) ret(action uint32) label {
 	return a.returns[action]
 }
 
-// near is the target itself, or a long jump to it if it is too far for a conditional one.
+// near is the target itself, or a long jump to the target if a conditional jump does not reach it.
 func (a *assembler) near(target label) label {
 	if a.skip(target) <= farthest {
 		return target
@@ -63,6 +64,7 @@ func (a *assembler) near(target label) label {
 	return a.long(target)
 }
 
+// long writes an unconditional jump, which reaches any target.
 func (a *assembler) long(target label) label {
 	return a.write(unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JA, K: uint32(a.skip(target))})
 }
@@ -85,7 +87,7 @@ func (a *assembler) load(offset uint32, next label) label {
 	return a.write(unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset})
 }
 
-// and keeps those bits of the accumulator that are in the mask.
+// and clears the bits of the accumulator that are not in the mask, and goes on at next.
 func (a *assembler) and(mask uint32, next label) label {
 	if mask == 1<<32-1 {
 		return next
@@ -94,15 +96,15 @@ func (a *assembler) and(mask uint32, next label) label {
 	return a.write(unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: mask})
 }
 
-// fallTo makes next the instruction that comes after the one to be written.
+// fallTo makes sure that the program goes on at next after the next instruction that write writes.
 func (a *assembler) fallTo(next label) {
 	if a.skip(next) != 0 {
 		a.long(next)
 	}
 }
 
-// compare goes on at yes if the argument satisfies the comparison and at no if not. The accumulator holds 32 bits, so an
-// argument is compared in two halves. Both architectures are little-endian: the high half is the second.
+// compare goes on at yes if the comparison holds, and at no otherwise. The accumulator has 32 bits, so the program compares the
+// two halves of an argument one after the other. Both architectures are little-endian: the high half is the second.
 func (a *assembler) compare(c comparison, yes, no label) label {
 	switch c.op {
 	case notEqual:

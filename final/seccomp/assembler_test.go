@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Compile seldom writes a jump of which both targets are just out of reach, so this does.
+// Compile seldom writes a jump whose two targets are both just out of reach. This test writes such jumps.
 func TestJumpsOfEveryLength(t *testing.T) {
 	for between := range 8 {
 		for more := 245; more < 262; more++ {

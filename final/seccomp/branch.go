@@ -8,14 +8,14 @@ import "golang.org/x/sys/unix"
 type branch struct {
 	architecture
 	byDefault uint32
-	// calls is by the indexes that numbers returns.
+	// calls has an element for each index that the method numbers returns.
 	calls []call
-	// named is the highest number, without those in more, that the profile has a rule for, or -1.
+	// named is the highest number that the profile has a rule for, or -1. The numbers in more do not count.
 	named int
 }
 
-// call is what happens to one system call: the action of the first rule that matches, else the one without conditions,
-// else the default one.
+// call says what happens to one system call: the action of the first rule that matches, otherwise the unconditional action if
+// there is one, otherwise the default action.
 type call struct {
 	rules         []rule
 	unconditional bool
@@ -23,7 +23,7 @@ type call struct {
 }
 
 type rule struct {
-	// when holds if each of its comparisons does.
+	// when are the comparisons that must all hold.
 	when   []comparison
 	action uint32
 }
@@ -32,7 +32,7 @@ func newBranch(a architecture, byDefault uint32) branch {
 	return branch{a, byDefault, make([]call, a.newest+1+len(a.more)), -1}
 }
 
-// add gives a system call more rules, or an action without conditions if there are none.
+// add gives a system call more rules. Without rules, add gives the call an unconditional action, unless the call has one.
 func (b *branch) add(index int, rules []rule, action uint32) {
 	if index <= b.newest {
 		b.named = max(b.named, index)
@@ -46,7 +46,7 @@ func (b *branch) add(index int, rules []rule, action uint32) {
 	}
 }
 
-// otherwise is the action for a system call of which no rule with conditions matches.
+// otherwise is the action for a system call if none of its rules matches.
 func (b *branch) otherwise(index int) uint32 {
 	switch c := &b.calls[index]; {
 	case c.unconditional:
@@ -57,7 +57,7 @@ func (b *branch) otherwise(index int) uint32 {
 	return b.byDefault
 }
 
-// newer is the action for system calls that the profile is too old to know.
+// newer is the action for system calls that are newer than the profile.
 func (b *branch) newer() uint32 {
 	if b.byDefault&unix.SECCOMP_RET_ACTION_FULL == unix.SECCOMP_RET_ERRNO {
 		return refuse
@@ -65,9 +65,9 @@ func (b *branch) newer() uint32 {
 	return b.byDefault
 }
 
-// join gives the multiplexers, socketcall(2) and ipc(2), the rules of the calls that go through them. They come after the
-// multiplexer's own that have conditions.
-func (b *branch) join() {
+// multiplex gives socketcall(2) and ipc(2) the rules of the calls that go through them. These rules come after socketcall's and
+// ipc's own rules.
+func (b *branch) multiplex() {
 	for i, entry := range b.more {
 		index := b.newest + 1 + i
 		c := &b.calls[index]
@@ -79,7 +79,7 @@ func (b *branch) join() {
 		if len(c.rules) > 0 && b.calls[through].unconditional {
 			continue
 		}
-		// The arguments are in memory, where no filter looks, so no condition is known to hold or not to.
+		// The arguments are in memory, which the filter cannot read. Any of the conditions may hold.
 		for _, rule := range c.rules {
 			action = stricter(action, rule.action)
 		}
@@ -92,7 +92,7 @@ func (b *branch) join() {
 	}
 }
 
-// stricter is the action that the kernel would take of two. It compares them as signed numbers. seccomp(2)
+// stricter is the action of two that the kernel would take. The kernel compares actions as signed numbers. seccomp(2)
 func stricter(a, b uint32) uint32 {
 	if int32(b&unix.SECCOMP_RET_ACTION_FULL) < int32(a&unix.SECCOMP_RET_ACTION_FULL) {
 		return b
@@ -100,15 +100,15 @@ func stricter(a, b uint32) uint32 {
 	return a
 }
 
-// span is a range of system call numbers, up to the next span's first, that have the same action, or a single number
-// with rules.
+// span is a range of system call numbers with the same action, up to the first number of the next span. A call with rules is a
+// span of its own.
 type span struct {
 	first  uint32
 	rules  []rule
 	action uint32
 }
 
-// spans covers all numbers, in order. Neighbours with the same action are one.
+// spans covers all numbers, in order. Neighbours with the same action share a span.
 func (b *branch) spans() []span {
 	spans := make([]span, 0, 128)
 	put := func(first uint32, rules []rule, action uint32) {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dice makes profiles and events. The values are few, so that comparisons come out both ways.
+// dice makes profiles and events from a seed. It takes few different values, so that comparisons hold as often as they do not.
 type dice struct{ *rand.Rand }
 
 func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 1))} }
@@ -59,7 +59,7 @@ func (d dice) profile(most int, names []string) *specs.LinuxSeccomp {
 	return profile
 }
 
-// event is mostly near to what the profile looks at.
+// event makes an event that is mostly close to a rule of the profile.
 func (d dice) event(profile *specs.LinuxSeccomp) event {
 	e := event{number: one(d, d.Uint32N(600), d.Uint32N(600)|x32, 0xf0000+d.Uint32N(8), d.Uint32()), arch: native()}
 	numbers := one(d, numbers, numbers, numbers, numbersX32)
@@ -83,7 +83,7 @@ func (d dice) event(profile *specs.LinuxSeccomp) event {
 		e.args[arg.Index%6] = one(d, arg.Value, arg.Value, arg.ValueTwo, arg.Value+1, arg.Value-1, arg.Value^1<<32, arg.ValueTwo^1<<32,
 			arg.Value&arg.ValueTwo, arg.ValueTwo|^arg.Value, d.value())
 	}
-	// What goes through another call is in its first argument, with more in the high half of it.
+	// The first argument of socketcall and ipc says which call is meant. ipc has a version in the high half.
 	if multiplexer, ok := numbers[one(d, "socketcall", "ipc")]; ok && d.IntN(4) == 0 {
 		e.number, e.args[0] = multiplexer, one[uint64](d, 0, 0, 3<<16)|one[uint64](d, 0, 1, 5, 17, 23, 24, 40)
 	}

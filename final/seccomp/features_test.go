@@ -16,7 +16,7 @@ import (
 	"container-workshop/final/seccomp"
 )
 
-// Each name that a list has is accepted, and there are those of the specification.
+// Compile and Flags accept each word of the lists, and the lists have all words of the specification.
 func TestFeatures(t *testing.T) {
 	assert.Equal(t, []string{"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
 		"SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"}, seccomp.Actions())
@@ -46,7 +46,7 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
-// What the probe says is what a filter with the flag says. The agent's flag goes with a profile that needs an agent.
+// A flag is supported if the kernel takes a filter with this flag. The profile has an agent, because one flag needs an agent.
 func TestSupportedFlags(t *testing.T) {
 	supported := seccomp.SupportedFlags()
 	assert.Subset(t, seccomp.KnownFlags(), supported)
@@ -57,7 +57,7 @@ func TestSupportedFlags(t *testing.T) {
 			Syscalls: []specs.LinuxSyscall{{Names: []string{"reboot"}, Action: specs.ActNotify}},
 		}})
 		if flag == "SECCOMP_FILTER_FLAG_TSYNC" {
-			// Left out, so it cannot fail.
+			// Flags removes this flag, so the kernel cannot refuse it.
 			assert.True(t, cmd.ProcessState.Success(), output)
 			continue
 		}
@@ -65,7 +65,7 @@ func TestSupportedFlags(t *testing.T) {
 	}
 }
 
-// A filter plays a kernel that lacks a flag, and one that lacks seccomp(2).
+// A filter makes the kernel look like one that lacks a flag, and like one that lacks seccomp(2).
 func TestSupportedFlagsOfOlderKernels(t *testing.T) {
 	flag := []specs.LinuxSeccompArg{{Index: 1, Op: specs.OpEqualTo, Value: unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW}}
 	for _, test := range []struct {

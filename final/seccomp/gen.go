@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Gen writes the tables of system calls, syscalls_amd64.go and syscalls_arm64.go, from the constants that
-// golang.org/x/sys has from the kernel's headers. Each has the calls of the machine's own programs and those of its 32-bit
-// programs, which the kernel calls compat.
+// Gen writes the tables of system calls, syscalls_amd64.go and syscalls_arm64.go. It reads the constants of golang.org/x/sys, which
+// come from the kernel's headers. Each file has a table for the machine's own programs and a table for its 32-bit programs, which
+// the kernel calls compat.
 //
 //	go run gen.go [FOLDER]
 package main
@@ -29,14 +29,14 @@ type systemCall struct {
 // constant is a line such as "	SYS_FCHMODAT2 = 452".
 var constant = regexp.MustCompile(`(?m)^\s+SYS_(\w+)\s+= (\d+)$`)
 
-// aliases are second names, which profiles use too, for the numbers of others.
+// aliases are second names of calls, by architecture and first name. Profiles use both names.
 var aliases = map[string]map[string]string{"arm": {"arm_sync_file_range": "sync_file_range2"}}
 
-// noCall are constants of the headers that look like a system call.
+// noCall are constants that look like the number of a system call.
 var noCall = map[string]bool{
 	// The first of the numbers that arm64 keeps for itself.
 	"arch_specific_syscall": true,
-	// The bits that tell the two sets of calls of ARM apart.
+	// The bits in which the two sets of calls of ARM differ.
 	"syscall_mask": true,
 }
 

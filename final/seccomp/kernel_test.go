@@ -22,8 +22,8 @@ import (
 	"container-workshop/final/seccomp"
 )
 
-// order is what the test asks of a child: load the filter of the profile, if there is one, make the calls, ask for the
-// supported flags, then become Exec.
+// order tells a child what to do: load the filter of the profile if there is one, make the calls, ask for the supported flags,
+// become Exec.
 type order struct {
 	Profile *specs.LinuxSeccomp
 	Calls   [][7]uint64
@@ -48,13 +48,13 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// child loads the filter on one thread only. The others can still write the report.
+// child loads the filter on one thread only. The other threads can still write the report.
 func child() error {
 	var o order
 	if err := json.NewDecoder(os.Stdin).Decode(&o); err != nil {
 		return err
 	}
-	// A killed child leaves no core file.
+	// A child that the filter kills leaves no core file.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func startChild(t *testing.T, o order) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, output
 }
 
-// inKernel returns what the calls failed with, or 0, under the profile.
+// inKernel makes calls under a profile, and returns the errno of each call, or 0.
 func inKernel(t *testing.T, profile *specs.LinuxSeccomp, calls ...[7]uint64) []unix.Errno {
 	t.Helper()
 	cmd, output := startChild(t, order{Profile: profile, Calls: calls})
@@ -133,7 +133,7 @@ func TestKernelUnderTheDefaultProfile(t *testing.T) {
 		name     string
 		call     [7]uint64
 		filtered unix.Errno
-		// control is that the kernel itself says something else, so that the test sees the filter.
+		// control says that the kernel itself gives another result, so the result shows that the filter works.
 		control bool
 	}{
 		{"getppid", [7]uint64{unix.SYS_GETPPID}, 0, false},
@@ -173,7 +173,7 @@ func TestKernelUnderTheDefaultProfile(t *testing.T) {
 	}
 }
 
-// getppid and its like ignore their arguments, so the kernel can tell whether the filter compared them well.
+// getppid and its relatives ignore their arguments, so the result shows only what the filter made of the arguments.
 func TestKernelComparesArguments(t *testing.T) {
 	calls := []string{"getppid", "getuid", "geteuid", "getgid", "getegid"}
 	for seed := range uint64(25) {
@@ -268,7 +268,7 @@ func TestKernelKillsOtherArchitectures(t *testing.T) {
 	}
 }
 
-// smallProgram is an ELF file of a header, one segment and the code. elf(5)
+// smallProgram is an ELF file with a header, one segment and the code. elf(5)
 func smallProgram(code []byte) []byte {
 	const address, headers = 0x400000, 64 + 56
 	size := uint64(headers + len(code))

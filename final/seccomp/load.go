@@ -4,6 +4,7 @@ package seccomp
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,15 +18,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// largestFile is the most that Load reads, in bytes. Docker's own profile has 14 thousand.
+// largestFile is the size of the largest file that Load reads, in bytes. Docker's own profile has 14,000.
 const largestFile = 1 << 20
 
-// Load reads a profile from a file of the host, in Docker's format or as linux.seccomp of an OCI configuration. Docker's
-// has rules for some architectures, kernels and capabilities only: those stay that fit this machine and the names of the
-// capabilities in the bounding set. It is the profile as it is: what Default adds is not in it.
+// Load reads a profile from a file of the host, in Docker's format or as linux.seccomp of an OCI configuration. In Docker's format
+// a rule can depend on the architecture, the kernel and the capabilities in the bounding set: Load leaves out the rules that do
+// not fit. It does not add the refusals of Default.
 //
-// The file must be a regular one of at most 1 MiB. Errors name it and are one line: for a file that cannot be read, JSON
-// that is none, and, with the path of the field, all that Compile and Flags refuse, in rules that are left out too.
+// Errors are one line that names the file and the field. Load refuses all that Compile and Flags refuse, even in rules that it
+// leaves out.
 //
 // https://docs.docker.com/engine/security/seccomp/
 func Load(path string, capabilities []string) (*specs.LinuxSeccomp, error) {
@@ -35,7 +36,7 @@ func Load(path string, capabilities []string) (*specs.LinuxSeccomp, error) {
 	}
 	var file seccomp.Seccomp
 	if err := json.Unmarshal(body, &file); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, describe(err, body))
+		return nil, fmt.Errorf("%s: %w", path, locate(err, body))
 	}
 	if err := check(&file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -47,7 +48,7 @@ func Load(path string, capabilities []string) (*specs.LinuxSeccomp, error) {
 	return profile, nil
 }
 
-// readFile opens without waiting, as a FIFO or a terminal may be there instead of a file. open(2)
+// readFile opens a file without waiting: the path may be a FIFO or a terminal. open(2)
 func readFile(path string) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -71,7 +72,7 @@ func readFile(path string) ([]byte, error) {
 	return body, nil
 }
 
-// check looks at all rules of a file, in its order, so that errors count as its reader does.
+// check refuses a wrong rule even where Load leaves the rule out. Errors count rules as the file does.
 func check(file *seccomp.Seccomp) error {
 	profile := file.LinuxSeccomp
 	for i, entry := range file.Syscalls {
@@ -81,10 +82,7 @@ func check(file *seccomp.Seccomp) error {
 		rule := entry.LinuxSyscall
 		//lint:ignore SA1019 old profiles have it
 		if name := entry.Name; name != "" {
-			if len(rule.Names) > 0 {
-				return fmt.Errorf("syscalls[%d].name: leave it out, because there is names", i)
-			}
-			rule.Names = []string{name}
+			rule.Names = append(rule.Names, name)
 		}
 		profile.Syscalls = append(profile.Syscalls, rule)
 	}
@@ -95,67 +93,16 @@ func check(file *seccomp.Seccomp) error {
 	return err
 }
 
-// describe adds to an error of encoding/json where it is, and takes the Go types out of it.
-func describe(err error, body []byte) error {
+// locate adds the line to an error of encoding/json, and leaves out the words that only Go has.
+func locate(err error, body []byte) error {
+	line := func(offset int64) int { return 1 + bytes.Count(body[:min(int(offset), len(body))], []byte("\n")) }
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		where := pathAt(body, e.Offset)
-		if where != "" {
-			where += ": "
-		}
-		return fmt.Errorf("%smust be %s, not %s", where, kindOf(e.Type), e.Value)
+		field := strings.NewReplacer("LinuxSeccomp.", "", "LinuxSyscall.", "").Replace(cmp.Or(e.Field, "the whole file"))
+		kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Slice: "array", reflect.Uint: "number from 0", reflect.Uint64: "number from 0"}
+		return fmt.Errorf("line %d: %s: expected %s, found %s", line(e.Offset), field, cmp.Or(kinds[e.Type.Kind()], "object"), e.Value)
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		line := 1 + bytes.Count(body[:min(int(e.Offset), len(body))], []byte("\n"))
-		return fmt.Errorf("line %d: %w", line, err)
+		return fmt.Errorf("line %d: %w", line(e.Offset), err)
 	}
 	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
-}
-
-// kindOf names the JSON value that a Go type is read from.
-func kindOf(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "string"
-	case reflect.Slice:
-		return "array"
-	case reflect.Uint, reflect.Uint64:
-		return "number from 0 to 18446744073709551615"
-	}
-	return "object"
-}
-
-// pathAt finds the value that ends or opens at an offset of valid JSON, and returns its path, such as syscalls[2].action.
-func pathAt(body []byte, offset int64) string {
-	var path []string
-	// next is the index of the next value, one for each object and array that is open. Keys of objects have the even ones.
-	var next []int
-	var object []bool
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	for {
-		token, err := decoder.Token()
-		if err != nil {
-			return ""
-		}
-		if token == json.Delim('}') || token == json.Delim(']') {
-			path, next, object = path[:len(path)-1], next[:len(next)-1], object[:len(object)-1]
-			continue
-		}
-		if top := len(next) - 1; top >= 0 {
-			i := next[top]
-			next[top]++
-			switch {
-			case !object[top]:
-				path[top] = fmt.Sprintf("[%d]", i)
-			case i%2 == 0:
-				path[top] = "." + token.(string)
-				continue
-			}
-		}
-		if decoder.InputOffset() >= offset {
-			return strings.TrimPrefix(strings.Join(path, ""), ".")
-		}
-		if token == json.Delim('{') || token == json.Delim('[') {
-			path, next, object = append(path, ""), append(next, 0), append(object, token == json.Delim('{'))
-		}
-	}
 }

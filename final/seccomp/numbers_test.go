@@ -31,7 +31,7 @@ func compat() (specs.Arch, uint32, map[string]uint32) {
 	return specs.ArchX86, auditI386, numbersI386
 }
 
-// numbers are the calls that the tests use, with numbers that do not come from our table.
+// numbers are the calls that the tests use. The numbers come from package unix, not from our table.
 var numbers = map[string]uint32{
 	"read": unix.SYS_READ, "write": unix.SYS_WRITE, "ioctl": unix.SYS_IOCTL, "socket": unix.SYS_SOCKET,
 	"clone": unix.SYS_CLONE, "clone3": unix.SYS_CLONE3, "keyctl": unix.SYS_KEYCTL, "openat": unix.SYS_OPENAT,
@@ -44,7 +44,7 @@ var numbers = map[string]uint32{
 	"accept": unix.SYS_ACCEPT, "recvmsg": unix.SYS_RECVMSG, "semop": unix.SYS_SEMOP, "shmget": unix.SYS_SHMGET,
 }
 
-// numbersI386 has no accept and semop: they are only to be had by socketcall and ipc.
+// numbersI386 has no accept and no semop: i386 has them only by socketcall and ipc.
 var numbersI386 = map[string]uint32{
 	"read": 3, "write": 4, "ioctl": 54, "socket": 359, "clone": 120, "clone3": 435, "keyctl": 288, "openat": 295,
 	"personality": 136, "mseal": 462, "getpid": 20, "bpf": 357, "getppid": 64, "getuid": 24, "geteuid": 49, "getgid": 47,
@@ -61,16 +61,16 @@ var numbersARM = map[string]uint32{
 	"_llseek": 140, "set_tls": 0xf0005,
 }
 
-// numbersX32 are among 512 to 547, which no other call of amd64 has.
+// numbersX32 are between 512 and 547, where amd64 has no numbers.
 var numbersX32 = map[string]uint32{"ioctl": 514, "recvmsg": 519}
 
-// through are calls of i386 by the one that they go through and its first argument.
+// through has the calls of i386 that go through another call, by this call and its first argument.
 var through = map[string]map[uint32]string{
 	"socketcall": {1: "socket", 5: "accept", 17: "recvmsg"},
 	"ipc":        {1: "semop", 23: "shmget"},
 }
 
-// names are those that some architecture has, and two that none has.
+// names are names of calls: two at the end exist in no architecture.
 func names() []string {
 	return []string{"read", "write", "ioctl", "socket", "clone", "clone3", "keyctl", "openat", "personality", "mseal", "getpid",
 		"bpf", "getppid", "getuid", "geteuid", "getgid", "getegid", "unshare", "setns", "mount", "rseq_slice_yield",

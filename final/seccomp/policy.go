@@ -5,24 +5,25 @@ package seccomp
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
-// policy is a profile by architecture and system call.
+// policy is a profile, sorted by architecture and system call.
 type policy struct {
-	// byDefault is a return value of the filter, as all actions here are. seccomp(2)
+	// byDefault is what the filter returns if no rule matches. All actions in this package are such return values. seccomp(2)
 	byDefault uint32
-	// branches begin with that of the native architecture.
+	// branches are one for each open architecture. The native architecture is the first.
 	branches []branch
-	// x32 is that calls of x32 are those of the native architecture with the same name.
+	// x32 says that the rules also hold for the calls of x32 with the same name.
 	x32 bool
-	// comparisons of all rules together.
+	// comparisons is the number of comparisons in all rules together.
 	comparisons int
 }
 
-// comparison is true if (argument & mask) op value, unsigned.
+// comparison holds if (argument & mask) op value, unsigned.
 type comparison struct {
 	op    operator
 	index uint
@@ -42,10 +43,10 @@ const (
 	maskedEqual
 )
 
-// tooLong is about unix.BPF_MAXINSNS.
+// tooLong is the error for a filter with more than unix.BPF_MAXINSNS instructions.
 const tooLong = "the filter is longer than the 4096 instructions that the kernel takes"
 
-// newPolicy reads a profile. Errors begin with the path of a field in it, as in
+// newPolicy reads a profile. Errors begin with the path of a field, as in
 // `syscalls[3].args[0].op: unknown operator "SCMP_CMP_FOO"`.
 func newPolicy(profile *specs.LinuxSeccomp) (*policy, error) {
 	p := &policy{x32: opensX32(profile.Architectures)}
@@ -55,7 +56,7 @@ func newPolicy(profile *specs.LinuxSeccomp) (*policy, error) {
 		return nil, err
 	}
 	for i, arch := range profile.Architectures {
-		if !knownArch(arch) {
+		if !slices.Contains(archs, arch) {
 			return nil, fmt.Errorf("architectures[%d]: unknown architecture %q", i, arch)
 		}
 	}
@@ -68,11 +69,12 @@ func newPolicy(profile *specs.LinuxSeccomp) (*policy, error) {
 		}
 	}
 	for i := range p.branches {
-		p.branches[i].join()
+		p.branches[i].multiplex()
 	}
 	return p, nil
 }
 
+// add adds an entry of the profile to each branch that has system calls with the names of the entry.
 func (p *policy) add(entry *specs.LinuxSyscall) error {
 	action, err := parseAction(entry.Action, entry.ErrnoRet, "action", "errnoRet")
 	if err != nil {
@@ -91,7 +93,7 @@ func (p *policy) add(entry *specs.LinuxSyscall) error {
 		}
 		for j := range p.branches {
 			for _, index := range p.branches[j].numbers(name) {
-				// A short profile can ask for an endless filter, by many names with many conditions.
+				// A short profile can ask for an endless filter: many names times many conditions.
 				if p.comparisons += len(entry.Args); p.comparisons > unix.BPF_MAXINSNS {
 					return errors.New("args: " + tooLong)
 				}
@@ -102,9 +104,9 @@ func (p *policy) add(entry *specs.LinuxSyscall) error {
 	return nil
 }
 
-// parseRules returns no rule if there is no condition. All conditions together are one rule, but if two of them are about
-// the same argument, each is a rule of its own: libseccomp has one comparison for each argument, and runc writes what does
-// not fit as alternatives. seccomp_rule_add(3)
+// parseRules reads the conditions of an entry. No conditions give no rule. Otherwise the conditions together are one rule, unless
+// two of them are about the same argument: then each condition is a rule of its own, and one of them is enough. This is what runc
+// does, because libseccomp takes only one comparison for each argument of a rule. seccomp_rule_add(3)
 func parseRules(args []specs.LinuxSeccompArg, action uint32) ([]rule, error) {
 	if len(args) == 0 {
 		return nil, nil
@@ -134,49 +136,41 @@ func parseComparison(arg specs.LinuxSeccompArg) (comparison, error) {
 	if arg.Index > 5 {
 		return comparison{}, fmt.Errorf("index: %d: must be at most 5, the last argument of a system call", arg.Index)
 	}
-	for _, o := range operators {
-		if o.name != arg.Op {
-			continue
-		}
-		if o.op == maskedEqual {
-			// The mask comes first. libseccomp takes it off the other value too, so a bit outside of it never matters.
-			return comparison{equal, arg.Index, arg.ValueTwo & arg.Value, arg.Value}, nil
-		}
-		return comparison{o.op, arg.Index, arg.Value, 1<<64 - 1}, nil
+	op, known := find(operators, arg.Op)
+	switch {
+	case !known:
+		return comparison{}, fmt.Errorf("op: unknown operator %q", arg.Op)
+	case op == maskedEqual:
+		// Value is the mask here. libseccomp masks the other value too, so bits outside of the mask never matter.
+		return comparison{equal, arg.Index, arg.ValueTwo & arg.Value, arg.Value}, nil
 	}
-	return comparison{}, fmt.Errorf("op: unknown operator %q", arg.Op)
+	return comparison{op, arg.Index, arg.Value, 1<<64 - 1}, nil
 }
 
-// parseAction returns what the filter returns for an action. The two fields are where the values come from.
-func parseAction(action specs.LinuxSeccompAction, errno *uint, actionField, errnoField string) (uint32, error) {
-	if action == "" {
-		return 0, fmt.Errorf("%s: missing", actionField)
+// parseAction returns what the filter returns for an action. Errors name the fields that the caller passes.
+func parseAction(name specs.LinuxSeccompAction, errno *uint, field, errnoField string) (uint32, error) {
+	action, known := find(actions, name)
+	switch {
+	case name == "":
+		return 0, fmt.Errorf("%s: missing", field)
+	case !known:
+		return 0, fmt.Errorf("%s: unknown action %q", field, name)
+	case action.most == 0 && errno != nil:
+		return 0, fmt.Errorf("%s: leave it out: %s takes no errno", errnoField, name)
+	case action.most == 0:
+		return action.returned, nil
+	case errno == nil:
+		return action.returned | uint32(unix.EPERM), nil
+	case *errno > action.most:
+		return 0, fmt.Errorf("%s: %d: must be at most %d", errnoField, *errno, action.most)
 	}
-	for _, a := range actions {
-		switch {
-		case a.name != action:
-			continue
-		case a.most == 0 && errno != nil:
-			return 0, fmt.Errorf("%s: leave it out: %s takes no errno", errnoField, action)
-		case a.most == 0:
-			return a.value, nil
-		case errno == nil:
-			return a.value | uint32(unix.EPERM), nil
-		case *errno > a.most:
-			return 0, fmt.Errorf("%s: %d: must be at most %d", errnoField, *errno, a.most)
-		}
-		return a.value | uint32(*errno), nil
-	}
-	return 0, fmt.Errorf("%s: unknown action %q", actionField, action)
+	return action.returned | uint32(*errno), nil
 }
 
-func knownArch(arch specs.Arch) bool {
-	switch arch {
-	case specs.ArchX86, specs.ArchX86_64, specs.ArchX32, specs.ArchARM, specs.ArchAARCH64, specs.ArchMIPS,
-		specs.ArchMIPS64, specs.ArchMIPS64N32, specs.ArchMIPSEL, specs.ArchMIPSEL64, specs.ArchMIPSEL64N32,
-		specs.ArchPPC, specs.ArchPPC64, specs.ArchPPC64LE, specs.ArchS390, specs.ArchS390X, specs.ArchPARISC,
-		specs.ArchPARISC64, specs.ArchRISCV64, specs.ArchLOONGARCH64, specs.ArchM68K, specs.ArchSH, specs.ArchSHEB:
-		return true
-	}
-	return false
+// archs are the architectures of the specification. A profile may name all of them.
+var archs = []specs.Arch{
+	specs.ArchX86, specs.ArchX86_64, specs.ArchX32, specs.ArchARM, specs.ArchAARCH64, specs.ArchMIPS, specs.ArchMIPS64,
+	specs.ArchMIPS64N32, specs.ArchMIPSEL, specs.ArchMIPSEL64, specs.ArchMIPSEL64N32, specs.ArchPPC, specs.ArchPPC64,
+	specs.ArchPPC64LE, specs.ArchS390, specs.ArchS390X, specs.ArchPARISC, specs.ArchPARISC64, specs.ArchRISCV64,
+	specs.ArchLOONGARCH64, specs.ArchM68K, specs.ArchSH, specs.ArchSHEB,
 }

@@ -20,8 +20,8 @@ type event struct {
 	args   [6]uint64
 }
 
-// packet holds each 32-bit word where the kernel has it on a little-endian machine. The virtual machine reads words in network
-// order, so that is the order inside of them.
+// packet has each 32-bit word at the offset where a little-endian kernel has it. The bytes of a word are in network order, as the
+// virtual machine of package bpf reads them.
 func (e event) packet() []byte {
 	packet := make([]byte, 64)
 	binary.BigEndian.PutUint32(packet[0:], e.number)
@@ -33,7 +33,7 @@ func (e event) packet() []byte {
 	return packet
 }
 
-// machine runs a filter outside of the kernel.
+// machine runs a filter without the kernel.
 func machine(t testing.TB, filter []unix.SockFilter) func(event) uint32 {
 	t.Helper()
 	raw := make([]bpf.RawInstruction, len(filter))
@@ -51,7 +51,8 @@ func machine(t testing.TB, filter []unix.SockFilter) func(event) uint32 {
 	}
 }
 
-// expected reads the profile anew for each event: what the documentation of Compile says, in the plainest way.
+// expected is what the filter of a profile should return for an event. It follows the documentation of Compile in the plainest
+// way, and reads the whole profile for each event.
 func expected(profile *specs.LinuxSeccomp, e event) uint32 {
 	open := func(arch specs.Arch) bool { return slices.Contains(profile.Architectures, arch) }
 	compatArch, compatAudit, compatNumbers := compat()
@@ -90,7 +91,7 @@ func expected(profile *specs.LinuxSeccomp, e event) uint32 {
 	return returned(profile.DefaultAction, profile.DefaultErrnoRet)
 }
 
-// reference is what one architecture makes of a profile. The numbers that are special are far from the others.
+// reference is a profile for a system call of one architecture. A special number is far from the other numbers.
 type reference struct {
 	profile *specs.LinuxSeccomp
 	numbers map[string]uint32
@@ -112,7 +113,7 @@ func (r reference) name() string {
 	return ""
 }
 
-// rules are all with conditions, and the first without.
+// rules are all rules with conditions for a name, and the first rule without conditions.
 func (r reference) rules(name string) (conditional []*specs.LinuxSyscall, plain *specs.LinuxSyscall) {
 	for i := range r.profile.Syscalls {
 		entry := &r.profile.Syscalls[i]
@@ -142,7 +143,7 @@ func (r reference) tooNew() bool {
 	return r.number > newest && !r.special && r.profile.DefaultAction == specs.ActErrno
 }
 
-// strictest is the action that comes first in seccomp(2), of those that a call can have.
+// strictest is the action that comes first in seccomp(2), among the actions that a call can have.
 func strictest(profile *specs.LinuxSeccomp, conditional []*specs.LinuxSyscall, plain *specs.LinuxSyscall) uint32 {
 	order := []uint32{unix.SECCOMP_RET_KILL_PROCESS, unix.SECCOMP_RET_KILL_THREAD, unix.SECCOMP_RET_TRAP, unix.SECCOMP_RET_ERRNO,
 		unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_TRACE, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_ALLOW}

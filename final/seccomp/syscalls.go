@@ -11,8 +11,7 @@ import (
 
 //go:generate go run gen.go
 
-// systemCall is a line of a table. The tables are arrays of constants, so that the linker lays them out and no program pays
-// for them when it starts. syscalls(2)
+// systemCall is a row of a table. The linker lays out tables of constants, so no start of final takes time for them. syscalls(2)
 type systemCall struct {
 	name   string
 	number uint32
@@ -20,20 +19,22 @@ type systemCall struct {
 
 // architecture is a set of system calls that programs of this machine can make.
 type architecture struct {
-	// audit is what the kernel calls it in struct seccomp_data. seccomp(2)
+	// audit is the number of the architecture in struct seccomp_data. seccomp(2)
 	audit uint32
-	// calls is sorted by name, and newest the highest number in it.
-	calls  []systemCall
+	// calls is sorted by name.
+	calls []systemCall
+	// newest is the highest number in calls.
 	newest int
-	// more is sorted by number: numbers above newest that mean a name too, be it one of calls or not.
+	// more is sorted by number. It has numbers above newest, some of them for names that calls has too.
 	more []systemCall
 }
 
-// multiplexed marks a number that the kernel never sees: the next 15 bits are the number of the system call that the named
-// one goes through, and the last 16 are the first argument of that.
+// multiplexed marks the number of a call that goes through socketcall(2) or ipc(2). The kernel never sees such a number: its next
+// 15 bits are the number of socketcall or ipc, and the last 16 bits are the first argument.
 const multiplexed = 1 << 31
 
-// architectures returns those that a list in a profile opens. The native one is always open, and is the first.
+// architectures returns the architectures that the list of a profile opens. The native architecture is always open, and comes
+// first.
 func architectures(listed []specs.Arch) []architecture {
 	native := architecture{auditArch, systemCalls[:], newestSystemCall, nil}
 	if opensX32(listed) {
@@ -49,7 +50,7 @@ func opensX32(listed []specs.Arch) bool {
 	return x32Bit != 0 && slices.Contains(listed, specs.ArchX32)
 }
 
-// numbers returns all numbers of a name, as indexes: those of calls as they are, and behind them the places in more.
+// numbers returns all numbers of a name, as indexes: numbers in calls stay as they are, and the rows of more come after newest.
 func (a *architecture) numbers(name string) []int {
 	var numbers []int
 	i, found := slices.BinarySearchFunc(a.calls, name, func(call systemCall, name string) int {
