@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/oci"
+	"container-workshop/final/engine/flags"
 	"container-workshop/final/seccomp"
 )
 
@@ -75,9 +75,9 @@ func buildFinal(b *testing.B) string {
 // bundleOf writes the configuration that run makes of no flags, as a bundle. Older runtimes know an older version only.
 func bundleOf(b *testing.B, rootfs string) string {
 	b.Helper()
-	options := oci.Defaults()
+	options := flags.Defaults()
 	options.Name, options.Rootfs = "bench", rootfs
-	spec, err := oci.New(options, []string{"/bin/true"}, oci.Host{
+	spec, err := flags.New(options, []string{"/bin/true"}, flags.Host{
 		LookupEnv: os.LookupEnv, Rlimit: rlimit, Open: func(name string) (io.ReadCloser, error) { return os.Open(name) },
 		Stat: func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
 	})

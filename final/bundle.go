@@ -15,7 +15,7 @@ import (
 
 	"container-workshop/final/cgroup/device"
 	"container-workshop/final/container"
-	"container-workshop/final/oci"
+	"container-workshop/final/spec"
 )
 
 // A bundle is what create, and run with --bundle, are told about one. Its config.json is somebody else's. bundle.md
@@ -39,7 +39,7 @@ func (b *bundle) addFlags(set *pflag.FlagSet) {
 
 // request reads the configuration, and refuses what is wrong with it before anything is made.
 func (b *bundle) request(id string) (*container.Request, error) {
-	if err := oci.ValidateID(id); err != nil {
+	if err := spec.ValidateID(id); err != nil {
 		return nil, err
 	}
 	dir, err := filepath.Abs(b.dir)
@@ -58,7 +58,7 @@ func (b *bundle) request(id string) (*container.Request, error) {
 		return nil, err
 	}
 	defer file.Close()
-	spec, err := oci.Load(file)
+	spec, err := spec.Load(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
-	"container-workshop/final/oci"
+	"container-workshop/final/spec"
 )
 
 // A bundled is a trial with a bundle: a small root file system, and a configuration of somebody else's.
@@ -26,7 +26,7 @@ type bundled struct {
 // newBundle makes a bundle for a command, with a root directory that can be written to.
 func newBundle(t *testing.T, args ...string) *bundled {
 	t.Helper()
-	c := &bundled{trial: newTrial(t), dir: t.TempDir(), spec: oci.Template(false, 0, 0)}
+	c := &bundled{trial: newTrial(t), dir: t.TempDir(), spec: spec.Template(false, 0, 0)}
 	c.spec.Root.Path, c.spec.Root.Readonly = rootfsOf(t, nil), false
 	c.spec.Process.Terminal, c.spec.Process.Args = false, args
 	rights := capability.Default

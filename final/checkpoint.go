@@ -13,7 +13,7 @@ import (
 func unsupported(verb string) func(string, []string) (int, error) {
 	return func(_ string, args []string) (int, error) {
 		if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
-			flags(verb, "ID", "not supported").Usage()
+			flagSet(verb, "ID", "not supported").Usage()
 			return 0, nil
 		}
 		return container.StatusFailed, errors.New("checkpoint and restore are not supported: they need CRIU, which final does not use (stop the container, and run a new one)")

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"container-workshop/final/oci"
 	"container-workshop/final/rootfs"
+	"container-workshop/final/spec"
 )
 
 func TestSpecWritesAConfigurationThatIsAccepted(t *testing.T) {
@@ -28,9 +28,9 @@ func TestSpecWritesAConfigurationThatIsAccepted(t *testing.T) {
 		file, err := os.Open(name)
 		require.NoError(t, err)
 		defer file.Close()
-		config, err := oci.Load(file)
+		config, err := spec.Load(file)
 		require.NoError(t, err)
-		require.NoError(t, oci.Validate(config))
+		require.NoError(t, spec.Validate(config))
 		assert.Equal(t, flags != nil, len(config.Linux.UIDMappings) > 0)
 
 		// One that is there is somebody's work.
@@ -55,15 +55,15 @@ func TestFeaturesTellTheTruth(t *testing.T) {
 	var told specsfeatures.Features
 	require.NoError(t, json.Unmarshal([]byte(r.stdout), &told))
 	accepts := func(change func(*specs.Spec)) error {
-		config := oci.Template(false, 0, 0)
+		config := spec.Template(false, 0, 0)
 		config.Linux.Resources = nil
 		change(config)
-		return oci.Validate(config)
+		return spec.Validate(config)
 	}
 	for _, version := range []string{told.OCIVersionMin, told.OCIVersionMax} {
 		assert.NoError(t, accepts(func(c *specs.Spec) { c.Version = version }))
 	}
-	assert.Equal(t, oci.HookNames(), told.Hooks)
+	assert.Equal(t, spec.HookNames(), told.Hooks)
 	for _, word := range told.MountOptions {
 		_, err := rootfs.ParseOptions([]string{"bind", word})
 		assert.NoError(t, err, word)

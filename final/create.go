@@ -10,7 +10,7 @@ import (
 
 // create makes a container from a bundle, which start lets run later. What it is told of the terminal goes to a socket.
 func create(root string, args []string) (int, error) {
-	set := flags("create", "[flags] ID", "create a container from a bundle; start starts its command")
+	set := flagSet("create", "[flags] ID", "create a container from a bundle; start starts its command")
 	var b bundle
 	b.addFlags(set)
 	if err := parse(set, args, 1, 1); err != nil {

@@ -5,7 +5,7 @@ package main
 import "container-workshop/final/container"
 
 func remove(root string, args []string) (int, error) {
-	set := flags("delete", "[--force] ID", "delete a container that has ended")
+	set := flagSet("delete", "[--force] ID", "delete a container that has ended")
 	force := set.BoolP("force", "f", false, "kill the container first if it is running")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
+	"container-workshop/final/engine/flags"
 	"container-workshop/final/logs"
-	"container-workshop/final/oci"
 )
 
 // An order is what a monitor is told to run. It comes by a pipe: every user of the host can read the arguments of a process, and
@@ -32,7 +32,7 @@ type started struct {
 }
 
 // detach starts a monitor, which runs the container, and prints the ID of that when it runs.
-func detach(root string, args []string, options *oci.Options) (int, error) {
+func detach(root string, args []string, options *flags.Options) (int, error) {
 	read, report, err := os.Pipe()
 	if err != nil {
 		return container.StatusFailed, err
@@ -176,7 +176,7 @@ func pipe() (read, write int, err error) {
 }
 
 // keepLog keeps what the command prints, from its first word on: standard output and error, or its terminal.
-func keepLog(r *container.Run, options *oci.Options, output []int) (*logs.Keeper, error) {
+func keepLog(r *container.Run, options *flags.Options, output []int) (*logs.Keeper, error) {
 	dir, err := r.MakeLog()
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ type event struct {
 
 // events prints what a container takes, once or again and again until it ends.
 func events(root string, args []string) (int, error) {
-	set := flags("events", "[flags] ID", "print the resource usage of a container as JSON, and when it runs out of memory")
+	set := flagSet("events", "[flags] ID", "print the resource usage of a container as JSON, and when it runs out of memory")
 	once := set.Bool("stats", false, "print the usage once, and exit")
 	interval := set.Duration("interval", 5*time.Second, "time between two lines, such as 500ms")
 	if err := parse(set, args, 1, 1); err != nil {

@@ -11,14 +11,15 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"container-workshop/final/container"
-	"container-workshop/final/oci"
+	"container-workshop/final/engine/flags"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
+	"container-workshop/final/spec"
 )
 
 // An execution is what the verb exec is told.
 type execution struct {
-	options oci.ExecOptions
+	options flags.ExecOptions
 	// The console and pid file are as for a bundle.
 	bundle
 	process                           string
@@ -34,8 +35,8 @@ type execution struct {
 
 func parseExec(args []string) (id string, e *execution, err error) {
 	e = new(execution)
-	set := flags("exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container")
-	oci.AddExecFlags(set, &e.options)
+	set := flagSet("exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container")
+	flags.AddExecFlags(set, &e.options)
 	set.BoolVarP(&e.interactive, "interactive", "i", true, "pass standard input to the command")
 	set.BoolVarP(&e.detach, "detach", "d", false, "return as soon as the command runs")
 	set.StringVarP(&e.process, "process", "p", "", "JSON `FILE` with the process, as in the OCI specification, in place of COMMAND")
@@ -198,7 +199,7 @@ func (e *execution) load() error {
 		return err
 	}
 	defer file.Close()
-	if e.loaded, err = oci.LoadProcess(file); err != nil {
+	if e.loaded, err = spec.LoadProcess(file); err != nil {
 		return fmt.Errorf("%s: %w", e.process, err)
 	}
 	e.loaded.Terminal = e.loaded.Terminal || e.options.Terminal
@@ -215,11 +216,11 @@ func (e *execution) newProcess(c *container.Container, spec *specs.Spec) (*specs
 		return nil, err
 	}
 	defer tree.Close()
-	return oci.Exec(spec, &e.options, e.command, execHost(tree))
+	return flags.Exec(spec, &e.options, e.command, execHost(tree))
 }
 
-func execHost(tree rootfs.Root) *oci.Host {
-	return &oci.Host{
+func execHost(tree rootfs.Root) *flags.Host {
+	return &flags.Host{
 		LookupEnv: os.LookupEnv,
 		Passwd:    func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", maxUserFile) },
 		Group:     func() (io.ReadCloser, error) { return tree.Reader("/etc/group", maxUserFile) },

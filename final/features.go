@@ -13,13 +13,13 @@ import (
 	"container-workshop/final/capability"
 	"container-workshop/final/container"
 	"container-workshop/final/namespace"
-	"container-workshop/final/oci"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
+	"container-workshop/final/spec"
 )
 
 func features(_ string, args []string) (int, error) {
-	set := flags("features", "", "print the features of this runtime as JSON")
+	set := flagSet("features", "", "print the features of this runtime as JSON")
 	if err := parse(set, args, 0, 0); err != nil {
 		return container.StatusFailed, err
 	}
@@ -39,7 +39,7 @@ func allFeatures() *specsfeatures.Features {
 	return &specsfeatures.Features{
 		OCIVersionMin: "1.0.0",
 		OCIVersionMax: specs.Version,
-		Hooks:         oci.HookNames(),
+		Hooks:         spec.HookNames(),
 		MountOptions:  rootfs.Words(),
 		Linux: &specsfeatures.Linux{
 			Namespaces:   namespaces,
@@ -60,7 +60,7 @@ func allFeatures() *specsfeatures.Features {
 			Apparmor:        &specsfeatures.Apparmor{Enabled: new(true)},
 			Selinux:         &specsfeatures.Selinux{Enabled: new(true)},
 			IntelRdt:        &specsfeatures.IntelRdt{Enabled: new(false)},
-			MemoryPolicy:    &specsfeatures.MemoryPolicy{Modes: oci.MemoryPolicyModes(), Flags: oci.MemoryPolicyFlags()},
+			MemoryPolicy:    &specsfeatures.MemoryPolicy{Modes: spec.MemoryPolicyModes(), Flags: spec.MemoryPolicyFlags()},
 			MountExtensions: &specsfeatures.MountExtensions{IDMap: &specsfeatures.IDMap{Enabled: new(true)}},
 			NetDevices:      &specsfeatures.NetDevices{Enabled: new(true)},
 		},

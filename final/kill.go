@@ -13,7 +13,7 @@ import (
 )
 
 func kill(root string, args []string) (int, error) {
-	set := flags("kill", "[--all] ID [SIGNAL]", "send a signal to the command of a container (default: TERM)")
+	set := flagSet("kill", "[--all] ID [SIGNAL]", "send a signal to the command of a container (default: TERM)")
 	// Behind the ID is the signal, be it a wrong one such as -1.
 	set.SetInterspersed(false)
 	all := set.BoolP("all", "a", false, "send the signal to all processes of the container")

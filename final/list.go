@@ -13,7 +13,7 @@ import (
 )
 
 func list(root string, args []string) (int, error) {
-	set := flags("list", "[flags]", "list containers")
+	set := flagSet("list", "[flags]", "list containers")
 	format := set.StringP("format", "f", "table", "output `FORMAT`: table or json")
 	quiet := set.BoolP("quiet", "q", false, "print only the IDs")
 	if err := parse(set, args, 0, 0); err != nil {

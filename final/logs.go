@@ -14,7 +14,7 @@ import (
 
 // showLogs prints what a detached container has printed.
 func showLogs(root string, args []string) (int, error) {
-	set := flags("logs", "[flags] ID", "print the output of a detached container")
+	set := flagSet("logs", "[flags] ID", "print the output of a detached container")
 	o := logs.Options{Tail: -1}
 	set.BoolVarP(&o.Follow, "follow", "f", false, "wait for new lines until the container ends")
 	set.BoolVarP(&o.Timestamps, "timestamps", "t", false, "show when each line was printed")

@@ -52,7 +52,7 @@ var verbs = []verb{
 	{"resume", "ID", "resume the processes of a paused container", resume, 1, false, false},
 	{"update", "[flags] ID", "change the limits of a container", update, 1, false, false},
 	{"events", "[flags] ID", "print the resource usage of a container", events, 1, false, false},
-	{"spec", "[flags]", "write a sample config.json", spec, 1, false, true},
+	{"spec", "[flags]", "write a sample config.json", writeSpec, 1, false, true},
 	{"create", "[flags] ID", "create a container from a bundle", create, 1, false, false},
 	{"start", "ID", "start the command of a created container", startHeld, 1, false, false},
 	{"features", "", "print the features of this runtime as JSON", features, 1, false, true},
@@ -240,8 +240,8 @@ func usage(global *pflag.FlagSet) {
 	fmt.Printf("\nFLAGS:\n%s\nEach command has its own --help.\n", global.FlagUsages())
 }
 
-// flags makes the set of flags of a verb. They may stand behind the ID.
-func flags(verb, args, about string) *pflag.FlagSet {
+// flagSet makes the set of flags of a verb. They may stand behind the ID.
+func flagSet(verb, args, about string) *pflag.FlagSet {
 	set := pflag.NewFlagSet(verb, pflag.ContinueOnError)
 	set.Usage = func() {
 		fmt.Printf("NAME:\n   %s %s - %s\n\nUSAGE:\n   %[1]s %[2]s %[4]s\n", name(), verb, about, args)

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"container-workshop/final/container"
-	"container-workshop/final/oci"
+	"container-workshop/final/engine/flags"
+	"container-workshop/final/spec"
 	"container-workshop/internal/check/steptest"
 )
 
@@ -49,7 +50,7 @@ func TestTheReadmeHasWhatIsRefused(t *testing.T) {
 	require.True(t, found)
 	table, _, _ = strings.Cut(table, "\n\n")
 	var rows []string
-	for _, r := range oci.Unsupported() {
+	for _, r := range spec.Unsupported() {
 		rows = append(rows, "| `"+r.Field+"` | "+r.Reason+" |")
 	}
 	assert.Equal(t, strings.Join(rows, "\n"), strings.TrimSpace(table))
@@ -63,6 +64,6 @@ func TestTheReadmeHasEveryFlag(t *testing.T) {
 	block, _, found = strings.Cut(block, "```")
 	require.True(t, found)
 	var usage strings.Builder
-	oci.Usage(&usage)
+	flags.Usage(&usage)
 	assert.Equal(t, usage.String(), block, "copy the output of final run --help to README.md")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/oci"
+	"container-workshop/final/spec"
 )
 
 // says runs a shell script as the container, and returns what it prints. It has to end well, without a word of final's.
@@ -44,7 +44,7 @@ func (c *bundled) beside() *bundled {
 	c.Helper()
 	id := c.id + "-beside"
 	inner := &trial{T: c.T, root: c.root, id: id, mark: c.mark, mounts: c.mounts}
-	other := &bundled{trial: inner, dir: c.TempDir(), spec: oci.Template(false, 0, 0)}
+	other := &bundled{trial: inner, dir: c.TempDir(), spec: spec.Template(false, 0, 0)}
 	other.spec.Root.Path, other.spec.Root.Readonly, other.spec.Process.Terminal = rootfsOf(c.T, nil), false, false
 	other.spec.Process.Env = append(other.spec.Process.Env, c.mark)
 	other.spec.Linux.CgroupsPath = "/container-workshop-" + id

@@ -6,7 +6,7 @@ import "container-workshop/final/container"
 
 // pause stops all processes of a container, without their notice. cgroups(7), freezer
 func pause(root string, args []string) (int, error) {
-	set := flags("pause", "ID", "pause the processes of a container")
+	set := flagSet("pause", "ID", "pause the processes of a container")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}
@@ -15,7 +15,7 @@ func pause(root string, args []string) (int, error) {
 
 // resume lets them go on.
 func resume(root string, args []string) (int, error) {
-	set := flags("resume", "ID", "resume the processes of a paused container")
+	set := flagSet("resume", "ID", "resume the processes of a paused container")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}

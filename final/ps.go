@@ -16,7 +16,7 @@ import (
 )
 
 func ps(root string, args []string) (int, error) {
-	set := flags("ps", "[flags] ID [OPTION ...]", "list the processes of a container, with their PIDs on the host; OPTIONs are those of ps(1)")
+	set := flagSet("ps", "[flags] ID [OPTION ...]", "list the processes of a container, with their PIDs on the host; OPTIONs are those of ps(1)")
 	// Flags behind the ID are for ps(1).
 	set.SetInterspersed(false)
 	format := set.StringP("format", "f", "table", "output `FORMAT`: table or json")

@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
-	"container-workshop/final/oci"
+	"container-workshop/final/engine/flags"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
+	"container-workshop/final/spec"
 )
 
 // runCommand runs a command in a new container to its end, or detached.
@@ -131,11 +132,11 @@ func joined(first, second error) error {
 }
 
 // parseRun reads the flags of run, and the command behind them.
-func parseRun(args []string) (*oci.Options, []string, error) {
-	options := new(oci.Options)
+func parseRun(args []string) (*flags.Options, []string, error) {
+	options := new(flags.Options)
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
-	set.Usage = func() { oci.Usage(os.Stdout) }
-	oci.AddFlags(set, options)
+	set.Usage = func() { flags.Usage(os.Stdout) }
+	flags.AddFlags(set, options)
 	if err := parse(set, args, 0, -1); err != nil {
 		return nil, nil, err
 	}
@@ -143,7 +144,7 @@ func parseRun(args []string) (*oci.Options, []string, error) {
 		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
 	}
 	if options.Name == "" {
-		id, err := oci.NewID()
+		id, err := spec.NewID()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -153,7 +154,7 @@ func parseRun(args []string) (*oci.Options, []string, error) {
 }
 
 // newRequest makes a configuration from flags, and refuses what is wrong with it before anything is made.
-func newRequest(root string, options *oci.Options, command []string, console *container.Console) (*container.Request, error) {
+func newRequest(root string, options *flags.Options, command []string, console *container.Console) (*container.Request, error) {
 	tree, err := openRootfs(options.Rootfs)
 	if err != nil {
 		return nil, err
@@ -163,7 +164,7 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 		// It has been removed. No path below it leads anywhere.
 		dir = "/removed working directory"
 	}
-	host := oci.Host{
+	host := flags.Host{
 		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
 		Open:   openInput,
 		Stat:   func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
@@ -177,7 +178,7 @@ func newRequest(root string, options *oci.Options, command []string, console *co
 	if options.Init && options.Pids < initPids {
 		return nil, fmt.Errorf("--init: process 1 needs several threads: use --pids %d or more", initPids)
 	}
-	spec, err := oci.New(*options, command, host)
+	spec, err := flags.New(*options, command, host)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +206,7 @@ const initPids = 16
 // maxUserFile is how long /etc/passwd and /etc/group may be, in bytes.
 const maxUserFile = 1 << 20
 
-func setProfile(options *oci.Options, spec *specs.Spec) (err error) {
+func setProfile(options *flags.Options, spec *specs.Spec) (err error) {
 	if options.Unconfined() {
 		return nil
 	}
@@ -220,7 +221,7 @@ func setProfile(options *oci.Options, spec *specs.Spec) (err error) {
 
 // complete checks a configuration, and compiles what has to be.
 func complete(request *container.Request) (err error) {
-	if err := oci.Validate(request.Spec); err != nil {
+	if err := spec.Validate(request.Spec); err != nil {
 		return err
 	}
 	profile := request.Spec.Linux.Seccomp
@@ -249,7 +250,7 @@ func openRootfs(dir string) (rootfs.Root, error) {
 }
 
 // etc are the container's own files in /etc. Its resolv.conf is the host's if it has the host's network.
-func etc(options *oci.Options) map[string]string {
+func etc(options *flags.Options) map[string]string {
 	resolv := []byte("# There is no network here but the loopback interface.\n")
 	if options.Network == "host" {
 		resolv, _ = os.ReadFile("/etc/resolv.conf")

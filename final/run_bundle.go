@@ -17,7 +17,7 @@ type bundleRunning struct {
 }
 
 func (b *bundleRunning) flags() *pflag.FlagSet {
-	set := flags("run", "[flags] ID", "run a container from a bundle")
+	set := flagSet("run", "[flags] ID", "run a container from a bundle")
 	b.addFlags(set)
 	set.BoolVarP(&b.detach, "detach", "d", false, "return as soon as the container runs")
 	set.BoolVar(&b.keep, "keep", false, "keep the container when it has ended, until delete")

@@ -15,18 +15,18 @@ import (
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/container"
-	"container-workshop/final/oci"
+	"container-workshop/final/spec"
 )
 
-// spec writes a configuration to start from.
-func spec(_ string, args []string) (int, error) {
-	set := flags("spec", "[--bundle DIR] [--rootless]", "write a sample config.json")
+// writeSpec writes a configuration to start from.
+func writeSpec(_ string, args []string) (int, error) {
+	set := flagSet("spec", "[--bundle DIR] [--rootless]", "write a sample config.json")
 	bundle := set.StringP("bundle", "b", ".", "bundle `DIR`")
 	rootless := set.Bool("rootless", false, "write a configuration for callers who are not root")
 	if err := parse(set, args, 0, 0); err != nil {
 		return container.StatusFailed, err
 	}
-	template := oci.Template(*rootless, uint32(os.Geteuid()), uint32(os.Getegid()))
+	template := spec.Template(*rootless, uint32(os.Geteuid()), uint32(os.Getegid()))
 	// On version 1 the template has no cgroup namespace, as with runc.
 	if mode, _ := cgroup.Detect(); mode != cgroup.V2 {
 		template.Linux.Namespaces = slices.DeleteFunc(template.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.CgroupNamespace })

@@ -6,7 +6,7 @@ import "container-workshop/final/container"
 
 // startHeld lets a container run that create has made.
 func startHeld(root string, args []string) (int, error) {
-	set := flags("start", "ID", "start the command of a created container")
+	set := flagSet("start", "ID", "start the command of a created container")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func state(root string, args []string) (int, error) {
-	set := flags("state", "ID", "print the state of a container as JSON")
+	set := flagSet("state", "ID", "print the state of a container as JSON")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}

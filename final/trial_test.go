@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
-	"container-workshop/final/oci"
+	"container-workshop/final/spec"
 	"container-workshop/internal/check"
 )
 
@@ -35,7 +35,7 @@ type trial struct {
 func newTrial(t *testing.T) *trial {
 	t.Helper()
 	needRootfs(t)
-	id, err := oci.NewID()
+	id, err := spec.NewID()
 	require.NoError(t, err)
 	c := &trial{T: t, root: t.TempDir(), id: "test-" + id, mark: "WORKSHOP_MARK=" + id}
 	// The thread ends with the test, and the namespace with it.

@@ -10,15 +10,16 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"container-workshop/final/container"
-	"container-workshop/final/oci"
+	"container-workshop/final/engine/flags"
+	"container-workshop/final/spec"
 )
 
 // update changes the limits of a container that is there.
 func update(root string, args []string) (int, error) {
-	set := flags("update", "[flags] ID", "change the limits of a container")
+	set := flagSet("update", "[flags] ID", "change the limits of a container")
 	resources := new(specs.LinuxResources)
 	file := set.StringP("resources", "r", "", "JSON `FILE` with the limits, as in the OCI specification (- is standard input);\nthe other flags then have no effect")
-	oci.AddUpdateFlags(set, resources)
+	flags.AddUpdateFlags(set, resources)
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}
@@ -36,12 +37,12 @@ func update(root string, args []string) (int, error) {
 
 func readResources(name string) (*specs.LinuxResources, error) {
 	if name == "-" {
-		return oci.LoadResources(os.Stdin)
+		return spec.LoadResources(os.Stdin)
 	}
 	file, err := openInput(name)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return oci.LoadResources(io.Reader(file))
+	return spec.LoadResources(io.Reader(file))
 }

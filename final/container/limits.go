@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/oci"
+	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )
 
@@ -36,7 +36,7 @@ func (p *Process) limiting(process *specs.Process, inUserNamespace bool) []stage
 // raise raises hard limits. The process itself sets the rest when it needs no memory and no files any more.
 func (p *Process) raise(limits []specs.POSIXRlimit) error {
 	for _, limit := range limits {
-		number, known := oci.Rlimit(limit.Type)
+		number, known := spec.Rlimit(limit.Type)
 		var now unix.Rlimit
 		if !known || unix.Prlimit(p.pid, number, nil, &now) != nil || limit.Hard <= now.Max {
 			continue

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/cgroup"
-	"container-workshop/final/oci"
 	"container-workshop/final/owned"
+	"container-workshop/final/spec"
 )
 
 // load reads the state, if it is there and whole.
@@ -75,15 +75,15 @@ func (c *Container) lose(why error) {
 
 // findCgroup returns nil if there is none.
 func (c *Container) findCgroup() (*cgroup.Cgroup, error) {
-	spec, err := c.Spec()
+	config, err := c.Spec()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		// That is written before a bundle has a process. Run writes it later, but the name of its cgroup is known.
-		return cgroup.Find(oci.CgroupsPath(c.ID), c.ID, nil)
+		return cgroup.Find(spec.CgroupsPath(c.ID), c.ID, nil)
 	case err != nil:
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
-	return cgroup.Find(spec.Linux.CgroupsPath, c.ID, spec.Linux.Resources)
+	return cgroup.Find(config.Linux.CgroupsPath, c.ID, config.Linux.Resources)
 }
 
 // hasStorage reports whether the storage with this ID is that of the container, and not of one whose state is elsewhere.

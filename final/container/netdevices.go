@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"container-workshop/final/netdevice"
-	"container-workshop/final/oci"
+	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )
 
@@ -27,7 +27,7 @@ func (r *Run) moving() []stage.Stage {
 	var list []stage.Stage
 	devices := r.request.Spec.Linux.NetDevices
 	for _, name := range slices.Sorted(maps.Keys(devices)) {
-		newName := oci.NameInContainer(name, devices[name])
+		newName := spec.NameInContainer(name, devices[name])
 		list = append(list, stage.Stage{Call: fmt.Sprintf("sendmsg(RTM_NEWLINK, %q, %q, IFLA_NET_NS_FD)", name, newName), Man: "rtnetlink(7)", Do: func() error {
 			if err := r.netDevices.move(r.pid, name, newName); err != nil {
 				return fmt.Errorf("linux.netDevices[%q]: %w", name, err)

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/cgroup"
-	"container-workshop/final/oci"
 	"container-workshop/final/owned"
+	"container-workshop/final/spec"
 )
 
 // DefaultRoot is where the state of containers is. It is gone after a restart of the host, as they are.
@@ -104,7 +104,7 @@ var errNotThere = errors.New("does not exist")
 
 // unlocked returns a container by its ID, whether it is there or not.
 func unlocked(root, id string) (*Container, error) {
-	if err := oci.ValidateID(id); err != nil {
+	if err := spec.ValidateID(id); err != nil {
 		return nil, err
 	}
 	fd, err := openRoot(root)
@@ -260,11 +260,11 @@ func (c *Container) Spec() (*specs.Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the configuration in %s: %w", c.dir, err)
 	}
-	spec, err := oci.Load(bytes.NewReader(content))
-	if err == nil && (spec.Process == nil || spec.Linux == nil) {
+	config, err := spec.Load(bytes.NewReader(content))
+	if err == nil && (config.Process == nil || config.Linux == nil) {
 		err = fmt.Errorf("the configuration in %s lacks process or linux", c.dir)
 	}
-	return spec, err
+	return config, err
 }
 
 // owner is the name of the user that we are, or the number of one without a name.
@@ -291,7 +291,7 @@ func List(root string) ([]State, error) {
 	}
 	var all []State
 	for _, entry := range entries {
-		if oci.ValidateID(entry.Name()) != nil {
+		if spec.ValidateID(entry.Name()) != nil {
 			continue
 		}
 		c := &Container{dir: filepath.Join(root, entry.Name()), lock: -1}

@@ -12,8 +12,8 @@ import (
 
 	"container-workshop/final/hook"
 	"container-workshop/final/inside/nofile"
-	"container-workshop/final/oci"
 	"container-workshop/final/seccomp"
+	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )
 
@@ -206,7 +206,7 @@ func (l *last) limits(limits []specs.POSIXRlimit) error {
 		limits = append(slices.Clip(limits), specs.POSIXRlimit{Type: files, Soft: nofile.Inherited.Cur, Hard: nofile.Inherited.Max})
 	}
 	for i, limit := range limits {
-		resource, known := oci.Rlimit(limit.Type)
+		resource, known := spec.Rlimit(limit.Type)
 		if !known {
 			return fmt.Errorf("process.rlimits[%d]: unknown limit %q", i, limit.Type)
 		}

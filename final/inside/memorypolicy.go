@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/oci"
+	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )
 
@@ -20,7 +20,7 @@ func (l *last) memoryPolicy(c *container) error {
 	if p == nil {
 		return nil
 	}
-	mode, nodes, err := oci.MemoryPolicy(p)
+	mode, nodes, err := spec.MemoryPolicy(p)
 	if err != nil {
 		return fmt.Errorf("linux.memoryPolicy.%w", err)
 	}
