@@ -15,6 +15,7 @@ import (
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/logs"
+	"container-workshop/final/terminal"
 )
 
 // An order is what a monitor is told to run. It comes by a pipe: every user of the host can read the arguments of a process, and
@@ -119,7 +120,7 @@ func startDetached(root string, o *order) (*container.Run, *logs.Keeper, error) 
 		return nil, nil, err
 	}
 	options.Env, options.EnvFiles = texts(o.Env), nil
-	console := container.NewConsole(os.Stdin, os.Stdout)
+	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	request, err := newRequest(root, options, command, console)
 	if err != nil {
 		return nil, nil, err

@@ -15,6 +15,7 @@ import (
 	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
+	"container-workshop/final/terminal"
 )
 
 // An execution is what the verb exec is told.
@@ -30,7 +31,7 @@ type execution struct {
 	// loaded is what the file of --process says.
 	loaded *specs.Process
 	// signals are for a command that is not detached.
-	signals *container.Signals
+	signals *terminal.Signals
 }
 
 func parseExec(args []string) (id string, e *execution, err error) {
@@ -75,7 +76,7 @@ func execute(root string, args []string) (int, error) {
 	if err := e.load(); err != nil {
 		return container.StatusFailed, err
 	}
-	console := container.NewConsole(os.Stdin, os.Stdout)
+	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	if !e.ttySaid && !e.detach && e.process == "" {
 		e.options.Terminal = console.IsTerminal()
 	}
@@ -83,7 +84,7 @@ func execute(root string, args []string) (int, error) {
 		return e.leave(root, id, console)
 	}
 	// What comes next may wait for another command, or for the container. Until ours runs a signal ends us, and it with us.
-	e.signals = container.CatchSignals()
+	e.signals = terminal.CatchSignals()
 	c, err := container.Open(root, id)
 	if err != nil {
 		return container.StatusFailed, err
@@ -118,7 +119,7 @@ func (e *execution) keep() []int {
 }
 
 // leave starts the command and leaves it to whoever becomes its parent.
-func (e *execution) leave(root, id string, console *container.Console) (int, error) {
+func (e *execution) leave(root, id string, console *terminal.Console) (int, error) {
 	c, err := container.Open(root, id)
 	if err != nil {
 		return container.StatusFailed, err
@@ -131,7 +132,7 @@ func (e *execution) leave(root, id string, console *container.Console) (int, err
 }
 
 // start starts the command, and gives the caller what it has asked for of it.
-func (e *execution) start(c *container.Container, console *container.Console) (*container.Process, error) {
+func (e *execution) start(c *container.Container, console *terminal.Console) (*container.Process, error) {
 	p, err := e.join(c, console)
 	if err != nil {
 		return nil, err
@@ -145,7 +146,7 @@ func (e *execution) start(c *container.Container, console *container.Console) (*
 }
 
 // join starts the command. The container is locked until it is on its way.
-func (e *execution) join(c *container.Container, console *container.Console) (*container.Process, error) {
+func (e *execution) join(c *container.Container, console *terminal.Console) (*container.Process, error) {
 	paused := c.Status == container.StatePaused
 	if paused && !e.ignorePaused {
 		return nil, fmt.Errorf("cannot exec in a paused container: %s (resume it, or use --ignore-paused)", c.ID)

@@ -22,18 +22,18 @@ func TestWhatComesAfterATerminalIsOpenedAgainIsShown(t *testing.T) {
 		fmt.Fprintf(&lines, "%d\r\n", i+1)
 	}
 	all := "one\r\n" + lines.String()
-	for name, start := range map[string]func(t *testing.T) *terminal{
-		"of run": func(t *testing.T) *terminal {
+	for name, start := range map[string]func(t *testing.T) *shellTerminal{
+		"of run": func(t *testing.T) *shellTerminal {
 			c := newTrial(t)
 			return c.atTerminal(c.runArgs(nil, "/bin/sh", "-c", comesBack("seq", "/dev/console"))...)
 		},
-		"of run --bundle": func(t *testing.T) *terminal {
+		"of run --bundle": func(t *testing.T) *shellTerminal {
 			c := newBundle(t, "sh", "-c", comesBack("busybox seq", "/dev/console"))
 			c.spec.Process.Terminal = true
 			c.write()
 			return c.atTerminal("run", "--bundle", c.dir, c.id)
 		},
-		"of exec": func(t *testing.T) *terminal {
+		"of exec": func(t *testing.T) *shellTerminal {
 			c := newTrial(t)
 			c.detached(kept)
 			return c.atTerminal("exec", c.id, "/bin/sh", "-c", comesBack("seq", "/dev/pts/0"))

@@ -16,6 +16,7 @@ import (
 	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
+	"container-workshop/final/terminal"
 )
 
 // runCommand runs a command in a new container to its end, or detached.
@@ -32,7 +33,7 @@ func runCommand(root string, args []string) (int, error) {
 	if options.Detach {
 		return detach(root, args, options)
 	}
-	console := container.NewConsole(os.Stdin, os.Stdout)
+	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	standing := standBy(console)
 	request, err := newRequest(root, options, command, console)
 	by := <-standing
@@ -54,7 +55,7 @@ func runCommand(root string, args []string) (int, error) {
 }
 
 // runToEnd runs a container to its end, and removes it. ready is called when it has only to be started.
-func runToEnd(root string, request *container.Request, by *standby, console *container.Console, ready func(*container.Process) error) (int, error) {
+func runToEnd(root string, request *container.Request, by *standby, console *terminal.Console, ready func(*container.Process) error) (int, error) {
 	r, err := container.Create(root, request)
 	if err != nil {
 		return container.StatusFailed, err
@@ -94,17 +95,17 @@ func warnLeft(id string, err error) {
 
 // A standby is what has to be there before a container is made.
 type standby struct {
-	signals *container.Signals
+	signals *terminal.Signals
 	guard   *container.Guard
 	err     error
 }
 
 // standBy catches signals and gets a guard while others think about the configuration. Signals come first: as soon as there is
 // another process, somebody could take it for the command, and send us one.
-func standBy(console *container.Console) <-chan standby {
+func standBy(console *terminal.Console) <-chan standby {
 	done := make(chan standby, 1)
 	go func() {
-		by := standby{signals: container.CatchSignals()}
+		by := standby{signals: terminal.CatchSignals()}
 		by.guard, by.err = container.StartGuard(console)
 		done <- by
 	}()
@@ -154,7 +155,7 @@ func parseRun(args []string) (*flags.Options, []string, error) {
 }
 
 // newRequest makes a configuration from flags, and refuses what is wrong with it before anything is made.
-func newRequest(root string, options *flags.Options, command []string, console *container.Console) (*container.Request, error) {
+func newRequest(root string, options *flags.Options, command []string, console *terminal.Console) (*container.Request, error) {
 	tree, err := openRootfs(options.Rootfs)
 	if err != nil {
 		return nil, err

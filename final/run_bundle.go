@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"container-workshop/final/container"
+	"container-workshop/final/terminal"
 )
 
 // A bundleRunning is what run is told of a bundle.
@@ -58,7 +59,7 @@ func (b *bundleRunning) run(root, id string) (int, error) {
 			return container.StatusFailed, err
 		}
 	}
-	console := container.NewConsole(os.Stdin, os.Stdout)
+	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	request.Keep, request.Size = b.keep, console.Size()
 	// Whoever gets the terminal by a socket sets it up.
 	request.Plain = b.consoleSocket == "" && !console.IsTerminal()

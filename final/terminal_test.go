@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A terminal is one that a shell is on, as that of a person. Its settings are unlike those of a new one.
-type terminal struct {
+// A shellTerminal is a terminal with a shell, as that of a person. Its settings are unlike those of a new one.
+type shellTerminal struct {
 	*trial
 	master, slave *os.File
 	shell         *exec.Cmd
@@ -28,11 +28,11 @@ type terminal struct {
 }
 
 // atTerminal makes a call of the program on a terminal, below a shell that stays and shows the status.
-func (c *trial) atTerminal(args ...string) *terminal {
+func (c *trial) atTerminal(args ...string) *shellTerminal {
 	c.Helper()
 	master, slave, err := pty.Open()
 	require.NoError(c, err)
-	x := &terminal{trial: c, master: master, slave: slave}
+	x := &shellTerminal{trial: c, master: master, slave: slave}
 	require.NoError(c, pty.Setsize(master, &pty.Winsize{Rows: 31, Cols: 87}))
 	settings := x.now()
 	settings.Cc[unix.VINTR], settings.Cc[unix.VERASE] = 7, 8
@@ -68,33 +68,33 @@ func (c *trial) atTerminal(args ...string) *terminal {
 }
 
 // now returns the settings of the terminal.
-func (x *terminal) now() unix.Termios {
+func (x *shellTerminal) now() unix.Termios {
 	x.Helper()
 	settings, err := unix.IoctlGetTermios(int(x.slave.Fd()), unix.TCGETS)
 	require.NoError(x, err)
 	return *settings
 }
 
-func (x *terminal) screen() string {
+func (x *shellTerminal) screen() string {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
 	return x.shown.String()
 }
 
 // shows waits until the terminal shows a text.
-func (x *terminal) shows(text string) {
+func (x *shellTerminal) shows(text string) {
 	x.Helper()
 	x.until(func() bool { return strings.Contains(x.screen(), text) }, func() string { return fmt.Sprintf("%q is not in %q", text, x.screen()) })
 }
 
 // raw waits until every key is passed on as it is.
-func (x *terminal) raw() {
+func (x *shellTerminal) raw() {
 	x.Helper()
 	x.until(func() bool { return x.now().Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) == 0 }, func() string { return "the terminal is not raw" })
 }
 
 // program returns the process that the shell has started.
-func (x *terminal) program() int {
+func (x *shellTerminal) program() int {
 	x.Helper()
 	for _, pid := range x.processes() {
 		if parentOf(pid) == x.shell.Process.Pid {
@@ -105,7 +105,7 @@ func (x *terminal) program() int {
 	return 0
 }
 
-func (x *terminal) restored() {
+func (x *shellTerminal) restored() {
 	x.Helper()
 	x.until(func() bool { return x.now() == x.settings }, func() string { return fmt.Sprintf("want %v, got %v", x.settings, x.now()) })
 }
@@ -114,13 +114,13 @@ func TestTheTerminalIsAsBefore(t *testing.T) {
 	const waits = "stty size; echo ready; read line; "
 	type ending struct {
 		script string
-		end    func(x *terminal)
+		end    func(x *shellTerminal)
 		status string
 		flags  []string
 	}
-	typed := func(x *terminal) { _, _ = x.master.WriteString("x\n") }
-	signal := func(sig unix.Signal) func(x *terminal) {
-		return func(x *terminal) { require.NoError(x, unix.Kill(x.program(), sig)) }
+	typed := func(x *shellTerminal) { _, _ = x.master.WriteString("x\n") }
+	signal := func(sig unix.Signal) func(x *shellTerminal) {
+		return func(x *shellTerminal) { require.NoError(x, unix.Kill(x.program(), sig)) }
 	}
 	endings := map[string]ending{
 		"after a normal end":             {waits + "exit 3", typed, "status 3.", nil},
@@ -129,9 +129,9 @@ func TestTheTerminalIsAsBefore(t *testing.T) {
 		"after SIGHUP to the program":    {waits, signal(unix.SIGHUP), "status 129.", nil},
 		"after SIGKILL to the program":   {waits, signal(unix.SIGKILL), "status 137.", nil},
 		"after the command has set it":   {waits + "stty -icrnl intr ^X; exit 3", typed, "status 3.", nil},
-		"after Ctrl-C":                   {waits, func(x *terminal) { _, _ = x.master.WriteString("\x03") }, "status 130.", nil},
+		"after Ctrl-C":                   {waits, func(x *shellTerminal) { _, _ = x.master.WriteString("\x03") }, "status 130.", nil},
 		"after SIGABRT to the program":   {waits, signal(unix.SIGABRT), "status ", nil},
-		"after the end of its process 1": {waits, func(x *terminal) { require.NoError(x, unix.Kill(x.first(), unix.SIGKILL)) }, "status 137.", nil},
+		"after the end of its process 1": {waits, func(x *shellTerminal) { require.NoError(x, unix.Kill(x.first(), unix.SIGKILL)) }, "status 137.", nil},
 	}
 	for name, e := range endings {
 		t.Run("of run "+name, func(t *testing.T) {
@@ -200,9 +200,9 @@ func TestTheTerminalIsTheContainersOwn(t *testing.T) {
 
 func TestANewSizeOfTheWindowIsTold(t *testing.T) {
 	script := "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.01; done"
-	for name, start := range map[string]func(c *trial) *terminal{
-		"to run": func(c *trial) *terminal { return c.atTerminal(c.runArgs(nil, "/bin/sh", "-c", script)...) },
-		"to exec": func(c *trial) *terminal {
+	for name, start := range map[string]func(c *trial) *shellTerminal{
+		"to run": func(c *trial) *shellTerminal { return c.atTerminal(c.runArgs(nil, "/bin/sh", "-c", script)...) },
+		"to exec": func(c *trial) *shellTerminal {
 			c.detached(kept)
 			return c.atTerminal("exec", c.id, "/bin/sh", "-c", script)
 		},

@@ -38,6 +38,7 @@ import (
 	"container-workshop/final/inside"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
+	"container-workshop/final/terminal"
 )
 
 // A Failure is an error with the exit status that goes with it.
@@ -91,7 +92,7 @@ type Request struct {
 	// Explain asks for records of what is done.
 	Explain bool
 	// Signals are passed on to the command by Wait. Nil if nobody calls that.
-	Signals *Signals
+	Signals *terminal.Signals
 }
 
 // A Run is a container that this process has made, and whose process 1 is its child.

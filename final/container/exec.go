@@ -17,6 +17,7 @@ import (
 	"container-workshop/final/namespace"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
+	"container-workshop/final/terminal"
 )
 
 // An ExecRequest is what a process in a running container is made from.
@@ -34,7 +35,7 @@ type ExecRequest struct {
 	// Detached says that the command is to outlive us.
 	Detached bool
 	// Signals are passed on to the command by Wait. Nil if nobody calls that.
-	Signals *Signals
+	Signals *terminal.Signals
 	// Cgroups are places below the cgroup of the container. Empty for that itself. See [cgroup.Cgroup.Below].
 	Cgroups []string
 	// Explain asks for records of what is done.

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/terminal"
 )
 
 // A Guard is a process that cleans up after us if we are killed, which no process can do itself: it waits until our end of a
@@ -33,7 +35,7 @@ type charge struct {
 
 // StartGuard starts a guard for the terminal. It runs in a session of its own, so that no key and no signal to our process
 // group ends it too.
-func StartGuard(console *Console) (*Guard, error) {
+func StartGuard(console *terminal.Console) (*Guard, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -52,15 +54,15 @@ func StartGuard(console *Console) (*Guard, error) {
 		write.Close()
 		return nil, err
 	}
-	console.guard = g
+	console.Changed = g.restore
 	return g, nil
 }
 
 // Watch tells the guard of a container that is about to be made.
-func (g *Guard) Watch(root, id string, console *Console) error {
+func (g *Guard) Watch(root, id string, console *terminal.Console) error {
 	started, _ := startTime(os.Getpid())
 	g.charge = charge{Root: root, ID: id, Maker: os.Getpid(), Started: started}
-	console.guard = g
+	console.Changed = g.restore
 	return g.tell()
 }
 

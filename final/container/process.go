@@ -16,12 +16,13 @@ import (
 	"container-workshop/final/namespace"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
+	"container-workshop/final/terminal"
 )
 
 // A Process is one that this process has started in a container: process 1, or one that has joined it.
 type Process struct {
 	// Terminal is that of the command, nil if it has none.
-	Terminal *Terminal
+	Terminal *terminal.Terminal
 	List     stage.List
 
 	socket inside.Socket
@@ -36,7 +37,7 @@ type Process struct {
 	// mapMount maps the IDs of a mount that the process has made, by the index of the mount. Nil if the process makes none.
 	mapMount func(i, mount int) error
 	// signals are told when the command begins to run.
-	signals *Signals
+	signals *terminal.Signals
 }
 
 func newProcess(explained bool) Process {
@@ -172,14 +173,14 @@ func (p *Process) waitReady() error {
 		return errGone
 	}
 	if err == nil && len(descriptors) > 0 {
-		p.Terminal, err = newTerminal(descriptors[0], p.pidfd)
+		p.Terminal, err = terminal.Open(descriptors[0], p.pidfd)
 	}
 	return err
 }
 
 // goOn gives the word. It returns when the process has become its command, or waits for Start.
 func (p *Process) goOn() error {
-	p.signals.comes(p.socket)
+	p.signals.Comes(int(p.socket))
 	if err := p.send(struct{}{}); err != nil {
 		return err
 	}
@@ -195,7 +196,7 @@ func (p *Process) follow() (hooked bool, err error) {
 		report, _, err := p.answer()
 		if err == io.EOF {
 			p.List.Over()
-			p.signals.begins()
+			p.signals.Begins()
 			p.hangUp()
 			return hooked, nil
 		}
@@ -222,7 +223,7 @@ func (p *Process) abandon() {
 // hangUp closes the socket, if that has not happened.
 func (p *Process) hangUp() {
 	if p.socket != -1 {
-		p.signals.comes(-1)
+		p.signals.Comes(-1)
 		unix.Close(int(p.socket))
 		p.socket = -1
 	}
@@ -268,7 +269,7 @@ func (p *Process) SendTerminal(socket string) error {
 		p.Terminal.Close()
 		p.Terminal = nil
 	}()
-	return sendTo(socket, []byte("/dev/ptmx"), int(p.Terminal.master.Fd()))
+	return sendTo(socket, []byte("/dev/ptmx"), int(p.Terminal.Master.Fd()))
 }
 
 // SendPidfd sends a descriptor of the process to who listens at a socket. pidfd_open(2)

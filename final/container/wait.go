@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/terminal"
 )
 
 // gracePeriod is how long a command may take to end after SIGTERM.
@@ -17,7 +19,7 @@ const gracePeriod = 3 * time.Second
 // A keeper stays with a process as long as it runs.
 type keeper struct {
 	*Process
-	console *console
+	console *terminal.Connection
 	// reason is the signal for which we have killed the command.
 	reason  unix.Signal
 	expired <-chan time.Time
@@ -27,12 +29,12 @@ type keeper struct {
 
 // Wait passes signals on to the command, and what is typed at the terminal, until it ends. It returns the exit status, which
 // is 128+n if signal n has ended it.
-func (p *Process) Wait(signals *Signals, terminal *Console) int {
-	k := &keeper{Process: p, job: signals.job}
+func (p *Process) Wait(signals *terminal.Signals, console *terminal.Console) int {
+	k := &keeper{Process: p, job: signals.Job}
 	if p.Terminal != nil {
-		k.console = newConsole(p.Terminal, terminal)
-		k.console.start()
-		defer k.console.stop()
+		k.console = terminal.Connect(p.Terminal, console)
+		k.console.Start()
+		defer k.console.Stop()
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -41,15 +43,15 @@ func (p *Process) Wait(signals *Signals, terminal *Console) int {
 	}()
 	for {
 		select {
-		case sig := <-signals.passed:
+		case sig := <-signals.Passed:
 			k.pass(sig)
-		case key := <-k.console.keys():
+		case key := <-k.console.Keys():
 			// A job of a shell in the container is none of ours.
-			if k.console.foreground() == k.pid {
+			if k.console.Foreground() == k.pid {
 				k.emulate(key)
 			}
-		case <-k.console.wanted():
-			if !k.console.inForeground() {
+		case <-k.console.Wanted():
+			if !k.console.InForeground() {
 				k.stop()
 			}
 		case <-k.expired:
@@ -63,12 +65,12 @@ func (p *Process) Wait(signals *Signals, terminal *Console) int {
 // pass passes a signal on to the command. Its session is not ours, so the terminal sends it nothing that is meant for us.
 func (k *keeper) pass(sig unix.Signal) {
 	switch {
-	case sig == unix.SIGWINCH && k.console.resize():
+	case sig == unix.SIGWINCH && k.console.Resize():
 	case sig == unix.SIGCONT && k.continued:
 		k.continued = false
 	case k.job && (sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU):
 		k.stop()
-	case (sig == unix.SIGINT || sig == unix.SIGQUIT) && inForeground():
+	case (sig == unix.SIGINT || sig == unix.SIGQUIT) && terminal.InForeground():
 		// What is typed is for all processes of the job. termios(3)
 		k.emulate(sig)
 		_ = unix.Kill(-k.pid, sig)
@@ -112,16 +114,16 @@ func (k *keeper) kill(reason unix.Signal) {
 
 // stop stops the container and us, until somebody continues us.
 func (k *keeper) stop() {
-	if !isJob() {
+	if !terminal.IsJob() {
 		return
 	}
 	k.signal(unix.SIGSTOP)
 	_ = unix.Kill(-k.pid, unix.SIGTSTP)
-	k.console.drain()
-	k.console.release()
-	stopUs()
+	k.console.Drain()
+	k.console.Release()
+	terminal.StopUs()
 	k.continued = true
-	k.console.take()
+	k.console.Take()
 	_ = unix.Kill(-k.pid, unix.SIGCONT)
 }
 
@@ -143,17 +145,6 @@ func handles(pid int, sig unix.Signal) bool {
 	var blocked, ignored, caught uint64
 	_, _ = fmt.Sscanf(masks, "%x\nSigIgn:\t%x\nSigCgt:\t%x", &blocked, &ignored, &caught)
 	return (blocked|ignored|caught)>>(sig-1)&1 == 1
-}
-
-// inForeground reports whether we are in the process group that gets what is typed at the terminal. tcgetpgrp(3)
-func inForeground() bool {
-	tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	defer unix.Close(tty)
-	group, err := unix.IoctlGetInt(tty, unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
 }
 
 // WaitDetached waits until the command ends, and leaves everything to others until then. It returns the exit status.

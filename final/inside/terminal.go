@@ -10,6 +10,7 @@ import (
 
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
+	"container-workshop/final/terminal"
 )
 
 // openTerminal makes a terminal in the container's own devpts, and makes it ours. The host side gets the master. pts(4)
@@ -68,7 +69,7 @@ func openPair(size *unix.Winsize, open func() (int, error)) (master, slave int, 
 	if err := unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0); err != nil {
 		return -1, -1, fmt.Errorf("unlock a terminal: %w", err)
 	}
-	slave, err = Peer(master)
+	slave, err = terminal.Peer(master)
 	if err != nil {
 		return -1, -1, fmt.Errorf("open the other end of a terminal: %w", err)
 	}
@@ -91,15 +92,6 @@ func makePlain(slave int) error {
 		return fmt.Errorf("set up a terminal: %w", err)
 	}
 	return nil
-}
-
-// Peer opens the other end of a terminal. TIOCGPTPEER(2const)
-func Peer(master int) (int, error) {
-	slave, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
-	if errno != 0 {
-		return -1, errno
-	}
-	return int(slave), nil
 }
 
 // useTerminal makes the terminal that of our session, and the standard streams.

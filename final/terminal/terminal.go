@@ -1,6 +1,6 @@
 //go:build linux
 
-package container
+package terminal
 
 import (
 	"errors"
@@ -10,13 +10,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"container-workshop/final/inside"
 )
 
-// A Terminal is the terminal of a command. We have the master, and read there what the command prints. pty(7)
+// A Terminal is the terminal of a command. We have the Master, and read there what the command prints. pty(7)
 type Terminal struct {
-	master *os.File
+	Master *os.File
 	// peer is the command's side. Reading from the master fails while nobody has that side open, although a process of the container can
 	// open it again at any time, as /dev/console. So we keep it open until the command has ended.
 	peer *os.File
@@ -36,9 +34,10 @@ const (
 	maxWait = time.Second
 )
 
-func newTerminal(master, pidfd int) (*Terminal, error) {
-	t := &Terminal{master: os.NewFile(uintptr(master), "terminal"), pidfd: pidfd}
-	peer, err := inside.Peer(master)
+// Open opens the terminal of a command by the descriptor of the master, which it takes.
+func Open(master, pidfd int) (*Terminal, error) {
+	t := &Terminal{Master: os.NewFile(uintptr(master), "terminal"), pidfd: pidfd}
+	peer, err := Peer(master)
 	if err != nil {
 		t.Close()
 		return nil, fmt.Errorf("open the command's side of its terminal: %w", err)
@@ -58,13 +57,13 @@ func (t *Terminal) Read(buffer []byte) (int, error) {
 // Close hangs up: processes that still have the terminal open cannot use it any more.
 func (t *Terminal) Close() {
 	t.peer.Close()
-	t.master.Close()
+	t.Master.Close()
 }
 
 // await waits until there is something to take. It returns false when there will be nothing any more.
 func (t *Terminal) await() bool {
 	if !t.over {
-		ready := poll(-1, int(t.master.Fd()), t.pidfd)
+		ready := poll(-1, int(t.Master.Fd()), t.pidfd)
 		if !ready[1] {
 			return true
 		}
@@ -80,7 +79,7 @@ func (t *Terminal) take(buffer []byte) (int, error) {
 	if t.over {
 		buffer = buffer[:min(len(buffer), t.left)]
 	}
-	n, err := t.master.Read(buffer)
+	n, err := t.Master.Read(buffer)
 	if t.over {
 		t.left -= n
 	}
@@ -92,7 +91,7 @@ func (t *Terminal) take(buffer []byte) (int, error) {
 
 // hasOutput waits a while for something to take, or the end of it.
 func (t *Terminal) hasOutput(while time.Duration) bool {
-	return poll(int(while.Milliseconds()), int(t.master.Fd()))[0]
+	return poll(int(while.Milliseconds()), int(t.Master.Fd()))[0]
 }
 
 // poll waits so many milliseconds, or for ever if it is -1, until one of the descriptors can be read, and returns which of them can.
@@ -111,4 +110,13 @@ func poll(while int, descriptors ...int) []bool {
 		ready[i] = fds[i].Revents != 0
 	}
 	return ready
+}
+
+// Peer opens the other end of a terminal. TIOCGPTPEER(2const)
+func Peer(master int) (int, error) {
+	slave, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(slave), nil
 }

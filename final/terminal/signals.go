@@ -1,6 +1,6 @@
 //go:build linux
 
-package container
+package terminal
 
 import (
 	"os"
@@ -8,25 +8,23 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
-
-	"container-workshop/final/inside"
 )
 
 // Signals are what we get for the command. We catch them before there is a command: so no signal is lost, and no signal for the
 // command ends us instead.
 type Signals struct {
 	caught chan os.Signal
-	// passed has the signals for the command.
-	passed chan unix.Signal
+	// Passed has the signals for the command.
+	Passed chan unix.Signal
 	// all is closed when all of them are caught.
 	all chan struct{}
-	// job says that we have a terminal, and so are a job of a shell, which can be stopped and continued.
-	job bool
+	// Job says that we have a terminal, and so are a job of a shell, which can be stopped and continued.
+	Job bool
 
 	// mutex is for what follows.
 	mutex sync.Mutex
 	// socket leads to the process that becomes the command: execve closes its other end. It is -1 until we tell the process to go on.
-	socket inside.Socket
+	socket int
 	// runs says that the command runs, or has run.
 	runs bool
 }
@@ -34,12 +32,12 @@ type Signals struct {
 // CatchSignals begins to catch signals. Those that the command has to ignore, as under nohup, stay ignored.
 func CatchSignals() *Signals {
 	// One of each kind has room.
-	s := &Signals{caught: make(chan os.Signal, 64), passed: make(chan unix.Signal, 64), all: make(chan struct{}), socket: -1}
+	s := &Signals{caught: make(chan os.Signal, 64), Passed: make(chan unix.Signal, 64), all: make(chan struct{}), socket: -1}
 	if tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
 		unix.Close(tty)
-		s.job = true
+		s.Job = true
 	}
-	first, others := signalsFor(s.job)
+	first, others := signalsFor(s.Job)
 	signal.Notify(s.caught, first...)
 	go s.filter()
 	go func() {
@@ -86,13 +84,13 @@ func (s *Signals) filter() {
 			case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
 				os.Exit(128 + int(sig))
 			case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-				if isJob() {
-					stopUs()
+				if IsJob() {
+					StopUs()
 				}
 				continue
 			}
 		}
-		s.passed <- sig
+		s.Passed <- sig
 	}
 }
 
@@ -109,8 +107,8 @@ func (s *Signals) running() bool {
 	return s.runs
 }
 
-// comes says that a process is about to become the command, and then closes the other end of the socket. -1 says that it will not.
-func (s *Signals) comes(socket inside.Socket) {
+// Comes says that a process is about to become the command, and then closes the other end of the socket. -1 says that it will not.
+func (s *Signals) Comes(socket int) {
 	if s == nil {
 		return
 	}
@@ -120,8 +118,8 @@ func (s *Signals) comes(socket inside.Socket) {
 	s.socket = socket
 }
 
-// begins says that the command runs.
-func (s *Signals) begins() {
+// Begins says that the command runs.
+func (s *Signals) Begins() {
 	if s == nil {
 		return
 	}
@@ -130,12 +128,23 @@ func (s *Signals) begins() {
 	s.runs = true
 }
 
-// isJob reports whether there may be somebody who continues us when we are stopped: there is nobody for the first process group of a
+// IsJob reports whether there may be somebody who continues us when we are stopped: there is nobody for the first process group of a
 // session. setsid(2)
-func isJob() bool {
+func IsJob() bool {
 	session, _ := unix.Getsid(0)
 	return session != unix.Getpgrp()
 }
 
-// stopUs stops this process, until it is continued.
-func stopUs() { _ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP) }
+// StopUs stops this process, until it is continued.
+func StopUs() { _ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP) }
+
+// InForeground reports whether we are in the process group that gets what is typed at the terminal. tcgetpgrp(3)
+func InForeground() bool {
+	tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(tty)
+	group, err := unix.IoctlGetInt(tty, unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}

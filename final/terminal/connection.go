@@ -1,6 +1,6 @@
 //go:build linux
 
-package container
+package terminal
 
 import (
 	"os"
@@ -14,53 +14,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A Console is the terminal that we are on: that of the caller. It is read here and nowhere in the container.
-type Console struct {
-	In, Out *os.File
-	// settings are those it had at first, nil if In is no terminal. termios(3)
-	settings *unix.Termios
-	guard    *Guard
-}
-
-// NewConsole remembers the settings of the terminal that in is, if it is one.
-func NewConsole(in, out *os.File) *Console {
-	settings, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
-	if err != nil {
-		settings = nil
-	}
-	return &Console{In: in, Out: out, settings: settings}
-}
-
-// IsTerminal reports whether what is typed and what is shown are of a terminal. Such a terminal shows all as it comes, so that a new
-// line needs CR LF. See start.
-func (c *Console) IsTerminal() bool {
-	return c.settings != nil && term.IsTerminal(int(c.Out.Fd()))
-}
-
-// Size returns the size of the terminal, nil if it is none.
-func (c *Console) Size() *unix.Winsize {
-	size, err := unix.IoctlGetWinsize(int(c.Out.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return nil
-	}
-	return size
-}
-
-// Restore sets the terminal to the settings that it had at first. In the background it is somebody else's.
-func (c *Console) Restore() {
-	if c.settings != nil && c.inForeground() {
-		_ = unix.IoctlSetTermios(int(c.In.Fd()), unix.TCSETS, c.settings)
-	}
-}
-
-// inForeground reports whether what is typed is for us. At a terminal that is not that of our session there is no other job.
-func (c *Console) inForeground() bool {
-	group, err := unix.IoctlGetInt(int(c.In.Fd()), unix.TIOCGPGRP)
-	return err != nil || group == unix.Getpgrp()
-}
-
-// A console connects the caller's terminal with that of the command. All of its methods do nothing if there is none.
-type console struct {
+// A Connection connects the caller's terminal with that of the command. All of its methods do nothing if there is none.
+type Connection struct {
 	*Console
 	terminal *Terminal
 	typed    chan unix.Signal
@@ -76,29 +31,30 @@ type console struct {
 	over bool
 }
 
-func newConsole(t *Terminal, c *Console) *console {
-	return &console{Console: c, terminal: t, typed: make(chan unix.Signal), want: make(chan struct{}), shown: make(chan struct{})}
+// Connect connects two terminals, from Start to Stop.
+func Connect(t *Terminal, c *Console) *Connection {
+	return &Connection{Console: c, terminal: t, typed: make(chan unix.Signal), want: make(chan struct{}), shown: make(chan struct{})}
 }
 
-// start makes the caller's terminal pass every key on as it is, and show all output as it is.
-func (c *console) start() {
-	c.take()
+// Start makes the caller's terminal pass every key on as it is, and show all output as it is.
+func (c *Connection) Start() {
+	c.Take()
 	go c.show()
 	go c.read()
 }
 
-// stop shows what is left to show, however slowly it is read, and restores the terminal.
-func (c *console) stop() {
+// Stop shows what is left to show, however slowly it is read, and restores the terminal.
+func (c *Connection) Stop() {
 	<-c.shown
 	c.mutex.Lock()
 	c.over = true
 	c.mutex.Unlock()
-	c.release()
+	c.Release()
 	c.terminal.Close()
 }
 
 // show copies until the command has ended and all is shown.
-func (c *console) show() {
+func (c *Connection) show() {
 	defer close(c.shown)
 	buffer := make([]byte, 32*1024)
 	for c.terminal.await() {
@@ -114,8 +70,8 @@ func (c *console) show() {
 	}
 }
 
-// drain waits until what was printed is shown, but not for ever, as it can be more and more, or nobody takes it.
-func (c *console) drain() {
+// Drain waits until what was printed is shown, but not for ever, as it can be more and more, or nobody takes it.
+func (c *Connection) Drain() {
 	if c == nil {
 		return
 	}
@@ -132,24 +88,24 @@ func (c *console) drain() {
 	}
 }
 
-// keys has the signals for what is typed while the command itself is in the foreground of its terminal.
-func (c *console) keys() <-chan unix.Signal {
+// Keys has the signals for what is typed while the command itself is in the foreground of its terminal.
+func (c *Connection) Keys() <-chan unix.Signal {
 	if c == nil {
 		return nil
 	}
 	return c.typed
 }
 
-// wanted is ready when the command wants to read what is typed while we are in the background.
-func (c *console) wanted() <-chan struct{} {
+// Wanted is ready when the command wants to read what is typed while we are in the background.
+func (c *Connection) Wanted() <-chan struct{} {
 	if c == nil {
 		return nil
 	}
 	return c.want
 }
 
-func (c *console) take() {
-	if c == nil || c.settings == nil || !c.inForeground() {
+func (c *Connection) Take() {
+	if c == nil || c.settings == nil || !c.InForeground() {
 		return
 	}
 	c.mutex.Lock()
@@ -157,14 +113,14 @@ func (c *console) take() {
 	if c.over {
 		return
 	}
-	c.guard.restore(c.settings)
+	c.changed(c.settings)
 	if _, err := term.MakeRaw(int(c.In.Fd())); err == nil {
 		c.raw = true
 	}
-	c.resize()
+	c.Resize()
 }
 
-func (c *console) release() {
+func (c *Connection) Release() {
 	if c == nil {
 		return
 	}
@@ -173,24 +129,24 @@ func (c *console) release() {
 	if c.raw {
 		c.Restore()
 		c.raw = false
-		c.guard.restore(nil)
+		c.changed(nil)
 	}
 }
 
-// resize gives the command's terminal the size of the caller's. It reports whether that has one.
-func (c *console) resize() bool {
+// Resize gives the command's terminal the size of the caller's. It reports whether that has one.
+func (c *Connection) Resize() bool {
 	if c == nil {
 		return false
 	}
 	size := c.Size()
 	if size != nil {
-		_ = unix.IoctlSetWinsize(int(c.terminal.master.Fd()), unix.TIOCSWINSZ, size)
+		_ = unix.IoctlSetWinsize(int(c.terminal.Master.Fd()), unix.TIOCSWINSZ, size)
 	}
 	return size != nil
 }
 
 // read passes on what is typed, until there is no more.
-func (c *console) read() {
+func (c *Connection) read() {
 	buffer := make([]byte, 4096)
 	for {
 		if c.settings != nil && !c.awaitInput() {
@@ -209,9 +165,9 @@ func (c *console) read() {
 
 // end ends what comes from a file or a pipe as it would end at a terminal. The command may change the mode of its terminal, and
 // lose the key by that: so it is typed again and again.
-func (c *console) end() {
+func (c *Connection) end() {
 	for {
-		if _, err := c.terminal.master.Write([]byte{4}); err != nil {
+		if _, err := c.terminal.Master.Write([]byte{4}); err != nil {
 			return
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -220,18 +176,18 @@ func (c *console) end() {
 
 // awaitInput waits a while for something typed that is for us. To wait in read would be to stop when we are continued in the
 // background.
-func (c *console) awaitInput() bool {
+func (c *Connection) awaitInput() bool {
 	c.awaitForeground()
 	const while = 100
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.In.Fd()), Events: unix.POLLIN}}, while)
-	return (n > 0 || err != nil && err != unix.EINTR) && c.inForeground()
+	return (n > 0 || err != nil && err != unix.EINTR) && c.InForeground()
 }
 
 // write passes on what is typed. A key that would end or stop any other process does nothing to process 1 by itself, so the
 // keeper is told of it.
-func (c *console) write(typed []byte) {
-	_, _ = c.terminal.master.Write(typed)
-	settings, err := unix.IoctlGetTermios(int(c.terminal.master.Fd()), unix.TCGETS)
+func (c *Connection) write(typed []byte) {
+	_, _ = c.terminal.Master.Write(typed)
+	settings, err := unix.IoctlGetTermios(int(c.terminal.Master.Fd()), unix.TCGETS)
 	if err != nil || settings.Lflag&unix.ISIG == 0 {
 		return
 	}
@@ -246,9 +202,9 @@ func (c *console) write(typed []byte) {
 	}
 }
 
-// foreground returns the process group in the foreground of the command's terminal.
-func (c *console) foreground() int {
-	group, err := unix.IoctlGetInt(int(c.terminal.master.Fd()), unix.TIOCGPGRP)
+// Foreground returns the process group in the foreground of the command's terminal.
+func (c *Connection) Foreground() int {
+	group, err := unix.IoctlGetInt(int(c.terminal.Master.Fd()), unix.TIOCGPGRP)
 	if err != nil {
 		return 0
 	}
@@ -257,8 +213,8 @@ func (c *console) foreground() int {
 
 // awaitForeground returns when what is typed is for us. In the background we do not read, but stop if the command wants to,
 // as it would if the terminal were its own. The shell does not tell us of the foreground unless we were stopped.
-func (c *console) awaitForeground() {
-	for !c.inForeground() {
+func (c *Connection) awaitForeground() {
+	for !c.InForeground() {
 		if c.hasReader() {
 			c.want <- struct{}{}
 		}
@@ -268,13 +224,13 @@ func (c *console) awaitForeground() {
 	raw := c.raw
 	c.mutex.Unlock()
 	if !raw {
-		c.take()
+		c.Take()
 	}
 }
 
 // hasReader reports whether a process is waiting for what is typed at the command's terminal. proc_pid_syscall(5)
-func (c *console) hasReader() bool {
-	group := c.foreground()
+func (c *Connection) hasReader() bool {
+	group := c.Foreground()
 	call, _ := os.ReadFile("/proc/" + strconv.Itoa(group) + "/syscall")
 	fields := strings.Fields(string(call))
 	if group == 0 || len(fields) < 2 || fields[0] != strconv.Itoa(unix.SYS_READ) {
