@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/container"
+	"container-workshop/final/engine"
 )
 
 func init() { attacks["traced"] = askToBeTraced }
@@ -90,9 +90,9 @@ func TestNobodyOnTheHostCanExecuteWhatAContainerPutsIntoItsEtc(t *testing.T) {
 	}
 	assert.NotEqual(t, 0, c.final("exec", c.id, "/etc/hosts").status)
 	var stat unix.Stat_t
-	require.NoError(t, unix.Stat(filepath.Join(container.FilesDir(c.id), "hosts"), &stat))
+	require.NoError(t, unix.Stat(filepath.Join(engine.FilesDir(c.id), "hosts"), &stat))
 	assert.EqualValues(t, 0o4755, stat.Mode&0o7777, "the control: the file is there, and is setuid root")
-	require.NoError(t, unix.Stat(filepath.Join(container.Storage, c.id), &stat))
+	require.NoError(t, unix.Stat(filepath.Join(engine.Storage, c.id), &stat))
 	assert.EqualValues(t, 0o700, stat.Mode&0o7777, "no other user gets there")
 }
 

@@ -77,6 +77,13 @@ func took(t *testing.T, thing string, most uint64, flags ...string) (taken uint6
 	return taken, how
 }
 
+// rlimit returns a soft limit of the test. getrlimit(2)
+func rlimit(number int) uint64 {
+	var limit unix.Rlimit
+	_ = unix.Getrlimit(number, &limit)
+	return limit.Cur
+}
+
 // getrlimit(2)
 func TestAContainerLeavesTheHostWhatTheKernelCountsForEachUser(t *testing.T) {
 	signals, bytes := min(rlimit(unix.RLIMIT_SIGPENDING)/2, 4096), min(rlimit(unix.RLIMIT_MSGQUEUE)/2, 400<<10)

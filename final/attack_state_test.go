@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/container"
+	"container-workshop/final/engine"
 )
 
 // outsider makes a directory that belongs to none of our containers, with all that a cgroup and a storage have in it.
@@ -148,13 +148,13 @@ func TestTheStorageOfAContainerIsNoLinkAndNobodyElses(t *testing.T) {
 			c := newTrial(t)
 			c.detached(kept)
 			c.logged("ready")
-			place := filepath.Join(container.Storage, c.id)
+			place := filepath.Join(engine.Storage, c.id)
 			if name == "a link" {
 				require.NoError(t, os.Rename(place, place+".moved"))
 			}
 			require.NoError(t, leave(place))
 			r := c.final("delete", "--force", c.id)
-			refused(t, r, 1, c.id, container.Storage)
+			refused(t, r, 1, c.id, engine.Storage)
 			refused(t, c.final("logs", c.id), 1, c.id)
 			require.Equal(t, before, tree(t, outside))
 			if name == "a link" {

@@ -50,7 +50,7 @@ func (b *bundle) request(id string) (*container.Request, error) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(dir, name)
 	}
-	file, err := openInput(name)
+	file, err := spec.OpenInput(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w (a bundle needs a config.json: create one with final spec)", err)
 	}
@@ -58,23 +58,23 @@ func (b *bundle) request(id string) (*container.Request, error) {
 		return nil, err
 	}
 	defer file.Close()
-	spec, err := spec.Load(file)
+	config, err := spec.Load(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	request := &container.Request{
-		ID: id, Spec: spec, Bundle: dir, NoPivot: b.noPivot, OldKeyring: b.noNewKeyring, SystemdCgroup: global.systemdCgroup, Explain: global.debug,
+		ID: id, Spec: config, Bundle: dir, NoPivot: b.noPivot, OldKeyring: b.noNewKeyring, SystemdCgroup: global.systemdCgroup, Explain: global.debug,
 	}
-	if err := complete(request); err != nil {
+	if err := request.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if !filepath.IsAbs(spec.Root.Path) {
-		spec.Root.Path = filepath.Join(dir, spec.Root.Path)
+	if !filepath.IsAbs(config.Root.Path) {
+		config.Root.Path = filepath.Join(dir, config.Root.Path)
 	}
-	if request.Root, err = openRootfs(spec.Root.Path); err != nil {
+	if request.Root, err = container.OpenRootfs(config.Root.Path); err != nil {
 		return nil, err
 	}
-	spec.Linux.Resources = device.WithDefaultDevices(spec.Linux.Resources)
+	config.Linux.Resources = device.WithDefaultDevices(config.Linux.Resources)
 	request.Extra, err = preserved(b.preserveFDs)
 	return request, err
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // unsupported is a verb that callers may ask for: checkpoint, or restore.
-func unsupported(verb string) func(string, []string) (int, error) {
-	return func(_ string, args []string) (int, error) {
+func unsupported(verb string) func(*container.Store, []string) (int, error) {
+	return func(_ *container.Store, args []string) (int, error) {
 		if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
 			flagSet(verb, "ID", "not supported").Usage()
 			return 0, nil

@@ -15,12 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/container"
+	"container-workshop/final/engine"
 )
 
 // logSize is how much disk the log of the container takes.
 func (c *trial) logSize() (size int64) {
-	err := filepath.Walk(filepath.Join(container.Storage, c.id), func(_ string, info os.FileInfo, err error) error {
+	err := filepath.Walk(filepath.Join(engine.Storage, c.id), func(_ string, info os.FileInfo, err error) error {
 		if err == nil && info.Mode().IsRegular() {
 			size += info.Size()
 		}
@@ -147,7 +147,7 @@ func TestNoSecretOfADetachedContainerIsInTheArgumentsOfAProcess(t *testing.T) {
 		require.NotContains(t, seen, word)
 	}
 	// Nor can another user read them in files.
-	for _, dir := range []string{filepath.Join(c.root, c.id), filepath.Join(container.Storage, c.id)} {
+	for _, dir := range []string{filepath.Join(c.root, c.id), filepath.Join(engine.Storage, c.id)} {
 		info, err := os.Stat(dir)
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o700), info.Mode().Perm(), dir)

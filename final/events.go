@@ -22,7 +22,7 @@ type event struct {
 }
 
 // events prints what a container takes, once or again and again until it ends.
-func events(root string, args []string) (int, error) {
+func events(store *container.Store, args []string) (int, error) {
 	set := flagSet("events", "[flags] ID", "print the resource usage of a container as JSON, and when it runs out of memory")
 	once := set.Bool("stats", false, "print the usage once, and exit")
 	interval := set.Duration("interval", 5*time.Second, "time between two lines, such as 500ms")
@@ -33,7 +33,7 @@ func events(root string, args []string) (int, error) {
 		return container.StatusFailed, fmt.Errorf("--interval %s: must be above 0, such as 500ms", *interval)
 	}
 	id := set.Arg(0)
-	group, err := container.Stats(root, id)
+	group, err := store.Stats(id)
 	if err != nil {
 		return container.StatusFailed, err
 	}
@@ -62,7 +62,7 @@ func events(root string, args []string) (int, error) {
 			stop()
 			return 0, err
 		case <-time.After(*interval):
-			if state, err := container.Glance(root, id); err != nil || state.Pid == 0 {
+			if state, err := store.Glance(id); err != nil || state.Pid == 0 {
 				stop()
 				return 0, <-watched
 			}

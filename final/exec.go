@@ -12,6 +12,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
+	"container-workshop/final/guard"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
@@ -60,13 +61,13 @@ func parseExec(args []string) (id string, e *execution, err error) {
 	return set.Arg(0), e, nil
 }
 
-func execute(root string, args []string) (int, error) {
+func execute(store *container.Store, args []string) (int, error) {
 	id, e, err := parseExec(args)
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	if e.process == "" {
-		container.Warn = remark
+		store.Warn = remark
 	}
 	// Of the environment we need what --env names without a value.
 	if err := container.Seal(e.keep(), e.options.Env); err != nil {
@@ -81,20 +82,20 @@ func execute(root string, args []string) (int, error) {
 		e.options.Terminal = console.IsTerminal()
 	}
 	if e.detach {
-		return e.leave(root, id, console)
+		return e.leave(store, id, console)
 	}
 	// What comes next may wait for another command, or for the container. Until ours runs a signal ends us, and it with us.
 	e.signals = terminal.CatchSignals()
-	c, err := container.Open(root, id)
+	c, err := store.Open(id)
 	if err != nil {
 		return container.StatusFailed, err
 	}
 	defer c.Close()
-	guard, err := container.StartGuard(console)
+	watcher, err := guard.Start(console)
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	defer guard.Dismiss()
+	defer watcher.Dismiss()
 	defer console.Restore()
 	p, err := e.start(c, console)
 	if err != nil {
@@ -111,7 +112,7 @@ func (e *execution) keep() []int {
 		keep = append(keep, fd)
 	}
 	for _, name := range []string{e.process, global.log} {
-		if fd := descriptorOf(name); fd >= 3 {
+		if fd := spec.DescriptorOf(name); fd >= 3 {
 			keep = append(keep, fd)
 		}
 	}
@@ -119,8 +120,8 @@ func (e *execution) keep() []int {
 }
 
 // leave starts the command and leaves it to whoever becomes its parent.
-func (e *execution) leave(root, id string, console *terminal.Console) (int, error) {
-	c, err := container.Open(root, id)
+func (e *execution) leave(store *container.Store, id string, console *terminal.Console) (int, error) {
+	c, err := store.Open(id)
 	if err != nil {
 		return container.StatusFailed, err
 	}
@@ -195,7 +196,7 @@ func (e *execution) load() error {
 	if e.process == "" {
 		return nil
 	}
-	file, err := openInput(e.process)
+	file, err := spec.OpenInput(e.process)
 	if err != nil {
 		return err
 	}
@@ -223,7 +224,7 @@ func (e *execution) newProcess(c *container.Container, spec *specs.Spec) (*specs
 func execHost(tree rootfs.Root) *flags.Host {
 	return &flags.Host{
 		LookupEnv: os.LookupEnv,
-		Passwd:    func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", maxUserFile) },
-		Group:     func() (io.ReadCloser, error) { return tree.Reader("/etc/group", maxUserFile) },
+		Passwd:    func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", flags.MaxAccounts) },
+		Group:     func() (io.ReadCloser, error) { return tree.Reader("/etc/group", flags.MaxAccounts) },
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"container-workshop/final/spec"
 )
 
-func features(_ string, args []string) (int, error) {
+func features(_ *container.Store, args []string) (int, error) {
 	set := flagSet("features", "", "print the features of this runtime as JSON")
 	if err := parse(set, args, 0, 0); err != nil {
 		return container.StatusFailed, err

@@ -12,7 +12,7 @@ import (
 	"container-workshop/final/container"
 )
 
-func kill(root string, args []string) (int, error) {
+func kill(store *container.Store, args []string) (int, error) {
 	set := flagSet("kill", "[--all] ID [SIGNAL]", "send a signal to the command of a container (default: TERM)")
 	// Behind the ID is the signal, be it a wrong one such as -1.
 	set.SetInterspersed(false)
@@ -28,9 +28,9 @@ func kill(root string, args []string) (int, error) {
 		}
 	}
 	if *all {
-		return 0, container.KillAll(root, set.Arg(0), sig)
+		return 0, store.KillAll(set.Arg(0), sig)
 	}
-	return 0, container.Kill(root, set.Arg(0), sig)
+	return 0, store.Kill(set.Arg(0), sig)
 }
 
 // parseSignal reads a name, with or without SIG, or a number from 1 to 64; or 0, which is no signal but asks for the process.

@@ -12,7 +12,7 @@ import (
 	"container-workshop/final/container"
 )
 
-func list(root string, args []string) (int, error) {
+func list(store *container.Store, args []string) (int, error) {
 	set := flagSet("list", "[flags]", "list containers")
 	format := set.StringP("format", "f", "table", "output `FORMAT`: table or json")
 	quiet := set.BoolP("quiet", "q", false, "print only the IDs")
@@ -20,10 +20,10 @@ func list(root string, args []string) (int, error) {
 		return container.StatusFailed, err
 	}
 	// The default directory is missing before the first container. A directory that the caller names has to exist.
-	if _, err := os.Stat(root); err != nil && global.rootSaid {
+	if _, err := os.Stat(store.Root); err != nil && global.rootSaid {
 		return container.StatusFailed, fmt.Errorf("--root: %w", err)
 	}
-	all, err := container.List(root)
+	all, err := store.List()
 	if err != nil {
 		return container.StatusFailed, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )
 
@@ -44,7 +45,7 @@ func checkLog() error {
 // openLog opens the log to add to it. Others may write to its directory: no link that they have made there leads us to another
 // file, and no FIFO keeps us waiting. Links of the kernel to what the caller has open, such as /dev/stderr, stand for just that.
 func openLog(name string) (*os.File, error) {
-	if fd := descriptorOf(name); fd >= 0 {
+	if fd := spec.DescriptorOf(name); fd >= 0 {
 		log, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 		if err != nil {
 			return nil, &os.PathError{Op: "open", Path: name, Err: err}

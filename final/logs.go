@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"container-workshop/final/container"
+	"container-workshop/final/engine"
 	"container-workshop/final/logs"
 )
 
 // showLogs prints what a detached container has printed.
-func showLogs(root string, args []string) (int, error) {
+func showLogs(store *container.Store, args []string) (int, error) {
 	set := flagSet("logs", "[flags] ID", "print the output of a detached container")
 	o := logs.Options{Tail: -1}
 	set.BoolVarP(&o.Follow, "follow", "f", false, "wait for new lines until the container ends")
@@ -35,7 +36,7 @@ func showLogs(root string, args []string) (int, error) {
 		}
 	}
 	var dir *os.File
-	if dir, o.Ended, err = container.OpenLog(root, set.Arg(0)); err != nil {
+	if dir, o.Ended, err = engine.OpenLog(store, set.Arg(0)); err != nil {
 		return container.StatusFailed, err
 	}
 	defer dir.Close()

@@ -20,6 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
+	"container-workshop/final/engine"
+	"container-workshop/final/guard"
 	"container-workshop/final/inside"
 )
 
@@ -30,7 +32,7 @@ func init() { runtime.LockOSThread() }
 // A verb is what the first argument names. It gets the arguments after it, and returns the exit status.
 type verb struct {
 	name, args, about string
-	do                func(root string, args []string) (int, error)
+	do                func(store *container.Store, args []string) (int, error)
 	// failed is the status for a failure of ours. run and exec have one that no command is likely to have.
 	failed int
 	// runs says that the verb runs a command, and has its status.
@@ -76,7 +78,7 @@ func Main(args []string) int {
 		}
 	}
 	if len(args) == 1 && args[0] == "guard" {
-		return report(0, container.WatchOver())
+		return report(0, guard.WatchOver(&container.Store{Release: engine.Release}))
 	}
 	if len(args) > 0 && args[0] == "init" {
 		return inside.Init(args[1:])
@@ -86,9 +88,8 @@ func Main(args []string) int {
 	inherited = leftOpen()
 	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	container.Warn = func(message string) { note("warning", message) }
-	root := container.DefaultRoot
-	set := globalFlags(&root)
+	store := &container.Store{Root: container.DefaultRoot, Warn: func(message string) { note("warning", message) }, Release: engine.Release}
+	set := globalFlags(&store.Root)
 	err := set.Parse(args)
 	global.rootSaid, global.log = set.Changed("root"), logFile(global.log)
 	failed := container.StatusFailed
@@ -109,9 +110,9 @@ func Main(args []string) int {
 	v := verbOf(set.Arg(0), set.Args()[1:])
 	switch {
 	case v != nil:
-		return report(v.call(root, set.Args()[1:]))
+		return report(v.call(store, set.Args()[1:]))
 	case set.Arg(0) == "monitor":
-		return report(monitor(root))
+		return report(engine.Monitor(store))
 	case standsIn():
 		return report(failed, fmt.Errorf("unknown command: No help topic for '%s' (see --help)", set.Arg(0)))
 	}
@@ -161,8 +162,8 @@ func verbOf(name string, args []string) *verb {
 
 // call calls a verb. A failure of ours has the verb's status, but for run and exec of a command that cannot be executed, or is not
 // there: 126 and 127. runc and crun do not tell these apart.
-func (v *verb) call(root string, args []string) (int, error) {
-	status, err := v.try(root, args)
+func (v *verb) call(store *container.Store, args []string) (int, error) {
+	status, err := v.try(store, args)
 	var failure *container.Failure
 	switch {
 	case err == nil:
@@ -174,7 +175,7 @@ func (v *verb) call(root string, args []string) (int, error) {
 	return status, err
 }
 
-func (v *verb) try(root string, args []string) (int, error) {
+func (v *verb) try(store *container.Store, args []string) (int, error) {
 	// Help is for all.
 	if os.Geteuid() != 0 && !v.anyone && !(len(args) > 0 && slices.Contains([]string{"--help", "-h"}, args[0])) {
 		return container.StatusFailed, errors.New("a container needs root: use sudo")
@@ -188,11 +189,12 @@ func (v *verb) try(root string, args []string) (int, error) {
 	if err := checkLog(); err != nil {
 		return container.StatusFailed, err
 	}
-	root, err := filepath.Abs(root)
+	root, err := filepath.Abs(store.Root)
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	return v.do(root, args)
+	store.Root = root
+	return v.do(store, args)
 }
 
 // commit is what has been built, if the build knows.

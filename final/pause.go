@@ -5,19 +5,19 @@ package main
 import "container-workshop/final/container"
 
 // pause stops all processes of a container, without their notice. cgroups(7), freezer
-func pause(root string, args []string) (int, error) {
+func pause(store *container.Store, args []string) (int, error) {
 	set := flagSet("pause", "ID", "pause the processes of a container")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}
-	return 0, container.Pause(root, set.Arg(0), true)
+	return 0, store.Pause(set.Arg(0), true)
 }
 
 // resume lets them go on.
-func resume(root string, args []string) (int, error) {
+func resume(store *container.Store, args []string) (int, error) {
 	set := flagSet("resume", "ID", "resume the processes of a paused container")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}
-	return 0, container.Pause(root, set.Arg(0), false)
+	return 0, store.Pause(set.Arg(0), false)
 }

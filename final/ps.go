@@ -15,7 +15,7 @@ import (
 	"container-workshop/final/container"
 )
 
-func ps(root string, args []string) (int, error) {
+func ps(store *container.Store, args []string) (int, error) {
 	set := flagSet("ps", "[flags] ID [OPTION ...]", "list the processes of a container, with their PIDs on the host; OPTIONs are those of ps(1)")
 	// Flags behind the ID are for ps(1).
 	set.SetInterspersed(false)
@@ -23,7 +23,7 @@ func ps(root string, args []string) (int, error) {
 	if err := parse(set, args, 1, -1); err != nil {
 		return container.StatusFailed, err
 	}
-	pids, err := container.Processes(root, set.Arg(0))
+	pids, err := store.Processes(set.Arg(0))
 	if err != nil {
 		return container.StatusFailed, err
 	}

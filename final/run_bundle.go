@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"os"
 
 	"github.com/spf13/pflag"
 
 	"container-workshop/final/container"
+	"container-workshop/final/guard"
 	"container-workshop/final/terminal"
 )
 
@@ -37,19 +39,19 @@ func namesBundle(args []string) bool {
 }
 
 // runBundle is create and start, and what run is to a command: it waits for the end, and removes the container.
-func runBundle(root string, args []string) (int, error) {
+func runBundle(store *container.Store, args []string) (int, error) {
 	var b bundleRunning
 	set := b.flags()
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}
 	if b.detach {
-		return detachBundle(root, set.Arg(0), &b.bundle)
+		return detachBundle(store, set.Arg(0), &b.bundle)
 	}
-	return b.run(root, set.Arg(0))
+	return b.run(store, set.Arg(0))
 }
 
-func (b *bundleRunning) run(root, id string) (int, error) {
+func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	request, err := b.request(id)
 	if err != nil {
 		return container.StatusFailed, err
@@ -63,28 +65,22 @@ func (b *bundleRunning) run(root, id string) (int, error) {
 	request.Keep, request.Size = b.keep, console.Size()
 	// Whoever gets the terminal by a socket sets it up.
 	request.Plain = b.consoleSocket == "" && !console.IsTerminal()
-	request.Streams = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	by := <-standBy(console)
-	if by.err != nil {
-		return container.StatusFailed, by.err
+	by := <-guard.StandBy(console)
+	if by.Err != nil {
+		return container.StatusFailed, by.Err
 	}
-	defer by.guard.Dismiss()
-	request.Signals = by.signals
-	if err := by.guard.Watch(root, id, console); err != nil {
-		return container.StatusFailed, err
-	}
-	defer console.Restore()
-	return runToEnd(root, request, &by, console, b.handOver)
+	defer by.Guard.Dismiss()
+	return runToEnd(store, request, &by, console, b.handOver)
 }
 
 // detachBundle leaves the container to whoever becomes the parent of its process 1. PR_SET_CHILD_SUBREAPER(2const)
-func detachBundle(root, id string, b *bundle) (int, error) {
-	r, err := b.create(root, id)
+func detachBundle(store *container.Store, id string, b *bundle) (int, error) {
+	r, err := b.create(store, id)
 	if err != nil {
 		return container.StatusFailed, err
 	}
-	if err := container.Start(root, id); err != nil {
-		return container.StatusFailed, joined(err, r.Remove())
+	if err := store.Start(id); err != nil {
+		return container.StatusFailed, cmp.Or(err, r.Remove())
 	}
 	return 0, nil
 }

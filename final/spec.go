@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 )
 
 // writeSpec writes a configuration to start from.
-func writeSpec(_ string, args []string) (int, error) {
+func writeSpec(_ *container.Store, args []string) (int, error) {
 	set := flagSet("spec", "[--bundle DIR] [--rootless]", "write a sample config.json")
 	bundle := set.StringP("bundle", "b", ".", "bundle `DIR`")
 	rootless := set.Bool("rootless", false, "write a configuration for callers who are not root")
@@ -48,7 +49,7 @@ func writeNew(name string, content []byte) error {
 		return err
 	}
 	_, err = file.Write(content)
-	if err = joined(err, file.Close()); err != nil {
+	if err = cmp.Or(err, file.Close()); err != nil {
 		_ = os.Remove(name)
 	}
 	return err

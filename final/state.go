@@ -8,13 +8,13 @@ import (
 	"container-workshop/final/container"
 )
 
-func state(root string, args []string) (int, error) {
+func state(store *container.Store, args []string) (int, error) {
 	set := flagSet("state", "ID", "print the state of a container as JSON")
 	if err := parse(set, args, 1, 1); err != nil {
 		return container.StatusFailed, err
 	}
 	// Without its lock: what has that may be a hook's caller, and the hook may ask.
-	c, err := container.Glance(root, set.Arg(0))
+	c, err := store.Glance(set.Arg(0))
 	if err != nil {
 		return container.StatusFailed, err
 	}

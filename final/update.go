@@ -15,7 +15,7 @@ import (
 )
 
 // update changes the limits of a container that is there.
-func update(root string, args []string) (int, error) {
+func update(store *container.Store, args []string) (int, error) {
 	set := flagSet("update", "[flags] ID", "change the limits of a container")
 	resources := new(specs.LinuxResources)
 	file := set.StringP("resources", "r", "", "JSON `FILE` with the limits, as in the OCI specification (- is standard input);\nthe other flags then have no effect")
@@ -32,14 +32,14 @@ func update(root string, args []string) (int, error) {
 	}
 	// Devices are those of the start: callers send a list that is not complete.
 	resources.Devices = nil
-	return 0, container.Update(root, set.Arg(0), resources)
+	return 0, store.Update(set.Arg(0), resources)
 }
 
 func readResources(name string) (*specs.LinuxResources, error) {
 	if name == "-" {
 		return spec.LoadResources(os.Stdin)
 	}
-	file, err := openInput(name)
+	file, err := spec.OpenInput(name)
 	if err != nil {
 		return nil, err
 	}

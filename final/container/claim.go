@@ -22,7 +22,8 @@ import (
 
 // claim makes the directory of the container under a name of our own, and renames it when all is in it that others need to
 // clean up after us. Of two that want the same ID one fails. rename(2)
-func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
+func (r *Run) claim(groups *cgroup.Cgroup) error {
+	root := r.store.Root
 	// Of a path that somebody else can change, nothing is made.
 	err := sweep(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -56,18 +57,20 @@ func (r *Run) claim(root string, groups *cgroup.Cgroup) error {
 	if err := r.save(); err != nil {
 		return err
 	}
-	if err := r.rename(root); err != nil {
+	if err := r.rename(); err != nil {
 		return err
 	}
-	if err := r.takeStorage(root); err != nil {
-		return err
+	if r.request.Claim != nil {
+		if err := r.request.Claim(); err != nil {
+			return err
+		}
 	}
 	if err := groups.CheckFree(); err != nil {
 		return err
 	}
 	// Remains of an earlier container with this ID are gone by now, and no other container uses these places: what is there from now
 	// on is ours to remove.
-	r.Cgroup, r.Overlaid, r.Logged = groups.Planned(), r.request.Overlay, r.request.Overlay && r.request.Detached
+	r.Cgroup, r.Stored = groups.Planned(), len(r.request.Prepare) > 0
 	return r.save()
 }
 
@@ -119,11 +122,11 @@ func removeDir(root, name string) error {
 }
 
 // rename gives the directory its ID. One that was left by a run that was killed is removed before.
-func (r *Run) rename(root string) error {
-	dir := filepath.Join(root, r.request.ID)
+func (r *Run) rename() error {
+	dir := filepath.Join(r.store.Root, r.request.ID)
 	err := unix.Renameat2(unix.AT_FDCWD, r.dir, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
 	for tries := 0; errors.Is(err, unix.EEXIST) && tries < 100; tries++ {
-		if err := removeStale(root, r.request.ID); err != nil && !errors.Is(err, errNotThere) {
+		if err := r.store.removeStale(r.request.ID); err != nil && !errors.Is(err, errNotThere) {
 			return err
 		}
 		err = unix.Renameat2(unix.AT_FDCWD, r.dir, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
@@ -135,8 +138,8 @@ func (r *Run) rename(root string) error {
 	return nil
 }
 
-func removeStale(root, id string) error {
-	c, err := Open(root, id)
+func (s *Store) removeStale(id string) error {
+	c, err := s.Open(id)
 	if err != nil {
 		return err
 	}

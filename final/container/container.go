@@ -36,9 +36,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside"
-	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
-	"container-workshop/final/terminal"
 )
 
 // A Failure is an error with the exit status that goes with it.
@@ -50,50 +48,6 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Err.Error() }
 
 func (f *Failure) Unwrap() error { return f.Err }
-
-// A Request is what a container is made from.
-type Request struct {
-	ID   string
-	Spec *specs.Spec
-	// Root is the root file system of Spec, open. Create closes it.
-	Root rootfs.Root
-	// Filter is the compiled seccomp profile of Spec, and FilterFlags go with it.
-	Filter      []unix.SockFilter
-	FilterFlags uint
-	// Bundle is the directory of the configuration, if there is one.
-	Bundle string
-	// Files are what to write into FilesDir of the container, by name.
-	Files map[string]string
-	// Streams are the standard streams of the command, unless it has a terminal. Nil is /dev/null. Without a terminal the output
-	// of a detached container goes to its log.
-	Streams [3]*os.File
-	// Size is that of the terminal.
-	Size *unix.Winsize
-	// Plain says that what is printed there goes to a file or a pipe, where lines end with LF.
-	Plain bool
-	// Extra are descriptors that the command gets from 3 on.
-	Extra []*os.File
-	// Detached says that the container is to outlive us. What it prints is kept in a log.
-	Detached bool
-	// Held says that it is to outlive us, too, and to wait for Start. Its standard streams are Streams.
-	Held bool
-	// SystemdCgroup asks systemd for the cgroup.
-	SystemdCgroup bool
-	// NoPivot changes the root directory in a way that is not safe, for a host whose own is an initramfs.
-	NoPivot bool
-	// OldKeyring leaves the container the session keyring of the caller.
-	OldKeyring bool
-	// Overlay says that the root file system stays as it was: what is written goes into the storage of the container.
-	Overlay bool
-	// Init says that process 1 waits for orphans, and starts the command.
-	Init bool
-	// Keep says that the container stays when its command ends.
-	Keep bool
-	// Explain asks for records of what is done.
-	Explain bool
-	// Signals are passed on to the command by Wait. Nil if nobody calls that.
-	Signals *terminal.Signals
-}
 
 // A Run is a container that this process has made, and whose process 1 is its child.
 type Run struct {
@@ -107,11 +61,11 @@ type Run struct {
 }
 
 // Create makes a container up to the point where its command has only to be started. If that fails nothing is left of it.
-func Create(root string, request *Request) (*Run, error) {
-	r := &Run{request: request, Process: newProcess(request.Explain)}
-	r.lock, r.unfreeze = -1, r.thaw
+func (s *Store) Create(request *Request) (*Run, error) {
+	r := &Run{request: request, Process: s.newProcess(request.Explain)}
+	r.store, r.lock, r.unfreeze = s, -1, r.thaw
 	r.signals = request.Signals
-	if err := r.create(root); err != nil {
+	if err := r.create(); err != nil {
 		return nil, errors.Join(err, r.Remove())
 	}
 	return r, nil
@@ -167,15 +121,15 @@ func (r *Run) Remove() error {
 	return errors.Join(err, r.Container.remove(&r.List))
 }
 
-// Finish notes how the command has ended, in a container that is kept. The cgroups of a bundle stay as well, until delete: callers
-// read there what the container has used.
+// Finish notes how the command has ended, in a container that is kept. Its cgroups stay as well, until delete, if callers may read there
+// what the container has used.
 func (r *Run) Finish(status int) error {
 	if !r.reopen() {
 		return nil
 	}
 	defer r.Close()
 	taken, err := r.endRest()
-	if err == nil && !taken && (r.request.Bundle == "" || r.Cgroup.Unit != "") {
+	if err == nil && !taken && (r.request.OwnCgroups || r.Cgroup.Unit != "") {
 		if err = r.Cgroup.Remove(); err == nil {
 			r.Cgroup = nil
 		}
@@ -186,7 +140,7 @@ func (r *Run) Finish(status int) error {
 
 // reopen takes the lock again, if the container is still the one that we have made.
 func (r *Run) reopen() bool {
-	c := Container{dir: r.dir, lock: -1}
+	c := Container{store: r.store, dir: r.dir, lock: -1}
 	if c.acquire() != nil {
 		return false
 	}
@@ -211,7 +165,7 @@ func (c *Container) remove(list *stage.List) error {
 			}
 			return c.empty()
 		}},
-		stage.Stage{Call: "rmdir(overlay)", Man: "rmdir(2)", Do: c.removeOverlay},
+		stage.Stage{Call: "rmdir(storage)", Man: "rmdir(2)", Do: c.release},
 		stage.Stage{Call: "rmdir(state)", Man: "rmdir(2)", Do: c.removeState},
 	)
 	if err == nil {
@@ -220,19 +174,27 @@ func (c *Container) remove(list *stage.List) error {
 	return err
 }
 
+// release removes what somebody else keeps for the container.
+func (c *Container) release() error {
+	if !c.Stored || c.store.Release == nil {
+		return nil
+	}
+	return c.store.Release(c.store.Root, c.ID)
+}
+
 // removeState removes the directory. The configuration comes first: alone it would name a cgroup that may be another's by then.
 func (c *Container) removeState() error {
 	if err := os.Remove(filepath.Join(c.dir, "config.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return removeDir(filepath.Dir(c.dir), filepath.Base(c.dir))
+	return removeDir(c.store.Root, filepath.Base(c.dir))
 }
 
 // empty removes the cgroups, when nothing is in them any more.
 func (c *Container) empty() error {
 	taken, err := c.endRest()
 	if taken {
-		Warn(fmt.Sprintf("%s stays: it has processes that are not the container's", c.Cgroup.Dirs[0].Path))
+		c.store.warn(fmt.Sprintf("%s stays: it has processes that are not the container's", c.Cgroup.Dirs[0].Path))
 	}
 	if err != nil || taken {
 		return err
@@ -256,12 +218,29 @@ func (c *Container) endRest() (taken bool, err error) {
 	return false, errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
 }
 
-// OOM returns the limit on memory in bytes if the kernel has killed a process of the container for it, or 0.
-func (r *Run) OOM() int64 {
-	if kills, limit, err := r.Cgroup.OOMKills(); err == nil && kills > 0 {
-		return limit
+// OOM returns an error if the kernel has killed the command, whose exit status is given, because the container used too much memory.
+func (r *Run) OOM(status int) error {
+	if status != 128+int(unix.SIGKILL) {
+		return nil
 	}
-	return 0
+	kills, limit, err := r.Cgroup.OOMKills()
+	if err != nil || kills == 0 || limit <= 0 {
+		return nil
+	}
+	return &Failure{status, fmt.Errorf("killed: the container used more memory than its limit of %s (raise the limit with --memory)", size(limit))}
+}
+
+// size writes bytes as they are written in flags.
+func size(bytes int64) string {
+	for _, unit := range []struct {
+		name  string
+		shift uint
+	}{{"g", 30}, {"m", 20}, {"k", 10}} {
+		if bytes >= 1<<unit.shift && bytes%(1<<unit.shift) == 0 {
+			return fmt.Sprintf("%d%s", bytes>>unit.shift, unit.name)
+		}
+	}
+	return fmt.Sprint(bytes)
 }
 
 // The exit status for a failure of ours, and for a command that cannot be executed or is not found.

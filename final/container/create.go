@@ -17,8 +17,8 @@ import (
 )
 
 // create is the host side of the making of a container, in order.
-func (r *Run) create(root string) error {
-	p, err := newPlan(r.request)
+func (r *Run) create() error {
+	p, err := newPlan(r.request, r.store.warn)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (r *Run) create(root string) error {
 	// The state has it when the directory of the container is claimed.
 	r.ID, r.agent = r.request.ID, p.agent
 	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.
-	return r.List.Run(slices.Concat(r.cloning(p), r.making(root, p), r.connecting(p), r.holding())...)
+	return r.List.Run(slices.Concat(r.cloning(p), r.making(p), r.connecting(p), r.holding())...)
 }
 
 // cloning starts the container side.
@@ -44,16 +44,12 @@ func (r *Run) cloning(p *plan) []stage.Stage {
 }
 
 // making makes what is left to remove when the container ends.
-func (r *Run) making(root string, p *plan) []stage.Stage {
-	overlay := ""
-	if r.request.Overlay {
-		overlay = r.storage()
-	}
+func (r *Run) making(p *plan) []stage.Stage {
 	list := []stage.Stage{
-		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(root, r.request.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(root, p.cgroup) }},
+		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(p.cgroup) }},
 		{Call: fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: func() error { return r.createCgroup(p.cgroup) }},
-		{Call: fmt.Sprintf("mkdir(%q)", overlay), Man: "mkdir(2)", Do: r.makeOverlay},
 	}
+	list = append(list, r.request.Prepare...)
 	if r.request.Bundle != "" {
 		// What is in the bundle from now on has no effect. runtime.md, "Lifecycle"
 		list = append(list, stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig})

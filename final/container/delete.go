@@ -16,11 +16,11 @@ import (
 
 // Delete removes a container that has ended, or was never started; with force any, which is killed then. With force it is no error
 // that there is none: callers make sure by that.
-func Delete(root, id string, force bool) error {
-	if err := sweep(root); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (s *Store) Delete(id string, force bool) error {
+	if err := sweep(s.Root); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	c, err := Open(root, id)
+	c, err := s.Open(id)
 	if force && errors.Is(err, errNotThere) {
 		return nil
 	}
@@ -41,9 +41,9 @@ func Delete(root, id string, force bool) error {
 }
 
 // CleanUp removes what a process that was killed has left of the container that it made, and nothing of another with that ID.
-func CleanUp(root, id string, maker int, started string) error {
-	err := removeDir(root, unnamed(maker, started))
-	c, openErr := Open(root, id)
+func (s *Store) CleanUp(id string, maker int, started string) error {
+	err := removeDir(s.Root, unnamed(maker, started))
+	c, openErr := s.Open(id)
 	if openErr != nil {
 		// It has left nothing.
 		return err

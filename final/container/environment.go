@@ -18,8 +18,8 @@ var small = []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=off"}
 // process was started with in its memory, whatever the process does. proc_pid_environ(5)
 func bareEnv() []string { return append(slices.Clone(small), only(Passed)...) }
 
-// smallEnv is our environment, but for what makes a Go program small. The first of two variables of a name would count.
-func smallEnv() []string {
+// SmallEnv is our environment, but for what makes a Go program small. The first of two variables of a name would count.
+func SmallEnv() []string {
 	env := slices.Clone(small)
 	for _, variable := range os.Environ() {
 		if !isSmall(variable) {
@@ -29,7 +29,14 @@ func smallEnv() []string {
 	return env
 }
 
-// isSmall reports whether a variable is one that smallEnv sets, or that changes what these do.
+// UnsetSmall takes out of our environment what makes a Go program small: it would slow down the programs that get this environment.
+func UnsetSmall() {
+	for _, variable := range small {
+		os.Unsetenv(nameOf(variable))
+	}
+}
+
+// isSmall reports whether a variable is one that SmallEnv sets, or that changes what these do.
 func isSmall(variable string) bool {
 	return slices.Contains([]string{"GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG"}, nameOf(variable))
 }

@@ -42,27 +42,6 @@ type ExecRequest struct {
 	Explain bool
 }
 
-// Seal starts this program again: from a read-only mount of it, and with those variables of its environment alone that have one of
-// the names. Between clone and execve our child is a process that the container sees, and still this program, with all of its
-// memory. With CAP_SYS_PTRACE the container could open the program there, and write to it as soon as nobody executes it; and it
-// could read the environment of the caller. It keeps some descriptors. CVE-2019-5736
-func Seal(keep []int, names []string) error {
-	env := only(slices.Concat(names, Passed))
-	if rootfs.Sealed() && len(env) == len(os.Environ()) {
-		return nil
-	}
-	for _, fd := range keep {
-		// One that is not open is told of later.
-		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
-	}
-	self, err := rootfs.SealedSelf()
-	if err != nil {
-		return err
-	}
-	defer self.Close()
-	return fmt.Errorf("start this program again: %w", unix.Exec(fmt.Sprintf("/proc/self/fd/%d", self.Fd()), os.Args, env))
-}
-
 // Exec starts a command in a running container: in its namespaces, its cgroups, with what is left of its rights. The lock is given
 // back as soon as the container could hold us up.
 func (c *Container) Exec(request *ExecRequest) (*Process, error) {
@@ -91,7 +70,7 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := newProcess(request.Explain)
+	p := c.store.newProcess(request.Explain)
 	p.signals = request.Signals
 	if request.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
 		if p.agent, err = c.agentOf(spec); err != nil {
@@ -101,7 +80,7 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	// The container can stop or delay what comes into it, and that is not to hold up others.
 	c.Close()
 
-	joining := &plan{cgroup: groups, namespaces: namespaces, config: request.config(spec)}
+	joining := &plan{cgroup: groups, namespaces: namespaces, config: request.config(spec, c.store.warn)}
 	joining.config.UserNamespace = namespaces.HasUser()
 	defer joining.close()
 	// Its root directory need not be that of its mount namespace.
@@ -121,10 +100,10 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 }
 
 // config is what the process is told. What it does not say of itself is the container's.
-func (q *ExecRequest) config(spec *specs.Spec) inside.Config {
+func (q *ExecRequest) config(spec *specs.Spec, warn func(string)) inside.Config {
 	caps, err := capability.FromSpec(q.Process.Capabilities)
 	if err != nil {
-		Warn(err.Error())
+		warn(err.Error())
 	}
 	config := inside.Config{
 		Capabilities: caps, Filter: q.Filter, FilterFlags: q.FilterFlags, Joins: true, Tied: !q.Detached, Size: q.Size, Plain: q.Plain,

@@ -64,8 +64,8 @@ func (c *Container) hasBeenHeld() bool {
 }
 
 // Start lets a container that is created become its command. If that fails it is stopped.
-func Start(root, id string) error {
-	c, err := Open(root, id)
+func (s *Store) Start(id string) error {
+	c, err := s.Open(id)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func Start(root, id string) error {
 	if err != nil {
 		return err
 	}
-	p := newProcess(false)
+	p := s.newProcess(false)
 	if p.pidfd, err = c.process(); err != nil || p.pidfd == -1 {
 		return errors.Join(err, c.justEnded())
 	}

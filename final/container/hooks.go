@@ -14,9 +14,6 @@ import (
 	"container-workshop/final/hook"
 )
 
-// Warn is told in one line of what is no failure. The command line sets it.
-var Warn = func(string) {}
-
 // hasHostHooks reports whether there are hooks to run while the container is made.
 func hasHostHooks(hooks *specs.Hooks) bool {
 	//lint:ignore SA1019 engines still ask for it
@@ -58,7 +55,7 @@ func (c *Container) poststart(hooks *specs.Hooks) {
 	}
 	for i := range hooks.Poststart {
 		if err := hook.RunOne("poststart", hooks.Poststart, i, c.hookState(specs.StateRunning), c.place()); err != nil {
-			Warn(err.Error())
+			c.store.warn(err.Error())
 		}
 	}
 }
@@ -70,7 +67,7 @@ func (c *Container) poststop() func() {
 	}
 	spec, err := c.Spec()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		Warn(fmt.Sprintf("the poststop hooks cannot run: %v", err))
+		c.store.warn(fmt.Sprintf("the poststop hooks cannot run: %v", err))
 	}
 	if err != nil || spec.Hooks == nil {
 		return func() {}
@@ -81,7 +78,7 @@ func (c *Container) poststop() func() {
 	return func() {
 		for i := range spec.Hooks.Poststop {
 			if err := hook.RunOne("poststop", spec.Hooks.Poststop, i, state, stopped.place()); err != nil {
-				Warn(err.Error())
+				c.store.warn(err.Error())
 			}
 		}
 	}

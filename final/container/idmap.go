@@ -19,7 +19,7 @@ func (r *Run) mapIDs(mount int, m *specs.Mount, recursive bool) error {
 	pid := r.pid
 	if len(m.UIDMappings) > 0 {
 		// A map is given as a user namespace, and that needs a process to be in it for a moment.
-		helper := newProcess(false)
+		helper := r.store.newProcess(false)
 		defer helper.abandon()
 		maps := &namespace.Set{New: unix.CLONE_NEWUSER, UIDs: m.UIDMappings, GIDs: m.GIDMappings, Nobody: true}
 		if err := helper.start(maps, [3]*os.File{}, nil, &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}); err != nil {

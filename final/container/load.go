@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/owned"
@@ -60,7 +59,8 @@ func (c *Container) lose(why error) {
 	id := filepath.Base(c.dir)
 	c.State = State{Public: Public{ID: id, Status: specs.StateStopped}}
 	c.lost = fmt.Errorf("the state of container %s is lost: %w (delete it: final delete --force %s)", id, why, id)
-	c.Overlaid = c.hasStorage()
+	// Release knows whether it has something for this ID.
+	c.Stored = true
 	if c.Cgroup, c.unfound = c.findCgroup(); c.unfound != nil {
 		c.unfound = fmt.Errorf("the state of container %s is lost, and final cannot find its processes: %w (end the processes, then remove %s)", id, c.unfound, c.dir)
 		return
@@ -84,20 +84,4 @@ func (c *Container) findCgroup() (*cgroup.Cgroup, error) {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
 	return cgroup.Find(config.Linux.CgroupsPath, c.ID, config.Linux.Resources)
-}
-
-// hasStorage reports whether the storage with this ID is that of the container, and not of one whose state is elsewhere.
-func (c *Container) hasStorage() bool {
-	storage, err := openStorage()
-	if err != nil {
-		return false
-	}
-	defer unix.Close(storage)
-	dir, err := owned.Below(storage, c.ID)
-	if err != nil {
-		return false
-	}
-	defer unix.Close(dir)
-	root, err := owned.ReadFile(dir, "root")
-	return err == nil && string(root) == filepath.Dir(c.dir)
 }

@@ -26,7 +26,7 @@ type plan struct {
 }
 
 // newPlan refuses what cannot be done, before anything is made. It has to be closed.
-func newPlan(q *Request) (_ *plan, err error) {
+func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
 	spec := q.Spec
 	if err := checkLabels(spec.Process); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func newPlan(q *Request) (_ *plan, err error) {
 	capabilities, err := capability.FromSpec(spec.Process.Capabilities)
 	if err != nil {
 		// It leaves out what nobody knows. config.md, capabilities
-		Warn(err.Error())
+		warn(err.Error())
 	}
 	if err := checkMounts(spec.Mounts); err != nil {
 		return nil, err
@@ -74,10 +74,10 @@ func newCgroup(q *Request) (*cgroup.Cgroup, error) {
 		path = "/" + q.ID
 	}
 	groups, err := cgroup.New(path, resources)
-	if err == nil && q.Bundle == "" {
+	if err == nil && q.OwnCgroups {
 		return groups.Lean(), nil
 	}
-	// An engine that calls us with a bundle may look for the container in any tree, as systemd does in the tree of version 2.
+	// An engine may look for the container in any tree, as systemd does in the tree of version 2.
 	return groups, err
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"container-workshop/final/inside"
 	"container-workshop/final/namespace"
-	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 	"container-workshop/final/terminal"
 )
@@ -38,10 +37,12 @@ type Process struct {
 	mapMount func(i, mount int) error
 	// signals are told when the command begins to run.
 	signals *terminal.Signals
+	// warn is told of what is no failure.
+	warn func(message string)
 }
 
-func newProcess(explained bool) Process {
-	return Process{socket: -1, List: stage.List{Side: "host", Explain: explained}}
+func (s *Store) newProcess(explained bool) Process {
+	return Process{socket: -1, warn: s.warn, List: stage.List{Side: "host", Explain: explained}}
 }
 
 // start starts this program again, with the other end of a pair of sockets, behind the standard streams and more files.
@@ -97,15 +98,6 @@ func checkStream(number int, stream *os.File) error {
 	return fmt.Errorf("standard stream %d is a directory: use a file, a pipe or a terminal", number)
 }
 
-// program returns this program, to be started in namespaces. A process that is in a user namespace already may have all capabilities
-// there, and must not look into a process that joins it.
-func program(namespaces *namespace.Set) (*os.File, error) {
-	if namespaces.User {
-		return rootfs.HiddenSelf()
-	}
-	return rootfs.SealedSelf()
-}
-
 // advised adds what to do about an error of the first calls that only some may make, and only newer kernels know.
 func advised(err error) error {
 	switch {
@@ -137,7 +129,7 @@ func (p *Process) answer() (report inside.Report, descriptors []int, err error) 
 	}
 	p.List.Records = append(p.List.Records, report.Records...)
 	for _, warning := range report.Warnings {
-		Warn(warning)
+		p.warn(warning)
 	}
 	if report.Error != "" {
 		return report, nil, &Failure{report.Status, errors.New(report.Error)}

@@ -31,13 +31,11 @@ func (p *plan) add(fd int, name string) {
 }
 
 func (r *Run) openRoot(p *plan) error {
-	root := -1
-	var err error
-	if r.request.Overlay {
-		root, err = rootfs.Overlay(r.request.Root, r.storage())
-	} else {
-		root, err = r.request.Root.Clone(".", true)
+	mount := r.request.Mount
+	if mount == nil {
+		mount = func() (int, error) { return r.request.Root.Clone(".", true) }
 	}
+	root, err := mount()
 	if err != nil {
 		return err
 	}
@@ -111,11 +109,11 @@ func (r *Run) mapInner(p *plan, i, mount int) error {
 	return err
 }
 
-// innerPath returns where a path of the host is in the container, if it is below the directory that becomes its root directory. With an
-// overlay it is not: then what the container has there is not what the host has. Nor is it if the host's own root directory is the
+// innerPath returns where a path of the host is in the container, if it is below the directory that becomes its root directory. With a
+// mount of the caller's, such as an overlay, it is not: then what the container has there is not what the host has. Nor is it if the host's own root directory is the
 // container's.
 func (r *Run) innerPath(name string, isRoot func(string) bool) (string, bool) {
-	if r.request.Overlay || r.isRoot("/") || !filepath.IsAbs(name) {
+	if r.request.Mount != nil || r.isRoot("/") || !filepath.IsAbs(name) {
 		return "", false
 	}
 	name = filepath.Clean(name)

@@ -12,7 +12,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -60,18 +59,17 @@ type State struct {
 	Held bool `json:"held,omitempty"`
 	// Cgroup is where its processes are.
 	Cgroup *cgroup.Cgroup `json:"cgroup,omitempty"`
-	// Overlaid says that what it writes is in its storage.
-	Overlaid bool `json:"overlaid,omitempty"`
-	// Logged says that its output is there, too.
-	Logged bool `json:"logged,omitempty"`
+	// Stored says that somebody else keeps something for it: see Store.Release.
+	Stored bool `json:"stored,omitempty"`
 }
 
 // A Container is one that has a directory below the root of all state. It is locked as long as it is not closed, so that no
 // two commands change the same container at once.
 type Container struct {
 	State
-	dir  string
-	lock int
+	store *Store
+	dir   string
+	lock  int
 	// lost says why nothing is known of the state. It is nil if the state is known.
 	lost error
 	// unfound says why it is not known, either, whether the container has processes.
@@ -103,21 +101,21 @@ func (c *Container) glance() error {
 var errNotThere = errors.New("does not exist")
 
 // unlocked returns a container by its ID, whether it is there or not.
-func unlocked(root, id string) (*Container, error) {
+func (s *Store) unlocked(id string) (*Container, error) {
 	if err := spec.ValidateID(id); err != nil {
 		return nil, err
 	}
-	fd, err := openRoot(root)
+	fd, err := openRoot(s.Root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	unix.Close(fd)
-	return &Container{dir: filepath.Join(root, id), lock: -1}, nil
+	return &Container{store: s, dir: filepath.Join(s.Root, id), lock: -1}, nil
 }
 
 // Open returns a container that is there, locked.
-func Open(root, id string) (*Container, error) {
-	c, err := unlocked(root, id)
+func (s *Store) Open(id string) (*Container, error) {
+	c, err := s.unlocked(id)
 	if err != nil {
 		return nil, err
 	}
@@ -232,23 +230,6 @@ func (c *Container) write(name string, value any) error {
 	return os.Rename(partial, filepath.Join(c.dir, name))
 }
 
-// alive reports whether process 1 is there, is the one that was started, and has not ended.
-func (c *Container) alive() bool {
-	started, state := startTime(c.Pid)
-	return c.Pid > 0 && started != "" && started == c.Started && state != "Z" && state != "X"
-}
-
-// startTime returns when a process was started, in ticks, and its state. proc_pid_stat(5)
-func startTime(pid int) (started, state string) {
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	// The name, in parentheses, can hold anything.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 20 {
-		return "", ""
-	}
-	return fields[19], fields[0]
-}
-
 // Spec returns the configuration of the container.
 func (c *Container) Spec() (*specs.Spec, error) {
 	dir, err := c.open()
@@ -276,8 +257,8 @@ func owner() string {
 }
 
 // List returns the state of all containers, by name. Those that go meanwhile are left out.
-func List(root string) ([]State, error) {
-	fd, err := openRoot(root)
+func (s *Store) List() ([]State, error) {
+	fd, err := openRoot(s.Root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -285,7 +266,7 @@ func List(root string) ([]State, error) {
 		return nil, err
 	}
 	unix.Close(fd)
-	entries, err := os.ReadDir(root)
+	entries, err := os.ReadDir(s.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -294,7 +275,7 @@ func List(root string) ([]State, error) {
 		if spec.ValidateID(entry.Name()) != nil {
 			continue
 		}
-		c := &Container{dir: filepath.Join(root, entry.Name()), lock: -1}
+		c := &Container{store: s, dir: filepath.Join(s.Root, entry.Name()), lock: -1}
 		if c.glance() == nil {
 			all = append(all, c.State)
 		}

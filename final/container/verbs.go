@@ -16,8 +16,8 @@ import (
 
 // live returns a container that has processes, if its status is one of those. It is not locked: nothing of its state is changed,
 // and who has the lock may be waiting for just this.
-func live(root, id string, wanted ...specs.ContainerState) (*Container, error) {
-	c, err := unlocked(root, id)
+func (s *Store) live(id string, wanted ...specs.ContainerState) (*Container, error) {
+	c, err := s.unlocked(id)
 	if err != nil {
 		return nil, err
 	}
@@ -41,13 +41,13 @@ var withProcesses = []specs.ContainerState{specs.StateCreated, specs.StateRunnin
 
 // Kill sends a signal to process 1. Signal 0 only asks whether it runs. SIGKILL is for all processes of a container without a PID
 // namespace of its own: with a namespace, the kernel ends them together with process 1. pid_namespaces(7)
-func Kill(root, id string, sig unix.Signal) error {
+func (s *Store) Kill(id string, sig unix.Signal) error {
 	if sig == unix.SIGKILL {
-		if c, err := live(root, id, append(withProcesses, specs.StateStopped)...); err == nil && !c.ownsPIDs() {
+		if c, err := s.live(id, append(withProcesses, specs.StateStopped)...); err == nil && !c.ownsPIDs() {
 			return c.killEach()
 		}
 	}
-	c, err := live(root, id, withProcesses...)
+	c, err := s.live(id, withProcesses...)
 	if err != nil {
 		return err
 	}
@@ -106,8 +106,8 @@ func (c *Container) thaw() {
 
 // KillAll sends a signal to all processes of a container. There may be some, or none, when process 1 has ended: where it has no PID
 // namespace of its own.
-func KillAll(root, id string, sig unix.Signal) error {
-	c, err := live(root, id, append(withProcesses, specs.StateStopped)...)
+func (s *Store) KillAll(id string, sig unix.Signal) error {
+	c, err := s.live(id, append(withProcesses, specs.StateStopped)...)
 	if err != nil {
 		return err
 	}
@@ -122,8 +122,8 @@ func KillAll(root, id string, sig unix.Signal) error {
 
 // Processes returns the host's numbers of the processes of a container. One that has ended has none, but for those that process 1
 // has left behind where it has no PID namespace of its own.
-func Processes(root, id string) ([]int, error) {
-	c, err := live(root, id, append(withProcesses, specs.StateStopped)...)
+func (s *Store) Processes(id string) ([]int, error) {
+	c, err := s.live(id, append(withProcesses, specs.StateStopped)...)
 	if err != nil {
 		return nil, err
 	}
@@ -139,12 +139,12 @@ func (c *Container) processes() ([]int, error) {
 }
 
 // Pause stops all processes of a container, or lets them go on.
-func Pause(root, id string, pause bool) error {
+func (s *Store) Pause(id string, pause bool) error {
 	wanted := []specs.ContainerState{specs.StateCreated, specs.StateRunning}
 	if !pause {
 		wanted = []specs.ContainerState{StatePaused}
 	}
-	c, err := live(root, id, append(withProcesses, specs.StateStopped)...)
+	c, err := s.live(id, append(withProcesses, specs.StateStopped)...)
 	if err != nil {
 		return err
 	}
@@ -155,8 +155,8 @@ func Pause(root, id string, pause bool) error {
 }
 
 // Update changes limits. What the resources leave out stays as it is.
-func Update(root, id string, resources *specs.LinuxResources) error {
-	c, err := live(root, id, withProcesses...)
+func (s *Store) Update(id string, resources *specs.LinuxResources) error {
+	c, err := s.live(id, withProcesses...)
 	if err != nil {
 		return err
 	}
@@ -164,8 +164,8 @@ func Update(root, id string, resources *specs.LinuxResources) error {
 }
 
 // Stats returns the cgroup of a container that has processes, to count what they take.
-func Stats(root, id string) (*cgroup.Cgroup, error) {
-	c, err := live(root, id, withProcesses...)
+func (s *Store) Stats(id string) (*cgroup.Cgroup, error) {
+	c, err := s.live(id, withProcesses...)
 	if err != nil {
 		return nil, err
 	}
@@ -173,8 +173,8 @@ func Stats(root, id string) (*cgroup.Cgroup, error) {
 }
 
 // Glance returns the state of a container without its lock, which others may have for long.
-func Glance(root, id string) (*State, error) {
-	c, err := unlocked(root, id)
+func (s *Store) Glance(id string) (*State, error) {
+	c, err := s.unlocked(id)
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,6 @@ package rootfs
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -151,67 +149,4 @@ func Attach(mount, target int) error {
 func isDirectory(fd int) bool {
 	var stat unix.Stat_t
 	return unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFDIR
-}
-
-// SealedSelf returns an open file that is this program, which nobody can write to by way of it, not even when the program
-// has ended, as its mount is read-only and in no namespace. So what runs in a container cannot change the program on the
-// host by /proc/PID/exe. CVE-2019-5736
-func SealedSelf() (*os.File, error) {
-	fd, err := Clone("/proc/self/exe", false)
-	if errors.Is(err, unix.EINVAL) && Sealed() {
-		// We are on such a mount already. As it is in no namespace, it cannot be cloned.
-		fd, err = unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
-		return os.NewFile(uintptr(fd), "this program"), os.NewSyscallError("open", err)
-	}
-	if errors.Is(err, unix.ENOENT) {
-		err = fmt.Errorf("%w (/proc is not mounted: mount -t proc proc /proc)", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	file := os.NewFile(uintptr(fd), "this program")
-	if err := Change(fd, unix.MOUNT_ATTR_RDONLY, 0, 0, false); err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
-// HiddenSelf returns an open file that is a copy of this program. Only the host's root may read the copy; everybody may execute
-// it. A process whose program it may not read itself can only be looked into with CAP_SYS_PTRACE on the host: having that
-// capability in a user namespace is not enough. The copy is in memory, on a read-only mount that is in no namespace. ptrace(2),
-// "Ptrace access mode checking"
-func HiddenSelf() (*os.File, error) {
-	const name, executeOnly = "program", 0o111
-	self, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return nil, err
-	}
-	defer self.Close()
-	mount, err := Filesystem("tmpfs", "", nil, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(mount)
-	fd, err := unix.Openat(mount, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, executeOnly)
-	if err != nil {
-		return nil, fmt.Errorf("copy this program: %w", err)
-	}
-	hidden := os.NewFile(uintptr(fd), "a copy of this program")
-	_, err = io.Copy(hidden, self)
-	// What is open for writing cannot be executed.
-	if err := errors.Join(err, hidden.Close()); err != nil {
-		return nil, fmt.Errorf("copy this program: %w", err)
-	}
-	if err := Change(mount, unix.MOUNT_ATTR_RDONLY, 0, 0, false); err != nil {
-		return nil, err
-	}
-	fd, err = unix.Openat(mount, name, unix.O_PATH|unix.O_CLOEXEC, 0)
-	return os.NewFile(uintptr(fd), hidden.Name()), os.NewSyscallError("open", err)
-}
-
-// Sealed reports whether this process executes the program from a read-only mount already.
-func Sealed() bool {
-	var fs unix.Statfs_t
-	return unix.Statfs("/proc/self/exe", &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }

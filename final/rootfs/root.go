@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package rootfs runs in the container, as process 1, before the command is there: it makes the tree that the command sees.
-// The host side uses it too, to read files of an image (Root.ReadFile), for the directories of an overlay, and for SealedSelf.
+// The host side uses it too, to read files of an image (Root.ReadFile), and to make mounts that are attached nowhere.
 //
 // What is in a root file system is not to be trusted: any of its directories can be a symbolic link to a place on the host.
 // So nothing in it is named by a path alone. A path is resolved below the root, by the kernel, to a descriptor, and what

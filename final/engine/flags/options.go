@@ -6,8 +6,14 @@
 package flags
 
 import (
+	"errors"
+	"fmt"
+	"os"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
+
+	"container-workshop/final/spec"
 )
 
 // Options is what the flags of run say.
@@ -108,6 +114,31 @@ func AddFlags(set *pflag.FlagSet, o *Options) {
 	*o = Defaults()
 	set.SetInterspersed(false)
 	addFlags(set, flags(o))
+}
+
+// ParseRun reads the flags of run, and the command behind them.
+func ParseRun(args []string) (*Options, []string, error) {
+	options := new(Options)
+	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	set.Usage = func() { Usage(os.Stdout) }
+	AddFlags(set, options)
+	err := set.Parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return nil, nil, err
+	case err != nil:
+		return nil, nil, fmt.Errorf("%w (see run --help)", err)
+	case set.NArg() == 0:
+		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
+	}
+	if options.Name == "" {
+		id, err := spec.NewID()
+		if err != nil {
+			return nil, nil, err
+		}
+		options.Name = id
+	}
+	return options, set.Args(), nil
 }
 
 // addFlags adds the rows of a table of flags.

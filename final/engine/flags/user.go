@@ -18,8 +18,8 @@ import (
 	"container-workshop/final/spec"
 )
 
-// maxAccounts is how much of the container's /etc/passwd and /etc/group is read, in bytes.
-const maxAccounts = 1 << 20
+// MaxAccounts is how much of the container's /etc/passwd and /etc/group is read, in bytes.
+const MaxAccounts = 1 << 20
 
 // maxGroups is how many groups a process can have. NGROUPS_MAX, getgroups(2)
 const maxGroups = 1 << 16
@@ -180,11 +180,11 @@ func accounts(name string, open func() (io.ReadCloser, error)) ([]string, error)
 		return nil, fmt.Errorf("%s of the container: %w", name, err)
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxAccounts+1))
+	data, err := io.ReadAll(io.LimitReader(file, MaxAccounts+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s of the container: %w", name, err)
 	}
-	if len(data) > maxAccounts {
+	if len(data) > MaxAccounts {
 		return nil, fmt.Errorf("%s of the container: must be at most 1 MiB", name)
 	}
 	var lines []string

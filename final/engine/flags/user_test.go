@@ -74,7 +74,7 @@ func TestFindUserInBadFiles(t *testing.T) {
 		assert.ErrorContains(t, err, words)
 		assert.ErrorContains(t, err, "/etc/group")
 	}
-	full := testPasswd + strings.Repeat("#", maxAccounts-len(testPasswd))
+	full := testPasswd + strings.Repeat("#", MaxAccounts-len(testPasswd))
 	_, _, err := FindUser("app", text(full), nil)
 	assert.NoError(t, err)
 	_, _, err = FindUser("app", text(full+"#"), nil)

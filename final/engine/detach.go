@@ -1,19 +1,22 @@
 //go:build linux
 
-package main
+package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
+	"container-workshop/final/guard"
 	"container-workshop/final/logs"
 	"container-workshop/final/terminal"
 )
@@ -32,8 +35,8 @@ type started struct {
 	Status int
 }
 
-// detach starts a monitor, which runs the container, and prints the ID of that when it runs.
-func detach(root string, args []string, options *flags.Options) (int, error) {
+// Detach starts a monitor, which runs the container, and prints the ID of that when it runs.
+func Detach(store *container.Store, args []string, options *flags.Options) (int, error) {
 	read, report, err := os.Pipe()
 	if err != nil {
 		return container.StatusFailed, err
@@ -44,7 +47,7 @@ func detach(root string, args []string, options *flags.Options) (int, error) {
 		return container.StatusFailed, err
 	}
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{os.Args[0], "--root", root, "monitor"}
+	cmd.Args = []string{os.Args[0], "--root", store.Root, "monitor"}
 	cmd.ExtraFiles = []*os.File{report, orders}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -82,10 +85,10 @@ func texts(list [][]byte) []string {
 	return all
 }
 
-// monitor stays with a detached container: it is the parent of its process 1, and so learns how that ends. It also keeps the log. Who
+// Monitor stays with a detached container: it is the parent of its process 1, and so learns how that ends. It also keeps the log. Who
 // starts it: run, in a session of its own. How it ends: with the container. The container does not end with it, unless it prints:
 // see [logs.Keeper.CopyPipe].
-func monitor(root string) (int, error) {
+func Monitor(store *container.Store) (int, error) {
 	report, orders := os.NewFile(3, "report"), os.NewFile(4, "order")
 	// We do not end with the session of the caller, nor by its limit for files. Nobody reads the signals: were they ignored, the
 	// command would ignore them too.
@@ -95,7 +98,7 @@ func monitor(root string) (int, error) {
 		return container.StatusFailed, fmt.Errorf("read what to run: %w", err)
 	}
 	orders.Close()
-	r, keeper, err := startDetached(root, &o)
+	r, keeper, err := startDetached(store, &o)
 	answer := started{Status: container.StatusFailed}
 	if err != nil {
 		answer.Error = err.Error()
@@ -114,14 +117,14 @@ func monitor(root string) (int, error) {
 	return watch(r, keeper)
 }
 
-func startDetached(root string, o *order) (*container.Run, *logs.Keeper, error) {
-	options, command, err := parseRun(texts(o.Args))
+func startDetached(store *container.Store, o *order) (*container.Run, *logs.Keeper, error) {
+	options, command, err := flags.ParseRun(texts(o.Args))
 	if err != nil {
 		return nil, nil, err
 	}
 	options.Env, options.EnvFiles = texts(o.Env), nil
 	console := terminal.NewConsole(os.Stdin, os.Stdout)
-	request, err := newRequest(root, options, command, console)
+	request, err := MakeRequest(store, options, command, console, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,16 +149,16 @@ func startDetached(root string, o *order) (*container.Run, *logs.Keeper, error) 
 			defer request.Streams[stream].Close()
 		}
 	}
-	guard, err := container.StartGuard(console)
+	watcher, err := guard.Start(console)
 	if err != nil {
 		return nil, nil, err
 	}
 	// From when it runs it is to go on without us.
-	defer guard.Dismiss()
-	if err := guard.Watch(root, request.ID, console); err != nil {
+	defer watcher.Dismiss()
+	if err := watcher.Watch(store.Root, request.ID, console); err != nil {
 		return nil, nil, err
 	}
-	r, err := container.Create(root, request)
+	r, err := store.Create(request)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,7 +167,7 @@ func startDetached(root string, o *order) (*container.Run, *logs.Keeper, error) 
 		err = r.Start()
 	}
 	if err != nil {
-		return nil, nil, joined(err, r.Remove())
+		return nil, nil, cmp.Or(err, r.Remove())
 	}
 	return r, keeper, nil
 }
@@ -178,7 +181,7 @@ func pipe() (read, write int, err error) {
 
 // keepLog keeps what the command prints, from its first word on: standard output and error, or its terminal.
 func keepLog(r *container.Run, options *flags.Options, output []int) (*logs.Keeper, error) {
-	dir, err := r.MakeLog()
+	dir, err := makeLog(r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -202,13 +205,13 @@ func keepLog(r *container.Run, options *flags.Options, output []int) (*logs.Keep
 func watch(r *container.Run, keeper *logs.Keeper) (int, error) {
 	status := r.WaitDetached()
 	keeper.Finish()
-	if err := tooMuchMemory(r, status); err != nil {
-		keeper.Note(fmt.Sprintf("%s: %v", name(), err))
+	if err := r.OOM(status); err != nil {
+		keeper.Note(fmt.Sprintf("%s: %v", filepath.Base(os.Args[0]), err))
 	}
 	// Now the log is complete: logs --follow ends here.
 	err := keeper.Close()
 	if !r.Keep {
-		return 0, joined(r.Remove(), err)
+		return 0, cmp.Or(r.Remove(), err)
 	}
-	return 0, joined(r.Finish(status), err)
+	return 0, cmp.Or(r.Finish(status), err)
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package rootfs
+package engine
 
 import (
 	"errors"
@@ -11,12 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/owned"
+	"container-workshop/final/rootfs"
 )
 
-// Overlay makes a mount that shows a root file system, and takes what is written into the directory upper of dir. Dir has to
-// have been made with MakeOverlayDir. The host's /proc must be in sight: layers are named by descriptor, so that no path is
+// mountOverlay makes a mount that shows a root file system, and takes what is written into the directory upper of dir. Dir has to
+// have been made with makeOverlayDir. The host's /proc must be in sight: layers are named by descriptor, so that no path is
 // looked up twice, none is too long, and none shows up in the container's list of mounts. overlayfs.rst of the kernel
-func Overlay(lower Root, dir string) (int, error) {
+func mountOverlay(lower rootfs.Root, dir string) (int, error) {
 	data := []string{fmt.Sprintf("lowerdir=/proc/self/fd/%d", lower)}
 	for _, layer := range [][2]string{{"upperdir", filepath.Join(dir, "upper")}, {"workdir", filepath.Join(dir, "work")}} {
 		fd, err := unix.Open(layer[1], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -27,19 +28,19 @@ func Overlay(lower Root, dir string) (int, error) {
 		data = append(data, fmt.Sprintf("%s=/proc/self/fd/%d", layer[0], fd))
 	}
 	// What is written is thrown away with the container, so there is no need to wait for the disk.
-	mount, err := Filesystem("overlay", "overlay", append(data, "volatile"), 0)
+	mount, err := rootfs.Filesystem("overlay", "overlay", append(data, "volatile"), 0)
 	if errors.Is(err, unix.EINVAL) {
 		err = fmt.Errorf("%w: %s must be on a file system that can take an overlay, such as ext4, xfs or tmpfs: not on another overlay, on NFS, or in a folder that a virtual machine shares", err, dir)
 	}
 	return mount, err
 }
 
-// MakeOverlayDir makes the directories for an overlay, on the host side, below a directory that is open.
-func MakeOverlayDir(lower Root, storage int, name string) error {
+// makeOverlayDir makes the directories for an overlay, on the host side, below a directory that is open.
+func makeOverlayDir(lower rootfs.Root, storage int, name string) error {
 	err := unix.Mkdirat(storage, name, 0o700)
 	if err == unix.EEXIST {
 		// A container that was there before a restart of the host has left it.
-		if err = RemoveOverlayDir(storage, name); err == nil {
+		if err = removeOverlayDir(storage, name); err == nil {
 			err = unix.Mkdirat(storage, name, 0o700)
 		}
 	}
@@ -60,7 +61,7 @@ func MakeOverlayDir(lower Root, storage int, name string) error {
 }
 
 // likeRoot gives the upper directory the owner and the mode of the lower one: it is the root directory that is seen.
-func likeRoot(lower Root, dir int) error {
+func likeRoot(lower rootfs.Root, dir int) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(lower), &stat); err != nil {
 		return fmt.Errorf("stat the root file system: %w", err)
@@ -73,9 +74,9 @@ func likeRoot(lower Root, dir int) error {
 	return errors.Join(unix.Fchown(upper, int(stat.Uid), int(stat.Gid)), unix.Fchmod(upper, stat.Mode&0o7777))
 }
 
-// RemoveOverlayDir removes what MakeOverlayDir and the container have made, if it is ours. Most containers have written nothing:
+// removeOverlayDir removes what makeOverlayDir and the container have made, if it is ours. Most containers have written nothing:
 // what the kernel makes for itself is known, and quickly removed.
-func RemoveOverlayDir(storage int, name string) error {
+func removeOverlayDir(storage int, name string) error {
 	dir, err := owned.Below(storage, name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

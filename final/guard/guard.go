@@ -1,6 +1,11 @@
 //go:build linux
 
-package container
+// Package guard is a process of its own, which cleans up after another process of the host side if somebody kills that.
+//
+// Who starts it: run, exec and the monitor of a detached container (Start). Where it is: on the host, in a session of its own. What it
+// sees: the terminal of the caller, and a pipe by which it is told what to look after. How it ends: with the process that has
+// started it, by Dismiss; or, when that has been killed, by itself, when everything is cleaned up.
+package guard
 
 import (
 	"encoding/json"
@@ -12,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/container"
 	"container-workshop/final/terminal"
 )
 
@@ -33,9 +39,9 @@ type charge struct {
 	Settings *unix.Termios
 }
 
-// StartGuard starts a guard for the terminal. It runs in a session of its own, so that no key and no signal to our process
+// Start starts a guard for the terminal. It runs in a session of its own, so that no key and no signal to our process
 // group ends it too.
-func StartGuard(console *terminal.Console) (*Guard, error) {
+func Start(console *terminal.Console) (*Guard, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -43,7 +49,7 @@ func StartGuard(console *terminal.Console) (*Guard, error) {
 	defer read.Close()
 	g := &Guard{pipe: write}
 	g.pid, err = syscall.ForkExec("/proc/self/exe", []string{os.Args[0], "guard"}, &syscall.ProcAttr{
-		Env:   smallEnv(),
+		Env:   container.SmallEnv(),
 		Files: []uintptr{read.Fd(), console.In.Fd(), os.Stderr.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
@@ -60,8 +66,7 @@ func StartGuard(console *terminal.Console) (*Guard, error) {
 
 // Watch tells the guard of a container that is about to be made.
 func (g *Guard) Watch(root, id string, console *terminal.Console) error {
-	started, _ := startTime(os.Getpid())
-	g.charge = charge{Root: root, ID: id, Maker: os.Getpid(), Started: started}
+	g.charge = charge{Root: root, ID: id, Maker: os.Getpid(), Started: container.StartTime(os.Getpid())}
 	console.Changed = g.restore
 	return g.tell()
 }
@@ -93,8 +98,9 @@ func (g *Guard) Dismiss() {
 	}
 }
 
-// WatchOver is what a guard does: standard input has what it is told, standard output is the terminal. It runs on the host.
-func WatchOver() error {
+// WatchOver is what the guard does: standard input has what it is told, and standard output is the terminal. The store gets its root from
+// there.
+func WatchOver(store *container.Store) error {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
 	var c charge
 	for words := json.NewDecoder(os.Stdin); ; {
@@ -115,8 +121,26 @@ func WatchOver() error {
 		return nil
 	}
 	// Hooks get our environment, and these variables would slow them down.
-	for _, variable := range small {
-		os.Unsetenv(nameOf(variable))
-	}
-	return CleanUp(c.Root, c.ID, c.Maker, c.Started)
+	container.UnsetSmall()
+	store.Root = c.Root
+	return store.CleanUp(c.ID, c.Maker, c.Started)
+}
+
+// A Standby is what has to be there before a container is made.
+type Standby struct {
+	Signals *terminal.Signals
+	Guard   *Guard
+	Err     error
+}
+
+// StandBy catches signals and gets a guard while others think about the configuration. Signals come first: as soon as there is
+// another process, somebody could take it for the command, and send us one.
+func StandBy(console *terminal.Console) <-chan Standby {
+	done := make(chan Standby, 1)
+	go func() {
+		by := Standby{Signals: terminal.CatchSignals()}
+		by.Guard, by.Err = Start(console)
+		done <- by
+	}()
+	return done
 }

@@ -1,0 +1,96 @@
+//go:build linux
+
+// Package engine is what `docker run` is. It runs on the host side, above the runtime: it turns flags into a configuration, prepares what the
+// configuration names (an overlay over the root file system, the container's own files in /etc), and calls the runtime, package
+// container, as any engine does. The runtime knows nothing of it.
+//
+// A detached container has a monitor, which is a process of its own: see [Monitor].
+package engine
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/container"
+	"container-workshop/final/engine/flags"
+	"container-workshop/final/seccomp"
+	"container-workshop/final/spec"
+	"container-workshop/final/stage"
+	"container-workshop/final/terminal"
+)
+
+// MakeRequest makes a request for a container of the flags of run, and refuses what is wrong with them before anything is made. With systemd,
+// systemd makes the cgroups.
+func MakeRequest(store *container.Store, options *flags.Options, command []string, console *terminal.Console, systemd bool) (*container.Request, error) {
+	tree, err := container.OpenRootfs(options.Rootfs)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		// It has been removed. No path below it leads anywhere.
+		dir = "/removed working directory"
+	}
+	host := flags.Host{
+		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
+		Open:   spec.OpenInput,
+		Stat:   func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
+		Passwd: func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", flags.MaxAccounts) },
+		Group:  func() (io.ReadCloser, error) { return tree.Reader("/etc/group", flags.MaxAccounts) },
+		Etc:    FilesDir(options.Name),
+	}
+	if options.Privileged {
+		host.Devices = hostDevices()
+	}
+	if options.Init && options.Pids < initPids {
+		return nil, fmt.Errorf("--init: process 1 needs several threads: use --pids %d or more", initPids)
+	}
+	config, err := flags.New(*options, command, host)
+	if err != nil {
+		return nil, err
+	}
+	if err := setProfile(options, config); err != nil {
+		return nil, err
+	}
+	if systemd {
+		// It names the unit.
+		config.Linux.CgroupsPath = ""
+	}
+	root, id := store.Root, options.Name
+	request := &container.Request{
+		ID: id, Spec: config, Root: tree, Init: options.Init, SystemdCgroup: systemd, OwnCgroups: true, Size: console.Size(), Explain: options.Explain,
+		Claim: func() error { return checkStorage(root, id) },
+		Prepare: []stage.Stage{{Call: fmt.Sprintf("mkdir(%q)", directory(id)), Man: "mkdir(2)", Do: func() error {
+			return makeStorage(root, id, tree, etc(options))
+		}}},
+		Mount: func() (int, error) { return mountOverlay(tree, directory(id)) },
+	}
+	return request, request.Check()
+}
+
+// rlimit returns a soft limit of ours, and 0 where the kernel has no such limit. Go raises RLIMIT_NOFILE, which nobody asks for here.
+func rlimit(number int) uint64 {
+	var limit unix.Rlimit
+	_ = unix.Getrlimit(number, &limit)
+	return limit.Cur
+}
+
+// initPids is what --init has room in.
+const initPids = 16
+
+func setProfile(options *flags.Options, config *specs.Spec) (err error) {
+	if options.Unconfined() {
+		return nil
+	}
+	capabilities := config.Process.Capabilities.Bounding
+	if options.Seccomp != "" {
+		config.Linux.Seccomp, err = seccomp.Load(options.Seccomp, capabilities)
+	} else {
+		config.Linux.Seccomp, err = seccomp.Default(capabilities)
+	}
+	return err
+}

@@ -1,0 +1,118 @@
+//go:build linux
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/owned"
+	"container-workshop/final/rootfs"
+)
+
+// Storage is where what containers write is: their overlays and logs, in a directory with the ID of each.
+const Storage = "/var/lib/container-workshop/containers"
+
+// directory is the directory of a container there. It is not in the state: what is removed must not depend on what a file says.
+func directory(id string) string { return filepath.Join(Storage, id) }
+
+// openStorage opens the directory of all containers, and makes it if it is not there.
+func openStorage() (int, error) {
+	fd, err := owned.OpenShared(Storage)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(Storage, 0o711); err != nil {
+			return -1, err
+		}
+		fd, err = owned.OpenShared(Storage)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("the storage of containers is not safe: %w", err)
+	}
+	return fd, nil
+}
+
+// openDirectory opens the directory of a container.
+func openDirectory(id string) (int, error) {
+	storage, err := openStorage()
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(storage)
+	return owned.Below(storage, id)
+}
+
+// storedFor returns the root of all state of the container that has a directory in the storage. It is empty if nobody has written it yet.
+func storedFor(dir int) string {
+	root, err := owned.ReadFile(dir, "root")
+	if err != nil {
+		return ""
+	}
+	return string(root)
+}
+
+// checkStorage refuses the storage of a container of the same ID whose state is under another --root.
+func checkStorage(root, id string) error {
+	dir, err := openDirectory(id)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	other := storedFor(dir)
+	if other == "" || other == root {
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(other, id)); err == nil {
+		return fmt.Errorf("container %s already exists under --root %s: choose another ID", id, other)
+	}
+	return nil
+}
+
+// makeStorage makes the directory of a container, with room for what it writes over a root file system, and with its files.
+func makeStorage(root, id string, lower rootfs.Root, files map[string]string) error {
+	storage, err := openStorage()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(storage)
+	if err := makeOverlayDir(lower, storage, id); err != nil {
+		return fmt.Errorf("create the overlay in %s: %w", Storage, err)
+	}
+	// Another --root may have a container with the same ID. See checkStorage.
+	if err := os.WriteFile(filepath.Join(directory(id), "root"), []byte(root), 0o600); err != nil {
+		return err
+	}
+	return writeFiles(id, files)
+}
+
+// Release removes what the engine keeps for a container. It leaves the storage of another container alone, which has the same ID under
+// another --root.
+func Release(root, id string) error {
+	storage, err := openStorage()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(storage)
+	dir, err := owned.Below(storage, id)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove the files that the container has written, in %s: %w", Storage, err)
+	}
+	other := storedFor(dir)
+	unix.Close(dir)
+	if other != "" && other != root {
+		return nil
+	}
+	if err := removeOverlayDir(storage, id); err != nil {
+		return fmt.Errorf("remove the files that the container has written, in %s: %w", Storage, err)
+	}
+	return nil
+}
