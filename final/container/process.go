@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside"
+	"container-workshop/final/join"
 	"container-workshop/final/namespace"
 	"container-workshop/final/stage"
 	"container-workshop/final/terminal"
@@ -80,7 +81,7 @@ func (p *Process) start(namespaces *namespace.Set, streams [3]*os.File, more []*
 	// What is typed at our terminal is not for it, unless we pass it on.
 	attr.Setsid = true
 	argv := []string{os.Args[0], "inside", strconv.Itoa(len(files) - 1)}
-	pid, err := namespaces.Start(self, argv, &syscall.ProcAttr{Env: bareEnv(), Files: files, Sys: attr})
+	pid, err := join.Start(namespaces, self, argv, &syscall.ProcAttr{Env: bareEnv(), Files: files, Sys: attr})
 	if err != nil {
 		return advised(err)
 	}

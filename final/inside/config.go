@@ -11,7 +11,7 @@ import (
 
 	"container-workshop/final/capability"
 	"container-workshop/final/hook"
-	"container-workshop/final/namespace"
+	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )
 
@@ -100,17 +100,17 @@ type Config struct {
 }
 
 // SetContainer takes what is needed of the configuration of a container.
-func (c *Config) SetContainer(spec *specs.Spec) {
-	c.Root, c.Readonly, c.Mounts = spec.Root.Path, spec.Root.Readonly, spec.Mounts
-	c.Hostname, c.Domainname = spec.Hostname, spec.Domainname
-	c.Devices, c.Sysctl, c.MaskedPaths, c.ReadonlyPaths = spec.Linux.Devices, spec.Linux.Sysctl, spec.Linux.MaskedPaths, spec.Linux.ReadonlyPaths
-	c.RootfsPropagation, c.MountLabel, c.Personality = spec.Linux.RootfsPropagation, spec.Linux.MountLabel, spec.Linux.Personality
-	c.MemoryPolicy = spec.Linux.MemoryPolicy
-	c.CgroupNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.CgroupNamespace)
-	c.NetworkNamespace = namespace.IsNew(spec.Linux.Namespaces, specs.NetworkNamespace)
-	c.HostMounts = !namespace.Has(spec.Linux.Namespaces, specs.MountNamespace)
-	c.JoinedMounts = !c.HostMounts && !namespace.IsNew(spec.Linux.Namespaces, specs.MountNamespace)
-	if hooks := spec.Hooks; hooks != nil {
+func (c *Config) SetContainer(config *specs.Spec) {
+	c.Root, c.Readonly, c.Mounts = config.Root.Path, config.Root.Readonly, config.Mounts
+	c.Hostname, c.Domainname = config.Hostname, config.Domainname
+	c.Devices, c.Sysctl, c.MaskedPaths, c.ReadonlyPaths = config.Linux.Devices, config.Linux.Sysctl, config.Linux.MaskedPaths, config.Linux.ReadonlyPaths
+	c.RootfsPropagation, c.MountLabel, c.Personality = config.Linux.RootfsPropagation, config.Linux.MountLabel, config.Linux.Personality
+	c.MemoryPolicy = config.Linux.MemoryPolicy
+	c.CgroupNamespace = spec.MakesNamespace(config.Linux.Namespaces, specs.CgroupNamespace)
+	c.NetworkNamespace = spec.MakesNamespace(config.Linux.Namespaces, specs.NetworkNamespace)
+	c.HostMounts = !spec.HasNamespace(config.Linux.Namespaces, specs.MountNamespace)
+	c.JoinedMounts = !c.HostMounts && !spec.MakesNamespace(config.Linux.Namespaces, specs.MountNamespace)
+	if hooks := config.Hooks; hooks != nil {
 		c.CreateContainer, c.StartContainer = hooks.CreateContainer, hooks.StartContainer
 	}
 	if slices.ContainsFunc(c.CreateContainer, func(h specs.Hook) bool { return h.Env == nil }) {

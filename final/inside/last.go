@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/hook"
-	"container-workshop/final/inside/nofile"
+	"container-workshop/final/join/nofile"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
 	"container-workshop/final/stage"

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package namespace runs on the host side: it starts the first process of a container, or one that joins a container, in the
-// namespaces that a configuration lists, be they new or there already.
+// Package namespace runs on the host side. It knows the kinds of namespaces, and opens those of a configuration or of a process, for package
+// join to start a process in.
 package namespace
 
 import (
@@ -38,24 +38,14 @@ var Kinds = []Kind{
 	{specs.TimeNamespace, unix.CLONE_NEWTIME, "CLONE_NEWTIME", "time", "time_namespaces(7)", 0},
 }
 
-// IsNew reports whether the container gets a namespace of the kind that nobody else has.
-func IsNew(namespaces []specs.LinuxNamespace, kind specs.LinuxNamespaceType) bool {
-	return slices.Contains(namespaces, specs.LinuxNamespace{Type: kind})
-}
-
 // late are the kinds that clone is not asked for. The root of a cgroup namespace is the cgroup that a process is in when it makes
 // one, and process 1 is in none of the container's yet. A flag for time would be taken for a signal. clone(2)
 const late = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
 
-// Has reports whether the container has a namespace of the kind that is not the host's: a new one, or one by its path.
-func Has(namespaces []specs.LinuxNamespace, kind specs.LinuxNamespaceType) bool {
-	return slices.ContainsFunc(namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
-}
-
-// A handle stands for a namespace, by a descriptor of it or of a process that is in it.
-type handle struct {
-	file  *os.File
-	flags uintptr
+// A Handle stands for a namespace, by a descriptor of it or of a process that is in it.
+type Handle struct {
+	File  *os.File
+	Flags uintptr
 }
 
 // A Set is the namespaces of a process that is to be started.
@@ -71,9 +61,10 @@ type Set struct {
 	// Mount and User say that a mount namespace, or one of users, is there and is joined.
 	Mount, User bool
 
-	// joined are those that are there. That of users is the last one: there the rights to join the others may end.
-	joined []handle
-	open   []*os.File
+	// Joined are those that are there. That of users is the last one: there the rights to join the others may end.
+	Joined []Handle
+
+	open []*os.File
 }
 
 // Open opens the namespaces of a configuration, and refuses a path that leads to one of another kind, or none. It is closed by
@@ -130,20 +121,20 @@ func (s *Set) join(k Kind, path string) error {
 		// A process cannot join its own again. setns(2)
 		return nil
 	}
-	s.add(handle{file, k.Flag})
+	s.add(Handle{file, k.Flag})
 	return nil
 }
 
-func (s *Set) add(h handle) {
-	s.joined = append(s.joined, h)
-	s.Mount = s.Mount || h.flags&unix.CLONE_NEWNS != 0
-	s.User = s.User || h.flags&unix.CLONE_NEWUSER != 0
+func (s *Set) add(h Handle) {
+	s.Joined = append(s.Joined, h)
+	s.Mount = s.Mount || h.Flags&unix.CLONE_NEWNS != 0
+	s.User = s.User || h.Flags&unix.CLONE_NEWUSER != 0
 }
 
 // sort puts the user namespace last.
 func (s *Set) sort() {
-	slices.SortStableFunc(s.joined, func(a, b handle) int {
-		return int(a.flags&unix.CLONE_NEWUSER) - int(b.flags&unix.CLONE_NEWUSER)
+	slices.SortStableFunc(s.Joined, func(a, b Handle) int {
+		return int(a.Flags&unix.CLONE_NEWUSER) - int(b.Flags&unix.CLONE_NEWUSER)
 	})
 }
 
@@ -158,15 +149,18 @@ func Of(pid int, pidfd *os.File) (*Set, error) {
 		ours := isOurs(file, k)
 		file.Close()
 		if !ours {
-			s.add(handle{pidfd, k.Flag})
+			s.add(Handle{pidfd, k.Flag})
 		}
 	}
 	s.sort()
 	return s, nil
 }
 
+// MakesUser reports whether there is a new user namespace.
+func (s *Set) MakesUser() bool { return s.New&unix.CLONE_NEWUSER != 0 }
+
 // HasUser reports whether the process is to be in another user namespace than we are.
-func (s *Set) HasUser() bool { return s.makesUser() || s.User }
+func (s *Set) HasUser() bool { return s.MakesUser() || s.User }
 
 // Close closes the descriptors.
 func (s *Set) Close() {

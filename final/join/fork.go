@@ -1,6 +1,6 @@
 //go:build linux
 
-package namespace
+package join
 
 import (
 	"encoding/binary"
@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/inside/nofile"
+	"container-workshop/final/join/nofile"
 )
 
 // What joins namespaces has to be a process with one thread: setns lets no other into a user namespace, or one of time. No Go
@@ -87,7 +87,7 @@ var steps = [...]string{
 }
 
 // fork is what syscall.ForkExec does, for a process that joins namespaces.
-func (s *Set) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+func (s starter) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	if s.Mount && !static {
 		// The container's dynamic linker would run with our rights.
 		return 0, errors.New("this program is linked dynamically, so the container's own linker and libraries would run in it: build it with CGO_ENABLED=0")
@@ -121,11 +121,11 @@ func (s *Set) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid
 	return s.await(int(first), report, goOn)
 }
 
-func (s *Set) newBirth(program *os.File, argv []string, attr *syscall.ProcAttr) (b *birth, err error) {
+func (s starter) newBirth(program *os.File, argv []string, attr *syscall.ProcAttr) (b *birth, err error) {
 	b = &birth{flags: attr.Sys.Cloneflags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD), deathSignal: uintptr(attr.Sys.Pdeathsig)}
 	b.user, b.openFiles = s.HasUser(), nofile.Inherited
-	for _, h := range s.joined {
-		b.join = append(b.join, joining{h.file.Fd(), h.flags})
+	for _, h := range s.Joined {
+		b.join = append(b.join, joining{h.File.Fd(), h.Flags})
 	}
 	if s.Offsets != nil {
 		b.offsets = s.offsetLines()
@@ -164,7 +164,7 @@ func (b *birth) close() {
 }
 
 // await waits until the second child is the program, and returns its number.
-func (s *Set) await(first int, report io.Reader, goOn io.Writer) (pid int, err error) {
+func (s starter) await(first int, report io.Reader, goOn io.Writer) (pid int, err error) {
 	var w word
 	err = binary.Read(report, binary.NativeEndian, &w)
 	reap(first)
@@ -175,7 +175,7 @@ func (s *Set) await(first int, report io.Reader, goOn io.Writer) (pid int, err e
 		return 0, fmt.Errorf("start a process in existing namespaces: %w", err)
 	}
 	pid = int(w.Pid)
-	if s.makesUser() {
+	if s.MakesUser() {
 		err = s.writeMaps(pid)
 	}
 	if err == nil {

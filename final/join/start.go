@@ -1,6 +1,9 @@
 //go:build linux
 
-package namespace
+// Package join runs on the host side. It starts this program again in namespaces, of which some may be there already, and so makes process 1
+// of a container, or a process that joins a container. Between the two there are two children for a moment, which fork.go draws: they
+// are no Go programs, and make raw system calls only.
+package join
 
 import (
 	"fmt"
@@ -9,18 +12,24 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/namespace"
 )
 
-// Start starts a program in the namespaces, and returns its number. Where all of them are new, that is clone and execve, for which
+// A starter starts one process.
+type starter struct{ *namespace.Set }
+
+// Start starts a program in namespaces, and returns its number. Where all of them are new, that is clone and execve, for which
 // package syscall is there. Else see fork.go. The program is an open file: a path may lead elsewhere in the namespaces.
 //
 // Where there is a user namespace, new or not, the program runs as its user 0.
-func (s *Set) Start(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+func Start(set *namespace.Set, program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	s := starter{set}
 	attr.Sys.Cloneflags |= s.New
-	if len(s.joined) > 0 || s.Offsets != nil {
+	if len(s.Joined) > 0 || s.Offsets != nil {
 		return s.fork(program, argv, attr)
 	}
-	if s.makesUser() {
+	if s.MakesUser() {
 		attr.Sys.UidMappings, attr.Sys.GidMappings = idMap(s.UIDs), idMap(s.GIDs)
 		attr.Sys.GidMappingsEnableSetgroups = true
 		if !s.Nobody {
@@ -37,9 +46,6 @@ func (s *Set) Start(program *os.File, argv []string, attr *syscall.ProcAttr) (pi
 	return syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", high), argv, attr)
 }
 
-// makesUser reports whether there is a new user namespace.
-func (s *Set) makesUser() bool { return s.New&unix.CLONE_NEWUSER != 0 }
-
 func idMap(list []specs.LinuxIDMapping) []syscall.SysProcIDMap {
 	all := make([]syscall.SysProcIDMap, len(list))
 	for i, m := range list {
@@ -49,7 +55,7 @@ func idMap(list []specs.LinuxIDMapping) []syscall.SysProcIDMap {
 }
 
 // writeMaps tells the kernel what IDs of the host the ones of a process's user namespace are. user_namespaces(7)
-func (s *Set) writeMaps(pid int) error {
+func (s starter) writeMaps(pid int) error {
 	for _, m := range []struct {
 		file string
 		list []specs.LinuxIDMapping
@@ -66,7 +72,7 @@ func (s *Set) writeMaps(pid int) error {
 }
 
 // offsetLines are what the file of the clocks gets. time_namespaces(7)
-func (s *Set) offsetLines() []byte {
+func (s starter) offsetLines() []byte {
 	var lines []byte
 	for clock, offset := range s.Offsets {
 		lines = fmt.Appendf(lines, "%s %d %d\n", clock, offset.Secs, offset.Nanosecs)

@@ -1,6 +1,6 @@
 //go:build linux && !cgo
 
-package namespace
+package join
 
 // static says that this program needs no dynamic linker.
 const static = true
