@@ -10,7 +10,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine"
-	"container-workshop/final/logs"
+	"container-workshop/final/engine/logs"
 )
 
 // showLogs prints what a detached container has printed.

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"container-workshop/final/cgroup"
-	"container-workshop/final/hook"
+	"container-workshop/final/more/hook"
 	"container-workshop/final/namespace"
 	"container-workshop/final/stage"
 )

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/inside"
+	"container-workshop/final/more/notify"
 	"container-workshop/final/seccomp"
 )
 
@@ -116,7 +117,7 @@ func (s *Store) Start(id string) error {
 }
 
 // agentOf returns the agent of the container's filter, if it has one.
-func (c *Container) agentOf(spec *specs.Spec) (*agent, error) {
+func (c *Container) agentOf(spec *specs.Spec) (*notify.Agent, error) {
 	if spec.Linux.Seccomp == nil {
 		return nil, nil
 	}
@@ -124,5 +125,5 @@ func (c *Container) agentOf(spec *specs.Spec) (*agent, error) {
 	if err != nil || flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 {
 		return nil, err
 	}
-	return &agent{spec.Linux.Seccomp, specs.State{Version: c.Version, ID: c.ID, Status: c.Status, Pid: c.Pid, Bundle: c.Bundle, Annotations: c.Annotations}}, nil
+	return &notify.Agent{Profile: spec.Linux.Seccomp, State: specs.State{Version: c.Version, ID: c.ID, Status: c.Status, Pid: c.Pid, Bundle: c.Bundle, Annotations: c.Annotations}}, nil
 }

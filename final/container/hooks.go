@@ -11,7 +11,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"container-workshop/final/hook"
+	"container-workshop/final/more/hook"
 )
 
 // hasHostHooks reports whether there are hooks to run while the container is made.

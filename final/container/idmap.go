@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/more/idmap"
 	"container-workshop/final/namespace"
-	"container-workshop/final/rootfs"
 )
 
 // mapIDs maps the user and group IDs of a mount, by a map of its own or that of the container's user namespace.
@@ -32,5 +32,5 @@ func (r *Run) mapIDs(mount int, m *specs.Mount, recursive bool) error {
 		return err
 	}
 	defer user.Close()
-	return rootfs.IDMap(mount, int(user.Fd()), recursive)
+	return idmap.Map(mount, int(user.Fd()), recursive)
 }

@@ -8,7 +8,7 @@ import (
 	"maps"
 	"slices"
 
-	"container-workshop/final/netdevice"
+	"container-workshop/final/more/netdevice"
 	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )

@@ -7,10 +7,12 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
 	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
+	"container-workshop/final/more/notify"
 	"container-workshop/final/namespace"
 	"container-workshop/final/rootfs"
 )
@@ -19,7 +21,7 @@ import (
 type plan struct {
 	namespaces *namespace.Set
 	cgroup     *cgroup.Cgroup
-	agent      *agent
+	agent      *notify.Agent
 	// config is what the container side is told, and files are what goes with it.
 	config inside.Config
 	files  []*os.File
@@ -63,6 +65,16 @@ func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
 		c.Size = sizeOf(spec.Process)
 	}
 	return p, nil
+}
+
+func newAgent(q *Request) *notify.Agent {
+	if q.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 {
+		return nil
+	}
+	return &notify.Agent{
+		Profile: q.Spec.Linux.Seccomp,
+		State:   specs.State{Version: specs.Version, ID: q.ID, Status: specs.StateCreating, Bundle: q.Bundle, Annotations: q.Spec.Annotations},
+	}
 }
 
 func newCgroup(q *Request) (*cgroup.Cgroup, error) {

@@ -14,6 +14,7 @@ import (
 
 	"container-workshop/final/inside"
 	"container-workshop/final/join"
+	"container-workshop/final/more/notify"
 	"container-workshop/final/namespace"
 	"container-workshop/final/stage"
 	"container-workshop/final/terminal"
@@ -33,7 +34,7 @@ type Process struct {
 	// unfreeze lets the processes of a container go on, nil for one that has joined it. See sigkill.
 	unfreeze func()
 	// agent is who is to get the listener of a seccomp filter, nil if there is none.
-	agent *agent
+	agent *notify.Agent
 	// mapMount maps the IDs of a mount that the process has made, by the index of the mount. Nil if the process makes none.
 	mapMount func(i, mount int) error
 	// signals are told when the command begins to run.
@@ -194,13 +195,24 @@ func (p *Process) follow() (hooked bool, err error) {
 			return hooked, nil
 		}
 		if err == nil && report.Listener != 0 {
-			err = p.handOver(report.Listener)
+			err = p.notify(report.Listener)
 		}
 		if err != nil {
 			return hooked, err
 		}
 		hooked = hooked || report.Hooked
 	}
+}
+
+// notify sends the listener of the filter to its agent, and gives the process its word.
+func (p *Process) notify(number int) error {
+	if p.agent == nil {
+		return errors.New("linux.seccomp: the filter has a listener, but there is no agent: set listenerPath")
+	}
+	if err := p.agent.Send(p.pidfd, p.pid, number); err != nil {
+		return err
+	}
+	return p.send(struct{}{})
 }
 
 // abandon ends the process if it has not ended, and waits for it.
@@ -262,11 +274,13 @@ func (p *Process) SendTerminal(socket string) error {
 		p.Terminal.Close()
 		p.Terminal = nil
 	}()
-	return sendTo(socket, []byte("/dev/ptmx"), int(p.Terminal.Master.Fd()))
+	return notify.SendTo(socket, []byte("/dev/ptmx"), int(p.Terminal.Master.Fd()))
 }
 
 // SendPidfd sends a descriptor of the process to who listens at a socket. pidfd_open(2)
-func (p *Process) SendPidfd(socket string) error { return sendTo(socket, []byte("pidfd"), p.pidfd) }
+func (p *Process) SendPidfd(socket string) error {
+	return notify.SendTo(socket, []byte("pidfd"), p.pidfd)
+}
 
 // Kill ends the process.
 func (p *Process) Kill() { p.abandon() }

@@ -16,8 +16,8 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
+	"container-workshop/final/engine/logs"
 	"container-workshop/final/guard"
-	"container-workshop/final/logs"
 	"container-workshop/final/terminal"
 )
 

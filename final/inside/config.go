@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
-	"container-workshop/final/hook"
+	"container-workshop/final/more/hook"
 	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )

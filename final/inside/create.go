@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/hook"
-	"container-workshop/final/network"
+	"container-workshop/final/more/hook"
+	"container-workshop/final/more/nopivot"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
@@ -100,7 +100,7 @@ func (c *container) pivot() ([]stage.Stage, error) {
 		// The root directory of others is not ours to change.
 		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: rootfs.ChangeRoot}}
 	} else if c.NoPivot {
-		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: func() error { return rootfs.MoveRoot(c.root, c.proc) }}}
+		list = []stage.Stage{{Call: `chroot(".")`, Man: "chroot(2)", Step: 4, Do: func() error { return nopivot.MoveRoot(c.root, c.proc) }}}
 	}
 	return list, nil
 }
@@ -137,7 +137,7 @@ func (c *container) names() ([]stage.Stage, error) {
 		}})
 	}
 	if c.NetworkNamespace {
-		list = append(list, stage.Stage{Call: `ioctl(SIOCSIFFLAGS, "lo", IFF_UP)`, Man: "netdevice(7)", Do: network.LoopbackUp})
+		list = append(list, stage.Stage{Call: `ioctl(SIOCSIFFLAGS, "lo", IFF_UP)`, Man: "netdevice(7)", Do: loopbackUp})
 	}
 	return list, nil
 }

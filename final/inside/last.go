@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/hook"
 	"container-workshop/final/join/nofile"
+	"container-workshop/final/more/hook"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
 	"container-workshop/final/stage"

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/more/copyup"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 )
@@ -153,7 +154,7 @@ func (c *container) mountNew(m specs.Mount, source string, options *rootfs.Optio
 		defer unix.Close(mount)
 	}
 	if m.Type == "tmpfs" && options.CopyUp && !made {
-		if err := rootfs.CopyUp(place, m.Destination, mount, said || ownerSaid(data)); err != nil {
+		if err := copyup.CopyUp(place, m.Destination, mount, said || ownerSaid(data)); err != nil {
 			return err
 		}
 	}

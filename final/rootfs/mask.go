@@ -109,7 +109,7 @@ func (s *Seal) MakeReadOnly(name string) error {
 		return err
 	}
 	defer unix.Close(target)
-	if id, err := mountID(target); err != nil || s.made[id] {
+	if id, err := MountID(target); err != nil || s.made[id] {
 		return err
 	}
 	mount, err := cloneOf(target, true)
@@ -117,7 +117,7 @@ func (s *Seal) MakeReadOnly(name string) error {
 		return fmt.Errorf("make %s read-only: %w", name, err)
 	}
 	defer unix.Close(mount)
-	id, err := mountID(mount)
+	id, err := MountID(mount)
 	if err != nil {
 		return err
 	}

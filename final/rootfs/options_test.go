@@ -4,6 +4,7 @@ package rootfs
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -193,7 +194,7 @@ func TestWordsHaveTheirEffectOnANewFileSystem(t *testing.T) {
 		require.NoError(t, err)
 		mount, err := Filesystem("tmpfs", "tmpfs", options.Data, options.Flags())
 		if assert.NoError(t, err, words) {
-			assert.Equal(t, expected, seen(t, procPath(mount)), words)
+			assert.Equal(t, expected, seen(t, fmt.Sprintf("/proc/self/fd/%d", mount)), words)
 			unix.Close(mount)
 		}
 	}
@@ -259,8 +260,8 @@ func TestWordsHaveTheirEffectOnABindMountAndBelow(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, Change(clone, options.SetAll, options.ClearAll, 0, true))
 		require.NoError(t, Change(clone, options.Set, options.Clear, 0, false))
-		assert.Equal(t, expected[0], seen(t, procPath(clone)), words)
-		assert.Equal(t, expected[1], seen(t, filepath.Join(procPath(clone), "below")), words)
+		assert.Equal(t, expected[0], seen(t, fmt.Sprintf("/proc/self/fd/%d", clone)), words)
+		assert.Equal(t, expected[1], seen(t, filepath.Join(fmt.Sprintf("/proc/self/fd/%d", clone), "below")), words)
 		unix.Close(clone)
 	}
 }

@@ -26,7 +26,7 @@ func NewOwn(root Root) (Own, error) {
 
 // Add adds a mount, which has to stay.
 func (o Own) Add(mount int) error {
-	id, err := mountID(mount)
+	id, err := MountID(mount)
 	if err == nil {
 		o.mounts[id] = true
 	}
@@ -38,7 +38,7 @@ var ErrForeign = errors.New("it is in a volume, where final creates no files (mo
 
 // may returns ErrForeign for a directory in a mount of somebody else.
 func (o Own) may(dir int) error {
-	id, err := mountID(dir)
+	id, err := MountID(dir)
 	if err == nil && !o.mounts[id] {
 		err = ErrForeign
 	}
@@ -77,8 +77,8 @@ func (o Own) BindFile(fd int, name string, attributes uint64) error {
 	return Attach(mount, place)
 }
 
-// mountID returns the number of the mount that a descriptor is on. No other mount has it as long as this one is there. statx(2)
-func mountID(fd int) (uint64, error) {
+// MountID returns the number of the mount that a descriptor is on. No other mount has it as long as this one is there. statx(2)
+func MountID(fd int) (uint64, error) {
 	var stat unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &stat); err != nil {
 		return 0, fmt.Errorf("statx: %w", err)

@@ -49,10 +49,11 @@ func (r Root) IsEmpty() bool {
 // Open opens a file as if the root were the root directory: neither .. nor a symbolic link leads out of it. flags are those
 // of open(2); close-on-exec is added. With more than one process at work in the tree the kernel may have to try again.
 func (r Root) Open(name string, flags int, mode uint32) (int, error) {
-	return r.resolve(name, flags, mode, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	return r.Resolve(name, flags, mode, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 }
 
-func (r Root) resolve(name string, flags int, mode uint32, resolve uint64) (int, error) {
+// Resolve is Open with other limits on how the path is resolved, such as unix.RESOLVE_BENEATH. openat2(2)
+func (r Root) Resolve(name string, flags int, mode uint32, resolve uint64) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Mode: uint64(mode), Resolve: resolve}
 	for range 128 {
 		fd, err := unix.Openat2(int(r), name, &how)
@@ -177,7 +178,7 @@ type maker struct {
 }
 
 func (m maker) open(name string, flags int) (int, error) {
-	return m.root.resolve(name, flags, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS|m.resolve)
+	return m.root.Resolve(name, flags, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS|m.resolve)
 }
 
 func (m maker) make(name string, mode uint32, depth int) (int, error) {
@@ -214,7 +215,7 @@ func (m maker) make(name string, mode uint32, depth int) (int, error) {
 		return -1, fmt.Errorf("create %s: %w", name, err)
 	}
 	// What has been made is opened where it has been made: the path to it may lead elsewhere by now.
-	fd, err = Root(parent).resolve(base, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_BENEATH)
+	fd, err = Root(parent).Resolve(base, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_BENEATH)
 	if err != nil {
 		return -1, fmt.Errorf("open %s: %w", name, err)
 	}

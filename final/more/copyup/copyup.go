@@ -1,6 +1,7 @@
 //go:build linux
 
-package rootfs
+// Package copyup runs in the container, before the command is there: it fills a tmpfs with the files that are below it in the image.
+package copyup
 
 import (
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/rootfs"
 )
 
 // maxCopyDepth bounds how many directories below each other are copied. Each costs two descriptors while what is in it is copied.
@@ -23,7 +26,7 @@ const maxCopyDepth = 256
 // No symbolic link in it is followed, nothing but a regular file is opened, and a mount in it is left out: it is not the
 // image's. The host's /proc must be in sight. config.md, tmpcopyup
 func CopyUp(place int, name string, to int, keep bool) error {
-	from, err := Root(place).Open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	from, err := rootfs.Root(place).Open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return fmt.Errorf("copy %s: %w", name, err)
 	}
@@ -68,7 +71,7 @@ func copyDirectory(from, to int, name string, depth int) error {
 // copyFile copies a file of any type from one directory to another, which it is not in yet.
 func copyFile(fromDir, toDir int, base, name string, depth int) error {
 	const below = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV
-	from, err := Root(fromDir).resolve(base, unix.O_PATH|unix.O_NOFOLLOW, 0, below)
+	from, err := rootfs.Root(fromDir).Resolve(base, unix.O_PATH|unix.O_NOFOLLOW, 0, below)
 	if errors.Is(err, unix.EXDEV) {
 		return nil
 	}

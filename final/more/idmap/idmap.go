@@ -1,6 +1,7 @@
 //go:build linux
 
-package rootfs
+// Package idmap runs on the host side: it makes mounts that show the owners of files as a user namespace maps them.
+package idmap
 
 import (
 	"errors"
@@ -9,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// IDMap makes a mount show the owners of its files as a user namespace, of which userns is a descriptor, maps them: who is 0
+// Map makes a mount show the owners of its files as a user namespace, of which userns is a descriptor, maps them: who is 0
 // on the disk is who the namespace's 0 is on the host, and the other way round for what is made there. The mount has to be
 // attached nowhere yet, and a clone of its own (Clone). With recursive it is done to those below it too, to all or none.
 // The caller needs CAP_SYS_ADMIN in the user namespace in which the file system was mounted: for a volume, the host's.
 // mount_setattr(2), idmappings.rst of the kernel
-func IDMap(mount, userns int, recursive bool) error {
+func Map(mount, userns int, recursive bool) error {
 	if kind, err := unix.IoctlRetInt(userns, unix.NS_GET_NSTYPE); err != nil || kind != unix.CLONE_NEWUSER {
 		return errors.New("map the IDs of a mount: the descriptor is not that of a user namespace")
 	}

@@ -1,6 +1,6 @@
 //go:build linux
 
-package rootfs
+package idmap
 
 import (
 	"errors"
@@ -8,12 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/rootfs"
 )
 
 // userNamespace returns a descriptor of a user namespace, in which the user with the ID base, and the group base+1, are 0.
@@ -38,10 +41,10 @@ func userNamespace(t *testing.T, base int) int {
 // cloned returns a bind mount that is attached nowhere, and a path of its root directory.
 func cloned(t *testing.T, source string) (int, string) {
 	t.Helper()
-	mount, err := Clone(source, true)
+	mount, err := rootfs.Clone(source, true)
 	require.NoError(t, err)
 	t.Cleanup(func() { unix.Close(mount) })
-	return mount, procPath(mount)
+	return mount, fmt.Sprintf("/proc/self/fd/%d", mount)
 }
 
 func ownersOf(t *testing.T, name string) [2]uint32 {
@@ -67,13 +70,13 @@ func mapping(t *testing.T) string {
 func TestIDMap(t *testing.T) {
 	if !sinceKernel(t, 6, 3) {
 		mount, _ := cloned(t, mapping(t))
-		assert.ErrorContains(t, IDMap(mount, userNamespace(t, 100_000), false), "this kernel cannot map the IDs")
+		assert.ErrorContains(t, Map(mount, userNamespace(t, 100_000), false), "this kernel cannot map the IDs")
 		return
 	}
 	dir := mapping(t)
 	users := userNamespace(t, 100_000)
 	mount, seen := cloned(t, dir)
-	require.NoError(t, IDMap(mount, users, false))
+	require.NoError(t, Map(mount, users, false))
 	assert.Equal(t, [2]uint32{100_003, 100_005}, ownersOf(t, seen+"/file"))
 	assert.Equal(t, [2]uint32{3, 4}, ownersOf(t, seen+"/below/file"))
 	require.NoError(t, os.Chown(seen+"/file", 100_007, 100_009))
@@ -81,9 +84,9 @@ func TestIDMap(t *testing.T) {
 	assert.ErrorIs(t, os.Chown(seen+"/file", 0, 0), unix.EOVERFLOW)
 
 	mount, seen = cloned(t, dir)
-	require.NoError(t, IDMap(mount, users, true))
+	require.NoError(t, Map(mount, users, true))
 	assert.Equal(t, [2]uint32{100_003, 100_005}, ownersOf(t, seen+"/below/file"))
-	err := IDMap(mount, users, true)
+	err := Map(mount, users, true)
 	assert.ErrorIs(t, err, unix.EPERM)
 	assert.ErrorContains(t, err, "has mapped IDs already")
 }
@@ -110,7 +113,7 @@ func TestIDMapThatIsRefused(t *testing.T) {
 	attached, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	defer unix.Close(attached)
-	proc, err := Filesystem("proc", "proc", nil, 0)
+	proc, err := rootfs.Filesystem("proc", "proc", nil, 0)
 	require.NoError(t, err)
 	defer unix.Close(proc)
 	mount, seen := cloned(t, dir)
@@ -126,7 +129,34 @@ func TestIDMapThatIsRefused(t *testing.T) {
 		{"proc", proc, users, "this kernel cannot map the IDs"},
 		{"a mount in the tree", attached, users, "attached already"},
 	} {
-		assert.ErrorContains(t, IDMap(test.mount, test.users, false), test.expected, test.what)
+		assert.ErrorContains(t, Map(test.mount, test.users, false), test.expected, test.what)
 	}
 	assert.Equal(t, [2]uint32{3, 4}, ownersOf(t, seen+"/file"))
+}
+
+// private puts the rest of a test into a mount namespace of its own, which ends with it.
+func private(t *testing.T) {
+	t.Helper()
+	// The thread ends with the goroutine, unless it is the first one, which others see in /proc/self.
+	runtime.LockOSThread()
+	before, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
+	t.Cleanup(func() { assert.NoError(t, errors.Join(unix.Setns(before, unix.CLONE_NEWNS), unix.Close(before))) })
+	require.NoError(t, unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
+}
+
+// attached mounts a tmpfs on a directory, which it makes, until the end of the test.
+func attached(t *testing.T, dir string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", 0, ""))
+	t.Cleanup(func() { assert.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+}
+
+func newFile(t *testing.T, dir, name string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	return path
 }

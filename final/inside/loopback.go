@@ -1,7 +1,6 @@
 //go:build linux
 
-// Package network runs in the container, before the command is there: it sets up what is in the container's network namespace.
-package network
+package inside
 
 import (
 	"fmt"
@@ -9,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LoopbackUp brings up the loopback interface, which is down in a new network namespace. netdevice(7)
-func LoopbackUp() error {
+// loopbackUp brings up the loopback interface, which is down in a new network namespace. netdevice(7)
+func loopbackUp() error {
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)

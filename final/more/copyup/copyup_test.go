@@ -1,6 +1,6 @@
 //go:build linux
 
-package rootfs
+package copyup
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,12 +18,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/rootfs"
 )
 
 // empty returns a tmpfs that is attached nowhere, and a path of its root directory.
 func empty(t *testing.T) (int, string) {
 	t.Helper()
-	mount, err := Filesystem("tmpfs", "tmpfs", nil, 0)
+	mount, err := rootfs.Filesystem("tmpfs", "tmpfs", nil, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { unix.Close(mount) })
 	return mount, procPath(mount) + "/"
@@ -31,7 +34,7 @@ func empty(t *testing.T) (int, string) {
 // copied copies the directory data below the root, and returns a path of the copy.
 func copied(t *testing.T, inside string) (string, error) {
 	t.Helper()
-	root, err := OpenRoot(inside)
+	root, err := rootfs.OpenRoot(inside)
 	require.NoError(t, err)
 	defer root.Close()
 	mount, dir := empty(t)
@@ -39,7 +42,7 @@ func copied(t *testing.T, inside string) (string, error) {
 }
 
 // copyTo copies a directory below the root, which is made if it is not there, as for a mount.
-func copyTo(root Root, name string, mount int) error {
+func copyTo(root rootfs.Root, name string, mount int) error {
 	place, _, err := root.Place(name, true)
 	if err != nil {
 		return err
@@ -237,16 +240,16 @@ func TestCopyUpHasABottom(t *testing.T) {
 func TestCopyUpNamesTheFile(t *testing.T) {
 	inside := t.TempDir()
 	tree(t, filepath.Join(inside, "data"))
-	root, err := OpenRoot(inside)
+	root, err := rootfs.OpenRoot(inside)
 	require.NoError(t, err)
 	defer root.Close()
-	small, err := Filesystem("tmpfs", "tmpfs", []string{"size=1m"}, 0)
+	small, err := rootfs.Filesystem("tmpfs", "tmpfs", []string{"size=1m"}, 0)
 	require.NoError(t, err)
 	defer unix.Close(small)
 	err = copyTo(root, "data", small)
 	assert.ErrorIs(t, err, unix.ENOSPC)
 	assert.ErrorContains(t, err, "data/a/b/big")
-	readOnly, err := Filesystem("tmpfs", "tmpfs", nil, unix.MOUNT_ATTR_RDONLY)
+	readOnly, err := rootfs.Filesystem("tmpfs", "tmpfs", nil, unix.MOUNT_ATTR_RDONLY)
 	require.NoError(t, err)
 	defer unix.Close(readOnly)
 	assert.ErrorIs(t, copyTo(root, "data", readOnly), unix.EROFS)
@@ -281,4 +284,47 @@ func TestCopyUpInAUserNamespace(t *testing.T) {
 	require.NoError(t, os.Chown(filepath.Join(inside, "other/data"), 12, 34))
 	output = again(filepath.Join(inside, "other"), 10)
 	assert.Contains(t, output, "copy /data: give the copy to 65534:65534: invalid argument (the user namespace has no such IDs")
+}
+
+// private puts the rest of a test into a mount namespace of its own, which ends with it.
+func private(t *testing.T) {
+	t.Helper()
+	// The thread ends with the goroutine, unless it is the first one, which others see in /proc/self.
+	runtime.LockOSThread()
+	before, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
+	t.Cleanup(func() { assert.NoError(t, errors.Join(unix.Setns(before, unix.CLONE_NEWNS), unix.Close(before))) })
+	require.NoError(t, unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
+}
+
+// attached mounts a tmpfs on a directory, which it makes, until the end of the test.
+func attached(t *testing.T, dir string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", 0, ""))
+	t.Cleanup(func() { assert.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+}
+
+func newFile(t *testing.T, dir, name string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	return path
+}
+
+// hostile returns a root with links out of it, and the directory outside that they lead to.
+func hostile(t *testing.T) (rootfs.Root, string, string) {
+	t.Helper()
+	inside, outside := t.TempDir(), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o600))
+	for name, target := range map[string]string{
+		"absolute": outside, "up": strings.Repeat("../", 30) + outside, "nowhere": outside + "/new", "loop": "loop", "far": "absolute/a/b",
+	} {
+		require.NoError(t, os.Symlink(target, filepath.Join(inside, name)))
+	}
+	root, err := rootfs.OpenRoot(inside)
+	require.NoError(t, err)
+	t.Cleanup(root.Close)
+	return root, inside, outside
 }

@@ -1,6 +1,8 @@
 //go:build linux
 
-package rootfs
+// Package nopivot runs in the container, before the command is there: it changes the root directory of a host whose own root directory is an
+// initramfs, where pivot_root cannot work.
+package nopivot
 
 import (
 	"fmt"
@@ -10,9 +12,11 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/rootfs"
 )
 
-// MoveRoot is for when Pivot cannot work, on an initramfs: it covers the root directory with the mount that Enter has attached, and
+// MoveRoot is for when rootfs.Pivot cannot work, on an initramfs: it covers the root directory with the mount that rootfs.Enter has attached, and
 // makes that the root directory of this process. The host's root directory is still below it, and a process that may unmount gets there.
 //
 // All other mounts of the host go away. Above all its proc and its sysfs must: the kernel lets a new user namespace mount a proc with
@@ -23,7 +27,7 @@ func MoveRoot(mount, proc int) error {
 		return fmt.Errorf("move the root file system: %w", err)
 	}
 	// Paths still start in the old root directory, below what we have mounted on it.
-	ours, err := mountID(mount)
+	ours, err := rootfs.MountID(mount)
 	if err == nil {
 		err = detachOthers(ours, proc)
 	}
@@ -36,7 +40,7 @@ func MoveRoot(mount, proc int) error {
 	if err := unix.Fchdir(mount); err != nil {
 		return fmt.Errorf("change to the root file system: %w", err)
 	}
-	return ChangeRoot()
+	return rootfs.ChangeRoot()
 }
 
 // A mountLine is one of a list of mounts. proc_pid_mountinfo(5)
@@ -142,7 +146,7 @@ func (t mountTable) isCovered(id uint64) bool {
 
 // cover mounts an empty directory on a place.
 func cover(place string) error {
-	empty, err := Filesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY)
+	empty, err := rootfs.Filesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY)
 	if err != nil {
 		return err
 	}
