@@ -73,7 +73,7 @@ compile() {
 	export GOARCH=$arch CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -ldflags=-s"
 	rm -rf "$target"/{step0*,final,internal,vm,tests,parts}
 	mkdir -p "$target"/{tests,parts,programs}
-	cp -r go.mod step0* final internal vm "$target"
+	cp -r go.mod CONTRIBUTING.md step0* final internal vm "$target"
 	for folder in step0* final internal/check internal/check/cmd internal/lesson internal/trace final/*/ final/*/*/; do
 		folder=${folder%/}
 		go test -c -o "$target/tests/${folder//\//+}" "./$folder" | sed '/no test files/d'
