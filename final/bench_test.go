@@ -77,7 +77,7 @@ func bundleOf(b *testing.B, rootfs string) string {
 	b.Helper()
 	options := flags.Defaults()
 	options.Name, options.Rootfs = "bench", rootfs
-	spec, err := flags.New(options, []string{"/bin/true"}, flags.Host{
+	spec, err := flags.MakeSpec(options, []string{"/bin/true"}, flags.Host{
 		LookupEnv: os.LookupEnv, Rlimit: rlimit, Open: func(name string) (io.ReadCloser, error) { return os.Open(name) },
 		Stat: func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
 	})

@@ -70,7 +70,7 @@ func execute(store *container.Store, args []string) (int, error) {
 		store.Warn = remark
 	}
 	// Of the environment we need what --env names without a value.
-	if err := container.Seal(e.keep(), e.options.Env); err != nil {
+	if err := container.StartSealed(e.keep(), e.options.Env); err != nil {
 		return container.StatusFailed, err
 	}
 	// This may wait, too: not with the lock of the container.

@@ -59,7 +59,7 @@ func hiddenSelf() (*os.File, error) {
 		return nil, err
 	}
 	defer self.Close()
-	mount, err := rootfs.Filesystem("tmpfs", "", nil, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
+	mount, err := rootfs.MakeFilesystem("tmpfs", "", nil, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +87,11 @@ func isSealed() bool {
 	return unix.Statfs("/proc/self/exe", &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }
 
-// Seal starts this program again: from a read-only mount of it, and with those variables of its environment alone that have one of
+// StartSealed starts this program again: from a read-only mount of it, and with those variables of its environment alone that have one of
 // the names. Between clone and execve our child is a process that the container sees, and still this program, with all of its
 // memory. With CAP_SYS_PTRACE the container could open the program there, and write to it as soon as nobody executes it; and it
 // could read the environment of the caller. It keeps some descriptors. CVE-2019-5736
-func Seal(keep []int, names []string) error {
+func StartSealed(keep []int, names []string) error {
 	env := only(slices.Concat(names, Passed))
 	if isSealed() && len(env) == len(os.Environ()) {
 		return nil

@@ -28,7 +28,7 @@ func mountOverlay(lower rootfs.Root, dir string) (int, error) {
 		data = append(data, fmt.Sprintf("%s=/proc/self/fd/%d", layer[0], fd))
 	}
 	// What is written is thrown away with the container, so there is no need to wait for the disk.
-	mount, err := rootfs.Filesystem("overlay", "overlay", append(data, "volatile"), 0)
+	mount, err := rootfs.MakeFilesystem("overlay", "overlay", append(data, "volatile"), 0)
 	if errors.Is(err, unix.EINVAL) {
 		err = fmt.Errorf("%w: %s must be on a file system that can take an overlay, such as ext4, xfs or tmpfs: not on another overlay, on NFS, or in a folder that a virtual machine shares", err, dir)
 	}

@@ -49,7 +49,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	if options.Init && options.Pids < initPids {
 		return nil, fmt.Errorf("--init: process 1 needs several threads: use --pids %d or more", initPids)
 	}
-	config, err := flags.New(*options, command, host)
+	config, err := flags.MakeSpec(*options, command, host)
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func (c *container) mountCgroups(m specs.Mount, options *rootfs.Options) error {
 	if len(c.Cgroups) == 1 && c.Cgroups[0] == "" {
 		return c.attachCgroup(0, place, options)
 	}
-	tmpfs, err := rootfs.Filesystem("tmpfs", "tmpfs", []string{"mode=755"}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	tmpfs, err := rootfs.MakeFilesystem("tmpfs", "tmpfs", []string{"mode=755"}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (c *container) mounts() ([]stage.Stage, error) {
 
 // openProc makes a proc that is attached nowhere yet, so that nothing can be mounted over its files. CVE-2025-52881
 func (c *container) openProc(options ...string) (err error) {
-	c.proc, err = rootfs.Filesystem("proc", "proc", options, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	c.proc, err = rootfs.MakeFilesystem("proc", "proc", options, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	return err
 }
 
@@ -144,7 +144,7 @@ func (c *container) mountNew(m specs.Mount, source string, options *rootfs.Optio
 	if later {
 		flags &^= unix.MOUNT_ATTR_RDONLY
 	}
-	mount, err := rootfs.Filesystem(m.Type, source, data, flags)
+	mount, err := rootfs.MakeFilesystem(m.Type, source, data, flags)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (c *container) mountProc(m specs.Mount, options *rootfs.Options) error {
 	}
 	defer unix.Close(place)
 	if len(options.Data) > 0 {
-		mount, err := rootfs.Filesystem("proc", "proc", options.Data, options.Flags())
+		mount, err := rootfs.MakeFilesystem("proc", "proc", options.Data, options.Flags())
 		if err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func (c *container) openNull(flags int) (int, error) {
 			return fd, nil
 		}
 	}
-	mount, err := rootfs.Filesystem("tmpfs", "tmpfs", []string{"nr_inodes=2"}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
+	mount, err := rootfs.MakeFilesystem("tmpfs", "tmpfs", []string{"nr_inodes=2"}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
 	if err != nil {
 		return -1, err
 	}

@@ -79,53 +79,13 @@ func (m *Mask) cover(target int) (int, error) {
 	if m.empty != -1 {
 		return cloneOf(m.empty, false)
 	}
-	fd, err := Filesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	fd, err := MakeFilesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	if err != nil {
 		return -1, err
 	}
 	// The others are clones of the first, which is attached by then: before Linux 6.15 one that is not cannot be cloned.
 	m.empty, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	return fd, err
-}
-
-// A Seal makes paths read-only, each by a mount of its own.
-type Seal struct {
-	root Root
-	// made are the mounts.
-	made map[uint64]bool
-}
-
-// NewSeal returns a seal that has made nothing read-only yet.
-func NewSeal(root Root) *Seal { return &Seal{root, map[uint64]bool{}} }
-
-// MakeReadOnly makes a path read-only. It does nothing if the path does not exist, or is in a mount of the seal: that one is
-// read-only already. config-linux.md, readonly paths
-func (s *Seal) MakeReadOnly(name string) error {
-	target, err := s.root.Open(name, unix.O_PATH, 0)
-	if absent(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(target)
-	if id, err := MountID(target); err != nil || s.made[id] {
-		return err
-	}
-	mount, err := cloneOf(target, true)
-	if err != nil {
-		return fmt.Errorf("make %s read-only: %w", name, err)
-	}
-	defer unix.Close(mount)
-	id, err := MountID(mount)
-	if err != nil {
-		return err
-	}
-	if err := Change(mount, unix.MOUNT_ATTR_RDONLY, 0, 0, true); err != nil {
-		return err
-	}
-	s.made[id] = true
-	return Attach(mount, target)
 }
 
 func absent(err error) bool {

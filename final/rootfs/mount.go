@@ -11,12 +11,12 @@ import (
 )
 
 // A mount is made in three moves, none of which looks up a path of the root file system by its name: make one that is
-// attached nowhere (Filesystem, Clone), set its attributes (Change), attach it to what a descriptor stands for (Attach).
+// attached nowhere (MakeFilesystem, Clone), set its attributes (Change), attach it to what a descriptor stands for (Attach).
 // fsopen(2), open_tree(2), mount_setattr(2), move_mount(2)
 
-// Filesystem makes a new file system. data are its own options, as key or key=value; flags are attributes of the mount, such
+// MakeFilesystem makes a new file system. data are its own options, as key or key=value; flags are attributes of the mount, such
 // as unix.MOUNT_ATTR_NOSUID. The caller closes the descriptor.
-func Filesystem(fstype, source string, data []string, flags int) (int, error) {
+func MakeFilesystem(fstype, source string, data []string, flags int) (int, error) {
 	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("file system %s: %w", fstype, unknownType(err))

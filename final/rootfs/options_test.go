@@ -157,7 +157,7 @@ func TestWordsAreThoseOfTheSpecification(t *testing.T) {
 	for _, word := range expected {
 		options, err := ParseOptions([]string{word})
 		require.NoError(t, err)
-		mount, err := Filesystem("tmpfs", "tmpfs", options.Data, options.Flags())
+		mount, err := MakeFilesystem("tmpfs", "tmpfs", options.Data, options.Flags())
 		if assert.NoError(t, err, word) {
 			assert.NoError(t, Change(mount, options.SetAll, options.ClearAll, 0, true), word)
 			assert.NoError(t, Change(mount, options.Set, options.Clear, options.Propagation, options.PropagationAll), word)
@@ -192,7 +192,7 @@ func TestWordsHaveTheirEffectOnANewFileSystem(t *testing.T) {
 	} {
 		options, err := ParseOptions(strings.Fields(words))
 		require.NoError(t, err)
-		mount, err := Filesystem("tmpfs", "tmpfs", options.Data, options.Flags())
+		mount, err := MakeFilesystem("tmpfs", "tmpfs", options.Data, options.Flags())
 		if assert.NoError(t, err, words) {
 			assert.Equal(t, expected, seen(t, fmt.Sprintf("/proc/self/fd/%d", mount)), words)
 			unix.Close(mount)
@@ -217,7 +217,7 @@ func attached(t *testing.T, dir string, words ...string) {
 	t.Helper()
 	options, err := ParseOptions(words)
 	require.NoError(t, err)
-	mount, err := Filesystem("tmpfs", "tmpfs", options.Data, options.Flags())
+	mount, err := MakeFilesystem("tmpfs", "tmpfs", options.Data, options.Flags())
 	require.NoError(t, err)
 	defer unix.Close(mount)
 	require.NoError(t, os.MkdirAll(dir, 0o755))

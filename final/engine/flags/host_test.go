@@ -112,7 +112,7 @@ func configure(host Host, flags ...string) (*specs.Spec, error) {
 	if o.Name == "" {
 		o.Name = "x"
 	}
-	return New(o, set.Args(), host)
+	return MakeSpec(o, set.Args(), host)
 }
 
 // configured is configure for flags that must be accepted, also by [spec.Validate].

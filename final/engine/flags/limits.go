@@ -109,8 +109,6 @@ func parseOOMScoreAdj(text string) (int, error) {
 	return n, nil
 }
 
-func checkedCpuset(text string) (string, error) { return text, spec.CheckCPUs(text) }
-
 // perUser are the limits on what the kernel counts for each user of the host, and not for each container: a container is root, or
 // user 1000, like others on the host, and what it takes they lack. So it gets half of what the caller has, and no more than most.
 // getrlimit(2)

@@ -150,8 +150,8 @@ func TestRefusalsOfCombinations(t *testing.T) {
 }
 
 func TestNewWithoutCommandOrID(t *testing.T) {
-	_, err := New(Defaults(), nil, testHost())
+	_, err := MakeSpec(Defaults(), nil, testHost())
 	assert.ErrorContains(t, err, "run [flags] COMMAND")
-	_, err = New(Defaults(), []string{"true"}, testHost())
+	_, err = MakeSpec(Defaults(), []string{"true"}, testHost())
 	assert.ErrorContains(t, err, "--name")
 }

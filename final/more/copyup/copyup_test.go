@@ -25,7 +25,7 @@ import (
 // empty returns a tmpfs that is attached nowhere, and a path of its root directory.
 func empty(t *testing.T) (int, string) {
 	t.Helper()
-	mount, err := rootfs.Filesystem("tmpfs", "tmpfs", nil, 0)
+	mount, err := rootfs.MakeFilesystem("tmpfs", "tmpfs", nil, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { unix.Close(mount) })
 	return mount, procPath(mount) + "/"
@@ -243,13 +243,13 @@ func TestCopyUpNamesTheFile(t *testing.T) {
 	root, err := rootfs.OpenRoot(inside)
 	require.NoError(t, err)
 	defer root.Close()
-	small, err := rootfs.Filesystem("tmpfs", "tmpfs", []string{"size=1m"}, 0)
+	small, err := rootfs.MakeFilesystem("tmpfs", "tmpfs", []string{"size=1m"}, 0)
 	require.NoError(t, err)
 	defer unix.Close(small)
 	err = copyTo(root, "data", small)
 	assert.ErrorIs(t, err, unix.ENOSPC)
 	assert.ErrorContains(t, err, "data/a/b/big")
-	readOnly, err := rootfs.Filesystem("tmpfs", "tmpfs", nil, unix.MOUNT_ATTR_RDONLY)
+	readOnly, err := rootfs.MakeFilesystem("tmpfs", "tmpfs", nil, unix.MOUNT_ATTR_RDONLY)
 	require.NoError(t, err)
 	defer unix.Close(readOnly)
 	assert.ErrorIs(t, copyTo(root, "data", readOnly), unix.EROFS)

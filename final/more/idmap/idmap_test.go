@@ -113,7 +113,7 @@ func TestIDMapThatIsRefused(t *testing.T) {
 	attached, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	defer unix.Close(attached)
-	proc, err := rootfs.Filesystem("proc", "proc", nil, 0)
+	proc, err := rootfs.MakeFilesystem("proc", "proc", nil, 0)
 	require.NoError(t, err)
 	defer unix.Close(proc)
 	mount, seen := cloned(t, dir)

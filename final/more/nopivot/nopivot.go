@@ -146,7 +146,7 @@ func (t mountTable) isCovered(id uint64) bool {
 
 // cover mounts an empty directory on a place.
 func cover(place string) error {
-	empty, err := rootfs.Filesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY)
+	empty, err := rootfs.MakeFilesystem("tmpfs", "tmpfs", []string{"nr_blocks=1", "nr_inodes=1"}, unix.MOUNT_ATTR_RDONLY)
 	if err != nil {
 		return err
 	}

@@ -39,11 +39,11 @@ type Host struct {
 	Etc string
 }
 
-// New returns the configuration of a container that runs args, as the options say. Its ID must be in o.Name.
+// MakeSpec returns the configuration of a container that runs args, as the options say. Its ID must be in o.Name.
 //
 // Linux.Seccomp is left to the caller, as a profile depends on the capabilities: see [Options.Unconfined].
 // An error is one line that names the flag and says what is wanted.
-func New(o Options, args []string, host Host) (*specs.Spec, error) {
+func MakeSpec(o Options, args []string, host Host) (*specs.Spec, error) {
 	if len(args) == 0 {
 		return nil, errors.New("no command: use final run [flags] COMMAND [ARG ...]")
 	}
