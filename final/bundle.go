@@ -15,6 +15,7 @@ import (
 
 	"container-workshop/final/cgroup/device"
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 	"container-workshop/final/spec"
 )
 
@@ -103,7 +104,7 @@ func checkConsole(spec *specs.Process, socket string) error {
 }
 
 // handOver gives the caller what it has asked for of a process that is there.
-func (b *bundle) handOver(p *container.Process) error {
+func (b *bundle) handOver(p *process.Process) error {
 	if b.consoleSocket != "" {
 		if err := p.SendTerminal(b.consoleSocket); err != nil {
 			return fmt.Errorf("--console-socket: %w", err)
@@ -117,7 +118,7 @@ func (b *bundle) handOver(p *container.Process) error {
 	if b.pidFile == "" {
 		return nil
 	}
-	if err := writePid(b.pidFile, p.PID()); err != nil {
+	if err := writePid(b.pidFile, p.PID); err != nil {
 		return fmt.Errorf("--pid-file: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 )
 
 // unsupported is a verb that callers may ask for: checkpoint, or restore.
@@ -16,6 +17,6 @@ func unsupported(verb string) func(*container.Store, []string) (int, error) {
 			flagSet(verb, "ID", "not supported").Usage()
 			return 0, nil
 		}
-		return container.StatusFailed, errors.New("checkpoint and restore are not supported: they need CRIU, which final does not use (stop the container, and run a new one)")
+		return process.StatusFailed, errors.New("checkpoint and restore are not supported: they need CRIU, which final does not use (stop the container, and run a new one)")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 )
 
 // create makes a container from a bundle, which start lets run later. What it is told of the terminal goes to a socket.
@@ -15,7 +16,7 @@ func create(store *container.Store, args []string) (int, error) {
 	var b bundle
 	b.addFlags(set)
 	if err := parse(set, args, 1, 1); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	_, err := b.create(store, set.Arg(0))
 	return 0, err

@@ -12,6 +12,7 @@ import (
 
 	"container-workshop/final/cgroup/stats"
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 )
 
 // An event is one line of output: what the container takes, or that it had to be killed for its memory.
@@ -27,15 +28,15 @@ func events(store *container.Store, args []string) (int, error) {
 	once := set.Bool("stats", false, "print the usage once, and exit")
 	interval := set.Duration("interval", 5*time.Second, "time between two lines, such as 500ms")
 	if err := parse(set, args, 1, 1); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	if *interval <= 0 {
-		return container.StatusFailed, fmt.Errorf("--interval %s: must be above 0, such as 500ms", *interval)
+		return process.StatusFailed, fmt.Errorf("--interval %s: must be above 0, such as 500ms", *interval)
 	}
 	id := set.Arg(0)
 	group, err := store.Stats(id)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	var mutex sync.Mutex
 	show := func(e event) error {
@@ -68,7 +69,7 @@ func events(store *container.Store, args []string) (int, error) {
 			}
 			if err := showUsage(); err != nil {
 				stop()
-				return container.StatusFailed, err
+				return process.StatusFailed, err
 			}
 		}
 	}

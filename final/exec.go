@@ -13,6 +13,7 @@ import (
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/guard"
+	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
@@ -64,18 +65,18 @@ func parseExec(args []string) (id string, e *execution, err error) {
 func execute(store *container.Store, args []string) (int, error) {
 	id, e, err := parseExec(args)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	if e.process == "" {
 		store.Warn = remark
 	}
 	// Of the environment we need what --env names without a value.
-	if err := container.StartSealed(e.keep(), e.options.Env); err != nil {
-		return container.StatusFailed, err
+	if err := process.StartSealed(e.keep(), e.options.Env); err != nil {
+		return process.StatusFailed, err
 	}
 	// This may wait, too: not with the lock of the container.
 	if err := e.load(); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	if !e.ttySaid && !e.detach && e.process == "" {
@@ -88,18 +89,18 @@ func execute(store *container.Store, args []string) (int, error) {
 	e.signals = terminal.CatchSignals()
 	c, err := store.Open(id)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	defer c.Close()
 	watcher, err := guard.Start(console)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	defer watcher.Dismiss()
 	defer console.Restore()
 	p, err := e.start(c, console)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	return p.Wait(e.signals, console), nil
 }
@@ -123,17 +124,17 @@ func (e *execution) keep() []int {
 func (e *execution) leave(store *container.Store, id string, console *terminal.Console) (int, error) {
 	c, err := store.Open(id)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	defer c.Close()
 	if _, err := e.start(c, console); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	return 0, nil
 }
 
 // start starts the command, and gives the caller what it has asked for of it.
-func (e *execution) start(c *container.Container, console *terminal.Console) (*container.Process, error) {
+func (e *execution) start(c *container.Container, console *terminal.Console) (*process.Process, error) {
 	p, err := e.join(c, console)
 	if err != nil {
 		return nil, err
@@ -147,7 +148,7 @@ func (e *execution) start(c *container.Container, console *terminal.Console) (*c
 }
 
 // join starts the command. The container is locked until it is on its way.
-func (e *execution) join(c *container.Container, console *terminal.Console) (*container.Process, error) {
+func (e *execution) join(c *container.Container, console *terminal.Console) (*process.Process, error) {
 	paused := c.Status == container.StatePaused
 	if paused && !e.ignorePaused {
 		return nil, fmt.Errorf("cannot exec in a paused container: %s (resume it, or use --ignore-paused)", c.ID)

@@ -13,6 +13,7 @@ import (
 	"container-workshop/final/capability"
 	"container-workshop/final/container"
 	"container-workshop/final/namespace"
+	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
@@ -21,7 +22,7 @@ import (
 func features(_ *container.Store, args []string) (int, error) {
 	set := flagSet("features", "", "print the features of this runtime as JSON")
 	if err := parse(set, args, 0, 0); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", "  ")

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 )
 
 func kill(store *container.Store, args []string) (int, error) {
@@ -18,13 +19,13 @@ func kill(store *container.Store, args []string) (int, error) {
 	set.SetInterspersed(false)
 	all := set.BoolP("all", "a", false, "send the signal to all processes of the container")
 	if err := parse(set, args, 1, 2); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	sig := unix.SIGTERM
 	if set.NArg() == 2 {
 		var err error
 		if sig, err = parseSignal(set.Arg(1)); err != nil {
-			return container.StatusFailed, err
+			return process.StatusFailed, err
 		}
 	}
 	if *all {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 )
 
 func list(store *container.Store, args []string) (int, error) {
@@ -17,15 +18,15 @@ func list(store *container.Store, args []string) (int, error) {
 	format := set.StringP("format", "f", "table", "output `FORMAT`: table or json")
 	quiet := set.BoolP("quiet", "q", false, "print only the IDs")
 	if err := parse(set, args, 0, 0); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	// The default directory is missing before the first container. A directory that the caller names has to exist.
 	if _, err := os.Stat(store.Root); err != nil && global.rootSaid {
-		return container.StatusFailed, fmt.Errorf("--root: %w", err)
+		return process.StatusFailed, fmt.Errorf("--root: %w", err)
 	}
 	all, err := store.List()
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	switch {
 	case *quiet:
@@ -40,7 +41,7 @@ func list(store *container.Store, args []string) (int, error) {
 		}
 		return 0, writeJSON(os.Stdout, public, "")
 	case *format != "table":
-		return container.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
+		return process.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
 	}
 	// The columns are runc's, whose callers may read them, with the command behind.
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

@@ -11,6 +11,7 @@ import (
 	"container-workshop/final/container"
 	"container-workshop/final/engine"
 	"container-workshop/final/engine/logs"
+	"container-workshop/final/process"
 )
 
 // showLogs prints what a detached container has printed.
@@ -22,22 +23,22 @@ func showLogs(store *container.Store, args []string) (int, error) {
 	tail := set.StringP("tail", "n", "all", "show only the last `N` lines")
 	since := set.String("since", "", "show only lines since `TIME`, such as 2026-11-28T18:00:00Z,\nseconds since 1970, or a duration such as 10m")
 	if err := parse(set, args, 1, 1); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	var err error
 	if *tail != "all" {
 		if o.Tail, err = strconv.Atoi(*tail); err != nil || o.Tail < 0 {
-			return container.StatusFailed, fmt.Errorf("--tail %q: must be a number of lines, or all", *tail)
+			return process.StatusFailed, fmt.Errorf("--tail %q: must be a number of lines, or all", *tail)
 		}
 	}
 	if *since != "" {
 		if o.Since, err = logs.ParseSince(*since, time.Now()); err != nil {
-			return container.StatusFailed, fmt.Errorf("--since %w", err)
+			return process.StatusFailed, fmt.Errorf("--since %w", err)
 		}
 	}
 	var dir *os.File
 	if dir, o.Ended, err = engine.OpenLog(store, set.Arg(0)); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	defer dir.Close()
 	return 0, logs.Read(dir, o, os.Stdout, os.Stderr)

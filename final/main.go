@@ -23,6 +23,7 @@ import (
 	"container-workshop/final/engine"
 	"container-workshop/final/guard"
 	"container-workshop/final/inside"
+	"container-workshop/final/process"
 )
 
 // Process 1 ends with the thread of ours that starts it, and the container side has to become the command on its first
@@ -42,7 +43,7 @@ type verb struct {
 }
 
 var verbs = []verb{
-	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand, container.StatusFailed, true, false},
+	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand, process.StatusFailed, true, false},
 	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute, 255, true, false},
 	{"list", "[flags]", "list containers", list, 1, false, false},
 	{"state", "ID", "print the state of a container as JSON", state, 1, false, false},
@@ -92,7 +93,7 @@ func Main(args []string) int {
 	set := globalFlags(&store.Root)
 	err := set.Parse(args)
 	global.rootSaid, global.log = set.Changed("root"), logFile(global.log)
-	failed := container.StatusFailed
+	failed := process.StatusFailed
 	if standsIn() {
 		failed = 1
 	}
@@ -164,12 +165,12 @@ func verbOf(name string, args []string) *verb {
 // there: 126 and 127. runc and crun do not tell these apart.
 func (v *verb) call(store *container.Store, args []string) (int, error) {
 	status, err := v.try(store, args)
-	var failure *container.Failure
+	var failure *process.Failure
 	switch {
 	case err == nil:
-	case v.runs && errors.As(err, &failure) && failure.Status != container.StatusFailed && !(standsIn() && failure.Status < 128):
+	case v.runs && errors.As(err, &failure) && failure.Status != process.StatusFailed && !(standsIn() && failure.Status < 128):
 		status = failure.Status
-	case status == 0 || status == container.StatusFailed:
+	case status == 0 || status == process.StatusFailed:
 		status = v.failed
 	}
 	return status, err
@@ -178,20 +179,20 @@ func (v *verb) call(store *container.Store, args []string) (int, error) {
 func (v *verb) try(store *container.Store, args []string) (int, error) {
 	// Help is for all.
 	if os.Geteuid() != 0 && !v.anyone && !(len(args) > 0 && slices.Contains([]string{"--help", "-h"}, args[0])) {
-		return container.StatusFailed, errors.New("a container needs root: use sudo")
+		return process.StatusFailed, errors.New("a container needs root: use sudo")
 	}
 	if !slices.Contains([]string{"true", "false", "auto"}, global.rootless) {
-		return container.StatusFailed, fmt.Errorf("--rootless %q: must be true, false or auto", global.rootless)
+		return process.StatusFailed, fmt.Errorf("--rootless %q: must be true, false or auto", global.rootless)
 	}
 	if err := checkManager(); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	if err := checkLog(); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	root, err := filepath.Abs(store.Root)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	store.Root = root
 	return v.do(store, args)
@@ -226,7 +227,7 @@ func report(status int, err error) int {
 		return status
 	}
 	if status == 0 {
-		status = container.StatusFailed
+		status = process.StatusFailed
 	}
 	message := oneLine(err.Error())
 	fmt.Fprintf(os.Stderr, "%s: %s\n", name(), message)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
+	"container-workshop/final/process"
 	"container-workshop/final/spec"
 	"container-workshop/internal/check/steptest"
 )
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	}
 	interrupt()
 	// By these the processes of a test are found, and interrupted.
-	container.Passed = []string{"WORKSHOP_AS_PROGRAM", "WORKSHOP_MARK", interruptEnv}
+	process.Passed = []string{"WORKSHOP_AS_PROGRAM", "WORKSHOP_MARK", interruptEnv}
 	awayFromOpenTmp()
 	steptest.Main(m, main)
 }

@@ -2,13 +2,16 @@
 
 package main
 
-import "container-workshop/final/container"
+import (
+	"container-workshop/final/container"
+	"container-workshop/final/process"
+)
 
 // pause stops all processes of a container, without their notice. cgroups(7), freezer
 func pause(store *container.Store, args []string) (int, error) {
 	set := flagSet("pause", "ID", "pause the processes of a container")
 	if err := parse(set, args, 1, 1); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	return 0, store.Pause(set.Arg(0), true)
 }
@@ -17,7 +20,7 @@ func pause(store *container.Store, args []string) (int, error) {
 func resume(store *container.Store, args []string) (int, error) {
 	set := flagSet("resume", "ID", "resume the processes of a paused container")
 	if err := parse(set, args, 1, 1); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	return 0, store.Pause(set.Arg(0), false)
 }

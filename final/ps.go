@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 )
 
 func ps(store *container.Store, args []string) (int, error) {
@@ -21,11 +22,11 @@ func ps(store *container.Store, args []string) (int, error) {
 	set.SetInterspersed(false)
 	format := set.StringP("format", "f", "table", "output `FORMAT`: table or json")
 	if err := parse(set, args, 1, -1); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	pids, err := store.Processes(set.Arg(0))
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	switch *format {
 	case "json":
@@ -33,7 +34,7 @@ func ps(store *container.Store, args []string) (int, error) {
 	case "table":
 		return 0, table(pids, set.Args()[1:])
 	}
-	return container.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
+	return process.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
 }
 
 // table shows of what ps shows the lines of some processes, which are told by their column PID. ps(1)

@@ -11,6 +11,7 @@ import (
 	"container-workshop/final/engine"
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/guard"
+	"container-workshop/final/process"
 	"container-workshop/final/spec"
 	"container-workshop/final/terminal"
 )
@@ -20,11 +21,11 @@ func runCommand(store *container.Store, args []string) (int, error) {
 	store.Warn = remark
 	options, command, err := flags.ParseRun(args)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	// Until here a signal ends us: nobody may ever write to a pipe that --env-file names.
 	if err := options.ReadEnvFiles(spec.OpenInput); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	if options.Detach {
 		return engine.Detach(store, args, options)
@@ -34,32 +35,32 @@ func runCommand(store *container.Store, args []string) (int, error) {
 	request, err := engine.MakeRequest(store, options, command, console, global.systemdCgroup)
 	by := <-standing
 	if by.Err != nil {
-		return container.StatusFailed, by.Err
+		return process.StatusFailed, by.Err
 	}
 	defer by.Guard.Dismiss()
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	request.Plain = !console.IsTerminal()
-	return runToEnd(store, request, &by, console, func(*container.Process) error { return nil })
+	return runToEnd(store, request, &by, console, func(*process.Process) error { return nil })
 }
 
 // runToEnd runs a container to its end, and removes it. ready is called when it has only to be started.
-func runToEnd(store *container.Store, request *container.Request, by *guard.Standby, console *terminal.Console, ready func(*container.Process) error) (int, error) {
+func runToEnd(store *container.Store, request *container.Request, by *guard.Standby, console *terminal.Console, ready func(*process.Process) error) (int, error) {
 	request.Streams, request.Signals = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, by.Signals
 	if err := by.Guard.Watch(store.Root, request.ID, console); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	defer console.Restore()
 	r, err := store.Create(request)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	if err := ready(&r.Process); err != nil {
-		return container.StatusFailed, cmp.Or(err, r.Remove())
+		return process.StatusFailed, cmp.Or(err, r.Remove())
 	}
 	if err := r.Start(); err != nil {
-		return container.StatusFailed, cmp.Or(err, r.Remove())
+		return process.StatusFailed, cmp.Or(err, r.Remove())
 	}
 	status := r.Wait(by.Signals, console)
 	err = r.OOM(status)

@@ -10,6 +10,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/guard"
+	"container-workshop/final/process"
 	"container-workshop/final/terminal"
 )
 
@@ -43,7 +44,7 @@ func runBundle(store *container.Store, args []string) (int, error) {
 	var b bundleRunning
 	set := b.flags()
 	if err := parse(set, args, 1, 1); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	if b.detach {
 		return detachBundle(store, set.Arg(0), &b.bundle)
@@ -54,11 +55,11 @@ func runBundle(store *container.Store, args []string) (int, error) {
 func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	request, err := b.request(id)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	if b.consoleSocket != "" {
 		if err := checkConsole(request.Spec.Process, b.consoleSocket); err != nil {
-			return container.StatusFailed, err
+			return process.StatusFailed, err
 		}
 	}
 	console := terminal.NewConsole(os.Stdin, os.Stdout)
@@ -67,7 +68,7 @@ func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	request.Plain = b.consoleSocket == "" && !console.IsTerminal()
 	by := <-guard.StandBy(console)
 	if by.Err != nil {
-		return container.StatusFailed, by.Err
+		return process.StatusFailed, by.Err
 	}
 	defer by.Guard.Dismiss()
 	return runToEnd(store, request, &by, console, b.handOver)
@@ -77,10 +78,10 @@ func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 func detachBundle(store *container.Store, id string, b *bundle) (int, error) {
 	r, err := b.create(store, id)
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	if err := store.Start(id); err != nil {
-		return container.StatusFailed, cmp.Or(err, r.Remove())
+		return process.StatusFailed, cmp.Or(err, r.Remove())
 	}
 	return 0, nil
 }

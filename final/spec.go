@@ -16,6 +16,7 @@ import (
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 	"container-workshop/final/spec"
 )
 
@@ -25,7 +26,7 @@ func writeSpec(_ *container.Store, args []string) (int, error) {
 	bundle := set.StringP("bundle", "b", ".", "bundle `DIR`")
 	rootless := set.Bool("rootless", false, "write a configuration for callers who are not root")
 	if err := parse(set, args, 0, 0); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	template := spec.Template(*rootless, uint32(os.Geteuid()), uint32(os.Getegid()))
 	// On version 1 the template has no cgroup namespace, as with runc.
@@ -34,7 +35,7 @@ func writeSpec(_ *container.Store, args []string) (int, error) {
 	}
 	text, err := json.MarshalIndent(template, "", "  ")
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	return 0, writeNew(filepath.Join(*bundle, "config.json"), append(text, '\n'))
 }

@@ -6,17 +6,18 @@ import (
 	"os"
 
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 )
 
 func state(store *container.Store, args []string) (int, error) {
 	set := flagSet("state", "ID", "print the state of a container as JSON")
 	if err := parse(set, args, 1, 1); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	// Without its lock: what has that may be a hook's caller, and the hook may ask.
 	c, err := store.Glance(set.Arg(0))
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	return 0, writeJSON(os.Stdout, &c.Public, "  ")
 }

@@ -11,6 +11,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
+	"container-workshop/final/process"
 	"container-workshop/final/spec"
 )
 
@@ -21,12 +22,12 @@ func update(store *container.Store, args []string) (int, error) {
 	file := set.StringP("resources", "r", "", "JSON `FILE` with the limits, as in the OCI specification (- is standard input);\nthe other flags then have no effect")
 	flags.AddUpdateFlags(set, resources)
 	if err := parse(set, args, 1, 1); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	if *file != "" {
 		read, err := readResources(*file)
 		if err != nil {
-			return container.StatusFailed, fmt.Errorf("--resources: %w", err)
+			return process.StatusFailed, fmt.Errorf("--resources: %w", err)
 		}
 		resources = read
 	}

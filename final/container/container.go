@@ -35,24 +35,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/inside"
+	"container-workshop/final/process"
 	"container-workshop/final/stage"
 )
-
-// A Failure is an error with the exit status that goes with it.
-type Failure struct {
-	Status int
-	Err    error
-}
-
-func (f *Failure) Error() string { return f.Err.Error() }
-
-func (f *Failure) Unwrap() error { return f.Err }
 
 // A Run is a container that this process has made, and whose process 1 is its child.
 type Run struct {
 	Container
-	Process
+	process.Process
 	request *Request
 	// pin is a descriptor of the directory of the container. As long as it is open, no other directory has its inode.
 	pin int
@@ -62,9 +52,9 @@ type Run struct {
 
 // Create makes a container up to the point where its command has only to be started. If that fails nothing is left of it.
 func (s *Store) Create(request *Request) (*Run, error) {
-	r := &Run{request: request, Process: s.newProcess(request.Explain)}
-	r.store, r.lock, r.unfreeze = s, -1, r.thaw
-	r.signals = request.Signals
+	r := &Run{request: request, Process: process.Make(request.Explain, s.warn)}
+	r.store, r.lock, r.Unfreeze = s, -1, r.thaw
+	r.Signals = request.Signals
 	if err := r.create(); err != nil {
 		return nil, errors.Join(err, r.Remove())
 	}
@@ -81,7 +71,7 @@ func (r *Run) clone(p *plan) error {
 	if p.config.Tied {
 		attr.Pdeathsig = unix.SIGKILL
 	}
-	return r.start(p.namespaces, streams, r.request.Extra, &attr)
+	return r.Process.Start(p.namespaces, streams, r.request.Extra, &attr)
 }
 
 // Start lets the container become its command. It returns when that has happened.
@@ -90,7 +80,7 @@ func (r *Run) Start() error {
 	// A container that never ran is not kept.
 	r.Keep = r.request.Keep
 	err := r.List.Run(
-		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.goOn},
+		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.GoOn},
 		// The command runs from here on.
 		stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
 		stage.Stage{Call: "write(state.json, running)", Man: "write(2)", Do: func() error { return r.set(specs.StateRunning) }},
@@ -114,7 +104,7 @@ func (r *Run) set(status specs.ContainerState) error {
 // Remove ends the container and removes all that is left of it. It is no error if parts of it are gone, or were never there.
 func (r *Run) Remove() error {
 	err := r.netDevices.back()
-	r.abandon()
+	r.Kill()
 	if r.dir == "" || r.lock == -1 && !r.reopen() {
 		return err
 	}
@@ -227,7 +217,7 @@ func (r *Run) OOM(status int) error {
 	if err != nil || kills == 0 || limit <= 0 {
 		return nil
 	}
-	return &Failure{status, fmt.Errorf("killed: the container used more memory than its limit of %s (raise the limit with --memory)", size(limit))}
+	return &process.Failure{Status: status, Err: fmt.Errorf("killed: the container used more memory than its limit of %s (raise the limit with --memory)", size(limit))}
 }
 
 // size writes bytes as they are written in flags.
@@ -242,10 +232,3 @@ func size(bytes int64) string {
 	}
 	return fmt.Sprint(bytes)
 }
-
-// The exit status for a failure of ours, and for a command that cannot be executed or is not found.
-const (
-	StatusFailed        = inside.StatusFailed
-	StatusNotExecutable = inside.StatusNotExecutable
-	StatusNotFound      = inside.StatusNotFound
-)

@@ -13,6 +13,7 @@ import (
 	"container-workshop/final/cgroup"
 	"container-workshop/final/more/hook"
 	"container-workshop/final/namespace"
+	"container-workshop/final/process"
 	"container-workshop/final/stage"
 )
 
@@ -25,7 +26,7 @@ func (r *Run) create() error {
 	defer p.close()
 	defer r.request.Root.Close()
 	// The state has it when the directory of the container is claimed.
-	r.ID, r.agent = r.request.ID, p.agent
+	r.ID, r.Agent = r.request.ID, p.agent
 	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.
 	return r.List.Run(slices.Concat(r.cloning(p), r.making(p), r.connecting(p), r.holding())...)
 }
@@ -63,7 +64,7 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 	if p.cgroup.Unit != "" {
 		// There is no scope without a process. Only now there are cgroups to show.
 		list = append(list, stage.Stage{Call: fmt.Sprintf("StartTransientUnit(%s)", p.cgroup.Unit), Man: "systemd.scope(5)", Step: 6, Do: func() error {
-			err := p.cgroup.Join(r.pid)
+			err := p.cgroup.Join(r.Process.PID)
 			// What was planned does not know that the scope has been started.
 			r.Cgroup = p.cgroup
 			return err
@@ -83,21 +84,21 @@ func (r *Run) connecting(p *plan) []stage.Stage {
 		list = append(list, limits)
 	}
 	if p.config.HostHooks {
-		list = append(list, stage.Stage{Call: "recvmsg(mounted)", Man: "unix(7)", Waiting: true, Do: r.waitMounted})
+		list = append(list, stage.Stage{Call: "recvmsg(mounted)", Man: "unix(7)", Waiting: true, Do: r.WaitMounted})
 		list = append(list, r.moving()...)
 		if hasHostHooks(r.request.Spec.Hooks) {
 			list = append(list, stage.Stage{Call: "execve(prestart and createRuntime hooks)", Man: "execve(2)", Do: r.createRuntime})
 		}
-		list = append(list, stage.Stage{Call: "sendmsg(hooks have been run)", Man: "unix(7)", Do: func() error { return r.send(struct{}{}) }})
+		list = append(list, stage.Stage{Call: "sendmsg(hooks have been run)", Man: "unix(7)", Do: func() error { return r.Send(struct{}{}) }})
 	}
-	list = append(list, stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.waitReady})
-	list = append(list, r.limiting(r.request.Spec.Process, p.config.UserNamespace)...)
+	list = append(list, stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.WaitReady})
+	list = append(list, r.Limiting(r.request.Spec.Process, p.config.UserNamespace)...)
 	if p.cgroup.Unit != "" {
 		// The container side is in its cgroup already.
 		return append(list, limits)
 	}
 	if p.cgroup.NeedsJoin() {
-		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return p.cgroup.JoinRest(r.pid) }})
+		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return p.cgroup.JoinRest(r.Process.PID) }})
 	}
 	return list
 }
@@ -123,9 +124,9 @@ func (r *Run) createCgroup(groups *cgroup.Cgroup) error {
 }
 
 func (r *Run) awaitHeld() error {
-	err := r.goOn()
+	err := r.GoOn()
 	if err == nil && !r.isHeld() {
-		return errGone
+		return process.ErrGone
 	}
 	return err
 }
@@ -133,7 +134,7 @@ func (r *Run) awaitHeld() error {
 // sendConfig notes who process 1 is, before that can do anything.
 func (r *Run) sendConfig(p *plan) error {
 	r.Cgroup = p.cgroup
-	r.Pid = r.pid
+	r.Pid = r.Process.PID
 	r.Started, _ = startTime(r.Pid)
 	status := specs.StateCreated
 	if r.request.Held {
@@ -143,7 +144,7 @@ func (r *Run) sendConfig(p *plan) error {
 		return err
 	}
 	p.config.State = r.hookState(specs.StateCreated)
-	return r.send(&p.config, p.numbers()...)
+	return r.Send(&p.config, p.numbers()...)
 }
 
 // writeConfig leaves the configuration to those who join the container.

@@ -15,6 +15,7 @@ import (
 	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/namespace"
+	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/stage"
 	"container-workshop/final/terminal"
@@ -44,7 +45,7 @@ type ExecRequest struct {
 
 // Exec starts a command in a running container: in its namespaces, its cgroups, with what is left of its rights. The lock is given
 // back as soon as the container could hold us up.
-func (c *Container) Exec(request *ExecRequest) (*Process, error) {
+func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 	if err := checkLabels(request.Process); err != nil {
 		return nil, err
 	}
@@ -70,10 +71,10 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := c.store.newProcess(request.Explain)
-	p.signals = request.Signals
+	p := process.Make(request.Explain, c.store.warn)
+	p.Signals = request.Signals
 	if request.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
-		if p.agent, err = c.agentOf(spec); err != nil {
+		if p.Agent, err = c.agentOf(spec); err != nil {
 			return nil, err
 		}
 	}
@@ -87,8 +88,8 @@ func (c *Container) Exec(request *ExecRequest) (*Process, error) {
 	if joining.files, err = c.root(); err != nil {
 		return nil, err
 	}
-	if err := p.join(joining, request); err != nil {
-		p.abandon()
+	if err := enter(&p, joining, request); err != nil {
+		p.Kill()
 		// Whatever has failed, it is for that reason. When process 1 ends, the kernel first kills all others in its PID namespace, and
 		// ours may be the first of them: then the pipe to it breaks.
 		if !c.alive() || errors.Is(err, unix.EPIPE) {
@@ -117,24 +118,24 @@ func (q *ExecRequest) config(spec *specs.Spec, warn func(string)) inside.Config 
 	return config
 }
 
-// join starts the process in the namespaces of the container, and tells it what it is to become.
-func (p *Process) join(joining *plan, request *ExecRequest) error {
+// enter starts the process in the namespaces of the container, and tells it what it is to become.
+func enter(p *process.Process, joining *plan, request *ExecRequest) error {
 	return p.List.Run(slices.Concat([]stage.Stage{
 		{Call: "open(tasks of the cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error { return joining.openTasks(joining.cgroup.Tasks()) }},
 		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
 		{Call: "fork(), setns(pidfd), clone()", Man: "setns(2)", Step: 3, Do: func() error {
-			return p.start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
+			return p.Start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
 		}},
 		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error {
 			if joining.cgroup.NeedsJoin() {
 				go cgroup.Warm()
 			}
-			return p.send(&joining.config, joining.numbers()...)
+			return p.Send(&joining.config, joining.numbers()...)
 		}},
-		{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: p.waitReady},
-	}, p.limiting(request.Process, joining.config.UserNamespace), []stage.Stage{
-		{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return joining.cgroup.JoinRest(p.pid) }},
-		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: p.goOn},
+		{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: p.WaitReady},
+	}, p.Limiting(request.Process, joining.config.UserNamespace), []stage.Stage{
+		{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return joining.cgroup.JoinRest(p.PID) }},
+		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: p.GoOn},
 	})...)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"container-workshop/final/inside"
 	"container-workshop/final/more/notify"
+	"container-workshop/final/process"
 	"container-workshop/final/seccomp"
 )
 
@@ -78,20 +79,20 @@ func (s *Store) Start(id string) error {
 	if err != nil {
 		return err
 	}
-	p := s.newProcess(false)
-	if p.pidfd, err = c.process(); err != nil || p.pidfd == -1 {
+	p := process.Make(false, s.warn)
+	if p.Pidfd, err = c.process(); err != nil || p.Pidfd == -1 {
 		return errors.Join(err, c.justEnded())
 	}
-	defer unix.Close(p.pidfd)
-	if p.agent, err = c.agentOf(spec); err != nil {
+	defer unix.Close(p.Pidfd)
+	if p.Agent, err = c.agentOf(spec); err != nil {
 		return err
 	}
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	p.socket = inside.Socket(socket)
-	defer p.hangUp()
+	p.Socket = inside.Socket(socket)
+	defer p.HangUp()
 	err = unix.Connect(socket, c.address())
 	if errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("cannot start container %s: another start is under way", id)
@@ -99,18 +100,18 @@ func (s *Store) Start(id string) error {
 	if err != nil {
 		return fmt.Errorf("connect to the container: %w", err)
 	}
-	if err := p.send(struct{}{}); err != nil {
+	if err := p.Send(struct{}{}); err != nil {
 		return err
 	}
 	// From here on it starts, whatever happens to us. Its own hooks may take long: others can have the lock.
 	err = os.Remove(filepath.Join(c.dir, startSocket))
 	c.Close()
-	hooked, followed := p.follow()
+	hooked, followed := p.Follow()
 	if err := errors.Join(followed, err); err != nil {
 		return err
 	}
 	if hooks := spec.Hooks; hooks != nil && len(hooks.StartContainer) > 0 && !hooked && !c.alive() {
-		return errGone
+		return process.ErrGone
 	}
 	c.poststart(spec.Hooks)
 	return nil

@@ -29,7 +29,7 @@ func (r *Run) moving() []stage.Stage {
 	for _, name := range slices.Sorted(maps.Keys(devices)) {
 		newName := spec.NameInContainer(name, devices[name])
 		list = append(list, stage.Stage{Call: fmt.Sprintf("sendmsg(RTM_NEWLINK, %q, %q, IFLA_NET_NS_FD)", name, newName), Man: "rtnetlink(7)", Do: func() error {
-			if err := r.netDevices.move(r.pid, name, newName); err != nil {
+			if err := r.netDevices.move(r.Process.PID, name, newName); err != nil {
 				return fmt.Errorf("linux.netDevices[%q]: %w", name, err)
 			}
 			return nil

@@ -89,7 +89,7 @@ func (r *Run) openMounts(p *plan) error {
 			return fmt.Errorf("mounts[%d]: %w", i, err)
 		}
 	}
-	r.mapMount = func(i, mount int) error { return r.mapInner(p, i, mount) }
+	r.MapMount = func(i, mount int) error { return r.mapInner(p, i, mount) }
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/engine/logs"
 	"container-workshop/final/guard"
+	"container-workshop/final/process"
 	"container-workshop/final/terminal"
 )
 
@@ -39,19 +40,19 @@ type started struct {
 func Detach(store *container.Store, args []string, options *flags.Options) (int, error) {
 	read, report, err := os.Pipe()
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	defer read.Close()
 	orders, write, err := os.Pipe()
 	if err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{os.Args[0], "--root", store.Root, "monitor"}
 	cmd.ExtraFiles = []*os.File{report, orders}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return container.StatusFailed, err
+		return process.StatusFailed, err
 	}
 	report.Close()
 	orders.Close()
@@ -60,7 +61,7 @@ func Detach(store *container.Store, args []string, options *flags.Options) (int,
 	write.Close()
 	var s started
 	if err := json.NewDecoder(read).Decode(&s); err != nil {
-		return container.StatusFailed, fmt.Errorf("the monitor of the container has died: %w", errors.Join(err, cmd.Wait()))
+		return process.StatusFailed, fmt.Errorf("the monitor of the container has died: %w", errors.Join(err, cmd.Wait()))
 	}
 	if s.Error != "" {
 		return s.Status, errors.New(s.Error)
@@ -95,14 +96,14 @@ func Monitor(store *container.Store) (int, error) {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGXFSZ)
 	var o order
 	if err := json.NewDecoder(orders).Decode(&o); err != nil {
-		return container.StatusFailed, fmt.Errorf("read what to run: %w", err)
+		return process.StatusFailed, fmt.Errorf("read what to run: %w", err)
 	}
 	orders.Close()
 	r, keeper, err := startDetached(store, &o)
-	answer := started{Status: container.StatusFailed}
+	answer := started{Status: process.StatusFailed}
 	if err != nil {
 		answer.Error = err.Error()
-		var failure *container.Failure
+		var failure *process.Failure
 		if errors.As(err, &failure) {
 			answer.Status = failure.Status
 		}
@@ -112,7 +113,7 @@ func Monitor(store *container.Store) (int, error) {
 	_ = json.NewEncoder(report).Encode(answer)
 	report.Close()
 	if err != nil {
-		return container.StatusFailed, nil
+		return process.StatusFailed, nil
 	}
 	return watch(r, keeper)
 }

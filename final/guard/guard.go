@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
+	"container-workshop/final/process"
 	"container-workshop/final/terminal"
 )
 
@@ -49,7 +50,7 @@ func Start(console *terminal.Console) (*Guard, error) {
 	defer read.Close()
 	g := &Guard{pipe: write}
 	g.pid, err = syscall.ForkExec("/proc/self/exe", []string{os.Args[0], "guard"}, &syscall.ProcAttr{
-		Env:   container.SmallEnv(),
+		Env:   process.SmallEnv(),
 		Files: []uintptr{read.Fd(), console.In.Fd(), os.Stderr.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
@@ -121,7 +122,7 @@ func WatchOver(store *container.Store) error {
 		return nil
 	}
 	// Hooks get our environment, and these variables would slow them down.
-	container.UnsetSmall()
+	process.UnsetSmall()
 	store.Root = c.Root
 	return store.CleanUp(c.ID, c.Maker, c.Started)
 }

@@ -1,6 +1,8 @@
 //go:build linux
 
-package container
+// Package process runs on the host side. It starts the container side (package inside) as process 1 of a container or as a process that joins
+// a container, talks with it until it becomes the command, and waits for its end. Package container draws how the two talk.
+package process
 
 import (
 	"errors"
@@ -20,35 +22,37 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// A Process is one that this process has started in a container: process 1, or one that has joined it.
+// A Process is a process in a container that this process has started: process 1, or a process that has joined the container.
 type Process struct {
 	// Terminal is that of the command, nil if it has none.
 	Terminal *terminal.Terminal
 	List     stage.List
+	// Socket leads to the process until it becomes the command. It is -1 before and afterwards.
+	Socket inside.Socket
+	// PID is 0 before the process has started. Pidfd is a descriptor of the process, which stays true when it has ended.
+	PID, Pidfd int
+	// Unfreeze lets the processes of a container go on, nil for a process that has joined it. See sigkill.
+	Unfreeze func()
+	// Agent gets the listener of a seccomp filter. It is nil if the filter has none.
+	Agent *notify.Agent
+	// MapMount maps the IDs of a mount that the process has made, by the index of the mount. Nil if the process makes none.
+	MapMount func(i, mount int) error
+	// Signals are told when the command begins to run.
+	Signals *terminal.Signals
+	// Warn is told of what is no failure.
+	Warn func(message string)
 
-	socket inside.Socket
-	// pid is 0 before it has started, and pidfd is a descriptor of it, which stays true when it has ended.
-	pid, pidfd int
-	// ended is how it has ended, once it has been waited for.
+	// ended is how the process has ended, once it has been waited for.
 	ended *unix.WaitStatus
-	// unfreeze lets the processes of a container go on, nil for one that has joined it. See sigkill.
-	unfreeze func()
-	// agent is who is to get the listener of a seccomp filter, nil if there is none.
-	agent *notify.Agent
-	// mapMount maps the IDs of a mount that the process has made, by the index of the mount. Nil if the process makes none.
-	mapMount func(i, mount int) error
-	// signals are told when the command begins to run.
-	signals *terminal.Signals
-	// warn is told of what is no failure.
-	warn func(message string)
 }
 
-func (s *Store) newProcess(explained bool) Process {
-	return Process{socket: -1, warn: s.warn, List: stage.List{Side: "host", Explain: explained}}
+// Make returns a process that has not started yet.
+func Make(explained bool, warn func(message string)) Process {
+	return Process{Socket: -1, Warn: warn, List: stage.List{Side: "host", Explain: explained}}
 }
 
-// start starts this program again, with the other end of a pair of sockets, behind the standard streams and more files.
-func (p *Process) start(namespaces *namespace.Set, streams [3]*os.File, more []*os.File, attr *unix.SysProcAttr) error {
+// Start starts this program again, with the other end of a pair of sockets, behind the standard streams and more files.
+func (p *Process) Start(namespaces *namespace.Set, streams [3]*os.File, more []*os.File, attr *unix.SysProcAttr) error {
 	self, err := program(namespaces)
 	if err != nil {
 		return advised(err)
@@ -58,7 +62,7 @@ func (p *Process) start(namespaces *namespace.Set, streams [3]*os.File, more []*
 	if err != nil {
 		return os.NewSyscallError("socketpair", err)
 	}
-	p.socket = inside.Socket(pair[0])
+	p.Socket = inside.Socket(pair[0])
 	theirs := os.NewFile(uintptr(pair[1]), "socket")
 	defer theirs.Close()
 
@@ -86,8 +90,8 @@ func (p *Process) start(namespaces *namespace.Set, streams [3]*os.File, more []*
 	if err != nil {
 		return advised(err)
 	}
-	p.pid = pid
-	p.pidfd, err = unix.PidfdOpen(pid, 0)
+	p.PID = pid
+	p.Pidfd, err = unix.PidfdOpen(pid, 0)
 	return os.NewSyscallError("pidfd_open", err)
 }
 
@@ -113,15 +117,15 @@ func advised(err error) error {
 
 // answer waits for what the container side has to say. It returns io.EOF if that is nothing.
 func (p *Process) answer() (report inside.Report, descriptors []int, err error) {
-	descriptors, err = p.socket.Receive(&report)
+	descriptors, err = p.Socket.Receive(&report)
 	if err != nil {
 		return report, nil, err
 	}
-	if report.Map != 0 && p.mapMount != nil && len(descriptors) == 1 {
-		err := p.mapMount(report.Map-1, descriptors[0])
+	if report.Map != 0 && p.MapMount != nil && len(descriptors) == 1 {
+		err := p.MapMount(report.Map-1, descriptors[0])
 		unix.Close(descriptors[0])
 		if err == nil {
-			err = p.send(struct{}{})
+			err = p.Send(struct{}{})
 		}
 		if err != nil {
 			return report, nil, err
@@ -131,7 +135,7 @@ func (p *Process) answer() (report inside.Report, descriptors []int, err error) 
 	}
 	p.List.Records = append(p.List.Records, report.Records...)
 	for _, warning := range report.Warnings {
-		p.warn(warning)
+		p.Warn(warning)
 	}
 	if report.Error != "" {
 		return report, nil, &Failure{report.Status, errors.New(report.Error)}
@@ -139,59 +143,59 @@ func (p *Process) answer() (report inside.Report, descriptors []int, err error) 
 	return report, descriptors, nil
 }
 
-// errGone is what there is to say of a process that was killed before it could say more.
-var errGone = errors.New("the container's first process ended before it could start the command")
+// ErrGone is what there is to say of a process that was killed before it could say more.
+var ErrGone = errors.New("the container's first process ended before it could start the command")
 
-// send sends a message to the container side.
-func (p *Process) send(message any, descriptors ...int) error {
-	err := p.socket.Send(message, descriptors...)
+// Send sends a message to the container side.
+func (p *Process) Send(message any, descriptors ...int) error {
+	err := p.Socket.Send(message, descriptors...)
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
-		return errGone
+		return ErrGone
 	}
 	return err
 }
 
-// waitMounted waits until all is mounted.
-func (p *Process) waitMounted() error {
+// WaitMounted waits until all is mounted.
+func (p *Process) WaitMounted() error {
 	report, _, err := p.answer()
 	if err == io.EOF || err == nil && !report.Mounted {
-		return errGone
+		return ErrGone
 	}
 	return err
 }
 
-// waitReady waits until all is done but what comes after our word to go on.
-func (p *Process) waitReady() error {
+// WaitReady waits until all is done but what comes after our word to go on.
+func (p *Process) WaitReady() error {
 	_, descriptors, err := p.answer()
 	if err == io.EOF {
-		return errGone
+		return ErrGone
 	}
 	if err == nil && len(descriptors) > 0 {
-		p.Terminal, err = terminal.Open(descriptors[0], p.pidfd)
+		p.Terminal, err = terminal.Open(descriptors[0], p.Pidfd)
 	}
 	return err
 }
 
-// goOn gives the word. It returns when the process has become its command, or waits for Start.
-func (p *Process) goOn() error {
-	p.signals.Comes(int(p.socket))
-	if err := p.send(struct{}{}); err != nil {
+// GoOn gives the word. It returns when the process has become its command, or waits for Start.
+func (p *Process) GoOn() error {
+	p.Signals.Comes(int(p.Socket))
+	if err := p.Send(struct{}{}); err != nil {
 		return err
 	}
-	_, err := p.follow()
+	_, err := p.Follow()
 	return err
 }
 
-// follow deals with what is reported until the process has become its command, waits for Start, or has ended. It reports whether
+// Follow deals with what is reported until the process has become its command, waits for Start, or has ended. It reports whether
 // hooks have been run on the way.
-func (p *Process) follow() (hooked bool, err error) {
+func (p *Process) Follow() (hooked bool, err error) {
 	for {
 		// Records come first, if they are asked for.
 		report, _, err := p.answer()
 		if err == io.EOF {
 			p.List.Over()
-			p.signals.Begins()
-			p.hangUp()
+			p.Signals.Begins()
+			p.HangUp()
 			return hooked, nil
 		}
 		if err == nil && report.Listener != 0 {
@@ -206,44 +210,44 @@ func (p *Process) follow() (hooked bool, err error) {
 
 // notify sends the listener of the filter to its agent, and gives the process its word.
 func (p *Process) notify(number int) error {
-	if p.agent == nil {
+	if p.Agent == nil {
 		return errors.New("linux.seccomp: the filter has a listener, but there is no agent: set listenerPath")
 	}
-	if err := p.agent.Send(p.pidfd, p.pid, number); err != nil {
+	if err := p.Agent.Send(p.Pidfd, p.PID, number); err != nil {
 		return err
 	}
-	return p.send(struct{}{})
+	return p.Send(struct{}{})
 }
 
-// abandon ends the process if it has not ended, and waits for it.
-func (p *Process) abandon() {
+// Kill ends the process if it has not ended, and waits for it.
+func (p *Process) Kill() {
 	// Before it can see that the socket is closed, and say so.
-	if p.pid != 0 && p.ended == nil {
+	if p.PID != 0 && p.ended == nil {
 		p.sigkill()
 		p.wait()
 	}
-	p.hangUp()
+	p.HangUp()
 }
 
-// hangUp closes the socket, if that has not happened.
-func (p *Process) hangUp() {
-	if p.socket != -1 {
-		p.signals.Comes(-1)
-		unix.Close(int(p.socket))
-		p.socket = -1
+// HangUp closes the socket, if that has not happened.
+func (p *Process) HangUp() {
+	if p.Socket != -1 {
+		p.Signals.Comes(-1)
+		unix.Close(int(p.Socket))
+		p.Socket = -1
 	}
 }
 
 // signal sends a signal to the process. If it has ended nothing happens.
 func (p *Process) signal(sig unix.Signal) {
-	_ = unix.PidfdSendSignal(p.pidfd, sig, nil, 0)
+	_ = unix.PidfdSendSignal(p.Pidfd, sig, nil, 0)
 }
 
 // sigkill ends the process. A container that is paused, or has frozen what process 1 waits for at its end, cannot hold us up by that.
 func (p *Process) sigkill() {
 	p.signal(unix.SIGKILL)
-	if p.unfreeze != nil {
-		p.unfreeze()
+	if p.Unfreeze != nil {
+		p.Unfreeze()
 	}
 }
 
@@ -251,22 +255,19 @@ func (p *Process) sigkill() {
 // that has asked us to trace it.
 func (p *Process) wait() {
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, -1)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.Pidfd), Events: unix.POLLIN}}, -1)
 		if n > 0 || err != nil && err != unix.EINTR {
 			break
 		}
 	}
 	var status unix.WaitStatus
 	for {
-		if _, err := unix.Wait4(p.pid, &status, 0, nil); err != unix.EINTR {
+		if _, err := unix.Wait4(p.PID, &status, 0, nil); err != unix.EINTR {
 			break
 		}
 	}
 	p.ended = &status
 }
-
-// PID returns the number of the process, as the host sees it.
-func (p *Process) PID() int { return p.pid }
 
 // SendTerminal sends the master of the terminal to who listens at a socket, and gives it up. unix(7), SCM_RIGHTS
 func (p *Process) SendTerminal(socket string) error {
@@ -279,8 +280,5 @@ func (p *Process) SendTerminal(socket string) error {
 
 // SendPidfd sends a descriptor of the process to who listens at a socket. pidfd_open(2)
 func (p *Process) SendPidfd(socket string) error {
-	return notify.SendTo(socket, []byte("pidfd"), p.pidfd)
+	return notify.SendTo(socket, []byte("pidfd"), p.Pidfd)
 }
-
-// Kill ends the process.
-func (p *Process) Kill() { p.abandon() }

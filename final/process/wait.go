@@ -1,6 +1,6 @@
 //go:build linux
 
-package container
+package process
 
 import (
 	"fmt"
@@ -47,7 +47,7 @@ func (p *Process) Wait(signals *terminal.Signals, console *terminal.Console) int
 			k.pass(sig)
 		case key := <-k.console.Keys():
 			// A job of a shell in the container is none of ours.
-			if k.console.Foreground() == k.pid {
+			if k.console.Foreground() == k.PID {
 				k.emulate(key)
 			}
 		case <-k.console.Wanted():
@@ -73,9 +73,9 @@ func (k *keeper) pass(sig unix.Signal) {
 	case (sig == unix.SIGINT || sig == unix.SIGQUIT) && terminal.InForeground():
 		// What is typed is for all processes of the job. termios(3)
 		k.emulate(sig)
-		_ = unix.Kill(-k.pid, sig)
+		_ = unix.Kill(-k.PID, sig)
 	default:
-		unhandled := !handles(k.pid, sig)
+		unhandled := !handles(k.PID, sig)
 		k.signal(sig)
 		if unhandled {
 			k.byDefault(sig)
@@ -88,7 +88,7 @@ func (k *keeper) pass(sig unix.Signal) {
 
 // emulate does to process 1 what the kernel does to all others for a signal that it does not handle. pid_namespaces(7)
 func (k *keeper) emulate(sig unix.Signal) {
-	if !handles(k.pid, sig) {
+	if !handles(k.PID, sig) {
 		k.byDefault(sig)
 	}
 }
@@ -118,13 +118,13 @@ func (k *keeper) stop() {
 		return
 	}
 	k.signal(unix.SIGSTOP)
-	_ = unix.Kill(-k.pid, unix.SIGTSTP)
+	_ = unix.Kill(-k.PID, unix.SIGTSTP)
 	k.console.Drain()
 	k.console.Release()
 	terminal.StopUs()
 	k.continued = true
 	k.console.Take()
-	_ = unix.Kill(-k.pid, unix.SIGCONT)
+	_ = unix.Kill(-k.PID, unix.SIGCONT)
 }
 
 // status takes our own SIGKILL for the signal that was the reason for it.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package container
+package process
 
 import (
 	"errors"
@@ -14,21 +14,21 @@ import (
 	"container-workshop/final/stage"
 )
 
-// limiting sets for a process what takes CAP_SYS_RESOURCE on the host, which nobody has in a user namespace. capabilities(7)
-func (p *Process) limiting(process *specs.Process, inUserNamespace bool) []stage.Stage {
+// Limiting returns what sets for a process what takes CAP_SYS_RESOURCE on the host, which nobody has in a user namespace. capabilities(7)
+func (p *Process) Limiting(config *specs.Process, inUserNamespace bool) []stage.Stage {
 	var list []stage.Stage
-	if score := process.OOMScoreAdj; score != nil {
+	if score := config.OOMScoreAdj; score != nil {
 		// How soon the kernel is to end the command when memory runs out.
 		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/<pid>/oom_score_adj, \"%d\")", *score), Man: "proc_pid_oom_score_adj(5)", Do: func() error {
-			name := fmt.Sprintf("/proc/%d/oom_score_adj", p.pid)
+			name := fmt.Sprintf("/proc/%d/oom_score_adj", p.PID)
 			if err := os.WriteFile(name, fmt.Append(nil, *score), 0); err != nil {
 				return fmt.Errorf("process.oomScoreAdj: write \"%d\" to %s: %w", *score, name, errors.Unwrap(err))
 			}
 			return nil
 		}})
 	}
-	if inUserNamespace && len(process.Rlimits) > 0 {
-		list = append(list, stage.Stage{Call: "prlimit(pid, hard limits)", Man: "prlimit(2)", Do: func() error { return p.raise(process.Rlimits) }})
+	if inUserNamespace && len(config.Rlimits) > 0 {
+		list = append(list, stage.Stage{Call: "prlimit(pid, hard limits)", Man: "prlimit(2)", Do: func() error { return p.raise(config.Rlimits) }})
 	}
 	return list
 }
@@ -38,11 +38,11 @@ func (p *Process) raise(limits []specs.POSIXRlimit) error {
 	for _, limit := range limits {
 		number, known := spec.Rlimit(limit.Type)
 		var now unix.Rlimit
-		if !known || unix.Prlimit(p.pid, number, nil, &now) != nil || limit.Hard <= now.Max {
+		if !known || unix.Prlimit(p.PID, number, nil, &now) != nil || limit.Hard <= now.Max {
 			continue
 		}
 		now.Max = limit.Hard
-		if err := unix.Prlimit(p.pid, number, &now, nil); err != nil {
+		if err := unix.Prlimit(p.PID, number, &now, nil); err != nil {
 			return fmt.Errorf("process.rlimits: raise the hard limit %s to %d: %w", limit.Type, limit.Hard, err)
 		}
 	}
