@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/engine"
+	"container-workshop/internal/check"
 )
 
 // atOnce makes calls at the same time, and returns what they leave.
@@ -232,4 +234,21 @@ func TestManyContainersLeaveNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, found)
 	}
+}
+
+// A process runs as long as one of its threads does. Here the first thread of process 1 ends.
+func TestAContainerRunsWithoutTheFirstThreadOfItsProcess(t *testing.T) {
+	c := newTrial(t)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	exit := strconv.Itoa(unix.SYS_EXIT)
+	r := c.final(c.runArgs([]string{"--detach", "--volume", self + ":/attack:ro", "--memory", "256m"}, "/attack", "attack", "call", exit, "0")...)
+	require.Equal(t, result{c.id + "\n", "", 0}, r)
+	c.until(func() bool { pid := c.first(); return pid != 0 && check.Stat(pid, 3) == "Z" }, func() string { return "its first thread does not end" })
+	status, pid := c.status()
+	require.Equal(t, "running", status)
+	require.Equal(t, c.first(), pid)
+	refused(t, c.final("delete", c.id), 1, "running")
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
 }

@@ -5,6 +5,7 @@ package container
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -14,7 +15,8 @@ func (c *Container) alive() bool {
 	return c.Pid > 0 && started != "" && started == c.Started && state != "Z" && state != "X"
 }
 
-// startTime returns when a process was started, in ticks, and its state. proc_pid_stat(5)
+// startTime returns when a process was started, in ticks, and its state. A process whose first thread has ended is no zombie yet if it
+// has other threads: then the state is R. proc_pid_stat(5)
 func startTime(pid int) (started, state string) {
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	// The name, in parentheses, can hold anything.
@@ -22,7 +24,11 @@ func startTime(pid int) (started, state string) {
 	if len(fields) < 20 {
 		return "", ""
 	}
-	return fields[19], fields[0]
+	started, state = fields[19], fields[0]
+	if threads, _ := strconv.Atoi(fields[17]); state == "Z" && threads > 1 {
+		state = "R"
+	}
+	return started, state
 }
 
 // StartTime returns when a process was started, in ticks, which tells it from any other with its number.
