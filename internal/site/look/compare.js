@@ -15,7 +15,9 @@
     box.append(...sides);
     for (const side of sides) {
       side.querySelector(".copies")?.remove();
-      side.querySelector("pre").setAttribute("role", "region");
+      const pre = side.querySelector("pre");
+      pre.setAttribute("role", "region");
+      pre.tabIndex = 0; // page.js does not know the copy, which may have to scroll.
     }
     return { box, sides };
   }
