@@ -39,8 +39,7 @@
 
   document.getElementById("keys").addEventListener("click", show);
   addEventListener("keydown", event => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
-    if (event.ctrlKey || event.metaKey || event.altKey || typing || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const action = keys[event.key]?.[1];
     if (!action || event.key === "/") return; // The search has its own key.
     event.preventDefault();
