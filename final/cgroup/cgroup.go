@@ -34,6 +34,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"container-workshop/final/cgroup/systemd"
 )
 
 // Mode is how a host has mounted its cgroups. It is text, for the state file.
@@ -78,7 +80,7 @@ type Cgroup struct {
 	// scope is what Join has to start. It is nil afterwards, and without systemd.
 	scope *scope
 	// told are the limits that systemd was told last.
-	told []property
+	told []systemd.Property
 	// exact says that a process joins these cgroups or none. See Below.
 	exact bool
 	// needed are the controllers of version 2 that the limits given to New need.

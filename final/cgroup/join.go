@@ -47,7 +47,7 @@ func warm(trees []tree) {
 // the cgroups, and should be killed.
 func (c *Cgroup) Join(pid int) error {
 	if c.scope != nil {
-		if err := c.start(pid); err != nil {
+		if err := c.startScope(pid); err != nil {
 			return err
 		}
 	}

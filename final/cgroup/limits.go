@@ -74,7 +74,7 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	if err := c.checkUsage(r); err != nil {
 		return err
 	}
-	if err := c.setUnit(settings); err != nil {
+	if err := c.tellSystemd(settings); err != nil {
 		return err
 	}
 	if err := writeAll(settings); err != nil {

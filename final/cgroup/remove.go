@@ -25,7 +25,7 @@ func (c *Cgroup) Remove() error {
 		return nil
 	}
 	if c.Unit != "" {
-		errs = append(errs, c.stop(deadline))
+		errs = append(errs, c.stopScope(deadline))
 	}
 	for i := range c.Dirs {
 		// What is left of a unit is ours.

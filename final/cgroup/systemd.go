@@ -9,43 +9,40 @@ import (
 	"path"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/cgroup/systemd"
 )
 
-// scope is a unit of systemd's that is still to be made.
+// scope is a scope that the first Join starts.
 type scope struct {
-	// name is that of the unit, and slice that of the unit above it.
-	name, slice string
-	description string
-	// dir is its cgroup, seen from the root of each tree.
+	*systemd.Scope
+	// dir is the cgroup of the scope, seen from the root of each tree.
 	dir string
-	// resources are what New was given, for the properties of the unit.
+	// resources are the ones that NewSystemd got, for the properties of the unit.
 	resources *specs.LinuxResources
-	// set is what Set was given meanwhile, nil for nothing.
+	// set are the ones that Set got meanwhile, or nil.
 	set *specs.LinuxResources
 }
 
-// NewSystemd is New for a host whose cgroups are systemd's: that of the container is a scope, which systemd makes and knows of.
-// Its path has the form slice:prefix:name, and stands for the unit PREFIX-NAME.scope in that slice. No slice is system.slice. No
-// path at all is system.slice:container-workshop:ID. The slice a-b.slice is below a.slice. systemd.scope(5), systemd.slice(5)
+// NewSystemd is New for a host whose cgroups systemd manages: systemd makes the cgroup, for a scope. The path has the form
+// slice:prefix:name, see [systemd.ParseScope].
 //
-// The Cgroup is used like any other, with four differences. There is no scope without a process, so Create does nothing, and the
-// first Join makes it: what shows the container its cgroups has to come later. Set may come before that or after. Tasks returns
-// nothing, as a scope is to be joined from the host side. And a scope ends with its last process: then nothing is left of it to
-// count. On version 1, systemd leaves some controllers alone. Their cgroups are made by Join, so the state has to be saved
-// after it.
+// A Cgroup with a scope differs in these points. A scope needs a process, so Create does nothing and the first Join starts the scope.
+// Mount the cgroups for the container after that. You may call Set before or after. Tasks returns nothing, because only the host side
+// can join a scope. When the last process ends, the scope goes with everything that it has counted. On version 1 systemd leaves some
+// controllers alone. Join makes their cgroups, so save the state after Join.
 //
-// The limits that systemd knows are properties of the unit too, or it would write its own over ours. Devices are not among them:
-// on version 2 there can be several programs, and all have to agree. org.freedesktop.systemd1(5)
+// Set also tells systemd the limits that systemd knows: otherwise systemd would write its own limits again. Set does not tell systemd
+// about devices: on version 2 there may be several programs, and all of them have to allow an access.
 func NewSystemd(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, error) {
-	if info, err := os.Stat(systemdRuns); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("systemd is not running, because %s is not a directory: leave out --systemd-cgroup", systemdRuns)
+	if err := systemd.CheckRunning(); err != nil {
+		return nil, err
 	}
-	s, dir, err := parseScope(cgroupsPath, id)
+	s, err := systemd.ParseScope(cgroupsPath, id)
 	if err != nil {
 		return nil, err
 	}
@@ -53,115 +50,40 @@ func NewSystemd(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgrou
 	if err != nil {
 		return nil, err
 	}
-	return s.in(mode, trees, dir, resources)
+	return newScope(s, mode, trees, resources)
 }
 
-// systemdRuns is there if process 1 is systemd. sd_booted(3)
-const systemdRuns = "/run/systemd/system"
-
-// in returns the Cgroup of the scope, in trees that are known.
-func (s *scope) in(mode Mode, trees []tree, dir string, resources *specs.LinuxResources) (*Cgroup, error) {
-	b, err := connect()
+// newScope is NewSystemd for trees that are known.
+func newScope(s *systemd.Scope, mode Mode, trees []tree, resources *specs.LinuxResources) (*Cgroup, error) {
+	root, err := systemd.Root()
 	if err != nil {
 		return nil, err
 	}
-	defer b.close()
-	root, err := b.root()
-	if err != nil {
-		return nil, err
-	}
-	s.dir, s.resources = path.Join("/", root, dir), resources
-	c, err := newIn(mode, trees, s.dir, resources)
+	dir := path.Join("/", root, s.Dir)
+	c, err := newIn(mode, trees, dir, resources)
 	if err != nil {
 		return nil, err
 	}
 	for i := range c.Dirs {
 		if d := &c.Dirs[i]; slices.Contains(d.Controllers, "devices") {
-			// Each time it reads its units again, systemd allows all devices to a cgroup of version 1. Not to one below.
+			// When systemd reads its units again, it allows all devices in the cgroup of a unit, but not in a cgroup below.
 			d.Path = path.Join(d.Path, "container")
 		}
 	}
-	c.Unit, c.scope = s.name, s
+	c.Unit, c.scope = s.Name, &scope{Scope: s, dir: dir, resources: resources}
 	return c, nil
 }
 
-// parseScope returns the scope, and the path of its cgroup, seen from that of systemd.
-func parseScope(cgroupsPath, id string) (*scope, string, error) {
-	if cgroupsPath == "" {
-		cgroupsPath = ":container-workshop:" + id
-	}
-	parts := strings.Split(cgroupsPath, ":")
-	if len(parts) != 3 || parts[2] == "" {
-		return nil, "", fmt.Errorf("linux.cgroupsPath: %q: must be slice:prefix:name with --systemd-cgroup", cgroupsPath)
-	}
-	slice, prefix, name := parts[0], parts[1], parts[2]
-	if slice == "" {
-		slice = "system.slice"
-	}
-	dir, err := expandSlice(slice)
-	if err != nil {
-		return nil, "", err
-	}
-	if prefix != "" {
-		name = prefix + "-" + name
-	}
-	unit := escapeUnit(name) + ".scope"
-	// systemd.unit(5)
-	if len(unit) > 255 {
-		return nil, "", fmt.Errorf("linux.cgroupsPath: the name of the unit %s has %d bytes: must be at most 255", unit, len(unit))
-	}
-	return &scope{name: unit, slice: slice, description: "container " + id}, path.Join(dir, unit), nil
-}
-
-// expandSlice returns the path of a slice: of a-b.slice it is a.slice/a-b.slice, and of -.slice, which is above all, it is empty.
-// systemd.slice(5)
-func expandSlice(slice string) (string, error) {
-	name, isSlice := strings.CutSuffix(slice, ".slice")
-	if isSlice && name == "-" {
-		return "", nil
-	}
-	dir, above := "", ""
-	for part := range strings.SplitSeq(name, "-") {
-		if !isSlice || part == "" || escapeUnit(part) != part {
-			return "", fmt.Errorf("linux.cgroupsPath: %q: must be the name of a slice, such as a-b.slice", slice)
-		}
-		above += part
-		dir = path.Join(dir, above+".slice")
-		above += "-"
-	}
-	return dir, nil
-}
-
-// escapeUnit writes a byte that the name of a unit cannot have as \x2b. systemd.unit(5), "String Escaping for Inclusion in Unit
-// Names"
-func escapeUnit(name string) string {
-	var s strings.Builder
-	for _, b := range []byte(name) {
-		switch {
-		case '0' <= b && b <= '9', 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', strings.IndexByte(":-_.\\", b) != -1:
-			s.WriteByte(b)
-		default:
-			fmt.Fprintf(&s, `\x%02x`, b)
-		}
-	}
-	return s.String()
-}
-
-// start has systemd make the scope, with a first process in it. What systemd does not do, we do: the cgroups of controllers that
-// it does not know, and the rest of the limits.
-func (c *Cgroup) start(pid int) error {
+// startScope has systemd start the scope with its first process. Then it makes the cgroups of the controllers that systemd does not
+// know, and sets the rest of the limits.
+func (c *Cgroup) startScope(pid int) error {
 	s := c.scope
 	settings, err := c.plan(s.resources)
 	if err != nil {
 		return err
 	}
-	b, err := connect()
-	if err != nil {
-		return err
-	}
-	defer b.close()
 	c.told = c.properties(settings)
-	if err := b.start(s, c.told, pid); err != nil {
+	if err := s.Start(s.dir, c.told, pid); err != nil {
 		if ended := unix.Kill(pid, 0); ended != nil {
 			err = fmt.Errorf("%w (process %d has ended: %w)", err, pid, ended)
 		}
@@ -185,8 +107,27 @@ func (c *Cgroup) start(pid int) error {
 	return c.Set(s.set)
 }
 
-// setUnit tells systemd of limits that are about to be written.
-func (c *Cgroup) setUnit(settings []setting) error {
+// properties returns what systemd has to know of the settings.
+func (c *Cgroup) properties(settings []setting) []systemd.Property {
+	var writes []systemd.Write
+	for _, s := range settings {
+		// The kernel may lack the file, and have the next choice.
+		for choice := &s; choice != nil; choice = choice.instead {
+			writes = append(writes, systemd.Write{Version: choice.dir.Version, File: choice.file, Value: choice.value})
+		}
+	}
+	cpu := c.DirOf("cpu")
+	return systemd.Properties(writes, func(file string) string {
+		if cpu == nil {
+			return ""
+		}
+		text, _ := os.ReadFile(path.Join(cpu.Path, file))
+		return string(text)
+	})
+}
+
+// tellSystemd tells systemd the limits that Set is about to write.
+func (c *Cgroup) tellSystemd(settings []setting) error {
 	if c.Unit == "" {
 		return nil
 	}
@@ -194,34 +135,23 @@ func (c *Cgroup) setUnit(settings []setting) error {
 	if len(limits) == 0 || reflect.DeepEqual(limits, c.told) {
 		return nil
 	}
-	b, err := connect()
-	if err != nil {
-		return err
-	}
-	defer b.close()
 	c.told = limits
-	return b.set(c.Unit, limits)
+	return systemd.Set(c.Unit, limits)
 }
 
-// stop has systemd end the unit, when its processes have ended, which most often has ended it already.
-func (c *Cgroup) stop(deadline time.Time) error {
+// stopScope stops the scope after its processes have ended. Most often systemd has stopped the scope already.
+func (c *Cgroup) stopScope(deadline time.Time) error {
 	for {
 		pids, err := c.Procs()
 		if err != nil {
 			return err
 		}
 		if len(pids) == 0 {
-			break
+			return systemd.Stop(c.Unit)
 		}
 		if !time.Now().Before(deadline) {
 			return fmt.Errorf("stop the systemd unit %s: processes are still in it: %v", c.Unit, pids)
 		}
 		time.Sleep(time.Millisecond)
 	}
-	b, err := connect()
-	if err != nil {
-		return err
-	}
-	defer b.close()
-	return b.stop(c.Unit)
 }

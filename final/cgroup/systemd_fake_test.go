@@ -17,6 +17,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/cgroup/systemd"
+)
+
+// The interfaces of systemd. org.freedesktop.systemd1(5)
+const (
+	service = "org.freedesktop.systemd1"
+	manager = service + ".Manager"
 )
 
 // fakeSystemd is a bus with a systemd on it, on which each call ends as the test says.
@@ -33,32 +41,35 @@ type fakeSystemd struct {
 
 	mutex sync.Mutex
 	calls []string
+	// listeners are the connections that want signals.
+	listeners map[net.Conn]bool
 }
 
 func newFakeSystemd(t *testing.T) *fakeSystemd {
 	t.Helper()
 	f := &fakeSystemd{
-		t: t, root: t.TempDir(), failures: map[string][]string{}, result: "done", controlGroup: "/system.slice/p-n.scope",
+		t: t, root: t.TempDir(), failures: map[string][]string{}, result: "done", controlGroup: "/system.slice/p-n.scope", listeners: map[net.Conn]bool{},
 	}
 	socket := path.Join(t.TempDir(), "bus")
 	listener, err := net.Listen("unix", socket)
 	require.NoError(t, err)
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+socket)
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
+	var served sync.WaitGroup
+	served.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			f.serve(conn)
-			conn.Close()
+			served.Go(func() {
+				f.serve(conn)
+				conn.Close()
+			})
 		}
-	}()
+	})
 	t.Cleanup(func() {
 		listener.Close()
-		<-served
+		served.Wait()
 	})
 	return f
 }
@@ -85,23 +96,37 @@ func (f *fakeSystemd) serve(conn net.Conn) {
 	}
 	for {
 		call, err := dbus.DecodeMessage(in)
+		f.mutex.Lock()
 		if err != nil {
+			delete(f.listeners, conn)
+			f.mutex.Unlock()
 			return
 		}
-		for _, message := range f.answer(call) {
-			if err := message.EncodeTo(conn, binary.LittleEndian); err != nil {
-				f.t.Errorf("%v: %v", message, err)
+		if call.Headers[dbus.FieldMember].Value() == "AddMatch" {
+			f.listeners[conn] = true
+		}
+		reply, signals := f.answer(call)
+		f.send(conn, reply)
+		for listener := range f.listeners {
+			for _, signal := range signals {
+				f.send(listener, signal)
 			}
 		}
+		f.mutex.Unlock()
 	}
 }
 
-func (f *fakeSystemd) answer(call *dbus.Message) []*dbus.Message {
+func (f *fakeSystemd) send(conn net.Conn, message *dbus.Message) {
+	if err := message.EncodeTo(conn, binary.LittleEndian); err != nil {
+		f.t.Errorf("%v: %v", message, err)
+	}
+}
+
+// answer returns the reply to a call, and the signals that go to every listener.
+func (f *fakeSystemd) answer(call *dbus.Message) (reply *dbus.Message, signals []*dbus.Message) {
 	method := call.Headers[dbus.FieldMember].Value().(string)
 	headers := map[dbus.HeaderField]dbus.Variant{dbus.FieldReplySerial: dbus.MakeVariant(call.Serial())}
-	reply := &dbus.Message{Type: dbus.TypeMethodReply, Headers: headers}
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
+	reply = &dbus.Message{Type: dbus.TypeMethodReply, Headers: headers}
 	line := method
 	if names := f.failures[method]; len(names) > 0 {
 		f.failures[method] = names[1:]
@@ -109,10 +134,9 @@ func (f *fakeSystemd) answer(call *dbus.Message) []*dbus.Message {
 			f.calls = append(f.calls, line+": "+names[0])
 			reply.Type = dbus.TypeError
 			headers[dbus.FieldErrorName] = dbus.MakeVariant(service + "." + names[0])
-			return []*dbus.Message{reply}
+			return reply, nil
 		}
 	}
-	answers := []*dbus.Message{reply}
 	var body []any
 	switch method {
 	case "Hello":
@@ -130,7 +154,7 @@ func (f *fakeSystemd) answer(call *dbus.Message) []*dbus.Message {
 			f.started(path.Join(f.root, f.controlGroup))
 		}
 		// A job of others ends too.
-		answers = append(answers, jobRemoved("/org/freedesktop/systemd1/job/6", "failed"), jobRemoved(job, f.result))
+		signals = []*dbus.Message{jobRemoved("/org/freedesktop/systemd1/job/6", "failed"), jobRemoved(job, f.result)}
 	}
 	if method == "SetUnitProperties" {
 		for _, p := range call.Body[2].([][]any) {
@@ -142,7 +166,7 @@ func (f *fakeSystemd) answer(call *dbus.Message) []*dbus.Message {
 		reply.Body = body
 		headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(body...))
 	}
-	return answers
+	return reply, signals
 }
 
 func jobRemoved(job dbus.ObjectPath, result string) *dbus.Message {
@@ -178,9 +202,9 @@ func (f *fakeSystemd) scope(r *specs.LinuxResources) *Cgroup {
 		}
 		assert.NoError(f.t, os.WriteFile(path.Join(dir, "cgroup.controllers"), []byte("cpu io memory pids"), 0o600))
 	}
-	s, dir, err := parseScope(":p:n", "web1")
+	s, err := systemd.ParseScope(":p:n", "web1")
 	require.NoError(f.t, err)
-	c, err := s.in(V2, []tree{{version: 2, mount: f.root, own: "/"}}, dir, r)
+	c, err := newScope(s, V2, []tree{{version: 2, mount: f.root, own: "/"}}, r)
 	require.NoError(f.t, err)
 	return c
 }
