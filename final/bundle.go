@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/cgroup/device"
 	"container-workshop/final/container"
 	"container-workshop/final/process"
 	"container-workshop/final/spec"
@@ -75,7 +74,7 @@ func (b *bundle) request(id string) (*container.Request, error) {
 	if request.Root, err = container.OpenRootfs(config.Root.Path); err != nil {
 		return nil, err
 	}
-	config.Linux.Resources = device.WithDefaultDevices(config.Linux.Resources)
+	config.Linux.Resources = spec.WithDefaultDevices(config.Linux.Resources)
 	request.Extra, err = preserved(b.preserveFDs)
 	return request, err
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"container-workshop/final/cgroup/device"
+	"container-workshop/final/spec"
 )
 
 func denyAllBut(more ...specs.LinuxDeviceCgroup) []specs.LinuxDeviceCgroup {
@@ -49,7 +49,7 @@ func TestDevicesAreDenied(t *testing.T) {
 				return strings.TrimSpace(output)
 			}
 			assert.Equal(t, "null zero full writable", set(nil))
-			assert.Equal(t, "null zero full writable", set(denyAllBut(device.DefaultDevices...)))
+			assert.Equal(t, "null zero full writable", set(denyAllBut(spec.DefaultDevices(true)...)))
 			null := char(1, 3)
 			assert.Equal(t, "null writable", set(denyAllBut(null)))
 			null.Access = "r"
@@ -71,7 +71,7 @@ func TestDevicesOfEnginesInTheKernel(t *testing.T) {
 	for i, r := range engines {
 		c := created(t, nil)
 		for range 2 {
-			require.NoError(t, c.Set(device.WithDefaultDevices(&r)), i)
+			require.NoError(t, c.Set(spec.WithDefaultDevices(&r)), i)
 			output, _ := runIn(t, c, openable)
 			assert.Equal(t, "null zero full writable", output, i)
 		}

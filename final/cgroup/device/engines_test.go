@@ -10,6 +10,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/spec"
 )
 
 // engines has linux.resources.devices as engines write it, and what a container then may do to two devices that are no default
@@ -29,7 +31,7 @@ func engines(t *testing.T) (all []struct {
 func TestDevicesOfEngines(t *testing.T) {
 	for _, test := range engines(t) {
 		t.Run(test.Name, func(t *testing.T) {
-			rules, err := Parse(WithDefaultDevices(&test.LinuxResources).Devices)
+			rules, err := Parse(spec.WithDefaultDevices(&test.LinuxResources).Devices)
 			require.NoError(t, err)
 			lines, err := Lines(rules)
 			require.NoError(t, err)
@@ -54,16 +56,4 @@ func TestDevicesOfEngines(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestWithDefaultDevices(t *testing.T) {
-	assert.Nil(t, WithDefaultDevices(nil))
-	none := &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(1))}}
-	assert.Same(t, none, WithDefaultDevices(none))
-	given := &specs.LinuxResources{Devices: make([]specs.LinuxDeviceCgroup, 1, 100), Pids: none.Pids}
-	with := WithDefaultDevices(given)
-	assert.Len(t, with.Devices, 1+len(DefaultDevices))
-	assert.Same(t, given.Pids, with.Pids)
-	assert.Len(t, given.Devices, 1)
-	assert.Empty(t, given.Devices[:100][1])
 }

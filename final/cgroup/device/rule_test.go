@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/spec"
 )
 
 func denyAll(more ...specs.LinuxDeviceCgroup) []specs.LinuxDeviceCgroup {
@@ -163,7 +165,7 @@ func TestTheKernelAcceptsThePrograms(t *testing.T) {
 }
 
 func TestLines(t *testing.T) {
-	rules, err := Parse(denyAll(DefaultDevices...))
+	rules, err := Parse(denyAll(spec.DefaultDevices(true)...))
 	require.NoError(t, err)
 	lines, err := Lines(rules)
 	require.NoError(t, err)

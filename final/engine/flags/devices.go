@@ -53,24 +53,10 @@ func parseDevice(text string) (Device, error) {
 	return device, err
 }
 
-// deviceRules let the container make any device node, but open these only: null, zero, full, random, urandom, tty, ptmx and
-// the terminals of its own /dev/pts. The last rule that fits counts. Linux, Documentation/admin-guide/devices.txt
-func deviceRules() []specs.LinuxDeviceCgroup {
-	rules := []specs.LinuxDeviceCgroup{
-		{Allow: false, Access: "rwm"},
-		{Allow: true, Type: "c", Access: "m"},
-		{Allow: true, Type: "b", Access: "m"},
-	}
-	for _, device := range [][2]int64{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 2}} {
-		rules = append(rules, specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: &device[0], Minor: &device[1], Access: "rwm"})
-	}
-	pts := int64(136)
-	return append(rules, specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: &pts, Access: "rwm"})
-}
-
 // newDevices returns the nodes to make, and the rules that let the container open them.
 func newDevices(o *Options, host *Host) ([]specs.LinuxDevice, []specs.LinuxDeviceCgroup, error) {
-	nodes, rules := []specs.LinuxDevice(nil), deviceRules()
+	nodes := []specs.LinuxDevice(nil)
+	rules := append([]specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}, spec.DefaultDevices(false)...)
 	if o.Privileged {
 		nodes, rules = append(nodes, host.Devices...), []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}
 	}
