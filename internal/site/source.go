@@ -56,7 +56,7 @@ func (s *Site) show(file string, shown map[string]*Page) error {
 	shown[file] = p
 	entries, err := os.ReadDir(filepath.Join(s.top, file))
 	if err != nil {
-		return s.showFile(p)
+		return s.showFile(p, shown)
 	}
 	var list strings.Builder
 	for _, entry := range entries {
@@ -70,12 +70,12 @@ func (s *Site) show(file string, shown map[string]*Page) error {
 		fmt.Fprintf(&list, "<dt><a href=\"%s\">%s</a></dt>\n<dd>%s</dd>\n", p.to(s.address(name)), entry.Name(), template.HTMLEscapeString(shown[name].Summary))
 	}
 	p.Summary = s.packageComment(file)
-	p.Body = template.HTML(s.origin(p) + "<dl class=\"files\">\n" + list.String() + "</dl>\n")
+	p.Body = template.HTML(s.origin(p, shown) + "<dl class=\"files\">\n" + list.String() + "</dl>\n")
 	return nil
 }
 
 // showFile fills the page of a file.
-func (s *Site) showFile(p *Page) error {
+func (s *Site) showFile(p *Page, shown map[string]*Page) error {
 	text, err := os.ReadFile(filepath.Join(s.top, p.Source))
 	if err != nil {
 		return err
@@ -85,17 +85,17 @@ func (s *Site) showFile(p *Page) error {
 		return err
 	}
 	p.Summary = about(p.Source, text)
-	p.Body = template.HTML(s.origin(p) + listing(strings.TrimPrefix(path.Ext(p.Source), "."), lines))
+	p.Body = template.HTML(s.origin(p, shown) + listing(strings.TrimPrefix(path.Ext(p.Source), "."), lines))
 	return nil
 }
 
 // origin says what a file is, and leads to its folder and to the pages that lead to the file.
-func (s *Site) origin(p *Page) string {
+func (s *Site) origin(p *Page, shown map[string]*Page) string {
 	var links []string
 	for _, from := range s.mentions[p.Source] {
 		links = append(links, fmt.Sprintf(`<a href="%s">%s</a>`, p.to(from.Address), template.HTMLEscapeString(from.Title)))
 	}
-	if folder := path.Dir(p.Source); s.mentions[folder] != nil {
+	if folder := path.Dir(p.Source); shown[folder] != nil {
 		links = append(links, fmt.Sprintf(`<a href="%s">%s</a>`, p.to(s.address(folder)), template.HTMLEscapeString(folder)))
 	}
 	about := ""

@@ -68,10 +68,15 @@ func assertFolder(t *testing.T, all map[string]*Page, folder string) {
 		assert.Regexp(t, `^Package \w+ .*\.$`, list.Summary, folder)
 	}
 	for _, file := range files {
+		if file.IsDir() {
+			assertFolder(t, all, folder+"/"+file.Name())
+		}
 		if isTest := strings.HasSuffix(file.Name(), "_test.go"); isTest || file.IsDir() {
 			assert.Equal(t, !isTest, strings.Contains(string(list.Body), `href="`+list.to(folder)+"/"+file.Name()), file.Name())
 			continue
 		}
 		assertShown(t, all, list, folder+"/"+file.Name())
+		page := all[folder+"/"+file.Name()+".html"]
+		holds(t, string(page.Body), `href="`+page.to(folder)+`/index.html"`, page.Address)
 	}
 }
