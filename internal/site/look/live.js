@@ -34,6 +34,7 @@
       link.dataset.light = lights[i].word;
       link.style.setProperty("--share", lights[i].share);
     });
+    document.querySelectorAll(".cards [data-step]").forEach((card, i) => { card.dataset.light = lights[i].word; });
     const watching = connected && now?.watching;
     live.firstChild.textContent = watching ? "live" : connected ? "no watch" : "no server";
     live.dataset.on = watching ? "yes" : "no";

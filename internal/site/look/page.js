@@ -36,6 +36,19 @@
     mark();
   }
 
+  // A heading has a link to itself, for those who want to send its address. The contents have the same links for the keyboard.
+  function anchors() {
+    for (const heading of document.querySelectorAll("main > :is(h2, h3)[id]")) {
+      const link = document.createElement("a");
+      link.className = "anchor";
+      link.href = "#" + heading.id;
+      link.textContent = "#";
+      link.tabIndex = -1;
+      link.setAttribute("aria-hidden", "true");
+      heading.append(" ", link);
+    }
+  }
+
   // A link into something folded opens it.
   function unfold() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -62,6 +75,7 @@
 
   contents();
   here();
+  anchors();
   unfold();
   addEventListener("hashchange", unfold);
   scrollers();
