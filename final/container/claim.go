@@ -70,7 +70,7 @@ func (r *Run) claim(groups *cgroup.Cgroup) error {
 	}
 	// Remains of an earlier container with this ID are gone by now, and no other container uses these places: what is there from now
 	// on is ours to remove.
-	r.Cgroup, r.Stored = groups.Planned(), len(r.request.Prepare) > 0
+	r.Cgroup, r.Stored = groups.Planned(), r.request.Prepare != nil
 	return r.save()
 }
 

@@ -79,21 +79,20 @@ func (r *Run) Start() error {
 	defer r.Close()
 	// A container that never ran is not kept.
 	r.Keep = r.request.Keep
-	err := r.List.Run(
-		stage.Stage{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.GoOn},
-		// The command runs from here on.
-		stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig},
-		stage.Stage{Call: "write(state.json, running)", Man: "write(2)", Do: func() error { return r.set(specs.StateRunning) }},
-	)
-	if err == nil {
+	line := r.List.Line()
+	line.Wait("sendmsg(go on)", "unix(7)", r.GoOn)
+	// The command runs from here on.
+	line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
+	line.Do("write(state.json, running)", "write(2)", 0, func() error { return r.set(specs.StateRunning) })
+	if line.Err == nil {
 		r.netDevices.close()
 	}
 	// Hooks may ask for what needs the lock.
 	r.Close()
-	if err == nil {
+	if line.Err == nil {
 		r.poststart(r.request.Spec.Hooks)
 	}
-	return err
+	return line.Err
 }
 
 func (r *Run) set(status specs.ContainerState) error {
@@ -148,20 +147,14 @@ func (r *Run) reopen() bool {
 func (c *Container) remove(list *stage.List) error {
 	defer c.Close()
 	poststop := c.poststop()
-	err := list.Run(
-		stage.Stage{Call: "rmdir(cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error {
-			if c.Cgroup == nil {
-				return nil
-			}
-			return c.empty()
-		}},
-		stage.Stage{Call: "rmdir(storage)", Man: "rmdir(2)", Do: c.release},
-		stage.Stage{Call: "rmdir(state)", Man: "rmdir(2)", Do: c.removeState},
-	)
-	if err == nil {
+	line := list.Line()
+	line.Do("rmdir(cgroups)", "cgroups(7)", 6, c.empty)
+	line.Do("rmdir(storage)", "rmdir(2)", 0, c.release)
+	line.Do("rmdir(state)", "rmdir(2)", 0, c.removeState)
+	if line.Err == nil {
 		poststop()
 	}
-	return err
+	return line.Err
 }
 
 // release removes what somebody else keeps for the container.
@@ -182,6 +175,9 @@ func (c *Container) removeState() error {
 
 // empty removes the cgroups, when nothing is in them any more.
 func (c *Container) empty() error {
+	if c.Cgroup == nil {
+		return nil
+	}
 	taken, err := c.endRest()
 	if taken {
 		c.store.warn(fmt.Sprintf("%s stays: it has processes that are not the container's", c.Cgroup.Dirs[0].Path))

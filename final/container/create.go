@@ -5,7 +5,6 @@ package container
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -27,91 +26,82 @@ func (r *Run) create() error {
 	defer r.request.Root.Close()
 	// The state has it when the directory of the container is claimed.
 	r.ID, r.Agent = r.request.ID, p.agent
-	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.
-	return r.List.Run(slices.Concat(r.cloning(p), r.making(p), r.connecting(p), r.holding())...)
-}
 
-// cloning starts the container side.
-func (r *Run) cloning(p *plan) []stage.Stage {
-	flags := p.namespaces.New
-	list := []stage.Stage{{Call: "clone(" + flagNames(flags) + ")", Man: "clone(2)", Step: 1, Do: func() error { return r.clone(p) }}}
+	line := r.List.Line()
+	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.
+	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error { return r.clone(p) })
 	for _, k := range namespace.Kinds {
-		if flags&k.Flag != 0 {
-			// There is nothing to do for one: clone has made them all.
-			list = append(list, stage.Stage{Call: "  " + k.Name, Man: k.Man, Step: k.Step})
+		if p.namespaces.New&k.Flag != 0 {
+			line.Tell("  "+k.Name, k.Man, k.Step)
 		}
 	}
-	return list
+	r.claimAll(line, p)
+	r.connect(line, p)
+	if r.request.Held {
+		// The container side goes on to where it waits for Start.
+		line.Wait("sendmsg(go on)", "unix(7)", r.awaitHeld)
+		line.Do("write(state.json, created)", "write(2)", 0, func() error { return r.set(specs.StateCreated) })
+	}
+	return line.Err
 }
 
-// making makes what is left to remove when the container ends.
-func (r *Run) making(p *plan) []stage.Stage {
-	list := []stage.Stage{
-		{Call: fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), Man: "mkdir(2)", Do: func() error { return r.claim(p.cgroup) }},
-		{Call: fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), Man: "cgroups(7)", Step: 6, Do: func() error { return r.createCgroup(p.cgroup) }},
+// claimAll makes what is left to remove when the container ends.
+func (r *Run) claimAll(line *stage.Line, p *plan) {
+	line.Do(fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), "mkdir(2)", 0, func() error { return r.claim(p.cgroup) })
+	line.Do(fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.createCgroup(p.cgroup) })
+	if r.request.Prepare != nil {
+		r.request.Prepare(line)
 	}
-	list = append(list, r.request.Prepare...)
 	if r.request.Bundle != "" {
 		// What is in the bundle from now on has no effect. runtime.md, "Lifecycle"
-		list = append(list, stage.Stage{Call: "write(config.json)", Man: "write(2)", Do: r.writeConfig})
+		line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
 	}
-	return list
 }
 
-// connecting tells the container side what to do, and waits until that is done.
-func (r *Run) connecting(p *plan) []stage.Stage {
-	var list []stage.Stage
-	if p.cgroup.Unit != "" {
+// connect tells the container side what to do, and waits until that is done.
+func (r *Run) connect(line *stage.Line, p *plan) {
+	groups, isUnit := p.cgroup, p.cgroup.Unit != ""
+	if isUnit {
 		// There is no scope without a process. Only now there are cgroups to show.
-		list = append(list, stage.Stage{Call: fmt.Sprintf("StartTransientUnit(%s)", p.cgroup.Unit), Man: "systemd.scope(5)", Step: 6, Do: func() error {
-			err := p.cgroup.Join(r.Process.PID)
+		line.Do(fmt.Sprintf("StartTransientUnit(%s)", groups.Unit), "systemd.scope(5)", 6, func() error {
+			err := groups.Join(r.Process.PID)
 			// What was planned does not know that the scope has been started.
-			r.Cgroup = p.cgroup
+			r.Cgroup = groups
 			return err
-		}})
+		})
 	}
-	limits := stage.Stage{Call: "write(limits)", Man: "cgroups(7)", Step: 6, Do: func() error {
-		if p.cgroup.NeedsJoin() {
-			go cgroup.Warm()
-		}
-		return p.cgroup.Set(r.request.Spec.Linux.Resources)
-	}}
-	list = append(list,
-		stage.Stage{Call: "open_tree(rootfs, cgroups)", Man: "open_tree(2)", Step: 4, Do: func() error { return r.openAll(p) }},
-		stage.Stage{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error { return r.sendConfig(p) }},
-	)
-	if p.cgroup.Unit == "" {
-		list = append(list, limits)
+	line.Do("open_tree(rootfs, cgroups)", "open_tree(2)", 4, func() error { return r.openAll(p) })
+	line.Do("sendmsg(config)", "unix(7)", 0, func() error { return r.sendConfig(p) })
+	if !isUnit {
+		r.limit(line, groups)
 	}
 	if p.config.HostHooks {
-		list = append(list, stage.Stage{Call: "recvmsg(mounted)", Man: "unix(7)", Waiting: true, Do: r.WaitMounted})
-		list = append(list, r.moving()...)
+		line.Wait("recvmsg(mounted)", "unix(7)", r.WaitMounted)
+		r.moveDevices(line)
 		if hasHostHooks(r.request.Spec.Hooks) {
-			list = append(list, stage.Stage{Call: "execve(prestart and createRuntime hooks)", Man: "execve(2)", Do: r.createRuntime})
+			line.Do("execve(prestart and createRuntime hooks)", "execve(2)", 0, r.createRuntime)
 		}
-		list = append(list, stage.Stage{Call: "sendmsg(hooks have been run)", Man: "unix(7)", Do: func() error { return r.Send(struct{}{}) }})
+		line.Do("sendmsg(hooks have been run)", "unix(7)", 0, func() error { return r.Send(struct{}{}) })
 	}
-	list = append(list, stage.Stage{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: r.WaitReady})
-	list = append(list, r.Limiting(r.request.Spec.Process, p.config.UserNamespace)...)
-	if p.cgroup.Unit != "" {
+	line.Wait("recvmsg(ready)", "unix(7)", r.WaitReady)
+	r.Limit(line, r.request.Spec.Process, p.config.UserNamespace)
+	switch {
+	case isUnit:
 		// The container side is in its cgroup already.
-		return append(list, limits)
+		r.limit(line, groups)
+	case groups.NeedsJoin():
+		line.Do(`write("cgroup.procs", pid)`, "cgroups(7)", 6, func() error { return groups.JoinRest(r.Process.PID) })
 	}
-	if p.cgroup.NeedsJoin() {
-		list = append(list, stage.Stage{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return p.cgroup.JoinRest(r.Process.PID) }})
-	}
-	return list
 }
 
-// holding lets the container side go on to where it waits for Start.
-func (r *Run) holding() []stage.Stage {
-	if !r.request.Held {
-		return nil
-	}
-	return []stage.Stage{
-		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: r.awaitHeld},
-		{Call: "write(state.json, created)", Man: "write(2)", Do: func() error { return r.set(specs.StateCreated) }},
-	}
+// limit writes the limits of the container.
+func (r *Run) limit(line *stage.Line, groups *cgroup.Cgroup) {
+	line.Do("write(limits)", "cgroups(7)", 6, func() error {
+		if groups.NeedsJoin() {
+			go cgroup.Warm()
+		}
+		return groups.Set(r.request.Spec.Linux.Resources)
+	})
 }
 
 // createCgroup makes the cgroups. If that fails nothing of ours is left of them, and what is in them is somebody else's.

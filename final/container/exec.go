@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -17,7 +16,6 @@ import (
 	"container-workshop/final/namespace"
 	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
-	"container-workshop/final/stage"
 	"container-workshop/final/terminal"
 )
 
@@ -120,23 +118,23 @@ func (q *ExecRequest) config(spec *specs.Spec, warn func(string)) inside.Config 
 
 // enter starts the process in the namespaces of the container, and tells it what it is to become.
 func enter(p *process.Process, joining *plan, request *ExecRequest) error {
-	return p.List.Run(slices.Concat([]stage.Stage{
-		{Call: "open(tasks of the cgroups)", Man: "cgroups(7)", Step: 6, Do: func() error { return joining.openTasks(joining.cgroup.Tasks()) }},
-		// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
-		{Call: "fork(), setns(pidfd), clone()", Man: "setns(2)", Step: 3, Do: func() error {
-			return p.Start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
-		}},
-		{Call: "sendmsg(config)", Man: "unix(7)", Do: func() error {
-			if joining.cgroup.NeedsJoin() {
-				go cgroup.Warm()
-			}
-			return p.Send(&joining.config, joining.numbers()...)
-		}},
-		{Call: "recvmsg(ready)", Man: "unix(7)", Waiting: true, Do: p.WaitReady},
-	}, p.Limiting(request.Process, joining.config.UserNamespace), []stage.Stage{
-		{Call: `write("cgroup.procs", pid)`, Man: "cgroups(7)", Step: 6, Do: func() error { return joining.cgroup.JoinRest(p.PID) }},
-		{Call: "sendmsg(go on)", Man: "unix(7)", Waiting: true, Do: p.GoOn},
-	})...)
+	line, groups := p.List.Line(), joining.cgroup
+	line.Do("open(tasks of the cgroups)", "cgroups(7)", 6, func() error { return joining.openTasks(groups.Tasks()) })
+	// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
+	line.Do("fork(), setns(pidfd), clone()", "setns(2)", 3, func() error {
+		return p.Start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
+	})
+	line.Do("sendmsg(config)", "unix(7)", 0, func() error {
+		if groups.NeedsJoin() {
+			go cgroup.Warm()
+		}
+		return p.Send(&joining.config, joining.numbers()...)
+	})
+	line.Wait("recvmsg(ready)", "unix(7)", p.WaitReady)
+	p.Limit(line, request.Process, joining.config.UserNamespace)
+	line.Do(`write("cgroup.procs", pid)`, "cgroups(7)", 6, func() error { return groups.JoinRest(p.PID) })
+	line.Wait("sendmsg(go on)", "unix(7)", p.GoOn)
+	return line.Err
 }
 
 // sizeOf is that of the terminal, as the configuration has it.

@@ -21,21 +21,19 @@ type netDevices struct {
 	moved           []*netdevice.Device
 }
 
-// moving moves network devices of the host to the container. By now all is mounted, so not much is left that can fail; hooks, sysctls
+// moveDevices moves network devices of the host to the container. By now all is mounted, so not much is left that can fail; hooks, sysctls
 // and the command find them there.
-func (r *Run) moving() []stage.Stage {
-	var list []stage.Stage
+func (r *Run) moveDevices(line *stage.Line) {
 	devices := r.request.Spec.Linux.NetDevices
 	for _, name := range slices.Sorted(maps.Keys(devices)) {
 		newName := spec.NameInContainer(name, devices[name])
-		list = append(list, stage.Stage{Call: fmt.Sprintf("sendmsg(RTM_NEWLINK, %q, %q, IFLA_NET_NS_FD)", name, newName), Man: "rtnetlink(7)", Do: func() error {
+		line.Do(fmt.Sprintf("sendmsg(RTM_NEWLINK, %q, %q, IFLA_NET_NS_FD)", name, newName), "rtnetlink(7)", 0, func() error {
 			if err := r.netDevices.move(r.Process.PID, name, newName); err != nil {
 				return fmt.Errorf("linux.netDevices[%q]: %w", name, err)
 			}
 			return nil
-		}})
+		})
 	}
-	return list
 }
 
 func (d *netDevices) move(pid int, name, newName string) (err error) {

@@ -25,8 +25,8 @@ type Request struct {
 	// Claim is called when the container has its ID, and nobody else can take it. What is kept under this ID may belong to somebody else:
 	// then Claim returns an error, and nothing is made. Nil is never an error.
 	Claim func() error
-	// Prepare makes what the caller keeps for the container. Store.Release removes it.
-	Prepare []stage.Stage
+	// Prepare makes what the caller keeps for the container, when it has been claimed. Store.Release removes it. Nil makes nothing.
+	Prepare func(line *stage.Line)
 	// Mount returns a mount for the root directory, which is attached nowhere. Nil is a clone of Root.
 	Mount func() (int, error)
 	// Filter is the compiled seccomp profile of Spec, and FilterFlags go with it.

@@ -64,9 +64,9 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	request := &container.Request{
 		ID: id, Spec: config, Root: tree, Init: options.Init, SystemdCgroup: systemd, OwnCgroups: true, Size: console.Size(), Explain: options.Explain,
 		Claim: func() error { return checkStorage(root, id) },
-		Prepare: []stage.Stage{{Call: fmt.Sprintf("mkdir(%q)", directory(id)), Man: "mkdir(2)", Do: func() error {
-			return makeStorage(root, id, tree, etc(options))
-		}}},
+		Prepare: func(line *stage.Line) {
+			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, etc(options)) })
+		},
 		Mount: func() (int, error) { return mountOverlay(tree, directory(id)) },
 	}
 	return request, request.Check()

@@ -14,23 +14,21 @@ import (
 	"container-workshop/final/stage"
 )
 
-// Limiting returns what sets for a process what takes CAP_SYS_RESOURCE on the host, which nobody has in a user namespace. capabilities(7)
-func (p *Process) Limiting(config *specs.Process, inUserNamespace bool) []stage.Stage {
-	var list []stage.Stage
+// Limit sets what only somebody with CAP_SYS_RESOURCE on the host may set, which nobody in a user namespace has. capabilities(7)
+func (p *Process) Limit(line *stage.Line, config *specs.Process, inUserNamespace bool) {
 	if score := config.OOMScoreAdj; score != nil {
 		// How soon the kernel is to end the command when memory runs out.
-		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/<pid>/oom_score_adj, \"%d\")", *score), Man: "proc_pid_oom_score_adj(5)", Do: func() error {
+		line.Do(fmt.Sprintf("write(/proc/<pid>/oom_score_adj, \"%d\")", *score), "proc_pid_oom_score_adj(5)", 0, func() error {
 			name := fmt.Sprintf("/proc/%d/oom_score_adj", p.PID)
 			if err := os.WriteFile(name, fmt.Append(nil, *score), 0); err != nil {
 				return fmt.Errorf("process.oomScoreAdj: write \"%d\" to %s: %w", *score, name, errors.Unwrap(err))
 			}
 			return nil
-		}})
+		})
 	}
 	if inUserNamespace && len(config.Rlimits) > 0 {
-		list = append(list, stage.Stage{Call: "prlimit(pid, hard limits)", Man: "prlimit(2)", Do: func() error { return p.raise(config.Rlimits) }})
+		line.Do("prlimit(pid, hard limits)", "prlimit(2)", 0, func() error { return p.raise(config.Rlimits) })
 	}
-	return list
 }
 
 // raise raises hard limits. The process itself sets the rest when it needs no memory and no files any more.
