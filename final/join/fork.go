@@ -88,10 +88,6 @@ var steps = [...]string{
 
 // fork is what syscall.ForkExec does, for a process that joins namespaces.
 func (s starter) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
-	if s.Mount && !static {
-		// The container's dynamic linker would run with our rights.
-		return 0, errors.New("this program is linked dynamically, so the container's own linker and libraries would run in it: build it with CGO_ENABLED=0")
-	}
 	b, err := s.newBirth(program, argv, attr)
 	if err != nil {
 		return 0, err
