@@ -38,9 +38,12 @@ func (v view) split() (number, name string) {
 // Anchor is the anchor of the title.
 func (v view) Anchor() string { return lesson.Heading{Text: v.Title}.Anchor() }
 
-// Related are the other pages of the same folder, such as the hints of a step and its program.
+// Related are the pages beside a page of text in the same folder, such as the hints of a step and its program.
 func (v view) Related() []*Page {
 	var related []*Page
+	if !v.Markdown() {
+		return nil
+	}
 	for _, p := range v.site.pages {
 		inFolder := path.Dir(p.Address) == path.Dir(v.Address) && path.Dir(p.Address) != "."
 		if inFolder && p != v.Page && (p.Markdown() || path.Base(p.Address) == "code.html") {
