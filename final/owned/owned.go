@@ -1,8 +1,9 @@
 //go:build linux
 
-// Package owned runs on the host side. It opens and removes directories that belong to this program alone: the root of all
-// state, and the storage of what containers write. What is found in them is believed, and what is below them is removed as root,
-// so nobody else may have put it there, nor be able to put something else in its place.
+// Package owned runs on the host side, in the final that you started. It opens and removes directories that belong to final alone:
+// the directory with the state of all containers, and the storage for what containers write. final believes what it reads in these
+// directories, runs the hooks that it finds there, and removes files there as root. So Open refuses a directory if another user
+// could have put a file into it, or could put another directory in its place.
 package owned
 
 import (
@@ -16,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLinks is how many symbolic links a path may lead through, as for the kernel. path_resolution(7)
+// maxLinks is how many symbolic links a path may have. The kernel has the same limit. path_resolution(7)
 const maxLinks = 40
 
-// Open opens a directory, named by an absolute path, if it belongs to us, if nobody else can write to it, and if nobody else can
-// put another one in its place.
+// Open opens a directory by its absolute path. It refuses a directory of another user, a directory that other users can write to,
+// and a directory that other users can replace.
 func Open(name string) (int, error) {
 	dir, err := OpenShared(name)
 	if err != nil {
@@ -33,11 +34,11 @@ func Open(name string) (int, error) {
 	return dir, nil
 }
 
-// OpenShared is Open for a directory in which others may have files of their own, if it is sticky.
+// OpenShared is Open for a directory such as /tmp: other users may write to the directory if it is sticky.
 func OpenShared(name string) (int, error) {
-	w := walk{name: name, fd: -1, rest: split(name)}
+	w := walk{name: name, fd: -1, rest: components(name)}
 	defer func() { unix.Close(w.fd) }()
-	err := w.start()
+	err := w.toRoot()
 	for err == nil && len(w.rest) > 0 {
 		err = w.step()
 	}
@@ -54,24 +55,29 @@ func OpenShared(name string) (int, error) {
 	return dir, nil
 }
 
-// A walk opens each directory of a path below the one before, and looks at it by its descriptor.
+// A walk opens the directories of a path one after the other. It checks each directory by its descriptor, so nobody can replace
+// the directory between the check and the next step.
 type walk struct {
 	name string
-	// fd is the directory that has been reached, and at is its path.
+	// fd is the directory that the walk has reached.
 	fd int
+	// at is the path of fd.
 	at string
-	// rest is the way that is left.
-	rest  []string
+	// rest are the components of the path that are left.
+	rest []string
+	// links is the number of symbolic links so far.
 	links int
 }
 
-func (w *walk) start() (err error) {
+// toRoot starts the walk, or goes on with an absolute link.
+func (w *walk) toRoot() (err error) {
 	unix.Close(w.fd)
 	w.at = "/"
 	w.fd, err = unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	return os.NewSyscallError("open /", err)
 }
 
+// step checks the directory that the walk has reached, and goes on to the next component or follows a link.
 func (w *walk) step() error {
 	if err := checkAbove(w.fd, w.at); err != nil {
 		return err
@@ -95,19 +101,20 @@ func (w *walk) step() error {
 	if w.links++; w.links > maxLinks {
 		return &os.PathError{Op: "open", Path: w.name, Err: unix.ELOOP}
 	}
-	w.rest = slices.Concat(split(target), w.rest)
+	w.rest = slices.Concat(components(target), w.rest)
 	if filepath.IsAbs(target) {
-		return w.start()
+		return w.toRoot()
 	}
 	return nil
 }
 
-// split returns the components of a path.
-func split(name string) []string {
+// components returns the components of a path.
+func components(name string) []string {
 	return slices.DeleteFunc(strings.Split(name, "/"), func(part string) bool { return part == "" || part == "." })
 }
 
-// linkOf returns what a symbolic link points to, and "" for all else. Whoever owns a link decides where it leads.
+// linkOf returns the target of a symbolic link, and "" for any other file. It refuses a link of another user, because the owner of
+// a link decides where the link leads.
 func linkOf(fd int, name string) (string, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
@@ -127,11 +134,13 @@ func linkOf(fd int, name string) (string, error) {
 	return string(buffer[:n]), nil
 }
 
+// ours reports whether a file belongs to root or to us.
 func ours(stat *unix.Stat_t) bool { return stat.Uid == 0 || int(stat.Uid) == os.Geteuid() }
 
+// writable are the permissions of other users to write.
 const writable = unix.S_IWGRP | unix.S_IWOTH
 
-// checkAbove refuses a directory in which somebody else can rename what is ours. In a sticky one nobody can.
+// checkAbove refuses a directory in which other users can rename our files. In a sticky directory they cannot.
 func checkAbove(fd int, name string) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
@@ -148,7 +157,7 @@ func checkAbove(fd int, name string) error {
 	return nil
 }
 
-// Check refuses an open file or directory that is not ours, or that others can write to.
+// Check refuses an open file or directory that belongs to another user, or that other users can write to.
 func Check(fd int, name string) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
@@ -163,7 +172,7 @@ func Check(fd int, name string) error {
 	return nil
 }
 
-// Below opens a directory in one that is open, if it belongs to us and nobody else can write to it.
+// Below opens a directory in an open directory. It refuses what Check refuses.
 func Below(dir int, name string) (int, error) {
 	fd, err := openBelow(dir, name)
 	if err != nil {
@@ -176,7 +185,7 @@ func Below(dir int, name string) (int, error) {
 	return fd, nil
 }
 
-// ReadFile reads a file in a directory. It refuses a file that others can have written to.
+// ReadFile reads a file in an open directory. It refuses what Check refuses, and does not wait for a FIFO.
 func ReadFile(dir int, name string) ([]byte, error) {
 	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -12,35 +12,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxOpen is how many directories a removal has open at once.
+// maxOpen is the number of directories that a removal has open at once.
 const maxOpen = 16
 
-// batch is how many names it reads at once.
+// batch is the number of names that a removal reads at once.
 const batch = 1024
 
-// A level is a directory on the way down. All but the last few are closed, and only known by their inode: a container can make
-// more of them than a process may have descriptors, and a path of any length.
+// A level is a directory on the way down. Only the last few levels are open: a container can nest more directories than a process
+// may have descriptors, and its paths can be longer than the kernel takes. A removal recognizes a closed directory by its inode.
 type level struct {
 	inode uint64
 	// file is nil while the directory is closed.
 	file *os.File
-	// name is empty once the directory has been closed.
+	// name is empty after the directory has been closed.
 	name string
-	// names are those that have been read and not been looked at.
+	// names are the entries that the removal has read, but not removed yet.
 	names []string
-	// progress says that something has been removed since the directory was read from its beginning.
+	// progress says that an entry has gone since the removal began to read the directory.
 	progress bool
 }
 
-// A removal removes a tree.
+// A removal removes a tree. levels leads from the directory that the caller has open to the deepest directory.
 type removal struct {
 	name   string
 	levels []*level
 }
 
-// Remove removes what a name stands for in an open directory, with all that is below it. It follows no symbolic link, and does not
-// cross into another mount. What is gone already is no error. It takes a bounded number of descriptors, and no path is longer than
-// a name, however deep the tree is.
+// Remove removes a file, or a directory with everything below it, from an open directory. It follows no symbolic link and does not
+// cross into another mount. A file that does not exist is no error. However deep the tree is, Remove opens only a few directories at
+// once, and passes only single names to the kernel.
 func Remove(dir int, name string) error {
 	top, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -77,20 +77,20 @@ func (r *removal) step() error {
 		l.names = l.names[1:]
 		return r.remove(name)
 	case l.progress:
-		// While names go, some file systems leave others out.
+		// Some file systems leave out entries of a directory while other entries go: look again.
 		return l.rewind()
 	}
 	return r.pop()
 }
 
-// rewind reads a directory from its beginning.
+// rewind makes the removal read a directory from its beginning again.
 func (l *level) rewind() error {
 	l.names, l.progress = nil, false
 	_, err := l.file.Seek(0, io.SeekStart)
 	return err
 }
 
-// remove removes an entry of the deepest directory, or goes down into it.
+// remove removes an entry of the deepest directory. If the entry is a directory with entries of its own, remove goes down.
 func (r *removal) remove(name string) error {
 	l := r.levels[len(r.levels)-1]
 	dir := int(l.file.Fd())
@@ -117,7 +117,7 @@ func (r *removal) remove(name string) error {
 	return r.push(fd, name)
 }
 
-// openBelow opens a directory that is on the same mount. openat2(2)
+// openBelow opens a directory in an open directory. Both have to be on the same mount. openat2(2)
 func openBelow(dir int, name string) (int, error) {
 	for {
 		fd, err := unix.Openat2(dir, name, &unix.OpenHow{
@@ -129,7 +129,7 @@ func openBelow(dir int, name string) (int, error) {
 	}
 }
 
-// push goes down into a directory, and closes one far above.
+// push goes down into a directory, and closes a directory far above.
 func (r *removal) push(fd int, name string) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
@@ -137,21 +137,21 @@ func (r *removal) push(fd int, name string) error {
 		return r.failed("stat", name, err)
 	}
 	r.levels = append(r.levels, &level{inode: stat.Ino, file: os.NewFile(uintptr(fd), name), name: name})
-	// The first stays open: nobody has to find it again.
+	// The first level stays open: it belongs to the caller, and the removal cannot find it again.
 	if far := len(r.levels) - maxOpen; far > 0 {
 		l := r.levels[far]
 		l.file.Close()
 		*l = level{inode: l.inode}
 		if far == 1 {
-			// The directory above it is not for us to read.
+			// The first level has entries that are not to be removed, so the removal must not read it to find this name.
 			l.name = r.name
 		}
 	}
 	return nil
 }
 
-// pop goes back up, and removes the directory that has become empty. One that has been closed meanwhile has no name: the one above
-// is read from its beginning, where the empty directory is found again. If that one is closed, too, it is reached by "..".
+// pop goes back up and removes the empty directory. A directory that was closed in between has lost its name: then the removal reads
+// the directory above again, and finds the empty directory there. If the directory above is closed too, pop opens it by "..".
 func (r *removal) pop() error {
 	last := len(r.levels) - 1
 	l, above := r.levels[last], r.levels[last-1]
@@ -180,6 +180,7 @@ func (r *removal) pop() error {
 	return nil
 }
 
+// close closes all levels.
 func (r *removal) close() {
 	for _, l := range r.levels {
 		if l.file != nil {
@@ -188,7 +189,7 @@ func (r *removal) close() {
 	}
 }
 
-// failed names a file by as much of its path as is known.
+// failed adds the path to an error. A path that begins with ... leads through directories whose names are lost.
 func (r *removal) failed(operation, name string, err error) error {
 	where := name
 	for i := len(r.levels) - 1; i > 0; i-- {
