@@ -131,7 +131,7 @@ func TestBadInputIsRefusedBeforeAnythingIsMade(t *testing.T) {
 		{[]string{"--security-opt", "seccomp=" + dir + "/fifo"}, []string{dir + "/fifo", "regular file"}},
 		{[]string{"--security-opt", profile(`{"defaultAction":`)}, []string{"profile.json", "line 1"}},
 		{[]string{"--security-opt", "seccomp=" + file("b.json", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_EXPLODE"}]}`)}, []string{"b.json", "syscalls[0].action", "SCMP_ACT_EXPLODE"}},
-		{[]string{"--security-opt", "seccomp=" + file("c.json", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":"mkdir"}]}`)}, []string{"c.json", "line 1: syscalls.names", "expected array"}},
+		{[]string{"--security-opt", "seccomp=" + file("c.json", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":"mkdir"}]}`)}, []string{"c.json", "line 1, column ", "syscalls.names", "must be array"}},
 		{[]string{"--security-opt", "apparmor=none"}, []string{"apparmor", "seccomp=FILE"}},
 		{[]string{"--user", "no-such-user"}, []string{"no-such-user", "/etc/passwd"}},
 		{[]string{"--user", "root:no-such-group"}, []string{"no-such-group", "/etc/group"}},

@@ -82,15 +82,23 @@ func rlimit(number int) uint64 {
 // initPids is what --init has room in.
 const initPids = 16
 
+// setProfile sets the seccomp profile that the flags name, or the default profile.
 func setProfile(options *flags.Options, config *specs.Spec) (err error) {
 	if options.Unconfined() {
 		return nil
 	}
 	capabilities := config.Process.Capabilities.Bounding
-	if options.Seccomp != "" {
-		config.Linux.Seccomp, err = seccomp.Load(options.Seccomp, capabilities)
-	} else {
+	if options.Seccomp == "" {
 		config.Linux.Seccomp, err = seccomp.Default(capabilities)
+		return err
 	}
-	return err
+	file, err := spec.OpenInput(options.Seccomp)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if config.Linux.Seccomp, err = seccomp.Load(file, capabilities); err != nil {
+		return fmt.Errorf("%s: %w", options.Seccomp, err)
+	}
+	return nil
 }

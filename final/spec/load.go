@@ -7,12 +7,16 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -27,7 +31,7 @@ const maxConfig = 16 << 20
 // What the configuration says is not judged: see [Validate].
 func Load(r io.Reader) (*specs.Spec, error) {
 	spec := new(specs.Spec)
-	if err := decode(r, spec); err != nil {
+	if err := Decode(r, spec); err != nil {
 		return nil, err
 	}
 	if err := checkVersion(spec.Version); err != nil {
@@ -39,8 +43,8 @@ func Load(r io.Reader) (*specs.Spec, error) {
 	return spec, nil
 }
 
-// decode reads one JSON value, and nothing after it.
-func decode(r io.Reader, to any) error {
+// Decode reads one JSON value, and refuses a text that goes on after the value. An error is one line with the place of the mistake.
+func Decode(r io.Reader, to any) error {
 	data, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
 	if err != nil {
 		return err
@@ -54,7 +58,7 @@ func decode(r io.Reader, to any) error {
 	return nil
 }
 
-// locate says where in the text an error is.
+// locate adds the place in the text to an error of encoding/json.
 func locate(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -62,13 +66,14 @@ func locate(data []byte, err error) error {
 	}
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) {
-		field := kind.Field
-		if field == "" {
-			field = "the whole document"
-		}
-		return fmt.Errorf("%s: %s: must be %s, not %s", position(data, kind.Offset), field, kind.Type, kind.Value)
+		// An embedded Go type, with a capital letter, is no part of the path in JSON.
+		keys := slices.DeleteFunc(strings.Split(kind.Field, "."), func(key string) bool { return key != "" && unicode.IsUpper(rune(key[0])) })
+		field := cmp.Or(strings.Join(keys, "."), "the whole document")
+		inJSON := map[reflect.Kind]string{reflect.String: "string", reflect.Slice: "array", reflect.Struct: "object", reflect.Map: "object"}
+		must := cmp.Or(inJSON[kind.Type.Kind()], kind.Type.String())
+		return fmt.Errorf("%s: %s: must be %s, not %s", position(data, kind.Offset), field, must, kind.Value)
 	}
-	return err
+	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
 }
 
 // position turns the offset after a byte into its line and column, from 1.
@@ -102,7 +107,7 @@ func checkVersion(version string) error {
 // of a configuration. OCI runtime specification, config.md, section Process
 func LoadProcess(r io.Reader) (*specs.Process, error) {
 	process := new(specs.Process)
-	if err := decode(r, process); err != nil {
+	if err := Decode(r, process); err != nil {
 		return nil, err
 	}
 	if err := checkProcess(process); err != nil {
@@ -116,7 +121,7 @@ func LoadProcess(r io.Reader) (*specs.Process, error) {
 // Whether the limits make sense is seen when they are set. OCI runtime specification, config-linux.md, section Control groups
 func LoadResources(r io.Reader) (*specs.LinuxResources, error) {
 	resources := new(specs.LinuxResources)
-	if err := decode(r, resources); err != nil {
+	if err := Decode(r, resources); err != nil {
 		return nil, err
 	}
 	if err := checkRules(resources); err != nil {

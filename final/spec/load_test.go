@@ -75,7 +75,7 @@ func TestLoadRefusals(t *testing.T) {
 		"{\n\"process\": {\n\t\"terminal\": \"yes\"}}": {"line 3, column 18", "process.terminal", "must be bool, not string"},
 		`{"process": {"user": {"uid": -1}}}`:           {"process.user.uid", "must be uint32"},
 		`{"process": {"user": {"uid": 4294967296}}}`:   {"process.user.uid", "must be uint32"},
-		`{"process": {"args": "true"}}`:                {"process.args", "must be []string"},
+		`{"process": {"args": "true"}}`:                {"process.args", "must be array"},
 		`{"mounts": [{"destination": 1}]}`:             {"mounts.destination", "must be string"},
 		`[]`:                                           {"the whole document"},
 		`null`:                                         {"ociVersion: missing"},
@@ -111,7 +111,7 @@ func TestLoadProcess(t *testing.T) {
 	for text, words := range map[string]string{
 		``:                             "end of JSON",
 		`{} {}`:                        "after top-level value",
-		`{"cwd": "/", "args": "sh"}`:   "args: must be []string, not string",
+		`{"cwd": "/", "args": "sh"}`:   "args: must be array, not string",
 		`null`:                         "process.args: missing",
 		`{"cwd": "/"}`:                 "process.args: missing",
 		`{"args": ["sh"]}`:             `process.cwd: ""`,
