@@ -199,7 +199,8 @@ need-go:
 # npm installs what the pages need, once. After that, make site works without npm and without the internet.
 need-npm:
 	@cmp -s internal/site/package-lock.json build/npm/installed || command -v npm >/dev/null || { \
-		echo "npm is missing: installing it with apt" >&2; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends npm; }
+		echo "npm is missing: installing it with apt, which takes a minute or two" >&2; \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends npm >/dev/null; }
 
 need-chromium:
 	@[ -z "$(chromium)" ] || exit 0; \

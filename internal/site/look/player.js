@@ -33,7 +33,7 @@
       await loadPlayer();
       await load(address);
     } catch (error) {
-      button.textContent = `The recording does not play: ${error.message}`;
+      button.textContent = `The recording does not play: ${error.message}. make site brings the player.`;
       return;
     }
     const data = window.recording;

@@ -71,7 +71,7 @@
       if (words === input.value.trim()) show(words, pages, found.results.length);
     } catch (error) {
       loading = null;
-      status.textContent = `The search does not work: ${error.message}`;
+      status.textContent = `The search does not work: ${error.message}. make site writes its index.`;
     }
   }
 
