@@ -35,7 +35,7 @@ type trial struct {
 func newTrial(t *testing.T) *trial {
 	t.Helper()
 	needRootfs(t)
-	id, err := spec.NewID()
+	id, err := spec.MakeID()
 	require.NoError(t, err)
 	c := &trial{T: t, root: t.TempDir(), id: "test-" + id, mark: "WORKSHOP_MARK=" + id}
 	// The thread ends with the test, and the namespace with it.

@@ -13,8 +13,8 @@ import (
 	"container-workshop/final/stage"
 )
 
-// memoryPolicy adds from which memory nodes the command gets its memory. The kernel keeps the policy for each thread, and hands it on at
-// fork and execve. The call comes when we are in the cgroups, as it chooses among the nodes of the cpuset. set_mempolicy(2)
+// memoryPolicy sets from which memory nodes the command gets its memory. A thread keeps its policy through fork and execve. The call
+// follows the join of the cgroups, because it chooses among the nodes of the cpuset. set_mempolicy(2)
 func (l *last) memoryPolicy(c *container) error {
 	p := c.MemoryPolicy
 	if p == nil {
@@ -25,8 +25,8 @@ func (l *last) memoryPolicy(c *container) error {
 		return fmt.Errorf("linux.memoryPolicy.%w", err)
 	}
 	l.keep = append(l.keep, nodes)
-	// The kernel looks at one bit less than it is told.
-	set := call{unix.SYS_SET_MEMPOLICY, [5]uintptr{uintptr(mode), uintptr(unsafe.Pointer(nodes)), unsafe.Sizeof(*nodes)*8 + 1}}
+	// The kernel reads one bit less than we say.
+	set := call{unix.SYS_SET_MEMPOLICY, [5]uintptr{uintptr(mode), uintptr(unsafe.Pointer(&nodes[0])), uintptr(len(nodes)*64 + 1)}}
 	l.list = append(l.list, stage.Stage{Call: fmt.Sprintf("set_mempolicy(%s)", p.Mode), Man: "set_mempolicy(2)", Do: func() error {
 		err := set.make()
 		switch {

@@ -4,40 +4,27 @@ package spec
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 
-// DefaultPath is where commands are looked for in the container.
+// DefaultPath names the directories in which a container looks for commands.
 const DefaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// MaskedPaths returns files that tell of the host or of other containers: the container sees none of them. A host may lack some.
+// MaskedPaths returns files that tell about the host or about other containers. A container sees none of them. A host may lack some.
 func MaskedPaths() []string {
 	return []string{
-		"/proc/acpi",
-		"/proc/asound",
-		"/proc/interrupts",
-		"/proc/kcore",
-		"/proc/keys",
-		"/proc/latency_stats",
-		"/proc/sched_debug",
-		"/proc/scsi",
-		"/proc/timer_list",
-		"/proc/timer_stats",
-		"/sys/devices/virtual/powercap",
-		"/sys/firmware",
+		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
+		"/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware",
 	}
 }
 
-// ReadonlyPaths returns files by which root could change the host or other containers: the container can only read them.
+// ReadonlyPaths returns files with which root could change the host or other containers. A container can only read them.
 func ReadonlyPaths() []string {
 	return []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 }
 
-// NewNamespaces returns the namespaces that a container has of its own. Without network the container uses the network of the host.
-func NewNamespaces(network bool) []specs.LinuxNamespace {
+// DefaultNamespaces returns the namespaces that every container makes, and the network namespace on request. Without a network namespace
+// the container uses the network of the host.
+func DefaultNamespaces(network bool) []specs.LinuxNamespace {
 	namespaces := []specs.LinuxNamespace{
-		{Type: specs.MountNamespace},
-		{Type: specs.PIDNamespace},
-		{Type: specs.UTSNamespace},
-		{Type: specs.IPCNamespace},
-		{Type: specs.CgroupNamespace},
+		{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}, {Type: specs.UTSNamespace}, {Type: specs.IPCNamespace}, {Type: specs.CgroupNamespace},
 	}
 	if network {
 		namespaces = append(namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace})
@@ -45,7 +32,7 @@ func NewNamespaces(network bool) []specs.LinuxNamespace {
 	return namespaces
 }
 
-// DefaultMounts are the mounts that every container has, in order. A privileged one may write to /sys and to its cgroup.
+// DefaultMounts returns the mounts that every container has, in order. A privileged container may write to /sys and to its cgroup.
 func DefaultMounts(privileged bool) []specs.Mount {
 	access := "ro"
 	if privileged {
@@ -62,7 +49,8 @@ func DefaultMounts(privileged bool) []specs.Mount {
 	}
 }
 
-// CgroupsPath names the cgroup so that it is known for ours, if there is room for that: a name has 255 bytes at most.
+// CgroupsPath returns the cgroup of a container. The prefix shows whose cgroup this is. A long ID leaves no room for the prefix, because
+// the name of a directory has at most 255 bytes.
 func CgroupsPath(id string) string {
 	const prefix, nameMax = "container-workshop-", 255
 	if len(prefix)+len(id) > nameMax {

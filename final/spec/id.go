@@ -4,27 +4,20 @@ package spec
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// maxID is how long the ID of a container may be: as long as the name of a file. path_resolution(7)
+// maxID is how long the ID of a container may be, in bytes: as long as the name of a file. path_resolution(7)
 const maxID = 255
 
-// ValidateID returns an error unless id can be the ID of a container: 1 to 255 bytes of A-Z a-z 0-9 _ . + -, the first of
-// which is neither "." nor "-". So it is safe as the name of a file, and as an argument.
+// ValidateID refuses an ID that would not be safe as the name of a file or as an argument. The ID of a container has 1 to 255 bytes of
+// A-Z a-z 0-9 _ . + -, and starts with neither "." nor "-".
 func ValidateID(id string) error {
-	valid := id != "" && len(id) <= maxID && id[0] != '.' && id[0] != '-'
-	for _, c := range []byte(id) {
-		switch {
-		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_', c == '.', c == '+', c == '-':
-		default:
-			valid = false
-		}
-	}
-	if valid {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.+-"
+	if id != "" && len(id) <= maxID && id[0] != '.' && id[0] != '-' && strings.Trim(id, letters) == "" {
 		return nil
 	}
 	shown := id
@@ -34,14 +27,11 @@ func ValidateID(id string) error {
 	return fmt.Errorf("container ID %q: must be 1 to %d letters, digits and _.+-, and must not start with . or -", shown, maxID)
 }
 
-// NewID returns an ID of 12 random hexadecimal digits. getrandom(2)
-func NewID() (string, error) {
+// MakeID returns an ID of 12 random hexadecimal digits. getrandom(2)
+func MakeID() (string, error) {
 	random := make([]byte, 6)
-	n, err := unix.Getrandom(random, 0)
-	if err == nil && n < len(random) {
-		err = errors.New("too few bytes")
-	}
-	if err != nil {
+	// The kernel gives up to 256 bytes at once.
+	if _, err := unix.Getrandom(random, 0); err != nil {
 		return "", fmt.Errorf("getrandom: %w", err)
 	}
 	return hex.EncodeToString(random), nil

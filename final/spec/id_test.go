@@ -21,10 +21,10 @@ func TestValidateID(t *testing.T) {
 	}
 }
 
-func TestNewID(t *testing.T) {
+func TestMakeID(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
-		id, err := NewID()
+		id, err := MakeID()
 		require.NoError(t, err)
 		require.NoError(t, ValidateID(id))
 		require.Len(t, id, 12)

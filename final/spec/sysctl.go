@@ -10,24 +10,16 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// SysctlKey changes the separators of net/ipv4/conf/eth0.100/forwarding, where dots are no separators, to those of
-// net.ipv4.conf.eth0/100.forwarding. sysctl(8)
+// SysctlKey returns a key with dots as separators. In net/ipv4/conf/eth0.100/forwarding a slash separates and a dot belongs to a name;
+// SysctlKey returns net.ipv4.conf.eth0/100.forwarding. sysctl(8)
 func SysctlKey(key string) string {
 	if first := strings.IndexAny(key, "./"); first < 0 || key[first] == '.' {
 		return key
 	}
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case '.':
-			return '/'
-		case '/':
-			return '.'
-		}
-		return r
-	}, key)
+	return strings.NewReplacer(".", "/", "/", ".").Replace(key)
 }
 
-// CheckSysctl refuses what the container does not have to itself, in its own namespaces.
+// CheckSysctl refuses a parameter that the container shares with the host, because no namespace of its own has the parameter.
 func CheckSysctl(key string, namespaces []specs.LinuxNamespace) error {
 	key = SysctlKey(key)
 	if strings.ContainsAny(key, " \t\r\n\x00") || strings.Contains("."+strings.ReplaceAll(key, "/", ".")+".", "..") {
@@ -46,7 +38,7 @@ func CheckSysctl(key string, namespaces []specs.LinuxNamespace) error {
 	return nil
 }
 
-// sysctlNamespace returns the type of namespace that has its own value of a parameter. proc_sys_kernel(5)
+// sysctlNamespace returns the type of namespace that has its own value of a kernel parameter. proc_sys_kernel(5)
 func sysctlNamespace(key string) (specs.LinuxNamespaceType, bool) {
 	switch {
 	case strings.HasPrefix(key, "net."):

@@ -11,16 +11,13 @@ import (
 	"container-workshop/final/capability"
 )
 
-// templateRights are what runc's template has, too: all of them are harmless.
-const templateRights capability.Set = 1<<unix.CAP_AUDIT_WRITE | 1<<unix.CAP_KILL | 1<<unix.CAP_NET_BIND_SERVICE
-
-// Template returns a configuration to start from, for the bundle that it is written to: a shell on a terminal, which may do
-// little. A rootless one is for a caller who is not root on the host: it has a user namespace, in which the caller's IDs are
-// root's, and does without what only the host's root can do.
+// Template returns a configuration to start from: a shell on a terminal, with few rights. A rootless template is for a caller who is not
+// root on the host. Its user namespace makes the caller root, and it asks for nothing that only the host's root can do.
 //
-// It has no seccomp filter: whoever completes the configuration knows what the command needs.
+// The template has no seccomp filter, because only you know what your command needs.
 func Template(rootless bool, uid, gid uint32) *specs.Spec {
-	rights := templateRights
+	// runc's template has the same capabilities. All of them are harmless.
+	const rights capability.Set = 1<<unix.CAP_AUDIT_WRITE | 1<<unix.CAP_KILL | 1<<unix.CAP_NET_BIND_SERVICE
 	spec := &specs.Spec{
 		Version: specs.Version,
 		Process: &specs.Process{
@@ -35,7 +32,7 @@ func Template(rootless bool, uid, gid uint32) *specs.Spec {
 		Hostname: "container",
 		Mounts:   DefaultMounts(false),
 		Linux: &specs.Linux{
-			Namespaces:    NewNamespaces(true),
+			Namespaces:    DefaultNamespaces(true),
 			Resources:     &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
 			MaskedPaths:   MaskedPaths(),
 			ReadonlyPaths: ReadonlyPaths(),
@@ -47,21 +44,20 @@ func Template(rootless bool, uid, gid uint32) *specs.Spec {
 	return spec
 }
 
-// withoutRoot leaves cgroups alone, and the network, whose devices are the host's to give. user_namespaces(7)
+// withoutRoot turns a template into a rootless one: it uses the host's cgroups and network. user_namespaces(7)
 func withoutRoot(spec *specs.Spec, uid, gid uint32) {
 	spec.Linux.Resources = nil
-	spec.Linux.Namespaces = NewNamespaces(false)
-	spec.Linux.Namespaces = append(spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	spec.Linux.Namespaces = append(DefaultNamespaces(false), specs.LinuxNamespace{Type: specs.UserNamespace})
 	spec.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uid, Size: 1}}
 	spec.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: gid, Size: 1}}
 	for i, mount := range spec.Mounts {
 		switch mount.Destination {
 		case "/sys":
-			// A new sysfs shows the network, and so is for those only to whom that belongs.
+			// A sysfs shows the network, so the kernel makes a new sysfs only for the owner of the network namespace.
 			options := []string{"rbind", "nosuid", "noexec", "nodev", "rro"}
 			spec.Mounts[i] = specs.Mount{Destination: "/sys", Type: "bind", Source: "/sys", Options: options}
 		case "/dev/pts":
-			// There is no group 5, the terminals' own.
+			// The user namespace has no group 5, the group of terminals.
 			spec.Mounts[i].Options = slices.DeleteFunc(mount.Options, func(option string) bool { return option == "gid=5" })
 		}
 	}

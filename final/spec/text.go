@@ -3,46 +3,61 @@
 package spec
 
 import (
-	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// CheckPrintable refuses what would spoil a line of a message or of a file.
+// CheckPrintable refuses text that would spoil a line of a message or of a file.
 func CheckPrintable(text string) error {
-	for _, r := range text {
-		if r < ' ' || r == 0x7f {
-			return fmt.Errorf("%q: must not contain control characters", text)
-		}
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("%q: must not contain control characters", text)
 	}
 	return nil
 }
 
-// CheckCPUs refuses what is not a list of processors or memory nodes. The kernel says whether the host has them. cpuset(7)
-func CheckCPUs(list string) error {
-	for _, part := range strings.Split(list, ",") {
-		first, last, isRange := strings.Cut(part, "-")
+// MaxCPUs is how many processors a kernel can have.
+const MaxCPUs = 8192
+
+// CPUs returns a bit for each processor in a list such as 0-3,5. Lists of memory nodes look the same. The kernel says whether the host
+// has them. cpuset(7), "List format"
+func CPUs(list string) ([]uint64, error) {
+	mask, _, err := parseList("list", list, MaxCPUs)
+	return mask, err
+}
+
+// parseList returns a bit for each number in a list, and how many bits are set.
+func parseList(what, list string, limit int) (mask []uint64, count int, err error) {
+	mask = make([]uint64, limit/64)
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, isRange := strings.Cut(strings.Trim(part, " "), "-")
 		if !isRange {
 			last = first
 		}
 		from, err1 := strconv.ParseUint(first, 10, 16)
 		to, err2 := strconv.ParseUint(last, 10, 16)
-		if err1 != nil || err2 != nil || from > to {
-			return errors.New("must be numbers and ranges, such as 0-3,5")
+		if err1 != nil || err2 != nil || from > to || to >= uint64(limit) {
+			return nil, 0, fmt.Errorf("%q: invalid %s: must be numbers below %d and ranges, such as 0-3,5", part, what, limit)
+		}
+		for n := from; n <= to; n++ {
+			mask[n/64] |= 1 << (n % 64)
 		}
 	}
-	return nil
+	for _, word := range mask {
+		count += bits.OnesCount64(word)
+	}
+	return mask, count, nil
 }
 
-// IsAccess reports whether text has some of r, w and m, each once at most.
+// IsAccess reports whether text has some of r, w and m, each at most once.
 func IsAccess(text string) bool {
 	return text != "" && strings.Trim(text, "rwm") == "" &&
 		strings.Count(text, "r") < 2 && strings.Count(text, "w") < 2 && strings.Count(text, "m") < 2
 }
 
-// lastOfEach leaves out variables that come again later: the C library takes the first of a name, and a shell the last. getenv(3)
+// lastOfEach keeps the last of several variables with one name: the C library would take the first, and a shell the last. getenv(3)
 func lastOfEach(env []string) []string {
 	seen := map[string]bool{}
 	var kept []string

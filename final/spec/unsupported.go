@@ -3,20 +3,20 @@
 package spec
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// A Refusal is a field of the configuration that this runtime cannot honour, and why.
+// A Refusal is a field of the configuration that final cannot honour, and why.
 type Refusal struct {
-	// Field is its path, such as linux.intelRdt.
+	// Field is the path of the field, such as linux.intelRdt.
 	Field  string
 	Reason string
 	used   func(*specs.Spec) bool
 }
 
-// unsupported is the table. To ignore a field would be a promise not kept.
+// unsupported is the table of fields that final refuses: whoever sets a field relies on it.
 var unsupported = []Refusal{
 	{"linux.intelRdt", "dividing a processor's cache needs a resctrl file system, and no container engine asks for it",
 		func(s *specs.Spec) bool { return s.Linux.IntelRdt != nil }},
@@ -27,16 +27,13 @@ var unsupported = []Refusal{
 	{"freebsd", "final is for Linux only", func(s *specs.Spec) bool { return s.FreeBSD != nil }},
 }
 
-// Unsupported returns all fields that [Validate] refuses whatever their value is.
+// Unsupported returns the fields that [Validate] refuses whatever their value is.
 func Unsupported() []Refusal {
-	return append([]Refusal(nil), unsupported...)
+	return slices.Clone(unsupported)
 }
 
-func checkSupported(spec *specs.Spec) error {
+func (v *verdict) supported(spec *specs.Spec) {
 	for _, field := range unsupported {
-		if field.used(spec) {
-			return fmt.Errorf("%s: not supported: %s", field.Field, field.Reason)
-		}
+		v.refuse(field.used(spec), "%s: not supported: %s", field.Field, field.Reason)
 	}
-	return nil
 }

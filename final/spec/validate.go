@@ -3,7 +3,7 @@
 package spec
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -14,132 +14,125 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Validate returns an error unless the configuration can be honoured as a whole, as far as that can be seen without looking
-// at the host. An error is one line that starts with the path of the field, as in "process.cwd: "tmp": must be an absolute path".
+// Validate refuses a configuration that final cannot honour, as far as anybody can tell without looking at the host. The error is one
+// line, and starts with the path of the field, as in `process.cwd: "tmp": must be an absolute path`.
 //
-// A configuration without an error has the sections process, root and linux. OCI runtime
-// specification, config.md and config-linux.md
+// An accepted configuration has the sections process, root and linux. OCI runtime specification, config.md and config-linux.md
 func Validate(spec *specs.Spec) error {
-	for _, check := range []func(*specs.Spec) error{
-		checkPresent, checkSupported, checkProcessOf, checkHooks, checkNamespaces, checkNames, checkMappings, checkOffsets, checkMounts,
-		checkPaths, checkKernel, checkDevices, checkSysctls, checkMemoryPolicy, checkNetDevices,
-	} {
-		if err := check(spec); err != nil {
-			return err
-		}
+	v := new(verdict)
+	v.sections(spec)
+	if v.err != nil {
+		return v.err
 	}
-	return nil
+	v.supported(spec)
+	v.process(spec.Process)
+	v.hooks(spec.Hooks)
+	v.namespaces(spec)
+	v.names(spec)
+	v.mappings(spec)
+	v.timeOffsets(spec.Linux)
+	v.mounts(spec)
+	v.paths(spec.Linux)
+	v.kernel(spec.Linux)
+	v.devices(spec.Linux)
+	v.sysctls(spec.Linux)
+	v.memoryPolicy(spec.Linux.MemoryPolicy)
+	v.netDevices(spec.Linux)
+	return v.err
 }
 
-func checkPresent(spec *specs.Spec) error {
-	switch {
-	case spec.Process == nil:
-		return errors.New("process: missing: name a command in process.args")
-	case spec.Root == nil:
-		return errors.New("root: missing: name the root file system in root.path")
-	case spec.Root.Path == "":
-		return errors.New("root.path: missing: name the directory of the root file system")
-	case strings.ContainsRune(spec.Root.Path, 0):
-		return fmt.Errorf("root.path: %q: must not contain NUL", spec.Root.Path)
-	case spec.Linux == nil:
-		return errors.New("linux: missing: final makes Linux containers only")
+// A verdict on a configuration keeps the first reason to refuse it.
+type verdict struct{ err error }
+
+// refuse notes a reason to refuse the configuration if something is bad.
+func (v *verdict) refuse(bad bool, format string, args ...any) {
+	if bad && v.err == nil {
+		v.err = fmt.Errorf(format, args...)
 	}
-	return checkVersion(spec.Version)
 }
 
-func checkProcessOf(spec *specs.Spec) error { return checkProcess(spec.Process) }
+// check notes an error about a field.
+func (v *verdict) check(field string, err error) { v.refuse(err != nil, "%s: %w", field, err) }
 
-func checkPaths(spec *specs.Spec) error {
-	for _, list := range []struct {
-		path  string
-		names []string
-	}{{"linux.maskedPaths", spec.Linux.MaskedPaths}, {"linux.readonlyPaths", spec.Linux.ReadonlyPaths}} {
-		for i, name := range list.names {
-			if !isAbsolute(name) {
-				return fmt.Errorf("%s[%d]: %q: must be an absolute path", list.path, i, name)
-			}
-		}
+// absolute refuses what the kernel would not take for an absolute path as it is.
+func (v *verdict) absolute(field, name string) {
+	v.refuse(!path.IsAbs(name) || hasNUL(name), "%s: %q: must be an absolute path", field, name)
+}
+
+// texts refuses what execve(2) would cut short.
+func (v *verdict) texts(field string, texts ...string) {
+	for i, text := range texts {
+		v.refuse(hasNUL(text), "%s[%d]: %q: must not contain NUL", field, i, text)
+	}
+}
+
+func hasNUL(text string) bool { return strings.ContainsRune(text, 0) }
+
+func (v *verdict) sections(spec *specs.Spec) {
+	root := cmp.Or(spec.Root, new(specs.Root))
+	v.refuse(spec.Process == nil, "process: missing: name a command in process.args")
+	v.refuse(spec.Root == nil, "root: missing: name the root file system in root.path")
+	v.refuse(root.Path == "", "root.path: missing: name the directory of the root file system")
+	v.refuse(hasNUL(root.Path), "root.path: %q: must not contain NUL", root.Path)
+	v.refuse(spec.Linux == nil, "linux: missing: final makes Linux containers only")
+}
+
+func (v *verdict) paths(linux *specs.Linux) {
+	for i, name := range linux.MaskedPaths {
+		v.absolute(fmt.Sprintf("linux.maskedPaths[%d]", i), name)
+	}
+	for i, name := range linux.ReadonlyPaths {
+		v.absolute(fmt.Sprintf("linux.readonlyPaths[%d]", i), name)
 	}
 	known := []string{"", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"}
-	if !slices.Contains(known, spec.Linux.RootfsPropagation) {
-		return fmt.Errorf("linux.rootfsPropagation: %q: must be private, slave, shared or unbindable, or one of these with r in front",
-			spec.Linux.RootfsPropagation)
-	}
-	return nil
+	v.refuse(!slices.Contains(known, linux.RootfsPropagation), "linux.rootfsPropagation: %q: must be private, slave, shared or unbindable, "+
+		"or one of these with r in front", linux.RootfsPropagation)
 }
 
-// isAbsolute reports whether the kernel takes a text for an absolute path as it is.
-func isAbsolute(name string) bool { return path.IsAbs(name) && !strings.ContainsRune(name, 0) }
-
-// checkKernel looks at what the kernel is asked for the container as a whole. personality(2), seccomp_unotify(2)
-func checkKernel(spec *specs.Spec) error {
-	if p := spec.Linux.Personality; p != nil {
-		if p.Domain != specs.PerLinux && p.Domain != specs.PerLinux32 {
-			return fmt.Errorf("linux.personality.domain: %q: must be %s or %s", p.Domain, specs.PerLinux, specs.PerLinux32)
-		}
-		if len(p.Flags) > 0 {
-			return fmt.Errorf("linux.personality.flags[0]: %q: unknown flag: the specification defines no flags", p.Flags[0])
+// kernel checks what final asks of the kernel for the container as a whole. personality(2), seccomp_unotify(2)
+func (v *verdict) kernel(linux *specs.Linux) {
+	if p := linux.Personality; p != nil {
+		_, err := Personality(p)
+		v.refuse(err != nil, "linux.personality.%w", err)
+	}
+	if s := linux.Seccomp; s != nil {
+		v.refuse(s.ListenerPath == "" && s.ListenerMetadata != "", "linux.seccomp.listenerMetadata: has no listener: set listenerPath too")
+		if s.ListenerPath != "" {
+			v.absolute("linux.seccomp.listenerPath", s.ListenerPath)
 		}
 	}
-	if s := spec.Linux.Seccomp; s != nil {
-		if s.ListenerPath != "" && !isAbsolute(s.ListenerPath) {
-			return fmt.Errorf("linux.seccomp.listenerPath: %q: must be the absolute path of a socket", s.ListenerPath)
-		}
-		if s.ListenerPath == "" && s.ListenerMetadata != "" {
-			return errors.New("linux.seccomp.listenerMetadata: has no listener: set listenerPath too")
-		}
-	}
-	// The label becomes an option of mounts, within quotes: none may end there. selinux(8)
-	if label := spec.Linux.MountLabel; CheckPrintable(label) != nil || strings.Contains(label, `"`) {
-		return fmt.Errorf("linux.mountLabel: %q: must not contain quotes or control characters", label)
-	}
-	return nil
+	// The label becomes an option of mounts, in quotes. selinux(8)
+	label := linux.MountLabel
+	v.refuse(CheckPrintable(label) != nil || strings.Contains(label, `"`), "linux.mountLabel: %q: must not contain quotes or control characters", label)
 }
 
-func checkDevices(spec *specs.Spec) error {
-	for i, device := range spec.Linux.Devices {
-		switch {
-		case !isAbsolute(device.Path):
-			return fmt.Errorf("linux.devices[%d].path: %q: must be an absolute path", i, device.Path)
-		case !slices.Contains([]string{"c", "u", "b", "p"}, device.Type):
-			return fmt.Errorf("linux.devices[%d].type: %q: must be c, u, b or p", i, device.Type)
+func (v *verdict) devices(linux *specs.Linux) {
+	// The kernel's device numbers have 32 bits. makedev(3)
+	outside := func(n int64) bool { return n < 0 || n > math.MaxUint32 }
+	for i, d := range linux.Devices {
+		field := fmt.Sprintf("linux.devices[%d]", i)
+		v.absolute(field+".path", d.Path)
+		v.refuse(!slices.Contains([]string{"c", "u", "b", "p"}, d.Type), "%s.type: %q: must be c, u, b or p", field, d.Type)
 		// A FIFO has no numbers.
-		case device.Type != "p" && (!isDeviceNumber(device.Major) || !isDeviceNumber(device.Minor)):
-			return fmt.Errorf("linux.devices[%d]: %d:%d is not a device number", i, device.Major, device.Minor)
-		}
+		v.refuse(d.Type != "p" && (outside(d.Major) || outside(d.Minor)), "%s: %d:%d is not a device number", field, d.Major, d.Minor)
 	}
-	if spec.Linux.Resources == nil {
-		return nil
-	}
-	if err := checkRules(spec.Linux.Resources); err != nil {
-		return fmt.Errorf("linux.resources.%w", err)
-	}
-	return nil
+	v.rules("linux.resources.", linux.Resources)
 }
 
-func checkRules(resources *specs.LinuxResources) error {
+// rules checks which devices a container may open.
+func (v *verdict) rules(section string, resources *specs.LinuxResources) {
+	if resources == nil {
+		return
+	}
 	for i, rule := range resources.Devices {
-		switch {
-		case !slices.Contains([]string{"", "a", "c", "b"}, rule.Type):
-			return fmt.Errorf("devices[%d].type: %q: must be a, c or b", i, rule.Type)
-		case rule.Access != "" && !IsAccess(rule.Access):
-			return fmt.Errorf("devices[%d].access: %q: must be made of r, w and m", i, rule.Access)
-		}
+		v.refuse(!slices.Contains([]string{"", "a", "c", "b"}, rule.Type), "%sdevices[%d].type: %q: must be a, c or b", section, i, rule.Type)
+		v.refuse(rule.Access != "" && !IsAccess(rule.Access), "%sdevices[%d].access: %q: must be made of r, w and m", section, i, rule.Access)
 	}
-	return nil
 }
 
-// isDeviceNumber reports whether n fits the kernel's device numbers, of 32 bits in all. makedev(3)
-func isDeviceNumber(n int64) bool { return n >= 0 && n <= math.MaxUint32 }
-
-func checkSysctls(spec *specs.Spec) error {
-	for _, key := range slices.Sorted(maps.Keys(spec.Linux.Sysctl)) {
-		if err := CheckSysctl(key, spec.Linux.Namespaces); err != nil {
-			return fmt.Errorf("linux.sysctl[%q]: %w", key, err)
-		}
-		if strings.ContainsRune(spec.Linux.Sysctl[key], 0) {
-			return fmt.Errorf("linux.sysctl[%q]: must not contain NUL", key)
-		}
+func (v *verdict) sysctls(linux *specs.Linux) {
+	for _, key := range slices.Sorted(maps.Keys(linux.Sysctl)) {
+		v.check(fmt.Sprintf("linux.sysctl[%q]", key), CheckSysctl(key, linux.Namespaces))
+		v.refuse(hasNUL(linux.Sysctl[key]), "linux.sysctl[%q]: must not contain NUL", key)
 	}
-	return nil
 }

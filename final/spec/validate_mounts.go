@@ -10,52 +10,36 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// checkMounts leaves the words of a mount to whoever mounts, but for what the other sections have a say in.
-func checkMounts(spec *specs.Spec) error {
-	for i, mount := range spec.Mounts {
-		switch {
-		// A relative one is below /: the specification allows it, though no longer for new configurations.
-		case mount.Destination == "":
-			return fmt.Errorf("mounts[%d].destination: missing: name a path in the container", i)
-		case isBind(mount) && mount.Source == "":
-			return fmt.Errorf("mounts[%d].source: missing: name a file or directory", i)
-		case strings.ContainsRune(mount.Destination+mount.Source+mount.Type+strings.Join(mount.Options, ""), 0):
-			return fmt.Errorf("mounts[%d]: must not contain NUL", i)
-		}
-		if err := checkIDMap(fmt.Sprintf("mounts[%d]", i), mount, HasNamespace(spec.Linux.Namespaces, specs.UserNamespace)); err != nil {
-			return err
-		}
+// mounts checks what a mount needs from other sections. The room that makes the mount judges types and options.
+func (v *verdict) mounts(spec *specs.Spec) {
+	for i, m := range spec.Mounts {
+		field := fmt.Sprintf("mounts[%d]", i)
+		// The specification has deprecated relative destinations, and still allows them: they are below /.
+		v.refuse(m.Destination == "", "%s.destination: missing: name a path in the container", field)
+		v.refuse(isBind(m) && m.Source == "", "%s.source: missing: name a file or directory", field)
+		v.refuse(hasNUL(m.Destination+m.Source+m.Type+strings.Join(m.Options, "")), "%s: must not contain NUL", field)
+		v.idMap(field, m, HasNamespace(spec.Linux.Namespaces, specs.UserNamespace))
 	}
-	return nil
 }
 
-func isBind(mount specs.Mount) bool {
-	return mount.Type == "bind" || slices.Contains(mount.Options, "bind") || slices.Contains(mount.Options, "rbind")
+func isBind(m specs.Mount) bool {
+	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }
 
-// checkIDMap is about a mount whose files belong to others than those on the host. Without IDs of its own it has those of the
-// container. mount_setattr(2), section ID-mapped mounts
-func checkIDMap(place string, mount specs.Mount, userNamespace bool) error {
-	word := slices.IndexFunc(mount.Options, func(option string) bool { return option == "idmap" || option == "ridmap" })
-	uids, gids := len(mount.UIDMappings) > 0, len(mount.GIDMappings) > 0
-	switch {
-	case word < 0 && !uids && !gids:
-		return nil
-	case !isBind(mount) && word >= 0:
-		return fmt.Errorf("%s.options[%d]: %q is not supported on type %q: use a bind mount",
-			place, word, mount.Options[word], mount.Type)
-	case !isBind(mount):
-		return fmt.Errorf("%s: uidMappings and gidMappings are not supported on type %q: use a bind mount", place, mount.Type)
-	case uids && !gids:
-		return fmt.Errorf("%s.gidMappings: missing: set gidMappings as well as uidMappings", place)
-	case gids && !uids:
-		return fmt.Errorf("%s.uidMappings: missing: set uidMappings as well as gidMappings", place)
-	case !uids && !userNamespace:
-		return fmt.Errorf("%s.options[%d]: %q: needs uidMappings and gidMappings, or a user namespace in linux.namespaces",
-			place, word, mount.Options[word])
+// idMap checks a mount that shows its files with other owners. Without mappings of its own, the mount uses the mappings of the
+// container's user namespace. mount_setattr(2), section ID-mapped mounts
+func (v *verdict) idMap(field string, m specs.Mount, userNamespace bool) {
+	word, option := slices.IndexFunc(m.Options, func(option string) bool { return option == "idmap" || option == "ridmap" }), ""
+	if word >= 0 {
+		option = m.Options[word]
 	}
-	if err := checkRanges(place+".uidMappings", mount.UIDMappings); err != nil {
-		return err
-	}
-	return checkRanges(place+".gidMappings", mount.GIDMappings)
+	uids, gids := len(m.UIDMappings) > 0, len(m.GIDMappings) > 0
+	v.refuse(!isBind(m) && option != "", "%s.options[%d]: %q is not supported on type %q: use a bind mount", field, word, option, m.Type)
+	v.refuse(!isBind(m) && (uids || gids), "%s: uidMappings and gidMappings are not supported on type %q: use a bind mount", field, m.Type)
+	v.refuse(uids && !gids, "%s.gidMappings: missing: set gidMappings as well as uidMappings", field)
+	v.refuse(gids && !uids, "%s.uidMappings: missing: set uidMappings as well as gidMappings", field)
+	v.refuse(option != "" && !uids && !userNamespace, "%s.options[%d]: %q: needs uidMappings and gidMappings, or a user namespace in linux.namespaces",
+		field, word, option)
+	v.ranges(field+".uidMappings", m.UIDMappings)
+	v.ranges(field+".gidMappings", m.GIDMappings)
 }

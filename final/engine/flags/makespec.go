@@ -120,7 +120,7 @@ func newLinux(o *Options, host *Host) (*specs.Linux, error) {
 	if err != nil {
 		return nil, err
 	}
-	namespaces := spec.NewNamespaces(o.Network != "host")
+	namespaces := spec.DefaultNamespaces(o.Network != "host")
 	sysctls, err := newSysctls(o, namespaces)
 	if err != nil {
 		return nil, err

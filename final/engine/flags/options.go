@@ -18,7 +18,7 @@ import (
 
 // Options is what the flags of run say.
 type Options struct {
-	// Name is the ID of the container. "" asks for a new one: see [spec.NewID].
+	// Name is the ID of the container. "" asks for a new one: see [spec.MakeID].
 	Name string
 	// Hostname has 1 to 64 bytes.
 	Hostname string
@@ -132,7 +132,7 @@ func ParseRun(args []string) (*Options, []string, error) {
 		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
 	}
 	if options.Name == "" {
-		id, err := spec.NewID()
+		id, err := spec.MakeID()
 		if err != nil {
 			return nil, nil, err
 		}

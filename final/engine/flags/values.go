@@ -64,4 +64,7 @@ func checkedSysctl(text string) (string, error) {
 	return spec.SysctlKey(key) + "=" + value, nil
 }
 
-func checkedCpuset(text string) (string, error) { return text, spec.CheckCPUs(text) }
+func checkedCpuset(text string) (string, error) {
+	_, err := spec.CPUs(text)
+	return text, err
+}
