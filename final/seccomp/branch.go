@@ -8,15 +8,15 @@ import "golang.org/x/sys/unix"
 type branch struct {
 	architecture
 	byDefault uint32
-	// calls has an element for each index that the method numbers returns.
-	calls []call
+	// decisions has an element for each index that the method numbers returns.
+	decisions []decision
 	// named is the highest number that the profile has a rule for, or -1. The numbers in more do not count.
 	named int
 }
 
-// call says what happens to one system call: the action of the first rule that matches, otherwise the unconditional action if
+// decision is what happens to one system call: the action of the first rule that matches, otherwise the unconditional action if
 // there is one, otherwise the default action.
-type call struct {
+type decision struct {
 	rules         []rule
 	unconditional bool
 	action        uint32
@@ -29,7 +29,7 @@ type rule struct {
 }
 
 func newBranch(a architecture, byDefault uint32) branch {
-	return branch{a, byDefault, make([]call, a.newest+1+len(a.more)), -1}
+	return branch{a, byDefault, make([]decision, a.newest+1+len(a.more)), -1}
 }
 
 // add gives a system call more rules. Without rules, add gives the call an unconditional action, unless the call has one.
@@ -37,20 +37,20 @@ func (b *branch) add(index int, rules []rule, action uint32) {
 	if index <= b.newest {
 		b.named = max(b.named, index)
 	}
-	c := &b.calls[index]
+	d := &b.decisions[index]
 	switch {
 	case len(rules) > 0:
-		c.rules = append(c.rules, rules...)
-	case !c.unconditional:
-		c.unconditional, c.action = true, action
+		d.rules = append(d.rules, rules...)
+	case !d.unconditional:
+		d.unconditional, d.action = true, action
 	}
 }
 
 // otherwise is the action for a system call if none of its rules matches.
 func (b *branch) otherwise(index int) uint32 {
-	switch c := &b.calls[index]; {
-	case c.unconditional:
-		return c.action
+	switch d := &b.decisions[index]; {
+	case d.unconditional:
+		return d.action
 	case b.named >= 0 && index > b.named && index <= b.newest:
 		return b.newer()
 	}
@@ -70,17 +70,17 @@ func (b *branch) newer() uint32 {
 func (b *branch) multiplex() {
 	for i, entry := range b.more {
 		index := b.newest + 1 + i
-		c := &b.calls[index]
-		if entry.number&multiplexed == 0 || len(c.rules) == 0 && !c.unconditional {
+		d := &b.decisions[index]
+		if entry.number&multiplexed == 0 || len(d.rules) == 0 && !d.unconditional {
 			continue
 		}
 		through := int(entry.number &^ multiplexed >> 16)
 		action := b.otherwise(index)
-		if len(c.rules) > 0 && b.calls[through].unconditional {
+		if len(d.rules) > 0 && b.decisions[through].unconditional {
 			continue
 		}
 		// The arguments are in memory, which the filter cannot read. Any of the conditions may hold.
-		for _, rule := range c.rules {
+		for _, rule := range d.rules {
 			action = stricter(action, rule.action)
 		}
 		if action == b.otherwise(through) {
@@ -88,7 +88,7 @@ func (b *branch) multiplex() {
 		}
 		// ipc(2) has a version in the high half of its first argument, and socketcall(2) refuses any bit there.
 		when := []comparison{{equal, 0, uint64(entry.number & 0xffff), 0xffff}}
-		b.calls[through].rules = append(b.calls[through].rules, rule{when, action})
+		b.decisions[through].rules = append(b.decisions[through].rules, rule{when, action})
 	}
 }
 
@@ -121,7 +121,7 @@ func (b *branch) spans() []span {
 		spans = append(spans, span{first, rules, action})
 	}
 	for number := range b.newest + 1 {
-		put(uint32(number), b.calls[number].rules, b.otherwise(number))
+		put(uint32(number), b.decisions[number].rules, b.otherwise(number))
 	}
 	put(uint32(b.newest)+1, nil, b.newer())
 	for i, entry := range b.more {
@@ -129,7 +129,7 @@ func (b *branch) spans() []span {
 			continue
 		}
 		index := b.newest + 1 + i
-		put(entry.number, b.calls[index].rules, b.otherwise(index))
+		put(entry.number, b.decisions[index].rules, b.otherwise(index))
 		put(entry.number+1, nil, b.newer())
 	}
 	return spans

@@ -70,7 +70,7 @@ func expected(profile *specs.LinuxSeccomp, e event) uint32 {
 		return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	}
 	name := r.name()
-	conditional, plain := r.rules(name)
+	conditional, unconditional := r.rules(name)
 	for _, entry := range conditional {
 		if matches(entry.Args, e) {
 			return returned(entry.Action, entry.ErrnoRet)
@@ -79,11 +79,11 @@ func expected(profile *specs.LinuxSeccomp, e event) uint32 {
 	inner := through[name][uint32(e.args[0])&0xffff]
 	if conditions, without := r.rules(inner); without != nil && len(conditions) == 0 {
 		return returned(without.Action, without.ErrnoRet)
-	} else if len(conditions) > 0 && plain == nil {
+	} else if len(conditions) > 0 && unconditional == nil {
 		return strictest(profile, conditions, without)
 	}
-	if plain != nil {
-		return returned(plain.Action, plain.ErrnoRet)
+	if unconditional != nil {
+		return returned(unconditional.Action, unconditional.ErrnoRet)
 	}
 	if r.tooNew() {
 		return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
@@ -114,18 +114,18 @@ func (r reference) name() string {
 }
 
 // rules are all rules with conditions for a name, and the first rule without conditions.
-func (r reference) rules(name string) (conditional []*specs.LinuxSyscall, plain *specs.LinuxSyscall) {
+func (r reference) rules(name string) (conditional []*specs.LinuxSyscall, unconditional *specs.LinuxSyscall) {
 	for i := range r.profile.Syscalls {
 		entry := &r.profile.Syscalls[i]
 		switch {
 		case name == "" || !slices.Contains(entry.Names, name):
 		case len(entry.Args) > 0:
 			conditional = append(conditional, entry)
-		case plain == nil:
-			plain = entry
+		case unconditional == nil:
+			unconditional = entry
 		}
 	}
-	return conditional, plain
+	return conditional, unconditional
 }
 
 func (r reference) tooNew() bool {
@@ -144,13 +144,13 @@ func (r reference) tooNew() bool {
 }
 
 // strictest is the action that comes first in seccomp(2), among the actions that a call can have.
-func strictest(profile *specs.LinuxSeccomp, conditional []*specs.LinuxSyscall, plain *specs.LinuxSyscall) uint32 {
+func strictest(profile *specs.LinuxSeccomp, conditional []*specs.LinuxSyscall, unconditional *specs.LinuxSyscall) uint32 {
 	order := []uint32{unix.SECCOMP_RET_KILL_PROCESS, unix.SECCOMP_RET_KILL_THREAD, unix.SECCOMP_RET_TRAP, unix.SECCOMP_RET_ERRNO,
 		unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_TRACE, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_ALLOW}
 	rank := func(action uint32) int { return slices.Index(order, action&unix.SECCOMP_RET_ACTION_FULL) }
 	action := returned(profile.DefaultAction, profile.DefaultErrnoRet)
-	if plain != nil {
-		action = returned(plain.Action, plain.ErrnoRet)
+	if unconditional != nil {
+		action = returned(unconditional.Action, unconditional.ErrnoRet)
 	}
 	for _, entry := range conditional {
 		if other := returned(entry.Action, entry.ErrnoRet); rank(other) < rank(action) {

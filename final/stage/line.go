@@ -2,30 +2,31 @@
 
 package stage
 
-// A Line makes calls one after the other, in the order in which they stand in the code. After a call that fails it makes no more: Err
-// says why. So a caller looks at Err once, at the end.
+// A Line makes calls in the order in which they stand in the code. It makes no more calls after one that fails, so you check Err only
+// once, after the last call.
 type Line struct {
-	// Err is the error of the call that failed, nil as long as none has.
+	// Err is the error of the call that failed, and nil while no call has failed.
 	Err  error
 	list *List
 }
 
-// Line begins a line, whose records come behind those that the list has.
+// Line begins a line. The records of the line come after the records that the list has already.
 func (l *List) Line() *Line { return &Line{list: l} }
 
-// Do makes a call that a step of the workshop teaches, or 0.
+// Do makes a call that a step of the workshop teaches. The step is 0 if no step does.
 func (l *Line) Do(call, man string, step int, do func() error) {
 	l.run(Stage{Call: call, Man: man, Step: step, Do: do})
 }
 
-// Wait waits for the other side.
+// Wait makes a call that waits for the other side.
 func (l *Line) Wait(call, man string, do func() error) {
 	l.run(Stage{Call: call, Man: man, Waiting: true, Do: do})
 }
 
-// Tell records what the call before has done, too.
+// Tell only adds a record: something else that the call before has done.
 func (l *Line) Tell(call, man string, step int) { l.run(Stage{Call: call, Man: man, Step: step}) }
 
+// run runs a stage, unless a call has failed before.
 func (l *Line) run(s Stage) {
 	if l.Err == nil {
 		l.Err = l.list.Run(s)

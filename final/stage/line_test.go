@@ -37,7 +37,7 @@ func TestALineStopsAtTheCallThatFails(t *testing.T) {
 	assert.Equal(t, []bool{false, false, true, false}, []bool{list.Records[0].Waiting, list.Records[1].Waiting, list.Records[2].Waiting, list.Records[3].Waiting})
 	assert.Equal(t, 3, list.Records[1].Step)
 
-	// What is removed after a failure is a line of its own.
+	// The caller can clean up after a failure: a new line makes calls again.
 	again := list.Line()
 	name, man, do = call("rmdir", nil)
 	again.Do(name, man, 0, do)
