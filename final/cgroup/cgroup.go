@@ -185,22 +185,18 @@ func (c *Cgroup) Mounts() []Mount {
 	return mounts
 }
 
-// DirOf returns the cgroup that limits by a controller: that of version 1 if there is one. It is nil if no tree has it.
+// DirOf returns the cgroup in the tree that has the controller: a tree of version 1, or else the tree of version 2. It returns nil if
+// there is no such tree.
 func (c *Cgroup) DirOf(controller string) *Dir {
-	var unified *Dir
+	if controller == "io" {
+		controller = "blkio"
+	}
 	for i := range c.Dirs {
-		d := &c.Dirs[i]
-		if d.Version == 2 {
-			unified = d
-			continue
-		}
-		for _, has := range d.Controllers {
-			if has == controller {
-				return d
-			}
+		if slices.Contains(c.Dirs[i].Controllers, controller) {
+			return &c.Dirs[i]
 		}
 	}
-	return unified
+	return c.unified()
 }
 
 // unified returns the cgroup of version 2, or nil.

@@ -8,45 +8,36 @@ import (
 	"strings"
 )
 
-// check refuses what makes no sense in any version, and would be met with a bare EINVAL by the kernel, or with silence.
+// check refuses values that make no sense in any version. The kernel would answer with a bare EINVAL, or ignore them.
 func check(r *resources) error {
-	m := r.Memory
-	for _, field := range []struct {
-		name  string
+	m, cpu := r.Memory, r.CPU
+	for _, n := range []struct {
+		field string
 		value *int64
 	}{
 		{"memory.limit", m.Limit}, {"memory.swap", m.Swap}, {"memory.reservation", m.Reservation}, {"memory.kernelTCP", m.KernelTCP},
-		{"cpu.quota", r.CPU.Quota}, {"pids.limit", r.Pids.Limit},
+		{"cpu.quota", cpu.Quota}, {"pids.limit", r.Pids.Limit},
 	} {
-		if field.value != nil && *field.value < -1 {
-			return refuse(field.name, "%d: must be at least -1, which means no limit", *field.value)
+		if n.value != nil && *n.value < -1 {
+			return refuse(n.field, "%d: must be at least -1, which means no limit", *n.value)
 		}
 	}
-	if isSet(m.Swap) && *m.Swap != -1 && isSet(m.Limit) && *m.Swap < *m.Limit {
-		return refuse("memory.swap", "%d: must be at least memory.limit, %d, because it counts memory and swap together", *m.Swap, *m.Limit)
-	}
-	if isSet(m.Swap) && *m.Swap != -1 && m.Limit != nil && *m.Limit == -1 {
-		return refuse("memory.swap", "%d: needs a memory.limit, because it counts memory and swap together", *m.Swap)
-	}
-	if m.Swappiness != nil && *m.Swappiness > 100 && *m.Swappiness != math.MaxUint64 {
-		return refuse("memory.swappiness", "%d: must be at most 100", *m.Swappiness)
-	}
-	if cpu := r.CPU; cpu.Burst != nil && isSet(cpu.Quota) && *cpu.Quota > 0 && *cpu.Burst > uint64(*cpu.Quota) {
-		return refuse("cpu.burst", "%d: must be at most cpu.quota, %d", *cpu.Burst, *cpu.Quota)
-	}
-	for _, list := range [][2]string{{"cpu.cpus", r.CPU.Cpus}, {"cpu.mems", r.CPU.Mems}} {
+	for _, list := range [][2]string{{"cpu.cpus", cpu.Cpus}, {"cpu.mems", cpu.Mems}} {
 		if strings.Trim(list[1], "0123456789,-") != "" {
 			return refuse(list[0], "%q: must be a list such as 0-3,7", list[1])
 		}
 	}
-	if err := checkWeights(r); err != nil {
-		return err
+	hasSwap := isSet(m.Swap) && *m.Swap != -1
+	switch {
+	case hasSwap && isSet(m.Limit) && *m.Swap < *m.Limit:
+		return refuse("memory.swap", "%d: must be at least memory.limit, %d, because it counts memory and swap together", *m.Swap, *m.Limit)
+	case hasSwap && m.Limit != nil && *m.Limit == -1:
+		return refuse("memory.swap", "%d: needs a memory.limit, because it counts memory and swap together", *m.Swap)
+	case m.Swappiness != nil && *m.Swappiness > 100 && *m.Swappiness != math.MaxUint64:
+		return refuse("memory.swappiness", "%d: must be at most 100", *m.Swappiness)
+	case cpu.Burst != nil && isSet(cpu.Quota) && *cpu.Quota > 0 && *cpu.Burst > uint64(*cpu.Quota):
+		return refuse("cpu.burst", "%d: must be at most cpu.quota, %d", *cpu.Burst, *cpu.Quota)
 	}
-	return checkNames(r)
-}
-
-// checkWeights has the range of the specification. Zero means that the weight is not set.
-func checkWeights(r *resources) error {
 	weights := []*uint16{r.BlockIO.Weight, r.BlockIO.LeafWeight}
 	for _, d := range r.BlockIO.WeightDevice {
 		weights = append(weights, d.Weight, d.LeafWeight)
@@ -56,10 +47,10 @@ func checkWeights(r *resources) error {
 			return refuse("blockIO", "weight %d: must be from 10 to 1000", *w)
 		}
 	}
-	return nil
+	return checkNames(r)
 }
 
-// checkNames refuses names that lead to another file, or to another line of it.
+// checkNames refuses names that would lead to another file, or to another line of a file.
 func checkNames(r *resources) error {
 	for _, h := range r.HugepageLimits {
 		size, isSize := strings.CutSuffix(h.Pagesize, "B")
@@ -89,5 +80,5 @@ func checkNames(r *resources) error {
 }
 
 func refuse(field, format string, args ...any) error {
-	return fmt.Errorf("linux.resources.%s: %s", field, fmt.Sprintf(format, args...))
+	return fmt.Errorf("linux.resources.%s: %w", field, fmt.Errorf(format, args...))
 }

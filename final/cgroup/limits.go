@@ -10,24 +10,11 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
-
-// limit says which file of which controller a field of the configuration goes to. There may be a second limit for the same
-// field, right behind: it is for kernels that do not have the file of the first.
-type limit struct {
-	// field is the name in the configuration, below linux.resources.
-	field      string
-	controller string
-	// file is empty if this version of cgroups has nothing of the kind.
-	file string
-	// values are written to the file one after the other. There are none if the field is not set.
-	values func(*specs.LinuxResources) []string
-	// optional, if it is not nil, tells when it does no harm that the kernel has no such file.
-	optional func(*specs.LinuxResources) bool
-}
 
 // setting is one value for one file.
 type setting struct {
@@ -36,34 +23,31 @@ type setting struct {
 	dir        *Dir
 	file       string
 	value      string
-	optional   bool
-	// instead is for a kernel that does not have the file.
+	// optional says that the file may be missing.
+	optional bool
+	// instead is the setting for a kernel without the file.
 	instead *setting
 }
 
-// Set writes the limits to the files of the cgroup, which Create has made. It may be called again: what is not set in the
-// resources stays as it is. Zero means "not set" for sizes, shares, weights, quota and period, as callers expect, but not for
-// linux.resources.pids.limit, where it is a limit: see pidsMax. -1 means no limit. Kernel memory is ignored, as the specification has it.
+// Set writes the limits to the files of the cgroup. You may call Set again: a limit that is not in the resources stays as it is.
+// Zero means "not set" for sizes, shares, weights, quota and period, as engines expect. -1 means no limit. Set ignores the limit on
+// kernel memory, as the specification says. OCI config-linux.md, "Control groups"
 //
-// What this host cannot do is an error that names the field, with one exception: where the kernel does not count swap, a limit
-// that allows no swap, or any, is left out.
-//
-// The order of the fields does not matter, although the kernel has one: see writeAll. OCI config-linux.md, "Control groups".
+// Set returns an error with the name of the field if the host has no such limit.
 func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	if r == nil {
 		return nil
 	}
 	if c.scope != nil {
-		// There are no files yet.
+		// The scope has no files yet: Join sets the limits later.
 		c.scope.set = r
 		_, err := c.plan(r)
 		return err
 	}
-	r, err := c.keepQuota(r)
+	r, err := c.keep(complete(*r))
 	if err != nil {
 		return err
 	}
-	r = c.keepTCP(r)
 	settings, err := c.plan(r)
 	if err != nil {
 		return err
@@ -71,7 +55,7 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	if err := c.enable(controllersOf(settings)); err != nil {
 		return err
 	}
-	if err := c.checkUsage(r); err != nil {
+	if err := c.checkUsage(r.Memory); err != nil {
 		return err
 	}
 	if err := c.tellSystemd(settings); err != nil {
@@ -83,7 +67,45 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	return c.setDevices(r.Devices)
 }
 
-// plan says what is to be written where, from the tables. It does not look at the cgroup.
+// complete adds empty parts to the resources, so that nobody has to ask whether a part is nil.
+func complete(r resources) *resources {
+	r.Memory = cmp.Or(r.Memory, &specs.LinuxMemory{})
+	r.CPU = cmp.Or(r.CPU, &specs.LinuxCPU{})
+	r.Pids = cmp.Or(r.Pids, &specs.LinuxPids{})
+	r.BlockIO = cmp.Or(r.BlockIO, &specs.LinuxBlockIO{})
+	r.Network = cmp.Or(r.Network, &specs.LinuxNetwork{})
+	return &r
+}
+
+// keep fills in two limits that would change although they are not set: the quota of version 2, which shares a file with the period,
+// and on version 1 a limit on the memory of sockets below the limit on memory, see memoryOfTCP.
+func (c *Cgroup) keep(r *resources) (*resources, error) {
+	if d := c.DirOf("cpu"); d != nil && d.Version == 2 && !isSet(r.CPU.Quota) && isSet(r.CPU.Period) {
+		words, err := readWords(path.Join(d.Path, "cpu.max"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("linux.resources.cpu.period: %w", err)
+		}
+		if len(words) > 0 {
+			if quota, err := strconv.ParseInt(words[0], 10, 64); err == nil {
+				cpu := *r.CPU
+				cpu.Quota = &quota
+				r.CPU = &cpu
+			}
+		}
+	}
+	if d := c.DirOf("memory"); d != nil && d.Version == 1 && isSet(r.Memory.Limit) && !isSet(r.Memory.KernelTCP) {
+		tcp, err := readNumber(path.Join(d.Path, "memory.kmem.tcp.limit_in_bytes"))
+		limit, err2 := readNumber(path.Join(d.Path, "memory.limit_in_bytes"))
+		if err == nil && err2 == nil && tcp != -1 && (limit == -1 || tcp < limit) {
+			memory := *r.Memory
+			memory.KernelTCP = &tcp
+			r.Memory = &memory
+		}
+	}
+	return r, nil
+}
+
+// plan compares the resources with the tables and returns what to write where. It does not read the cgroup.
 func (c *Cgroup) plan(r *specs.LinuxResources) ([]setting, error) {
 	if r == nil {
 		return nil, nil
@@ -93,42 +115,37 @@ func (c *Cgroup) plan(r *specs.LinuxResources) ([]setting, error) {
 		return nil, err
 	}
 	var settings []setting
-	tables := [][]limit{1: slices.Concat(limitsV1, hugepagesV1(r)), 2: slices.Concat(limitsV2, hugepagesV2(r), unifiedV2(r))}
-	for version, table := range tables {
+	for version, table := range [][]limit{1: limitsV1(r), 2: limitsV2(r)} {
 		for _, l := range table {
-			d := c.DirOf(cmp.Or(nameV1[l.controller], l.controller))
+			d := c.DirOf(l.controller)
 			isOurs := d == nil && version == 1 || d != nil && d.Version == version
-			values := l.values(r)
-			if !isOurs || len(values) == 0 {
+			if !isOurs || len(l.values) == 0 {
 				continue
 			}
 			if l.file == "" {
-				return nil, fmt.Errorf("linux.resources.%s: not supported on cgroup v%d", l.field, version)
+				return nil, refuse(l.field, "not supported on cgroup v%d", version)
 			}
 			if d == nil {
-				return nil, fmt.Errorf("linux.resources.%s: the %s controller is not mounted", l.field, l.controller)
+				return nil, refuse(l.field, "the %s controller is not mounted", l.controller)
 			}
-			optional := l.optional != nil && l.optional(r)
-			settings = l.addTo(settings, values, d, optional)
+			settings = l.addTo(settings, d, isOptional(l.file, r))
 		}
 	}
 	if d := c.DirOf("memory"); d != nil && d.Version == 2 && isSet(r.Memory.Swap) && *r.Memory.Swap != -1 && !isSet(r.Memory.Limit) {
 		return nil, refuse("memory.swap", "needs linux.resources.memory.limit on cgroup v2, which limits memory and swap separately")
 	}
 	if len(r.Unified) > 0 && c.Mode != V2 {
-		return nil, fmt.Errorf("linux.resources.unified: invalid configuration: not supported on cgroup v1: %s", slices.Sorted(maps.Keys(r.Unified))[0])
+		return nil, refuse("unified", "invalid configuration: not supported on cgroup v1: %s", slices.Sorted(maps.Keys(r.Unified))[0])
 	}
-	if _, err := c.planDevices(r.Devices); err != nil {
-		return nil, err
-	}
-	return settings, nil
+	_, err := c.planDevices(r.Devices)
+	return settings, err
 }
 
-// addTo adds a setting for each value, or makes it the second choice for those of the limit before it.
-func (l limit) addTo(settings []setting, values []string, d *Dir, optional bool) []setting {
+// addTo adds a setting for each value. If the row before has the same field, the settings are second choices.
+func (l limit) addTo(settings []setting, d *Dir, optional bool) []setting {
 	isSecond := len(settings) > 0 && settings[len(settings)-1].field == l.field
-	first := len(settings) - len(values)
-	for i, value := range values {
+	first := len(settings) - len(l.values)
+	for i, value := range l.values {
 		s := setting{field: l.field, controller: l.controller, dir: d, file: l.file, value: value, optional: optional}
 		if isSecond {
 			settings[first+i].instead = &s
@@ -139,24 +156,10 @@ func (l limit) addTo(settings []setting, values []string, d *Dir, optional bool)
 	return settings
 }
 
-// nameV1 has the names that a controller of version 2 had in version 1, where they differ.
-var nameV1 = map[string]string{"io": "blkio"}
-
-// complete spares the tables the question of whether a part of the resources is there.
-func complete(r specs.LinuxResources) *specs.LinuxResources {
-	r.Memory = cmp.Or(r.Memory, &specs.LinuxMemory{})
-	r.CPU = cmp.Or(r.CPU, &specs.LinuxCPU{})
-	r.Pids = cmp.Or(r.Pids, &specs.LinuxPids{})
-	r.BlockIO = cmp.Or(r.BlockIO, &specs.LinuxBlockIO{})
-	r.Network = cmp.Or(r.Network, &specs.LinuxNetwork{})
-	return &r
-}
-
-// controllersOf returns the controllers of version 2 that the settings need.
+// controllersOf returns the controllers of version 2 that the settings need. The files that start with cgroup need none.
 func controllersOf(settings []setting) []string {
 	var names []string
 	for _, s := range settings {
-		// What is below "cgroup." needs none.
 		if s.dir.Version == 2 && s.controller != "cgroup" && !slices.Contains(names, s.controller) {
 			names = append(names, s.controller)
 		}
@@ -164,22 +167,36 @@ func controllersOf(settings []setting) []string {
 	return names
 }
 
-// writeAll writes the settings in their order. Some values only go with others that are still to be written: the kernel refuses
-// a memory limit above that of memory and swap, or a burst above the quota, with EINVAL. Which one has to come first depends on
-// what was there before. So what was refused is tried again after the rest.
+// checkUsage refuses a limit on memory below the usage if the configuration asks for that. On version 1 the kernel refuses such a
+// limit itself, and on version 2 the kernel would kill processes.
+func (c *Cgroup) checkUsage(m *specs.LinuxMemory) error {
+	d := c.DirOf("memory")
+	if d == nil || d.Version == 1 || m.CheckBeforeUpdate == nil || !*m.CheckBeforeUpdate || !isSet(m.Limit) || *m.Limit == -1 {
+		return nil
+	}
+	used, err := readNumber(path.Join(d.Path, "memory.current"))
+	if err != nil {
+		return refuse("memory.checkBeforeUpdate", "%w", err)
+	}
+	if used > *m.Limit {
+		return refuse("memory.limit", "the container already uses %d bytes, more than %d", used, *m.Limit)
+	}
+	return nil
+}
+
+// writeAll writes the settings in order, and then once more the settings that the kernel refused with EINVAL. The kernel compares
+// some limits with each other, such as memory with memory and swap, so the right order depends on the earlier limits.
 func writeAll(settings []setting) error {
-	var refused []setting
+	var again []setting
 	for _, s := range settings {
 		err := s.write()
 		if errors.Is(err, unix.EINVAL) {
-			refused = append(refused, s)
-			continue
-		}
-		if err != nil {
+			again = append(again, s)
+		} else if err != nil {
 			return err
 		}
 	}
-	for _, s := range refused {
+	for _, s := range again {
 		if err := s.write(); err != nil {
 			return err
 		}
@@ -187,10 +204,9 @@ func writeAll(settings []setting) error {
 	return nil
 }
 
-// write writes the value of a setting, and turns what the kernel says into advice.
+// write writes the value, and adds advice to an error of the kernel.
 func (s setting) write() error {
-	file := path.Join(s.dir.Path, s.file)
-	err := writeFile(file, s.value)
+	err := writeFile(path.Join(s.dir.Path, s.file), s.value)
 	var atOpen *fs.PathError
 	isMissing := errors.As(err, &atOpen) && atOpen.Op == "open" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
 	advice := ""
@@ -210,43 +226,5 @@ func (s setting) write() error {
 	case errors.Is(err, unix.ENODEV):
 		advice = " (no such device)"
 	}
-	return fmt.Errorf("linux.resources.%s: write %q: %w%s", s.field, s.value, err, advice)
-}
-
-// writeFile writes to a file that must be there. With O_CREAT, a cgroup file system would answer EACCES for one that is not.
-func writeFile(file, value string) error {
-	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
-	for err == unix.EINTR {
-		fd, err = unix.Open(file, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
-	}
-	if err != nil {
-		return &fs.PathError{Op: "open", Path: file, Err: err}
-	}
-	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(value))
-	for err == unix.EINTR {
-		_, err = unix.Write(fd, []byte(value))
-	}
-	if err != nil {
-		return &fs.PathError{Op: "write", Path: file, Err: err}
-	}
-	return nil
-}
-
-// checkUsage refuses a memory limit below what is used, where linux.resources.memory.checkBeforeUpdate asks for that. On
-// version 1 the kernel does. On version 2 it would kill processes instead.
-func (c *Cgroup) checkUsage(r *specs.LinuxResources) error {
-	d := c.DirOf("memory")
-	m := r.Memory
-	if d == nil || d.Version == 1 || m == nil || m.CheckBeforeUpdate == nil || !*m.CheckBeforeUpdate || !isSet(m.Limit) || *m.Limit == -1 {
-		return nil
-	}
-	used, err := readNumber(path.Join(d.Path, "memory.current"))
-	if err != nil {
-		return fmt.Errorf("linux.resources.memory.checkBeforeUpdate: %w", err)
-	}
-	if used > *m.Limit {
-		return fmt.Errorf("linux.resources.memory.limit: the container already uses %d bytes, more than %d", used, *m.Limit)
-	}
-	return nil
+	return refuse(s.field, "write %q: %w%s", s.value, err, advice)
 }

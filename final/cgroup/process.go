@@ -3,14 +3,12 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -132,9 +130,6 @@ func walk(dir string, visit func(string) error) error {
 	return visit(dir)
 }
 
-// IsGone reports whether a cgroup has been removed, possibly between two calls: then its files still open but do not read.
-func IsGone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
-
 // readProcs returns the processes of one cgroup, without those of other PID namespaces, which the kernel shows as 0.
 func readProcs(dir string) ([]int, error) {
 	words, err := readWords(path.Join(dir, "cgroup.procs"))
@@ -155,9 +150,4 @@ func readProcs(dir string) ([]int, error) {
 		}
 	}
 	return pids, nil
-}
-
-func readWords(file string) ([]string, error) {
-	text, err := os.ReadFile(file)
-	return strings.Fields(string(text)), err
 }

@@ -1,0 +1,77 @@
+//go:build linux
+
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// writeFile writes to a file that exists. os.WriteFile would not do: a cgroup file system answers EACCES to O_CREAT when the file is
+// missing.
+func writeFile(file, value string) error {
+	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
+	for err == unix.EINTR {
+		fd, err = unix.Open(file, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
+	}
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: file, Err: err}
+	}
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, []byte(value))
+	for err == unix.EINTR {
+		_, err = unix.Write(fd, []byte(value))
+	}
+	if err != nil {
+		return &fs.PathError{Op: "write", Path: file, Err: err}
+	}
+	return nil
+}
+
+// readWords reads a file of words.
+func readWords(file string) ([]string, error) {
+	text, err := os.ReadFile(file)
+	return strings.Fields(string(text)), err
+}
+
+// readNumber reads a file of one number. It returns -1 for no limit, which the kernel writes as "max" or as a huge number.
+func readNumber(file string) (int64, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	word := strings.TrimSpace(string(text))
+	if word == "max" {
+		return -1, nil
+	}
+	n, err := strconv.ParseInt(word, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", file, err)
+	}
+	if n > math.MaxInt64-1<<20 {
+		return -1, nil
+	}
+	return n, nil
+}
+
+// Field returns the number behind a key, in a text with one key and one number on each line. It returns 0 if the key is missing.
+func Field(text, key string) uint64 {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, key+" "); ok {
+			n, _ := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
+			return n
+		}
+	}
+	return 0
+}
+
+// IsGone reports whether an error means that the cgroup has been removed. If that happens between open and read, the kernel answers
+// ENODEV to read.
+func IsGone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
