@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Below returns cgroups that the container has made below its own, for a process to join. Each place is a path that starts at the
-// cgroup of the container. A single path is for all trees. With controllers of version 1 before a colon, as in "cpu,cpuacct:a/b", a
-// path is for their trees only. Without any place it is the cgroup of the container itself.
+// Below returns cgroups that the container has made below its own, for a process to join. A place is a path that starts at the cgroup
+// of the container. Such a path is for all trees, and has to be the only place. A path behind controllers of version 1, as in
+// "cpu,cpuacct:a/b", is for their trees. Without places, Below returns the cgroup of the container.
 func (c *Cgroup) Below(places []string) (*Cgroup, error) {
 	below := *c
 	below.Dirs = slices.Clone(c.Dirs)
@@ -36,7 +36,7 @@ func (c *Cgroup) Below(places []string) (*Cgroup, error) {
 	return &below, nil
 }
 
-// moveDown changes the directories of some controllers, nil for all, to others below them, which must be there.
+// moveDown replaces the directories of some controllers, nil for all, by directories below.
 func (c *Cgroup) moveDown(from *Cgroup, controllers []string, name string) error {
 	if slices.Contains(strings.Split(name, "/"), "..") {
 		return errors.New("bad sub cgroup path: '..' must not lead out of the container's cgroup")
@@ -59,7 +59,7 @@ func (c *Cgroup) moveDown(from *Cgroup, controllers []string, name string) error
 			return fmt.Errorf("adding pid of the command to a cgroup: %w (create the cgroup first)", err)
 		}
 		d.Path = below
-		// The container may have left it without processors, where no process can join.
+		// No process can join a cgroup without processors, and the container may not have given it any.
 		if err := d.fillCpuset(); err != nil {
 			return err
 		}

@@ -1,29 +1,28 @@
 //go:build linux
 
-// Package cgroup runs on the host side. It limits the processes of a container, counts what they take, and finds them again:
-// for a container is, to the kernel, little more than the processes of one cgroup.
+// Package cgroup runs on the host side. It limits the processes of a container, ends them, and finds them again: to the kernel, a
+// container is little more than the processes of one cgroup.
 //
-// Version 1 has a tree of cgroups for each controller, or for two that are mounted together. Version 2 has one tree, with the
-// controllers that the parent gives to its children. A hybrid host has both. A container has one cgroup in every tree, of the
-// same name, so that its view of each is its own. What the two versions call a limit is in two tables: limits_v1.go and
-// limits_v2.go.
+// Version 1 has a tree of cgroups for each controller, or for a few controllers together. Version 2 has one tree, in which each cgroup
+// gives controllers to its children. A hybrid host has both. A container has a cgroup in every tree, with the same name in each.
+// [limitsV1] and [limitsV2] say which file has which limit.
 //
-// The life of a cgroup, all of it in the runtime and none in the container:
+// The life of a cgroup, from the side of the runtime:
 //
-//	New     finds the trees and refuses what they cannot do
-//	Create  makes the directories
-//	Warm    (meanwhile) makes the kernel ready for Join
-//	Set     writes the limits; and again, at an update
-//	Join    puts a process in
+//	New     finds the trees, and refuses limits that they do not have
+//	Make    makes the directories
+//	Warm    (meanwhile) prepares the kernel for Join
+//	Set     writes the limits, and writes them again for an update
+//	Join    moves a process to the cgroup
 //	Kill    ends all processes
 //	Remove  removes the directories
 //
-// Where the cgroups of the host are systemd's, NewSystemd takes the place of New, and what Create does is left to Join.
+// Where systemd manages the cgroups of the host, use NewSystemd instead of New: Join then makes the directories.
 //
-// A later process, as that of kill or delete, reads the Cgroup from the state file: it is made of plain data.
+// A later process, such as kill or delete, reads the Cgroup from the state file. [Cgroup.Check] protects it from a state file that
+// somebody else wrote.
 //
-// See cgroups(7), the kernel's Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst, and config-linux.md of the OCI runtime
-// specification, section "Control groups".
+// See cgroups(7), the kernel's admin-guide/cgroup-v1 and cgroup-v2.rst, and OCI config-linux.md, "Control groups".
 package cgroup
 
 import (
@@ -38,63 +37,56 @@ import (
 	"container-workshop/final/cgroup/systemd"
 )
 
-// Mode is how a host has mounted its cgroups. It is text, for the state file.
+// Mode says which versions a host has mounted. The state file has it as text.
 type Mode string
 
 const (
-	// V1 is a host with trees of version 1 only.
 	V1 Mode = "v1"
-	// Hybrid is a host with its controllers in trees of version 1, and a tree of version 2 for the rest.
+	// Hybrid is a host with controllers in trees of version 1, and a tree of version 2 besides.
 	Hybrid Mode = "hybrid"
-	// V2 is a host with nothing but the one tree of version 2, on /sys/fs/cgroup.
+	// V2 is a host with the tree of version 2 on /sys/fs/cgroup, and no other.
 	V2 Mode = "v2"
 )
 
 // Dir is the cgroup of a container in one tree.
 type Dir struct {
-	// Name is that of the tree below /sys/fs/cgroup: "memory", "cpu,cpuacct", "systemd", "unified". It is empty for the tree that
-	// is mounted on /sys/fs/cgroup itself, as that of version 2 is.
-	Name string `json:"name"`
-	// Version is 1 or 2.
-	Version int `json:"version"`
-	// Controllers are those of a tree of version 1. It is empty for version 2, and for a tree that only has a name.
+	// Name is the name of the tree below /sys/fs/cgroup: "memory", "cpu,cpuacct", "systemd", "unified". It is empty for a tree on
+	// /sys/fs/cgroup itself.
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	// Controllers is empty for version 2, and for a tree of version 1 that only has a name.
 	Controllers []string `json:"controllers,omitempty"`
-	// Mount is where the tree is mounted on the host.
+	// Mount is where the host has mounted the tree.
 	Mount string `json:"mount"`
 	// Path is the directory of the cgroup on the host, below Mount.
 	Path string `json:"path"`
-	// Made is the topmost directory that Create made: Path, or one above it. It is empty if Path was there before, which
-	// then stays when the container goes.
+	// Made is the topmost directory that Make has made: Path, or a directory above. It is empty if Path existed before.
 	Made string `json:"made,omitempty"`
 }
 
-// Cgroup is the cgroup of a container, which is one directory in every tree. It may be written to the state file as JSON, after
-// Create, and read from there.
+// Cgroup is the cgroup of a container: one directory in every tree. After Make it can go to the state file.
 type Cgroup struct {
-	// Mode is that of the host.
 	Mode Mode `json:"mode"`
-	// Dirs has one cgroup for each tree, in the order in which the host has mounted them.
+	// Dirs has the trees in the order in which the host has mounted them.
 	Dirs []Dir `json:"dirs"`
-	// Unit is the scope of systemd's that the cgroup belongs to. It is empty for a cgroup that is only ours. See NewSystemd.
+	// Unit is the scope that the cgroup belongs to. It is empty for a cgroup without systemd.
 	Unit string `json:"unit,omitempty"`
-	// scope is what Join has to start. It is nil afterwards, and without systemd.
+	// scope is the scope that Join has to start, or nil.
 	scope *scope
-	// told are the limits that systemd was told last.
+	// told are the limits that systemd knows.
 	told []systemd.Property
-	// exact says that a process joins these cgroups or none. See Below.
+	// exact keeps Join from choosing another cgroup below. See Below.
 	exact bool
 	// needed are the controllers of version 2 that the limits given to New need.
 	needed []string
 }
 
-// New returns the cgroup at the given path, which is linux.cgroupsPath of the configuration, without making anything yet.
+// New returns the cgroup at the path of the configuration. It makes nothing yet, and only checks the resources, which may be nil.
 //
-// An absolute path starts at the root of each tree, as it is mounted. A relative one starts where the runtime is: at its own
-// cgroup in a tree of version 1, and at the parent of its own in one of version 2, where a cgroup with processes cannot give
-// controllers to its children. On a hybrid host it starts at its own in all trees, unless a limit needs a controller of version 2.
-// A path of the form slice:prefix:name is the name of a directory here, not of a systemd unit. OCI config-linux.md, "Cgroups Path".
-//
-// The resources, which may be nil, are refused if the host cannot limit them. New does not set them.
+// An absolute path starts at the mount point of each tree. A relative path starts at the cgroup of this process, but at the parent of
+// that cgroup if a limit needs a controller of version 2: a cgroup with processes cannot give controllers to its children. On a host with
+// version 2 only, a relative path always starts at the parent. A path such as slice:prefix:name is an ordinary name here. OCI
+// config-linux.md, "Cgroups Path"
 func New(cgroupsPath string, resources *specs.LinuxResources) (*Cgroup, error) {
 	if err := checkPath(cgroupsPath); err != nil {
 		return nil, err
@@ -123,20 +115,20 @@ func newIn(mode Mode, trees []tree, cgroupsPath string, resources *specs.LinuxRe
 	}
 	c.needed = controllersOf(settings)
 	for i, t := range trees {
-		start := t.mount
+		start := "/"
 		if !path.IsAbs(cgroupsPath) {
-			start = path.Join(t.mount, t.own)
+			start = t.own
 			if t.version == 2 && (mode == V2 || len(c.needed) > 0) {
-				start = path.Join(t.mount, path.Dir(t.own))
+				start = path.Dir(t.own)
 			}
 		}
-		c.Dirs[i].Path = path.Join(start, cgroupsPath)
+		c.Dirs[i].Path = path.Join(t.mount, start, cgroupsPath)
 	}
 	return c, nil
 }
 
-// Lean leaves out the tree of version 2 of a hybrid host, unless a limit needs it: a process joins the others sooner, see Tasks. It
-// stays in the cgroup of the runtime there.
+// Lean leaves out the tree of version 2 of a hybrid host unless a limit needs it, because a process joins the other trees faster, see
+// Tasks. The container then stays in the cgroup of the runtime in that tree.
 func (c *Cgroup) Lean() *Cgroup {
 	if c.Mode == Hybrid && len(c.needed) == 0 {
 		c.Dirs = slices.DeleteFunc(c.Dirs, func(d Dir) bool { return d.Version == 2 })
@@ -144,12 +136,10 @@ func (c *Cgroup) Lean() *Cgroup {
 	return c
 }
 
-// checkPath refuses a path that is no cgroup of its own, or that leads out of the tree.
+// checkPath refuses a path that is not below the root of a tree, or leads out of the tree.
 func checkPath(cgroupsPath string) error {
-	for name := range strings.SplitSeq(cgroupsPath, "/") {
-		if name == ".." {
-			return fmt.Errorf("linux.cgroupsPath: %q: must not contain .. as a name", cgroupsPath)
-		}
+	if slices.Contains(strings.Split(cgroupsPath, "/"), "..") {
+		return fmt.Errorf("linux.cgroupsPath: %q: must not contain .. as a name", cgroupsPath)
 	}
 	if strings.ContainsAny(cgroupsPath, "\n\x00") {
 		return fmt.Errorf("linux.cgroupsPath: %q: must not contain a newline or a zero byte", cgroupsPath)
@@ -162,16 +152,16 @@ func checkPath(cgroupsPath string) error {
 
 // Mount is one entry of /sys/fs/cgroup, as a container sees it.
 type Mount struct {
-	// Name is that of the entry. It is empty for a tree that is mounted on /sys/fs/cgroup itself.
+	// Name is empty for a tree on /sys/fs/cgroup itself.
 	Name string
-	// Source is the directory on the host that is bound there. It is empty for a symbolic link.
+	// Source is the directory of the host to bind there. It is empty for a symbolic link.
 	Source string
-	// Link is what a symbolic link points to: another Name. It is empty for a directory.
+	// Link is the Name that a symbolic link points to. It is empty for a directory.
 	Link string
 }
 
-// Mounts returns what /sys/fs/cgroup of the container consists of: its own cgroup in every tree, to be bound there, and links
-// for the controllers that are mounted together, such as cpu -> cpu,cpuacct.
+// Mounts returns the entries of /sys/fs/cgroup: the cgroup in every tree, and links for controllers that share a tree, such as
+// cpu -> cpu,cpuacct.
 func (c *Cgroup) Mounts() []Mount {
 	var mounts []Mount
 	for _, d := range c.Dirs {

@@ -55,10 +55,10 @@ func TestCreateMakesParentsAndRemovesThem(t *testing.T) {
 	parent := testPath()
 	first, err := New(parent+"/a/b", nil)
 	require.NoError(t, err)
-	require.NoError(t, first.Create())
+	require.NoError(t, first.Make())
 	second, err := New(parent+"/a/c", nil)
 	require.NoError(t, err)
-	require.NoError(t, second.Create())
+	require.NoError(t, second.Make())
 	assert.Equal(t, path.Join(first.Dirs[0].Mount, parent), first.Dirs[0].Made)
 	assert.Equal(t, second.Dirs[0].Path, second.Dirs[0].Made)
 
@@ -80,7 +80,7 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 	last := &c.Dirs[len(c.Dirs)-1]
 	right := last.Path
 	last.Path = right + "\n"
-	err = c.Create()
+	err = c.Make()
 	assert.ErrorIs(t, err, unix.EINVAL)
 	assert.ErrorContains(t, err, "mkdir "+right)
 	last.Path = right
@@ -93,7 +93,7 @@ func TestCreateUsesAnEmptyCgroupAndLeavesItThere(t *testing.T) {
 	c := created(t, nil)
 	again, err := New("/"+path.Base(c.Dirs[0].Path), nil)
 	require.NoError(t, err)
-	require.NoError(t, again.Create())
+	require.NoError(t, again.Make())
 	require.NoError(t, again.Remove())
 	for _, d := range c.Dirs {
 		assert.DirExists(t, d.Path)
@@ -106,7 +106,7 @@ func TestCreateRefusesACgroupInUse(t *testing.T) {
 	require.NoError(t, c.Join(child.Process.Pid))
 	again, err := New("/"+path.Base(c.Dirs[0].Path), nil)
 	require.NoError(t, err)
-	assert.ErrorContains(t, again.Create(), "container's cgroup is not empty")
+	assert.ErrorContains(t, again.Make(), "container's cgroup is not empty")
 	require.NoError(t, c.Kill(unix.SIGKILL))
 }
 

@@ -46,7 +46,7 @@ func fileText(t *testing.T, elements ...string) string {
 func TestCreateEnablesControllersAboveOnly(t *testing.T) {
 	c, root := fakeV2(t, map[string]string{"cgroup.subtree_control": "cpu memory\n"})
 	c.needed = []string{"cpuset"}
-	require.NoError(t, c.Create())
+	require.NoError(t, c.Make())
 	assert.Equal(t, "+cpuset +io +pids", fileText(t, root, "cgroup.subtree_control"))
 	assert.Equal(t, "+cpuset +cpu +io +memory +pids", fileText(t, root, "a/cgroup.subtree_control"))
 	assert.Empty(t, fileText(t, root, "a/b/cgroup.subtree_control"), "a container is a leaf, with processes in it")
@@ -54,18 +54,18 @@ func TestCreateEnablesControllersAboveOnly(t *testing.T) {
 
 func TestCreateLeavesAloneWhatIsEnabled(t *testing.T) {
 	c, root := fakeV2(t, map[string]string{"a/b/cgroup.controllers": "cpu cpuset io memory pids misc\n"})
-	require.NoError(t, c.Create())
+	require.NoError(t, c.Make())
 	assert.Empty(t, fileText(t, root, "cgroup.subtree_control"))
 }
 
 func TestCreateWithAControllerThatIsNotThere(t *testing.T) {
 	c, root := fakeV2(t, nil)
 	c.needed = []string{"pids", "hugetlb"}
-	assert.EqualError(t, c.Create(), "the hugetlb controller is not available in "+root+" (its cgroup.controllers has: cpuset cpu io memory pids)")
+	assert.EqualError(t, c.Make(), "the hugetlb controller is not available in "+root+" (its cgroup.controllers has: cpuset cpu io memory pids)")
 	// Those that only count are left out.
 	c, root = fakeV2(t, map[string]string{"cgroup.controllers": "pids", "a/cgroup.controllers": "pids"})
 	c.needed = []string{"pids"}
-	require.NoError(t, c.Create())
+	require.NoError(t, c.Make())
 	assert.Equal(t, "+pids", fileText(t, root, "cgroup.subtree_control"))
 }
 
@@ -152,7 +152,7 @@ func TestCreateRemovesWhatItMadeIfEnableFails(t *testing.T) {
 	c, root := fakeV2(t, nil)
 	c.Dirs[0].Path = path.Join(root, "new")
 	c.needed = []string{"misc"}
-	assert.ErrorContains(t, c.Create(), "misc controller is not available")
+	assert.ErrorContains(t, c.Make(), "misc controller is not available")
 	assert.NoDirExists(t, path.Join(root, "new"))
 }
 

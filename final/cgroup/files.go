@@ -75,3 +75,14 @@ func Field(text, key string) uint64 {
 // IsGone reports whether an error means that the cgroup has been removed. If that happens between open and read, the kernel answers
 // ENODEV to read.
 func IsGone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) }
+
+const needsRoot = "you need root, and a cgroup file system that is mounted read-write"
+
+// advise adds advice to an error whose errno says little about cgroups.
+func advise(err error, advice map[unix.Errno]string) error {
+	var errno unix.Errno
+	if errors.As(err, &errno) && advice[errno] != "" {
+		return fmt.Errorf("%w (%s)", err, advice[errno])
+	}
+	return err
+}

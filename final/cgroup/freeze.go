@@ -11,22 +11,31 @@ import (
 	"time"
 )
 
-// Freeze stops all processes in the cgroup and below it, or lets them go on. They do not notice, other than by SIGSTOP. It waits
-// for up to five seconds until the kernel has stopped the last. If that fails, all go on as before.
-// cgroup-v1/freezer-subsystem.rst, and cgroup-v2.rst, "cgroup.freeze"
-func (c *Cgroup) Freeze(frozen bool) error {
+// The states of a cgroup, in the words of version 1. Version 2 has no state between the two others.
+const (
+	frozen   = "FROZEN"
+	freezing = "FREEZING"
+	thawed   = "THAWED"
+)
+
+// freezeFiles has, for each version, the file that freezes, and what to write there.
+var freezeFiles = [...]struct{ name, frozen, thawed string }{1: {"freezer.state", frozen, thawed}, 2: {"cgroup.freeze", "1", "0"}}
+
+// Freeze stops all processes in the cgroup and below, or lets them go on. Processes do not notice. Freeze waits up to five seconds until
+// the last process has stopped. If that fails, all processes go on. cgroup-v1/freezer-subsystem.rst; cgroup-v2.rst, "cgroup.freeze"
+func (c *Cgroup) Freeze(freeze bool) error {
 	d := c.freezer()
 	if d == nil {
 		return errors.New("the freezer controller is not mounted")
 	}
-	err := d.freeze(frozen)
-	if err != nil && frozen {
-		err = errors.Join(err, d.freeze(false))
+	err := d.setFrozen(freeze)
+	if err != nil && freeze {
+		err = errors.Join(err, d.setFrozen(false))
 	}
 	return err
 }
 
-// Frozen reports whether Freeze has stopped the processes. While version 1 is halfway, it waits for up to five seconds.
+// Frozen reports whether Freeze has stopped the processes. While the kernel is still freezing them, Frozen waits up to five seconds.
 func (c *Cgroup) Frozen() (bool, error) {
 	d := c.freezer()
 	if d == nil {
@@ -34,45 +43,39 @@ func (c *Cgroup) Frozen() (bool, error) {
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		state, err := d.freezeState()
-		if err != nil || state != halfway {
+		if err != nil || state != freezing {
 			return state == frozen, err
 		}
 		if time.Now().After(deadline) {
-			return false, fmt.Errorf("%s: still %s after %v (thaw this cgroup, and freeze it again)", d.Path, halfway, patience)
+			return false, fmt.Errorf("%s: still %s after %v (thaw this cgroup, and freeze it again)", d.Path, freezing, patience)
 		}
 	}
 }
 
-// Thaw thaws the cgroup, and those below it that the container has frozen itself, so that killed processes can end: on version 1 a
-// frozen process does not. It returns no error: a cgroup that it cannot thaw has gone, or the caller waits in vain for the end.
+// Thaw thaws the cgroup, and cgroups below that the container has frozen: on version 1 a killed process ends only after it thaws. Thaw
+// ignores errors. The caller waits for the processes to end, so it sees when a cgroup stays frozen.
 func (c *Cgroup) Thaw() {
-	d := c.freezer()
-	if d == nil {
-		return
+	if d := c.freezer(); d != nil {
+		file := freezeFiles[d.Version]
+		_ = walk(d.Path, func(dir string) error {
+			_ = writeFile(path.Join(dir, file.name), file.thawed)
+			return nil
+		})
 	}
-	file, value := d.freezeFile(false)
-	_ = walk(d.Path, func(dir string) error {
-		_ = writeFile(path.Join(dir, file), value)
-		return nil
-	})
 }
 
-// The words of version 1.
-const (
-	frozen  = "FROZEN"
-	halfway = "FREEZING"
-	thawed  = "THAWED"
-)
-
-// freezer returns the cgroup that can stop processes. That of version 2 needs no controller to do so.
+// freezer returns the cgroup that can freeze processes, or nil. On version 2 every cgroup can.
 func (c *Cgroup) freezer() *Dir { return c.DirOf("freezer") }
 
-func (d *Dir) freeze(freeze bool) error {
-	wanted := map[bool]string{true: frozen, false: thawed}[freeze]
-	file, value := d.freezeFile(freeze)
+func (d *Dir) setFrozen(freeze bool) error {
+	file := freezeFiles[d.Version]
+	wanted, value := thawed, file.thawed
+	if freeze {
+		wanted, value = frozen, file.frozen
+	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		// Version 1 may stay halfway, when a process forks at that moment, until it is told again.
-		if err := writeFile(path.Join(d.Path, file), value); err != nil {
+		// If a process forks at that moment, version 1 keeps freezing until somebody writes again.
+		if err := writeFile(path.Join(d.Path, file.name), value); err != nil {
 			return err
 		}
 		state, err := d.freezeState()
@@ -85,15 +88,7 @@ func (d *Dir) freeze(freeze bool) error {
 	}
 }
 
-// freezeFile returns the file that stops processes or lets them go on, and what to write to it.
-func (d *Dir) freezeFile(freeze bool) (name, value string) {
-	if d.Version == 2 {
-		return "cgroup.freeze", map[bool]string{true: "1", false: "0"}[freeze]
-	}
-	return "freezer.state", map[bool]string{true: frozen, false: thawed}[freeze]
-}
-
-// freezeState is frozen when the last process has been stopped, and thawed when the first goes on. Version 2 has nothing between.
+// freezeState returns frozen after the last process has stopped.
 func (d *Dir) freezeState() (string, error) {
 	if d.Version == 1 {
 		state, err := os.ReadFile(path.Join(d.Path, "freezer.state"))

@@ -12,23 +12,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Warm makes the kernel ready to move processes, so that a Join soon afterwards takes microseconds. The first move after some
-// milliseconds without one waits for a grace period of RCU, for 5 to 20 ms. Warm takes that wait upon itself: it moves the
-// runtime to the cgroup that it is in, which changes nothing. The lock that is being prepared is the same for all trees.
+// Warm prepares the kernel for moving processes, so that a Join soon afterwards takes microseconds. Otherwise the first move after some
+// milliseconds waits for a grace period of RCU, for 5 to 20 ms. Warm does that wait: it moves this process to the cgroup in which the
+// process already is. All trees share the lock that this prepares.
 //
-// It is to be called in a goroutine of its own, after Create: as long as it waits, it holds a lock of the kernel, so that nobody
-// makes, removes or joins a cgroup, or reads /proc/PID/cgroup. It may be left out, and so its errors do not matter.
+// Call Warm in a goroutine of its own, after Make: while Warm waits, it holds a lock of the kernel, and nobody can make, remove or join a
+// cgroup, or read /proc/PID/cgroup. Warm is only an optimisation, so it ignores errors.
 //
 // See Documentation/RCU/whatisRCU.rst, and cgroup_threadgroup_rwsem in kernel/cgroup/cgroup.c.
 func Warm() {
 	_, trees, err := findTrees(sysfs)
-	if err != nil || findOwn(trees, procSelf) != nil {
-		return
+	if err == nil && findOwn(trees, procSelf) == nil {
+		warm(trees)
 	}
-	warm(trees)
 }
 
-// warm prefers the tree of version 2: on a hybrid host it has the fewest controllers that could mind.
+// warm prefers the tree of version 2: on a hybrid host few controllers take part there.
 func warm(trees []tree) {
 	slices.SortStableFunc(trees, func(a, b tree) int { return b.version - a.version })
 	for _, t := range trees {
@@ -38,69 +37,104 @@ func warm(trees []tree) {
 	}
 }
 
-// Join puts a process, with all its threads, into the cgroup in every tree. What it has allocated before stays with the cgroup
-// that it comes from; so the tree of the memory controller is the last, when all else is done. cgroups(7)
+// memoryLast returns the directories in the order in which to join them: the memory that a process has allocated before stays with the
+// old cgroup, so everything else comes first.
+func (c *Cgroup) memoryLast() []*Dir {
+	memory := c.DirOf("memory")
+	var dirs []*Dir
+	for i := range c.Dirs {
+		if d := &c.Dirs[i]; d != memory {
+			dirs = append(dirs, d)
+		}
+	}
+	if memory != nil {
+		dirs = append(dirs, memory)
+	}
+	return dirs
+}
+
+// Tasks returns the files by which a thread can join the cgroups of version 1: the thread writes 0 to each. No other move is as fast,
+// because this one does not take the lock for which Join waits, see Warm. Use Tasks for the first thread of a process, which is all that
+// execve leaves of a process. Tasks returns nothing for a scope. cgroups(7); kernel/cgroup/cgroup.c, cgroup_procs_write_start
+func (c *Cgroup) Tasks() []string {
+	if c.Unit != "" {
+		return nil
+	}
+	var files []string
+	for _, d := range c.memoryLast() {
+		if d.Version == 1 {
+			files = append(files, path.Join(d.Path, "tasks"))
+		}
+	}
+	return files
+}
+
+// NeedsJoin reports whether Tasks leaves out a cgroup: a cgroup of version 2, or of a scope.
+func (c *Cgroup) NeedsJoin() bool {
+	return c.Unit != "" || c.unified() != nil
+}
+
+// JoinRest is Join for the cgroups that Tasks leaves out.
+func (c *Cgroup) JoinRest(pid int) error {
+	if c.Unit != "" {
+		return c.Join(pid)
+	}
+	rest := *c
+	rest.Dirs = slices.DeleteFunc(slices.Clone(c.Dirs), func(d Dir) bool { return d.Version == 1 })
+	return rest.Join(pid)
+}
+
+// Join moves a process with all its threads to the cgroup in every tree. For the first process of a scope, Join starts the scope.
+// cgroups(7)
 //
-// For the first process of a scope of systemd's, it has systemd make that. See NewSystemd.
-//
-// It returns an error that wraps unix.ESRCH if there is no such process any more. After any error the process may be in some of
-// the cgroups, and should be killed.
+// The error wraps unix.ESRCH if the process has ended. After an error, kill the process: it may have joined some of the cgroups.
 func (c *Cgroup) Join(pid int) error {
 	if c.scope != nil {
 		if err := c.startScope(pid); err != nil {
 			return err
 		}
 	}
-	number := strconv.Itoa(pid)
-	memory := c.DirOf("memory")
-	for i := range c.Dirs {
-		if d := &c.Dirs[i]; d != memory {
-			if err := c.join(d, number); err != nil {
-				return err
-			}
+	for _, d := range c.memoryLast() {
+		err := d.add(strconv.Itoa(pid), c.exact)
+		if err != nil {
+			return fmt.Errorf("adding pid %d to cgroups: %w", pid, err)
 		}
 	}
-	if memory == nil {
-		return nil
-	}
-	return c.join(memory, number)
+	return nil
 }
 
-func (c *Cgroup) join(d *Dir, pid string) error {
+// add moves a process to the cgroup. Unless exact is set, the process may have to go to a cgroup below.
+func (d *Dir) add(pid string, exact bool) error {
 	err := writeFile(path.Join(d.Path, "cgroup.procs"), pid)
-	if errors.Is(err, unix.EBUSY) && d.Version == 2 && !c.exact {
-		err = d.joinBelow(pid, err)
+	if errors.Is(err, unix.EBUSY) && d.Version == 2 && !exact {
+		err = d.addBelow(pid, err)
 	}
-	advice := ""
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, unix.ESRCH):
-		advice = " (the process has ended)"
-	case errors.Is(err, unix.ENOENT):
-		advice = " (the cgroup has been removed)"
-	case errors.Is(err, unix.EBUSY):
-		advice = " (the cgroup gives controllers to its children, so it cannot have processes itself)"
-	case errors.Is(err, unix.EOPNOTSUPP):
-		advice = " (a cgroup above has processes, so this cgroup is for threads only: see cgroup.type)"
-	case errors.Is(err, unix.ENOSPC):
-		advice = " (cpuset.cpus or cpuset.mems is empty)"
-	case errors.Is(err, unix.EINVAL) && slices.Contains(d.Controllers, "cpu"):
-		advice = " (a realtime process needs linux.resources.cpu.realtimeRuntime)"
 	}
-	return fmt.Errorf("adding pid %s to cgroups: %w%s", pid, err, advice)
+	advice := map[unix.Errno]string{
+		unix.ESRCH:      "the process has ended",
+		unix.ENOENT:     "the cgroup has been removed",
+		unix.EBUSY:      "the cgroup gives controllers to its children, so it cannot have processes itself",
+		unix.EOPNOTSUPP: "a cgroup above has processes, so this cgroup is for threads only: see cgroup.type",
+		unix.ENOSPC:     "cpuset.cpus or cpuset.mems is empty",
+	}
+	if slices.Contains(d.Controllers, "cpu") {
+		advice[unix.EINVAL] = "a realtime process needs linux.resources.cpu.realtimeRuntime"
+	}
+	return advise(err, advice)
 }
 
-// joinBelow is for a container that manages cgroups of its own, as one with systemd does: it has moved its processes to cgroups
-// below. What joins it goes to the first of these that has any. cgroup-v2.rst, "No Internal Process Constraint"
-func (d *Dir) joinBelow(pid string, busy error) error {
-	joined, tried := busy, false
+// addBelow moves a process to the first cgroup below that has processes. A container that manages cgroups of its own, such as a container
+// with systemd, has moved all its processes to cgroups below. cgroup-v2.rst, "No Internal Process Constraint"
+func (d *Dir) addBelow(pid string, busy error) error {
+	added, tried := busy, false
 	_ = walk(d.Path, func(dir string) error {
 		procs, err := readProcs(dir)
 		if !tried && len(procs) > 0 {
-			tried, joined = true, writeFile(path.Join(dir, "cgroup.procs"), pid)
+			tried, added = true, writeFile(path.Join(dir, "cgroup.procs"), pid)
 		}
 		return err
 	})
-	return joined
+	return added
 }

@@ -34,7 +34,7 @@ func created(t testing.TB, r *specs.LinuxResources) *Cgroup {
 	}
 	c, err := New(testPath(), r)
 	require.NoError(t, err)
-	require.NoError(t, c.Create())
+	require.NoError(t, c.Make())
 	t.Cleanup(func() { require.NoError(t, c.Remove()) })
 	require.NoError(t, c.Set(r))
 	return c

@@ -12,29 +12,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long the kernel may take to be done with processes that are being killed, or frozen.
-const patience = 5 * time.Second
-
-// Remove removes the directories that Create has made, and what the container has made below them. It waits for up to five
-// seconds while there are processes in them, which must have been killed before. Directories that are gone are no error, nor are
-// directories above the cgroup that others use by now. A scope of systemd's is stopped before. rmdir(2), cgroups(7)
+// Remove removes the directories that Make has made, and the directories that the container has made below. Kill the processes before:
+// Remove waits up to five seconds until they are gone. Remove leaves a directory above the cgroup if others use it by now, and succeeds if
+// all directories are gone. It stops a scope first. rmdir(2), cgroups(7)
 func (c *Cgroup) Remove() error {
-	deadline := time.Now().Add(patience)
-	var errs []error
 	if c.scope != nil {
 		return nil
 	}
+	deadline := time.Now().Add(patience)
+	var errs []error
 	if c.Unit != "" {
 		errs = append(errs, c.stopScope(deadline))
 	}
 	for i := range c.Dirs {
-		// What is left of a unit is ours.
-		if c.Dirs[i].Made != "" || c.Unit != "" {
-			errs = append(errs, c.Dirs[i].remove(deadline))
-			if above := path.Dir(c.Dirs[i].Path); c.Unit != "" && path.Base(above) == c.Unit {
-				// systemd could not, as ours was in it.
-				_ = unix.Rmdir(above)
-			}
+		d := &c.Dirs[i]
+		if d.Made == "" && c.Unit == "" {
+			continue
+		}
+		errs = append(errs, d.remove(deadline))
+		if above := path.Dir(d.Path); c.Unit != "" && path.Base(above) == c.Unit {
+			// systemd could not remove this directory before ours below.
+			_ = unix.Rmdir(above)
 		}
 	}
 	return errors.Join(errs...)
@@ -67,19 +65,18 @@ func (d *Dir) remove(deadline time.Time) error {
 	return nil
 }
 
-// removeTree tries the directory itself first: most containers make no cgroups of their own. The files in it go with it.
+// removeTree removes a cgroup with the cgroups below. Most containers make no cgroups, so removeTree tries the cgroup itself first.
 func removeTree(dir string) error {
-	err := unix.Rmdir(dir)
-	if err == nil || err == unix.ENOENT {
-		return nil
+	err := rmdir(dir)
+	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY) {
+		return walk(dir, rmdir)
 	}
-	if err != unix.EBUSY && err != unix.ENOTEMPTY {
-		return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+	return err
+}
+
+func rmdir(dir string) error {
+	if err := unix.Rmdir(dir); err != nil && err != unix.ENOENT {
+		return &fs.PathError{Op: "rmdir", Path: path.Clean(dir), Err: err}
 	}
-	return walk(dir, func(dir string) error {
-		if err := unix.Rmdir(dir); err != nil && err != unix.ENOENT {
-			return &fs.PathError{Op: "rmdir", Path: path.Clean(dir), Err: err}
-		}
-		return nil
-	})
+	return nil
 }

@@ -31,7 +31,7 @@ type scope struct {
 // NewSystemd is New for a host whose cgroups systemd manages: systemd makes the cgroup, for a scope. The path has the form
 // slice:prefix:name, see [systemd.ParseScope].
 //
-// A Cgroup with a scope differs in these points. A scope needs a process, so Create does nothing and the first Join starts the scope.
+// A Cgroup with a scope differs in these points. A scope needs a process, so Make does nothing and the first Join starts the scope.
 // Mount the cgroups for the container after that. You may call Set before or after. Tasks returns nothing, because only the host side
 // can join a scope. When the last process ends, the scope goes with everything that it has counted. On version 1 systemd leaves some
 // controllers alone. Join makes their cgroups, so save the state after Join.

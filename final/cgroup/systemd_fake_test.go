@@ -217,7 +217,7 @@ func TestScopeCallsSystemd(t *testing.T) {
 	f := newFakeSystemd(t)
 	c := f.scope(pidsLimit(7))
 	dir := path.Join(f.root, "system.slice/p-n.scope")
-	require.NoError(t, c.Create())
+	require.NoError(t, c.Make())
 	require.NoError(t, c.Set(pidsLimit(7)))
 	assert.NoDirExists(t, dir)
 	assert.Empty(t, f.called())

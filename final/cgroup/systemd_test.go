@@ -74,7 +74,7 @@ func scopeOf(t *testing.T, slice string, r *specs.LinuxResources) *Cgroup {
 	needSystemd(t)
 	c, err := NewSystemd(fmt.Sprintf("%s:test:%d-%d", slice, os.Getpid(), made.Add(1)), "web1", r)
 	require.NoError(t, err)
-	require.NoError(t, c.Create())
+	require.NoError(t, c.Make())
 	t.Cleanup(func() { require.NoError(t, c.Remove()) })
 	return c
 }

@@ -16,7 +16,7 @@ import (
 // sysfs is where a host mounts its cgroups. hier(7)
 const sysfs = "/sys/fs/cgroup"
 
-// procSelf is where a process sees its mounts and its cgroups. proc(5)
+// procSelf has the mounts and the cgroups of this process. proc(5)
 const procSelf = "/proc/self"
 
 // tree is one hierarchy of cgroups, as the host has mounted it.
@@ -27,13 +27,12 @@ type tree struct {
 	// label is the name=… that a tree of version 1 may have instead of controllers.
 	label string
 	mount string
-	// root is the cgroup that is mounted: / on a host, another one in a container without a cgroup namespace.
+	// root is the cgroup at the mount point: / on a host, another cgroup in a container without a cgroup namespace.
 	root string
-	// own is the cgroup of the runtime, seen from mount. It is set by findOwn.
+	// own is the cgroup of this process, seen from the mount point. findOwn sets it.
 	own string
 }
 
-// errNoTrees is what a host without cgroups gets, and one where something else covers them.
 var errNoTrees = fmt.Errorf("no cgroup file system on %s: mount it", sysfs)
 
 // Detect returns how this host has mounted its cgroups.
@@ -42,8 +41,8 @@ func Detect() (Mode, error) {
 	return mode, err
 }
 
-// findTrees looks at the magic number of the file system on root, which is /sys/fs/cgroup: the step from there to the trees is
-// one look at the mounts, and none at all for version 2. statfs(2)
+// findTrees finds the trees below /sys/fs/cgroup, here root. On a host with version 2 only, the type of the file system is enough.
+// statfs(2)
 func findTrees(root string) (Mode, []tree, error) {
 	switch magic(root) {
 	case unix.CGROUP2_SUPER_MAGIC:
@@ -55,16 +54,14 @@ func findTrees(root string) (Mode, []tree, error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("%w (/proc is not mounted: mount -t proc proc /proc)", err)
 	}
-	// What is listed may be covered by a later mount.
+	// A later mount may cover a mount of the list.
 	trees := slices.DeleteFunc(parseMountinfo(string(mountinfo), root), func(t tree) bool {
 		m := magic(t.mount)
 		return m != unix.CGROUP_SUPER_MAGIC && m != unix.CGROUP2_SUPER_MAGIC
 	})
 	mode := V1
-	for _, t := range trees {
-		if t.version == 2 {
-			mode = Hybrid
-		}
+	if slices.ContainsFunc(trees, func(t tree) bool { return t.version == 2 }) {
+		mode = Hybrid
 	}
 	if len(trees) == 0 || len(trees) == 1 && mode == Hybrid {
 		return "", nil, errNoTrees
@@ -72,33 +69,30 @@ func findTrees(root string) (Mode, []tree, error) {
 	return mode, trees, nil
 }
 
-// magic returns the magic number of the file system that a directory is in, or 0.
+// magic returns the magic number of the file system of a directory, or 0 for an error.
 func magic(dir string) int64 {
 	var stat unix.Statfs_t
-	for {
-		err := unix.Statfs(dir, &stat)
-		if err == nil {
-			return int64(stat.Type)
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return 0
-		}
+	err := unix.Statfs(dir, &stat)
+	for errors.Is(err, unix.EINTR) {
+		err = unix.Statfs(dir, &stat)
 	}
+	if err != nil {
+		return 0
+	}
+	return int64(stat.Type)
 }
 
-// parseMountinfo returns the trees that are mounted below a directory. Of mounts on one point it takes the last, which covers
-// the others, and of mounts of one tree the first. proc_pid_mountinfo(5)
+// parseMountinfo returns the trees that are mounted below a directory. If a mount point has several mounts, the last mount covers the
+// others. If a tree has several mount points, the first counts. proc_pid_mountinfo(5)
 func parseMountinfo(mountinfo, below string) []tree {
-	var trees []tree
+	var trees, unique []tree
 	for line := range strings.Lines(mountinfo) {
 		t, ok := parseMount(line)
-		if !ok || !strings.HasPrefix(t.mount, below+"/") {
-			continue
+		if ok && strings.HasPrefix(t.mount, below+"/") {
+			trees = slices.DeleteFunc(trees, func(other tree) bool { return other.mount == t.mount })
+			trees = append(trees, t)
 		}
-		trees = slices.DeleteFunc(trees, func(other tree) bool { return other.mount == t.mount })
-		trees = append(trees, t)
 	}
-	var unique []tree
 	for _, t := range trees {
 		known := slices.ContainsFunc(unique, func(other tree) bool {
 			return other.version == t.version && other.label == t.label && slices.Equal(other.controllers, t.controllers)
@@ -110,7 +104,7 @@ func parseMountinfo(mountinfo, below string) []tree {
 	return unique
 }
 
-// parseMount takes a line such as this one apart, where the number of optional fields before the dash varies:
+// parseMount parses a line such as the following one. The number of fields before the dash varies:
 //
 //	35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory
 func parseMount(line string) (tree, bool) {
@@ -120,19 +114,14 @@ func parseMount(line string) (tree, bool) {
 	}
 	before, after, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
 	place, source := strings.Split(before, " "), strings.Split(after, " ")
-	if len(place) < 6 || len(source) < 3 {
+	version := map[string]int{"cgroup": 1, "cgroup2": 2}[source[0]]
+	if len(place) < 6 || len(source) < 3 || version == 0 {
 		return tree{}, false
 	}
-	t := tree{root: unescape(place[3]), mount: unescape(place[4]), own: "/"}
+	t := tree{version: version, root: unescape(place[3]), mount: unescape(place[4]), own: "/"}
 	t.name = path.Base(t.mount)
-	switch source[0] {
-	case "cgroup2":
-		t.version = 2
+	if version == 2 {
 		return t, true
-	case "cgroup":
-		t.version = 1
-	default:
-		return tree{}, false
 	}
 	for option := range strings.SplitSeq(source[len(source)-1], ",") {
 		if slices.Contains(controllersV1, option) {
@@ -145,12 +134,12 @@ func parseMount(line string) (tree, bool) {
 	return t, true
 }
 
-// controllersV1 tells the controllers among the mount options of a tree of version 1. cgroups(7)
+// controllersV1 tells the controllers from other mount options. cgroups(7)
 var controllersV1 = []string{
 	"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "net_cls", "blkio", "perf_event", "net_prio", "hugetlb", "pids", "rdma", "misc", "debug",
 }
 
-// unescape turns the four bytes \040, that stand for a space, into one, and so for tab, newline and backslash.
+// unescape replaces \040 by a space, and so for tab, newline and backslash.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -158,22 +147,24 @@ func unescape(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
-// findOwn sets the cgroup in each tree that the runtime itself is in, seen from the mount point. It is an error if a tree is
-// mounted from a cgroup that we are not in, which is so in some containers.
+// findOwn finds the cgroup of this process in each tree. It returns an error if a mount does not show that cgroup, which happens in
+// some containers.
 func findOwn(trees []tree, proc string) error {
 	lines, err := os.ReadFile(proc + "/cgroup")
 	if err != nil {
 		return err
 	}
-	roots, err := findRoots(trees, proc)
-	if err != nil {
-		return err
-	}
 	for i := range trees {
 		t := &trees[i]
+		if len(trees) == 1 && t.version == 2 {
+			// findTrees does not read the mounts on such a host.
+			if err := t.findRoot(proc); err != nil {
+				return err
+			}
+		}
 		own, ok := ownCgroup(string(lines), *t)
 		if ok {
-			own, ok = below(roots[t.mount], own)
+			own, ok = below(t.root, own)
 		}
 		if !ok {
 			return fmt.Errorf("linux.cgroupsPath: must be absolute here, because %s does not show the cgroup of this process", t.mount)
@@ -183,49 +174,35 @@ func findOwn(trees []tree, proc string) error {
 	return nil
 }
 
-// findRoots returns the root of the mount at each mount point. The one of version 2 has not been looked up yet.
-func findRoots(trees []tree, proc string) (map[string]string, error) {
-	roots := map[string]string{}
-	for _, t := range trees {
-		roots[t.mount] = t.root
-	}
-	if len(trees) != 1 || trees[0].version != 2 {
-		return roots, nil
-	}
+func (t *tree) findRoot(proc string) error {
 	mountinfo, err := os.ReadFile(proc + "/mountinfo")
-	if err != nil {
-		return nil, err
-	}
 	for line := range strings.Lines(string(mountinfo)) {
-		if t, ok := parseMount(line); ok && t.mount == trees[0].mount {
-			roots[t.mount] = t.root
+		if found, ok := parseMount(line); ok && found.mount == t.mount {
+			t.root = found.root
 		}
 	}
-	return roots, nil
+	return err
 }
 
-// ownCgroup returns the cgroup of a tree in the lines of /proc/PID/cgroup, which look like "4:memory:/user.slice". cgroups(7)
+// ownCgroup finds the cgroup of a tree in the lines of /proc/PID/cgroup, such as "4:memory:/user.slice" or "0::/user.slice". cgroups(7)
 func ownCgroup(lines string, t tree) (string, bool) {
+	controller := slices.Concat(t.controllers, []string{t.label})[0]
 	for line := range strings.Lines(lines) {
 		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
 		if len(fields) != 3 || !path.IsAbs(fields[2]) {
 			continue
 		}
-		isOurs := fields[0] == "0" && fields[1] == "" && t.version == 2
-		if t.version == 1 {
-			want := slices.Concat(t.controllers, []string{t.label})[0]
-			isOurs = slices.Contains(strings.Split(fields[1], ","), want) && want != ""
-		}
-		if isOurs {
+		if t.version == 2 && fields[0] == "0" && fields[1] == "" ||
+			t.version == 1 && controller != "" && slices.Contains(strings.Split(fields[1], ","), controller) {
 			return fields[2], true
 		}
 	}
 	return "", false
 }
 
-// below returns a cgroup as seen from another one, which is above it or the same.
+// below returns the path of a cgroup as seen from another cgroup, which has to be above it or the same.
 func below(root, cgroup string) (string, bool) {
-	// This is how a cgroup outside of the cgroup namespace looks. cgroup_namespaces(7)
+	// A path starts like this if the cgroup is outside of the cgroup namespace. cgroup_namespaces(7)
 	if strings.HasPrefix(root, "/..") || strings.HasPrefix(cgroup, "/..") {
 		return "", false
 	}

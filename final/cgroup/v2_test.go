@@ -52,7 +52,7 @@ func TestNoControllersBelowProcesses(t *testing.T) {
 	r := &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(7))}}
 	below, err := New("/"+path.Base(c.Dirs[0].Path)+"/below", r)
 	require.NoError(t, err)
-	err = below.Create()
+	err = below.Make()
 	assert.ErrorIs(t, err, unix.EBUSY)
 	assert.ErrorContains(t, err, "enable +pids below "+c.Dirs[0].Path)
 	assert.ErrorContains(t, err, "move the processes to a child")
@@ -62,7 +62,7 @@ func TestNoControllersBelowProcesses(t *testing.T) {
 	// Nothing is needed, so nothing is missing.
 	below, err = New("/"+path.Base(c.Dirs[0].Path)+"/below", nil)
 	require.NoError(t, err)
-	require.NoError(t, below.Create())
+	require.NoError(t, below.Make())
 	require.NoError(t, below.Remove())
 	require.NoError(t, c.Kill(unix.SIGKILL))
 }

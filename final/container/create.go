@@ -106,7 +106,7 @@ func (r *Run) limit(line *stage.Line, groups *cgroup.Cgroup) {
 
 // createCgroup makes the cgroups. If that fails nothing of ours is left of them, and what is in them is somebody else's.
 func (r *Run) createCgroup(groups *cgroup.Cgroup) error {
-	err := groups.Create()
+	err := groups.Make()
 	if err != nil {
 		r.Cgroup = nil
 	}

@@ -29,7 +29,7 @@ func created(t *testing.T, r *specs.LinuxResources) *cgroup.Cgroup {
 	}
 	c, err := cgroup.New(fmt.Sprintf("/container-workshop-test-stats-%d-%d", os.Getpid(), made.Add(1)), r)
 	require.NoError(t, err)
-	require.NoError(t, c.Create())
+	require.NoError(t, c.Make())
 	t.Cleanup(func() { require.NoError(t, c.Remove()) })
 	require.NoError(t, c.Set(r))
 	return c

@@ -23,7 +23,7 @@ func TestMemoryLimitOfAScope(t *testing.T) {
 	r := &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}}
 	c, err := cgroup.NewSystemd(fmt.Sprintf(":test:stats-%d", os.Getpid()), "web1", r)
 	require.NoError(t, err)
-	require.NoError(t, c.Create())
+	require.NoError(t, c.Make())
 	t.Cleanup(func() { require.NoError(t, c.Remove()) })
 	keeper, _ := start(t, "exec sleep 1000")
 	require.NoError(t, c.Set(r))

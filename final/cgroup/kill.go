@@ -14,8 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Procs returns the numbers of all processes in the cgroup and below it, sorted, as the runtime sees them. Zombies are not
-// among them. A cgroup that has gone has none.
+// patience is how long the kernel may take to end or freeze processes.
+const patience = 5 * time.Second
+
+// Procs returns the PIDs of all processes in the cgroup and below, sorted, as this process sees them. Zombies are not among them. A
+// cgroup that is gone has no processes.
 func (c *Cgroup) Procs() ([]int, error) {
 	if len(c.Dirs) == 0 {
 		return nil, nil
@@ -23,7 +26,6 @@ func (c *Cgroup) Procs() ([]int, error) {
 	return procsBelow(c.watched().Path)
 }
 
-// procsBelow is Procs for one tree.
 func procsBelow(dir string) ([]int, error) {
 	var pids []int
 	err := walk(dir, func(dir string) error {
@@ -35,22 +37,55 @@ func procsBelow(dir string) ([]int, error) {
 	return slices.Compact(pids), err
 }
 
-// Kill sends a signal to all processes in the cgroup and below it. For SIGKILL it waits until none is left, for up to five
-// seconds, whether the cgroup is frozen or not. Any other signal goes once to each process that is there now, and a frozen one
-// gets it later. No processes are no error. kill(2), cgroup-v2.rst, "cgroup.kill"
+// readProcs returns the processes of one cgroup. The kernel writes 0 for a process of another PID namespace.
+func readProcs(dir string) ([]int, error) {
+	words, err := readWords(path.Join(dir, "cgroup.procs"))
+	if IsGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, word := range words {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, fmt.Errorf("%s/cgroup.procs: %w", dir, err)
+		}
+		if pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// watched returns the cgroup whose list of processes counts: on version 2 the kernel can also kill them all at once, and the tree of the
+// freezer can stop them.
+func (c *Cgroup) watched() *Dir {
+	if d := c.unified(); d != nil {
+		return d
+	}
+	if d := c.freezer(); d != nil {
+		return d
+	}
+	return &c.Dirs[0]
+}
+
+// Kill sends a signal to all processes in the cgroup and below. After SIGKILL it waits up to five seconds until no process is left, even
+// in a frozen cgroup. A frozen process gets any other signal later. kill(2); cgroup-v2.rst, "cgroup.kill"
 func (c *Cgroup) Kill(sig unix.Signal) error {
 	if sig != unix.SIGKILL {
 		return c.signal(sig)
 	}
 	killed := false
 	if d := c.unified(); d != nil {
-		// Since Linux 5.14 the kernel kills all at once, so that none can escape by forking.
+		// Since Linux 5.14 the kernel kills all processes at once, so that no process can escape by forking.
 		killed = writeFile(path.Join(d.Path, "cgroup.kill"), "1") == nil
 	}
 	deadline := time.Now().Add(patience)
 	for round := 0; ; round++ {
 		if !killed {
-			// They may fork faster than we count. But frozen ones only die when they thaw.
+			// Processes may fork faster than we read their PIDs, so freeze them. They die when they thaw.
 			if round > 0 {
 				c.Freeze(true)
 			}
@@ -70,7 +105,7 @@ func (c *Cgroup) Kill(sig unix.Signal) error {
 	}
 }
 
-// signal does what kill(2) does, for all processes that there are now.
+// signal sends a signal to each process that is in the cgroup now.
 func (c *Cgroup) signal(sig unix.Signal) error {
 	pids, err := c.Procs()
 	if err != nil {
@@ -84,23 +119,11 @@ func (c *Cgroup) signal(sig unix.Signal) error {
 	return nil
 }
 
-// watched returns the tree that tells what processes there are: that of version 2, which can also end and freeze them, else that
-// of the freezer.
-func (c *Cgroup) watched() *Dir {
-	if d := c.unified(); d != nil {
-		return d
-	}
-	if d := c.DirOf("freezer"); d != nil {
-		return d
-	}
-	return &c.Dirs[0]
-}
-
-// maxPath is how long the path of a cgroup may become, with the name of a file still to come. path_resolution(7)
+// maxPath is the length from which a path may become too long for the kernel with one more name. path_resolution(7)
 const maxPath = 3500
 
-// walk visits a cgroup and those below it, children first. That one of them goes meanwhile is no error. A container can make cgroups
-// at any depth: where a path becomes too long, those below are reached from a descriptor. Their paths are good during the visit only.
+// walk visits a cgroup and the cgroups below, children first, and skips a cgroup that goes in the meantime. A container can nest cgroups
+// at any depth. So walk replaces a long path by a short one, through a descriptor, which is valid only during the visit.
 func walk(dir string, visit func(string) error) error {
 	entries, err := os.ReadDir(dir)
 	if IsGone(err) {
@@ -128,26 +151,4 @@ func walk(dir string, visit func(string) error) error {
 		}
 	}
 	return visit(dir)
-}
-
-// readProcs returns the processes of one cgroup, without those of other PID namespaces, which the kernel shows as 0.
-func readProcs(dir string) ([]int, error) {
-	words, err := readWords(path.Join(dir, "cgroup.procs"))
-	if IsGone(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, word := range words {
-		pid, err := strconv.Atoi(word)
-		if err != nil {
-			return nil, fmt.Errorf("%s/cgroup.procs: %w", dir, err)
-		}
-		if pid > 0 {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
 }

@@ -176,7 +176,7 @@ func BenchmarkNewCreateRemove(b *testing.B) {
 	for b.Loop() {
 		c, err := New(testPath(), nil)
 		require.NoError(b, err)
-		require.NoError(b, c.Create())
+		require.NoError(b, c.Make())
 		require.NoError(b, c.Remove())
 	}
 }

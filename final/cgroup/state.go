@@ -13,18 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Check refuses a Cgroup from a state file if a directory in it is not a cgroup of this host. We write to files there, kill the
-// processes that are named there, and remove the directories.
+// Check refuses a Cgroup from a state file if its directories are not cgroups of this host: we write files there, kill the processes
+// there, and remove the directories.
 func (c *Cgroup) Check() error {
 	if len(c.Dirs) == 0 {
 		return errors.New("the cgroup has no directory")
 	}
 	for i := range c.Dirs {
-		if err := c.Dirs[i].check(); err != nil {
+		d := &c.Dirs[i]
+		if err := d.check(); err != nil {
 			return err
 		}
-		if c.Unit != "" && c.Unit != path.Base(c.Dirs[i].Path) && c.Unit != path.Base(path.Dir(c.Dirs[i].Path)) {
-			return fmt.Errorf("the cgroup %s does not belong to the unit %q", c.Dirs[i].Path, c.Unit)
+		if c.Unit != "" && c.Unit != path.Base(d.Path) && c.Unit != path.Base(path.Dir(d.Path)) {
+			return fmt.Errorf("the cgroup %s does not belong to the unit %q", d.Path, c.Unit)
 		}
 	}
 	if c.Unit != "" && !strings.HasSuffix(c.Unit, ".scope") {
@@ -33,7 +34,7 @@ func (c *Cgroup) Check() error {
 	return nil
 }
 
-// check looks at the type of the file system: a file system of cgroups has no symbolic links.
+// check looks at the type of the file system. A cgroup file system has no symbolic links, which could lead elsewhere.
 func (d *Dir) check() error {
 	wanted := map[int]int64{1: unix.CGROUP_SUPER_MAGIC, 2: unix.CGROUP2_SUPER_MAGIC}[d.Version]
 	if d.Mount != sysfs && !isBelow(d.Mount, sysfs) || wanted == 0 || magic(d.Mount) != wanted {
@@ -52,14 +53,14 @@ func isBelow(name, dir string) bool {
 	return path.Clean(name) == name && strings.HasPrefix(name, dir+"/")
 }
 
-// Find finds the cgroup of a container by its configuration alone, for when the state is lost. It returns nil if there is no
-// such cgroup. Systemd may have made the cgroup, so Find looks where systemd would have put it, too.
+// Find finds the cgroup of a container whose state is lost, by the configuration alone. It also looks where systemd would have made the
+// cgroup. Find returns nil if there is no cgroup.
 func Find(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, error) {
-	plain := cgroupsPath
-	if plain == "" {
-		plain = "/" + id
+	place := cgroupsPath
+	if place == "" {
+		place = "/" + id
 	}
-	c, err := New(plain, resources)
+	c, err := New(place, resources)
 	if err != nil {
 		return nil, err
 	}
@@ -74,22 +75,21 @@ func Find(cgroupsPath, id string, resources *specs.LinuxResources) (*Cgroup, err
 			}
 		}
 	}
-	if !path.IsAbs(plain) {
+	if !path.IsAbs(place) {
 		return nil, fmt.Errorf("the cgroup %s is not here, and its path depends on where the container was created", cgroupsPath)
 	}
 	return nil, nil
 }
 
-// existing leaves out the directories that are not there. The others are ours to remove.
+// existing returns the directories that exist, for Remove, or nil if there is none.
 func (c *Cgroup) existing() *Cgroup {
 	found := *c
 	found.Dirs = nil
 	for _, d := range c.Dirs {
-		if _, err := os.Stat(d.Path); errors.Is(err, os.ErrNotExist) {
-			continue
+		if _, err := os.Stat(d.Path); !errors.Is(err, os.ErrNotExist) {
+			d.Made = d.Path
+			found.Dirs = append(found.Dirs, d)
 		}
-		d.Made = d.Path
-		found.Dirs = append(found.Dirs, d)
 	}
 	if len(found.Dirs) == 0 {
 		return nil
