@@ -118,7 +118,7 @@ test: need-go need-rootfs ## Run all tests, as root
 test-docs: need-go need-rootfs ## Run every command of the lessons, and check their text, as root
 	@go test -count=1 $(if $(SUDO),-exec "$(as_root)") ./internal/lesson
 
-test-site: site coach examiner need-chromium ## Run the tests of the web pages in Chromium
+test-site: site need-chromium ## Run the tests of the web pages in Chromium
 	@CHROMIUM="$(chromium)" go test -tags browser -count=1 $(FLAGS) ./internal/site/browser
 
 test-vm: need-go ## Run the tests in virtual machines with the cgroups of LAYOUT (v2, hybrid, v1), for ARCH
