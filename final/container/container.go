@@ -2,6 +2,20 @@
 
 // Package container runs on the host side. It knows the life of one container: how it is made, what is kept of it, how it ends.
 //
+// The processes, each of which is this program until execve:
+//
+//	your shell
+//	 └ final run, exec, create, start, …   the host side, with the host's root directory
+//	    ├ guard                            cleans up if somebody kills its parent (package guard)
+//	    ├ monitor                          run -d only: it is the host side of the container from here on, in a session of its own,
+//	    │  └ …                             and has the same children (package engine)
+//	    └ process 1                        the container side, in new namespaces (package inside): becomes the command
+//
+// A process that joins namespaces, for exec or for a namespace that a configuration names by its path, is started by two forks:
+//
+//	├ first fork                       no Go program any more: joins the namespaces, one by one, and ends (package join)
+//	└ second fork                      in all of the namespaces: becomes the container side by execve, and that the command
+//
 // How the two sides talk, over a pair of sockets of which process 1 has the other end:
 //
 //	host side                                          container side (package inside)
