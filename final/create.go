@@ -37,7 +37,7 @@ func (b *bundle) create(store *container.Store, id string) (*container.Run, erro
 	if err != nil {
 		return nil, err
 	}
-	debug(r.List.Records)
+	global.log.Calls(r.List.Records)
 	defer r.Close()
 	if err := b.handOver(&r.Process); err != nil {
 		return nil, cmp.Or(err, r.Remove())

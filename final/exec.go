@@ -68,7 +68,7 @@ func execute(store *container.Store, args []string) (int, error) {
 		return process.StatusFailed, err
 	}
 	if e.process == "" {
-		store.Warn = remark
+		store.Warn = global.log.Remark
 	}
 	// Of the environment we need what --env names without a value.
 	if err := process.StartSealed(e.keep(), e.options.Env); err != nil {
@@ -112,7 +112,7 @@ func (e *execution) keep() []int {
 	for fd := 3; fd < 3+min(e.preserveFDs, inherited); fd++ {
 		keep = append(keep, fd)
 	}
-	for _, name := range []string{e.process, global.log} {
+	for _, name := range []string{e.process, global.log.File} {
 		if fd := spec.DescriptorOf(name); fd >= 3 {
 			keep = append(keep, fd)
 		}
@@ -143,7 +143,7 @@ func (e *execution) start(c *container.Container, console *terminal.Console) (*p
 		p.Kill()
 		return nil, err
 	}
-	debug(p.List.Records)
+	global.log.Calls(p.List.Records)
 	return p, nil
 }
 
@@ -164,7 +164,7 @@ func (e *execution) join(c *container.Container, console *terminal.Console) (*pr
 	if err != nil {
 		return nil, err
 	}
-	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Signals: e.signals, Cgroups: e.cgroups, Explain: global.debug}
+	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Signals: e.signals, Cgroups: e.cgroups, Explain: global.log.Debug}
 	// Whoever gets the terminal by a socket sets it up.
 	request.Plain = e.consoleSocket == "" && !console.IsTerminal()
 	if request.Extra, err = preserved(e.preserveFDs); err != nil {

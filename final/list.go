@@ -11,6 +11,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/process"
+	"container-workshop/final/report"
 )
 
 func list(store *container.Store, args []string) (int, error) {
@@ -39,7 +40,7 @@ func list(store *container.Store, args []string) (int, error) {
 		for _, s := range all {
 			public = append(public, s.Public)
 		}
-		return 0, writeJSON(os.Stdout, public, "")
+		return 0, report.WriteJSON(os.Stdout, public, "")
 	case *format != "table":
 		return process.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
 	}
@@ -47,8 +48,8 @@ func list(store *container.Store, args []string) (int, error) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\tCOMMAND")
 	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, printable(s.Bundle), s.Created.Format(time.RFC3339), s.Owner,
-			shortened(printable(strings.Join(s.Command, " "))))
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, report.Printable(s.Bundle), s.Created.Format(time.RFC3339), s.Owner,
+			shortened(report.Printable(strings.Join(s.Command, " "))))
 	}
 	return 0, w.Flush()
 }

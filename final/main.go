@@ -24,6 +24,7 @@ import (
 	"container-workshop/final/guard"
 	"container-workshop/final/inside"
 	"container-workshop/final/process"
+	"container-workshop/final/report"
 )
 
 // Process 1 ends with the thread of ours that starts it, and the container side has to become the command on its first
@@ -79,7 +80,7 @@ func Main(args []string) int {
 		}
 	}
 	if len(args) == 1 && args[0] == "guard" {
-		return report(0, guard.WatchOver(&container.Store{Release: engine.Release}))
+		return ended(0, guard.WatchOver(&container.Store{Release: engine.Release}))
 	}
 	if len(args) > 0 && args[0] == "init" {
 		return inside.Init(args[1:])
@@ -89,10 +90,10 @@ func Main(args []string) int {
 	inherited = leftOpen()
 	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	store := &container.Store{Root: container.DefaultRoot, Warn: func(message string) { note("warning", message) }, Release: engine.Release}
+	store := &container.Store{Root: container.DefaultRoot, Warn: global.log.Warn, Release: engine.Release}
 	set := globalFlags(&store.Root)
 	err := set.Parse(args)
-	global.rootSaid, global.log = set.Changed("root"), logFile(global.log)
+	global.rootSaid, global.log.File = set.Changed("root"), logFile(global.log.File)
 	failed := process.StatusFailed
 	if standsIn() {
 		failed = 1
@@ -101,23 +102,23 @@ func Main(args []string) int {
 	case errors.Is(err, pflag.ErrHelp):
 		return 0
 	case err != nil:
-		return report(failed, fmt.Errorf("%w (see --help)", err))
+		return ended(failed, fmt.Errorf("%w (see --help)", err))
 	case global.version:
-		fmt.Printf("%s version %s\ncommit: %s\nspec: %s\n", name(), version(), commit(), specs.Version)
+		fmt.Printf("%s version %s\ncommit: %s\nspec: %s\n", report.Name(), version(), commit(), specs.Version)
 		return 0
 	case set.NArg() == 0:
-		return report(failed, fmt.Errorf("no command: use %s run %s (or see --help)", os.Args[0], verbOf("run", nil).args))
+		return ended(failed, fmt.Errorf("no command: use %s run %s (or see --help)", os.Args[0], verbOf("run", nil).args))
 	}
 	v := verbOf(set.Arg(0), set.Args()[1:])
 	switch {
 	case v != nil:
-		return report(v.call(store, set.Args()[1:]))
+		return ended(v.call(store, set.Args()[1:]))
 	case set.Arg(0) == "monitor":
-		return report(engine.Monitor(store))
+		return ended(engine.Monitor(store))
 	case standsIn():
-		return report(failed, fmt.Errorf("unknown command: No help topic for '%s' (see --help)", set.Arg(0)))
+		return ended(failed, fmt.Errorf("unknown command: No help topic for '%s' (see --help)", set.Arg(0)))
 	}
-	return report(failed, fmt.Errorf("unknown command %q: use %s run [flags] COMMAND [ARG ...] (or see --help)", set.Arg(0), os.Args[0]))
+	return ended(failed, fmt.Errorf("unknown command %q: use %s run [flags] COMMAND [ARG ...] (or see --help)", set.Arg(0), os.Args[0]))
 }
 
 // inherited is how many descriptors the caller has left open for us, from 3 on.
@@ -132,15 +133,27 @@ func leftOpen() int {
 	}
 }
 
+// global is what stands before the verb.
+var global struct {
+	log           report.Log
+	rootless      string
+	systemdCgroup bool
+	version       bool
+	// cgroupManager is another word for systemdCgroup.
+	cgroupManager string
+	// rootSaid says that the caller has named the directory of all state.
+	rootSaid bool
+}
+
 // globalFlags are those that stand before the verb.
 func globalFlags(root *string) *pflag.FlagSet {
 	set := pflag.NewFlagSet("final", pflag.ContinueOnError)
 	set.SetInterspersed(false)
 	set.Usage = func() { usage(set) }
 	set.StringVar(root, "root", *root, "keep the state of containers in `DIR`")
-	set.StringVar(&global.log, "log", "", "also write errors and warnings to `FILE`")
-	set.StringVar(&global.logFormat, "log-format", "text", "log `FORMAT`: text or json")
-	set.BoolVar(&global.debug, "debug", false, "also log what final does")
+	set.StringVar(&global.log.File, "log", "", "also write errors and warnings to `FILE`")
+	set.StringVar(&global.log.Format, "log-format", "text", "log `FORMAT`: text or json")
+	set.BoolVar(&global.log.Debug, "debug", false, "also log what final does")
 	set.BoolVar(&global.systemdCgroup, "systemd-cgroup", false, "let systemd make the cgroups; linux.cgroupsPath is SLICE:PREFIX:NAME")
 	set.StringVar(&global.rootless, "rootless", "auto", "true, false or auto: has no effect, final always needs root")
 	set.BoolVarP(&global.version, "version", "v", false, "print the version")
@@ -187,7 +200,7 @@ func (v *verb) try(store *container.Store, args []string) (int, error) {
 	if err := checkManager(); err != nil {
 		return process.StatusFailed, err
 	}
-	if err := checkLog(); err != nil {
+	if err := global.log.Check(); err != nil {
 		return process.StatusFailed, err
 	}
 	root, err := filepath.Abs(store.Root)
@@ -218,8 +231,8 @@ func version() string {
 	return "0.0.0"
 }
 
-// report prints an error, which is one line, notes it, and returns the exit status that goes with it.
-func report(status int, err error) int {
+// ended tells of an error, and returns the exit status that goes with it.
+func ended(status int, err error) int {
 	if errors.Is(err, pflag.ErrHelp) {
 		return 0
 	}
@@ -229,14 +242,12 @@ func report(status int, err error) int {
 	if status == 0 {
 		status = process.StatusFailed
 	}
-	message := oneLine(err.Error())
-	fmt.Fprintf(os.Stderr, "%s: %s\n", name(), message)
-	note("error", message)
+	global.log.Error(err)
 	return status
 }
 
 func usage(global *pflag.FlagSet) {
-	fmt.Printf("NAME:\n   %s - Open Container Initiative runtime\n\nUSAGE:\n   %[1]s [flags] COMMAND ...\n\nCOMMANDS:\n", name())
+	fmt.Printf("NAME:\n   %s - Open Container Initiative runtime\n\nUSAGE:\n   %[1]s [flags] COMMAND ...\n\nCOMMANDS:\n", report.Name())
 	for _, v := range verbs {
 		fmt.Printf("   %-10s %-29s %s\n", v.name, verbOf(v.name, nil).args, verbOf(v.name, nil).about)
 	}
@@ -247,7 +258,7 @@ func usage(global *pflag.FlagSet) {
 func flagSet(verb, args, about string) *pflag.FlagSet {
 	set := pflag.NewFlagSet(verb, pflag.ContinueOnError)
 	set.Usage = func() {
-		fmt.Printf("NAME:\n   %s %s - %s\n\nUSAGE:\n   %[1]s %[2]s %[4]s\n", name(), verb, about, args)
+		fmt.Printf("NAME:\n   %s %s - %s\n\nUSAGE:\n   %[1]s %[2]s %[4]s\n", report.Name(), verb, about, args)
 		if set.HasFlags() {
 			fmt.Printf("\nFLAGS:\n%s", set.FlagUsages())
 		}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 
 	"container-workshop/final/container"
@@ -12,13 +11,14 @@ import (
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/guard"
 	"container-workshop/final/process"
+	"container-workshop/final/report"
 	"container-workshop/final/spec"
 	"container-workshop/final/terminal"
 )
 
 // runCommand runs a command in a new container to its end, or detached.
 func runCommand(store *container.Store, args []string) (int, error) {
-	store.Warn = remark
+	store.Warn = global.log.Remark
 	options, command, err := flags.ParseRun(args)
 	if err != nil {
 		return process.StatusFailed, err
@@ -65,26 +65,14 @@ func runToEnd(store *container.Store, request *container.Request, by *guard.Stan
 	status := r.Wait(by.Signals, console)
 	err = r.OOM(status)
 	if request.Keep {
-		warnLeft(r.ID, r.Finish(status))
+		global.log.Left(r.ID, r.Finish(status))
 	} else {
-		warnLeft(r.ID, r.Remove())
+		global.log.Left(r.ID, r.Remove())
 	}
-	debug(r.List.Records)
-	if request.Explain && !global.debug {
+	global.log.Calls(r.List.Records)
+	if request.Explain && !global.log.Debug {
 		console.Restore()
-		explain(os.Stderr, r.List.Records)
+		report.Explain(os.Stderr, r.List.Records)
 	}
 	return status, err
-}
-
-// warnLeft tells of what cannot be cleaned up. That is no failure of the command, which has run: its status stays.
-func warnLeft(id string, err error) {
-	if err == nil {
-		return
-	}
-	message := oneLine(fmt.Sprintf("%v (the command has ended, but this part of its container is left: remove it with %s delete --force %s)", err, name(), id))
-	fmt.Fprintf(os.Stderr, "%s: warning: %s\n", name(), message)
-	if global.log != "" {
-		note("warning", message)
-	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/process"
+	"container-workshop/final/report"
 )
 
 func state(store *container.Store, args []string) (int, error) {
@@ -19,5 +20,5 @@ func state(store *container.Store, args []string) (int, error) {
 	if err != nil {
 		return process.StatusFailed, err
 	}
-	return 0, writeJSON(os.Stdout, &c.Public, "  ")
+	return 0, report.WriteJSON(os.Stdout, &c.Public, "  ")
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package report
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ import (
 // maxMessage is how long a message of ours may be, in characters.
 const maxMessage = 4096
 
-// oneLine makes a message that can be shown at a terminal. A container, its image or a hook may have put something into it that does not
+// OneLine makes a message that can be shown at a terminal. A container, its image or a hook may have put something into it that does not
 // only show, as an escape sequence for the terminal does. Lines become parts of one line. console_codes(4)
-func oneLine(message string) string {
+func OneLine(message string) string {
 	var line strings.Builder
 	length := 0
 	for _, r := range strings.ReplaceAll(message, "\n", "; ") {
@@ -38,8 +38,8 @@ func oneLine(message string) string {
 	return line.String()
 }
 
-// printable returns text as it can be shown in a table, where each character has its place.
-func printable(text string) string {
+// Printable returns text as it can be shown in a table, where each character has its place.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
@@ -48,9 +48,9 @@ func printable(text string) string {
 	}, text)
 }
 
-// writeJSON writes a value. The encoder leaves some characters as they are that do something to a terminal: those have another
+// WriteJSON writes a value. The encoder leaves some characters as they are that do something to a terminal: those have another
 // name in JSON.
-func writeJSON(w io.Writer, value any, indent string) error {
+func WriteJSON(w io.Writer, value any, indent string) error {
 	var plain, safe bytes.Buffer
 	encoder := json.NewEncoder(&plain)
 	encoder.SetIndent("", indent)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package report
 
 import (
 	"cmp"
@@ -15,8 +15,8 @@ import (
 // steps are the folders of the workshop, for the table of where the time went.
 var steps = []string{"final", "step01-exec", "step02-uts", "step03-pid", "step04-chroot", "step05-proc", "step06-cgroups", "step07-tmpfs"}
 
-// explain prints what has been done to run a container, in the order in which it was begun, and where the time went.
-func explain(w io.Writer, records []stage.Record) {
+// Explain prints what has been done to run a container, in the order in which it was begun, and where the time went.
+func Explain(w io.Writer, records []stage.Record) {
 	if len(records) == 0 {
 		return
 	}
@@ -33,7 +33,7 @@ func explain(w io.Writer, records []stage.Record) {
 		if r.Took >= 0 {
 			micros = fmt.Sprint(r.Took.Microseconds())
 		}
-		fmt.Fprintf(w, "%7.2f %7s  %-9s %-5s %-58s %s\n", (r.Start-first).Seconds()*1000, micros, r.Side, step, printable(r.Call), r.Man)
+		fmt.Fprintf(w, "%7.2f %7s  %-9s %-5s %-58s %s\n", (r.Start-first).Seconds()*1000, micros, r.Side, step, Printable(r.Call), r.Man)
 		if !r.Waiting {
 			took[r.Step] += max(r.Took, 0)
 		}
