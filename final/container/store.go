@@ -2,6 +2,24 @@
 
 package container
 
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/cgroup"
+	"container-workshop/final/owned"
+	"container-workshop/final/stage"
+)
+
 // A Store is where the state of containers is, and what goes with it.
 type Store struct {
 	// Root is the directory of all state, by its absolute path.
@@ -17,4 +35,137 @@ func (s *Store) warn(message string) {
 	if s.Warn != nil {
 		s.Warn(message)
 	}
+}
+
+// claim makes the directory of the container under a name of our own, and renames it when all is in it that others need to
+// clean up after us. Of two that want the same ID one fails. rename(2)
+func (r *Run) claim(groups *cgroup.Cgroup) error {
+	root := r.store.Root
+	// Of a path that somebody else can change, nothing is made.
+	err := sweep(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(root, 0o700); err == nil {
+			err = sweep(root)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	started, _ := startTime(os.Getpid())
+	r.dir = filepath.Join(root, unnamed(os.Getpid(), started))
+	if err := os.Mkdir(r.dir, 0o700); err != nil {
+		return err
+	}
+	if err := r.acquire(); err != nil {
+		return err
+	}
+	pin, err := unix.Open(r.dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", r.dir, err)
+	}
+	r.pin = pin
+	r.State = State{
+		Public: Public{
+			Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Pid: os.Getpid(), Bundle: r.request.Bundle,
+			Rootfs: r.request.Spec.Root.Path, Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Owner: owner(),
+		},
+		Started: started, Maker: os.Getpid(), Command: r.request.Spec.Process.Args, Held: r.request.Held,
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	if err := r.rename(); err != nil {
+		return err
+	}
+	if r.request.Claim != nil {
+		if err := r.request.Claim(); err != nil {
+			return err
+		}
+	}
+	if err := groups.CheckFree(); err != nil {
+		return err
+	}
+	// Remains of an earlier container with this ID are gone by now, and no other container uses these places: what is there from now
+	// on is ours to remove.
+	r.Cgroup, r.Stored = groups.Planned(), r.request.Prepare != nil
+	return r.save()
+}
+
+// unnamed is the directory of a container that has no ID yet, and no other container can have: IDs do not start with a dot.
+func unnamed(maker int, started string) string { return fmt.Sprintf(".%d.%s", maker, started) }
+
+// sweep removes such directories of processes that were killed before they could give them an ID. There is nothing else of theirs.
+func sweep(root string) error {
+	dir, err := openRoot(root)
+	if err != nil {
+		return err
+	}
+	file := os.NewFile(uintptr(dir), root)
+	defer file.Close()
+	names, _ := file.Readdirnames(-1)
+	for _, name := range names {
+		fields := strings.Split(name, ".")
+		if len(fields) != 3 || fields[0] != "" {
+			continue
+		}
+		maker, err := strconv.Atoi(fields[1])
+		if started, _ := startTime(maker); err == nil && started != fields[2] {
+			_ = owned.Remove(dir, name)
+		}
+	}
+	return nil
+}
+
+// openRoot opens the root of all state. Whoever could write there could have hooks of theirs run as root.
+func openRoot(root string) (int, error) {
+	fd, err := owned.Open(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("--root %s is not safe: %w", root, err)
+	}
+	return fd, err
+}
+
+// removeDir removes a directory in the root of all state.
+func removeDir(root, name string) error {
+	dir, err := openRoot(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	return owned.Remove(dir, name)
+}
+
+// rename gives the directory its ID. One that was left by a run that was killed is removed before.
+func (r *Run) rename() error {
+	dir := filepath.Join(r.store.Root, r.request.ID)
+	err := unix.Renameat2(unix.AT_FDCWD, r.dir, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
+	for tries := 0; errors.Is(err, unix.EEXIST) && tries < 100; tries++ {
+		if err := r.store.removeStale(r.request.ID); err != nil && !errors.Is(err, errNotThere) {
+			return err
+		}
+		err = unix.Renameat2(unix.AT_FDCWD, r.dir, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
+	}
+	if err != nil {
+		return fmt.Errorf("rename %s to %s: %w", r.dir, dir, err)
+	}
+	r.dir = dir
+	return nil
+}
+
+func (s *Store) removeStale(id string) error {
+	c, err := s.Open(id)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if c.unfound != nil {
+		return c.unfound
+	}
+	if c.Status != specs.StateStopped || c.Keep || c.Bundle != "" {
+		return fmt.Errorf("container %s already exists, and is %s (delete it: final delete --force %s)", id, c.Status, id)
+	}
+	return c.remove(new(stage.List))
 }

@@ -97,13 +97,7 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 		// By now we may do no more than the command. Another container can see us, if they share a PID namespace.
 		l.hold(c)
 	}
-	if c.Explain {
-		report := len(l.list)
-		l.list = append(l.list, stage.Stage{Do: func() error {
-			c.list.Ahead(l.list[report+1:])
-			return c.socket.Send(Report{Records: c.list.Records})
-		}})
-	}
+	l.tell(c)
 	if c.NoNewPrivileges {
 		// Nothing but execve comes after it: it may forbid everything else.
 		l.filter(c)
@@ -115,6 +109,18 @@ func (c *container) prepareLast() ([]stage.Stage, error) {
 		return nil, err
 	}
 	return l.list, nil
+}
+
+// tell adds the report of what comes after it, if anybody asks: later there is nobody to tell of it.
+func (l *last) tell(c *container) {
+	if !c.Explain {
+		return
+	}
+	report := len(l.list)
+	l.list = append(l.list, stage.Stage{Do: func() error {
+		c.list.Ahead(l.list[report+1:])
+		return c.socket.Send(Report{Records: c.list.Records})
+	}})
 }
 
 // close adds what closes all at execve that is not for the command: it is the host's. Nothing is opened after this, and a filter may
