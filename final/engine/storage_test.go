@@ -1,0 +1,64 @@
+//go:build linux
+
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/rootfs"
+	"container-workshop/final/spec"
+)
+
+// stored makes the storage of a container for a root of all state, and returns the ID.
+func stored(t *testing.T, root string) string {
+	t.Helper()
+	random, err := spec.NewID()
+	require.NoError(t, err)
+	id := "test-" + random
+	lower, err := rootfs.OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	defer lower.Close()
+	require.NoError(t, makeStorage(root, id, lower, map[string]string{"hosts": "127.0.0.1 localhost\n"}))
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(directory(id))) })
+	return id
+}
+
+func TestReleaseRemovesWhatTheEngineKeeps(t *testing.T) {
+	root := t.TempDir()
+	id := stored(t, root)
+	hosts, err := os.ReadFile(filepath.Join(FilesDir(id), "hosts"))
+	require.NoError(t, err)
+	assert.Equal(t, "127.0.0.1 localhost\n", string(hosts))
+	require.NoError(t, os.WriteFile(filepath.Join(directory(id), "upper/written"), nil, 0o600))
+	require.NoError(t, Release(root, id))
+	assert.NoDirExists(t, directory(id))
+	require.NoError(t, Release(root, id), "there is nothing to remove any more")
+}
+
+// A container under another --root may have the same ID.
+func TestReleaseLeavesTheStorageOfAnotherRootAlone(t *testing.T) {
+	root, other := t.TempDir(), t.TempDir()
+	id := stored(t, other)
+	require.NoError(t, Release(root, id))
+	assert.DirExists(t, filepath.Join(directory(id), "upper"))
+
+	// Somebody who was killed before he could write whose it is has left it.
+	require.NoError(t, os.Remove(filepath.Join(directory(id), "root")))
+	require.NoError(t, Release(root, id))
+	assert.NoDirExists(t, directory(id))
+}
+
+func TestStorageOfAnotherRootIsRefusedAsLongAsItsContainerIsThere(t *testing.T) {
+	root, other := t.TempDir(), t.TempDir()
+	id := stored(t, other)
+	require.NoError(t, checkStorage(other, id))
+	require.NoError(t, checkStorage(root, id), "its container has gone")
+	require.NoError(t, os.Mkdir(filepath.Join(other, id), 0o700))
+	assert.ErrorContains(t, checkStorage(root, id), "already exists under --root "+other)
+	require.NoError(t, checkStorage(root, "test-nobody"))
+}
