@@ -17,7 +17,7 @@ import (
 // stored makes the storage of a container for a root of all state, and returns the ID.
 func stored(t *testing.T, root string) string {
 	t.Helper()
-	random, err := spec.NewID()
+	random, err := spec.MakeID()
 	require.NoError(t, err)
 	id := "test-" + random
 	lower, err := rootfs.OpenRoot(t.TempDir())
