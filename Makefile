@@ -108,7 +108,7 @@ build/site/index.html: $(wildcard *.md step0*/* final/*.md final/*/*.go internal
 .PHONY: serve
 serve: need-go build/site/index.html ## Show the web pages at http://127.0.0.1:8015, or at ADDRESS=127.0.0.1:8080, with your progress, live
 	@go build -o build/pages ./internal/site/cmd
-	@build/pages serve "$(ADDRESS)"
+	@build/pages serve "$(ADDRESS)" $(quietly)
 
 ##@ To change the workshop itself
 

@@ -29,6 +29,7 @@ func Run(top, address string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w (make serve ADDRESS=127.0.0.1:8015 is the default)", err)
 	}
+	defer foreground()()
 	pages := browsable(listener.Addr().(*net.TCPAddr))
 	if err := live.Serve(top, pages); err != nil {
 		fmt.Fprintf(out, "make check will not print the addresses of pages: %v\n", err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -184,6 +185,29 @@ func TestCtrlCEndsTheServerAtOnce(t *testing.T) {
 	assert.NoError(t, err)
 	assert.NoError(t, cmd.Wait(), "status 0")
 	assert.Empty(t, live.Address(top), "make check does not name a server that has ended")
+}
+
+func TestMakeAddsNothingAtATerminal(t *testing.T) {
+	top := workshop(t)
+	serve := command(t, top, "127.0.0.1:0")
+	write(t, top, "Makefile", "serve:\n\t@"+strings.Join(serve.Args, " ")+"\n")
+	cmd := exec.Command("make", "--no-print-directory", "serve")
+	cmd.Dir = top
+	terminal, err := pty.Start(cmd)
+	require.NoError(t, err)
+	defer terminal.Close()
+	said := bufio.NewScanner(terminal)
+	for said.Scan() && !strings.HasPrefix(said.Text(), "Ctrl-C") {
+	}
+	_, err = terminal.WriteString("\x1a\x03")
+	require.NoError(t, err)
+	var rest []string
+	for said.Scan() {
+		rest = append(rest, said.Text())
+	}
+	assert.NoError(t, cmd.Wait(), "status 0")
+	assert.NotContains(t, strings.Join(rest, "\n"), "make")
+	assert.Empty(t, live.Address(top))
 }
 
 func TestAnAddressInUseIsNamed(t *testing.T) {
