@@ -88,7 +88,7 @@ func TestThePagesSeeACheckAndWhyThereIsNone(t *testing.T) {
 	require.NoError(t, err)
 	defer stdin.Close()
 	require.NoError(t, check.Start())
-	s = c.onPages(live.Checking)
+	c.onPages(live.Checking)
 	require.NoError(t, check.Process.Kill())
 	check.Wait()
 	c.onPages(live.Ended)
