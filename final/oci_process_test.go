@@ -174,6 +174,12 @@ func TestTheLimitsOfAProcess(t *testing.T) {
 	call := []string{cmd.Path, "--root", c.root, "run", "--bundle", other.dir, other.id}
 	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", script, "sh"}, call...)
 	require.Equal(t, result{"99 1111\n", "", 0}, outcome(t, cmd))
+
+	running := newTrial(t)
+	running.detached(kept)
+	exec := running.call("exec", running.id, "sh", "-c", "echo $(ulimit -Sn) $(ulimit -Hn)")
+	exec.Path, exec.Args = "/bin/sh", append([]string{"sh", "-c", script, "sh", exec.Path}, exec.Args[1:]...)
+	require.Equal(t, result{"99 1111\n", "", 0}, outcome(t, exec))
 }
 
 func TestTheEnvironmentAndArgumentsOfAProcess(t *testing.T) {

@@ -205,11 +205,15 @@ func (l *last) join(tasks []int) {
 	l.list[len(l.list)-1].Step = 6
 }
 
-// limits sets resource limits. That on open files is reset to what we were started with if no other is wanted. prlimit(2)
+// limits sets resource limits. The limit on open files is the caller's if the configuration has none. prlimit(2)
 func (l *last) limits(limits []specs.POSIXRlimit) error {
 	const files = "RLIMIT_NOFILE"
 	if !slices.ContainsFunc(limits, func(limit specs.POSIXRlimit) bool { return limit.Type == files }) {
-		limits = append(slices.Clip(limits), specs.POSIXRlimit{Type: files, Soft: nofile.Inherited.Cur, Hard: nofile.Inherited.Max})
+		inherited, err := nofile.Restore()
+		if err != nil {
+			return err
+		}
+		limits = append(slices.Clip(limits), specs.POSIXRlimit{Type: files, Soft: inherited.Cur, Hard: inherited.Max})
 	}
 	for i, limit := range limits {
 		resource, known := spec.Rlimit(limit.Type)

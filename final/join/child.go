@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fork returns in the parent only.
+// fork makes the first child. It returns in this process only.
 //
 //go:noinline
 //go:norace
@@ -26,7 +26,7 @@ func (b *birth) fork() (pid uintptr, errno syscall.Errno) {
 	return 0, 0
 }
 
-// first is the way of the first child, which does not return from it.
+// first is the way of the first child, and ends with its exit.
 //
 //go:noinline
 //go:norace
@@ -48,12 +48,13 @@ func (b *birth) first() {
 	if pid == 0 {
 		b.second()
 	}
-	// The number is one of our PID namespace, which is the host side's.
+	// This child is still in the PID namespace of the host side, so the host side can use the PID.
 	b.say(word{Pid: int32(pid)})
 	b.exit()
 }
 
-// newTime makes a time namespace for the second child, and sets its clocks before that is there. time_namespaces(7)
+// newTime makes a time namespace for the second child. The clocks of a time namespace can only be set while no process is in it.
+// time_namespaces(7)
 //
 //go:noinline
 //go:norace
@@ -75,7 +76,7 @@ func (b *birth) newTime() {
 	}
 }
 
-// second is the way of the second child to the program.
+// second is the way of the second child. It ends with execve of the program, or with exit.
 //
 //go:noinline
 //go:norace
@@ -86,7 +87,7 @@ func (b *birth) second() {
 		b.exit()
 	}
 	if b.user {
-		// It may not be allowed to have no groups. user_namespaces(7)
+		// This fails in a user namespace that denies setgroups, which is no error. user_namespaces(7)
 		syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
 		if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0); errno != 0 {
 			b.end(stepUser, errno)
@@ -96,12 +97,10 @@ func (b *birth) second() {
 		}
 	}
 	syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
-	// Go has raised it for us. What cannot be set stays.
-	syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&b.openFiles)), 0, 0, 0)
 	if b.deathSignal != 0 {
 		syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, b.deathSignal, 0)
 	}
-	// The pipe comes first, out of the way of the files. It closes itself at execve.
+	// Move the pipe to a number above those of the files. The copy closes at execve.
 	report, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, b.report, unix.F_DUPFD_CLOEXEC, uintptr(len(b.files)))
 	if errno != 0 {
 		b.end(stepExec, errno)
@@ -117,7 +116,7 @@ func (b *birth) second() {
 	b.end(stepExec, errno)
 }
 
-// end says why, and is the end.
+// end reports the step that failed, and exits.
 //
 //go:noinline
 //go:norace
@@ -127,6 +126,8 @@ func (b *birth) end(at step, errno syscall.Errno) {
 	b.exit()
 }
 
+// say sends a word to the host side.
+//
 //go:noinline
 //go:norace
 //go:nosplit
@@ -134,6 +135,8 @@ func (b *birth) say(w word) {
 	syscall.RawSyscall(unix.SYS_WRITE, b.report, uintptr(unsafe.Pointer(&w)), unsafe.Sizeof(w))
 }
 
+// exit ends the child. Nobody reads its exit status.
+//
 //go:noinline
 //go:norace
 //go:nosplit

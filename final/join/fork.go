@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 	_ "unsafe" // for go:linkname
 
@@ -17,23 +18,30 @@ import (
 	"container-workshop/final/join/nofile"
 )
 
-// What joins namespaces has to be a process with one thread: setns lets no other into a user namespace, or one of time. No Go
-// program is one, but what fork leaves of it is. And it must not be seen by the container before it is one of its own: as long as
-// it has the host's root directory and the host's rights it is not in the container's PID namespace. So there are two of them:
+// Two forks start a process in namespaces that exist already.
 //
-//	we                        first child, of one thread           second child, and ours too by CLONE_PARENT
+// The first child exists because setns(2) wants a process with a single thread before it lets the process into a user namespace
+// or a time namespace. A Go program has several threads. Its child after fork has one.
+//
+// The second child exists because setns(2) into a PID namespace moves only later children of the caller. This suits us: the first
+// child still has the host's root directory, and no process of the container can see it. CVE-2016-9962
+//
+//	this process              first child: one thread              second child: also our child, by CLONE_PARENT
 //	fork -------------------> not dumpable any more
-//	                          a new time namespace, if any
-//	                          joins all others, that of users last
+//	                          makes a time namespace, if wanted
+//	                          joins namespaces, a user one last
 //	                          clone, with new namespaces --------> is in the PID namespace
-//	writes the ID maps <----- its number
-//	go on ------------------------------------------------------> user 0 of a user namespace
-//	                                                              execve of this program, by descriptor
+//	reads the PID <---------- writes the PID of the second child
+//	reaps the first child     exits
+//	writes the ID maps
+//	writes a byte ----------------------------------------------> reads the byte
+//	                                                              becomes user 0, if there is a user namespace
+//	reads the end of file <-------------------------------------- execve of this program, by descriptor
 //
-// setns(2), pid_namespaces(7), CVE-2016-9962
+// setns(2), pid_namespaces(7)
 
-// The runtime of Go lets nobody else fork: these are what package syscall calls around it. They block signals, and set those of
-// the child back to what they were before this program started.
+// The Go runtime wants to know of every fork. Package syscall calls these functions around its own forks: they block signals, and
+// give the child the signal handlers of a new program.
 //
 //go:linkname beforeFork syscall.runtime_BeforeFork
 func beforeFork()
@@ -44,33 +52,33 @@ func afterFork()
 //go:linkname afterForkInChild syscall.runtime_AfterForkInChild
 func afterForkInChild()
 
-// A birth is all that the children need between fork and execve, prepared before: they may make raw system calls and do nothing
-// else, as Go counts on threads that they do not have.
+// A birth has everything that the two children need until execve. It is prepared before the fork: afterwards the children have no
+// Go scheduler and no other threads, so they can neither allocate memory nor take a lock, and make raw system calls only.
 type birth struct {
 	offsetsFile *byte
 	offsets     []byte
 	join        []joining
 	user        bool
 	flags       uintptr
-	// report is what they write words to, and goOn what the second reads from before it goes on.
+	// Both children write words to the pipe report. The second child reads from the pipe goOn, and then goes on.
 	report, goOn uintptr
 	deathSignal  uintptr
 	files        []uintptr
 	program      uintptr
-	openFiles    nofile.Limit
 	empty        *byte
 	argv, env    **byte
 }
 
-// A joining is the arguments of setns.
+// A joining holds the arguments of one setns(2).
 type joining struct{ fd, flags uintptr }
 
-// A word is what a child says: the number of the second one, or else what has failed, and why.
+// A word is a message from a child to this process: the PID of the second child, or the step that failed and the error.
 type word struct {
 	Pid, Errno int32
 	Step       step
 }
 
+// A step is a part of the children's way that can fail.
 type step int32
 
 const (
@@ -86,8 +94,15 @@ var steps = [...]string{
 	stepExec: "execve of this program",
 }
 
-// fork is what syscall.ForkExec does, for a process that joins namespaces.
+// fork starts a process that joins namespaces. Otherwise it does what syscall.ForkExec does.
 func (s starter) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	if s.Mount && hasInterpreter() {
+		return 0, errors.New("this program needs a dynamic linker, and would run the one of the container with the rights of the host's root: build it without -buildmode=pie")
+	}
+	// syscall.ForkExec would restore the limit in the child. Our children inherit it.
+	if _, err := nofile.Restore(); err != nil {
+		return 0, err
+	}
 	b, err := s.newBirth(program, argv, attr)
 	if err != nil {
 		return 0, err
@@ -117,9 +132,18 @@ func (s starter) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (
 	return s.await(int(first), report, goOn)
 }
 
+// hasInterpreter reports whether the kernel started a dynamic linker for this program. Only then AT_BASE, the address of the dynamic
+// linker, is not 0. getauxval(3)
+func hasInterpreter() bool {
+	const base = 7
+	vector, err := unix.Auxv()
+	return err != nil || slices.ContainsFunc(vector, func(entry [2]uintptr) bool { return entry[0] == base && entry[1] != 0 })
+}
+
+// newBirth prepares the way of the children.
 func (s starter) newBirth(program *os.File, argv []string, attr *syscall.ProcAttr) (b *birth, err error) {
 	b = &birth{flags: attr.Sys.Cloneflags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD), deathSignal: uintptr(attr.Sys.Pdeathsig)}
-	b.user, b.openFiles = s.HasUser(), nofile.Inherited
+	b.user = s.HasUser()
 	for _, h := range s.Joined {
 		b.join = append(b.join, joining{h.File.Fd(), h.Flags})
 	}
@@ -140,7 +164,7 @@ func (s starter) newBirth(program *os.File, argv []string, attr *syscall.ProcAtt
 		*list.to = &pointers[0]
 	}
 	b.empty = new(byte)
-	// Copies, out of the way of the numbers that the files get in the child.
+	// The second child moves the files to the numbers from 0 on. So it starts with copies that have higher numbers.
 	for _, fd := range append([]uintptr{program.Fd()}, attr.Files...) {
 		high, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, len(attr.Files))
 		if err != nil {
@@ -159,7 +183,7 @@ func (b *birth) close() {
 	}
 }
 
-// await waits until the second child is the program, and returns its number.
+// await waits until the second child has executed the program, and returns its PID.
 func (s starter) await(first int, report io.Reader, goOn io.Writer) (pid int, err error) {
 	var w word
 	err = binary.Read(report, binary.NativeEndian, &w)
@@ -180,7 +204,7 @@ func (s starter) await(first int, report io.Reader, goOn io.Writer) (pid int, er
 	if err == nil {
 		err = binary.Read(report, binary.NativeEndian, &w)
 		if errors.Is(err, io.EOF) {
-			// Execve has closed it.
+			// Execve has closed the other end of the pipe.
 			return pid, nil
 		}
 	}

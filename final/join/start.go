@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package join runs on the host side. It starts this program again in namespaces, of which some may be there already, and so makes process 1
-// of a container, or a process that joins a container. Between the two there are two children for a moment, which fork.go draws: they
-// are no Go programs, and make raw system calls only.
+// Package join runs on the host side. It starts this program again in new namespaces, in existing namespaces, or in some of each. The
+// new process becomes process 1 of a container, or joins a container. If namespaces exist already, two short-lived children come
+// between the host side and the new process: fork.go draws them.
 package join
 
 import (
@@ -16,13 +16,13 @@ import (
 	"container-workshop/final/namespace"
 )
 
-// A starter starts one process.
+// A starter starts one process in the namespaces of a set.
 type starter struct{ *namespace.Set }
 
-// Start starts a program in namespaces, and returns its number. Where all of them are new, that is clone and execve, for which
-// package syscall is there. Else see fork.go. The program is an open file: a path may lead elsewhere in the namespaces.
+// Start starts a program in namespaces, and returns the PID. If all namespaces are new, package syscall does the work with clone and
+// execve. Otherwise fork.go does. The program is an open file, because its path may lead elsewhere in the namespaces.
 //
-// Where there is a user namespace, new or not, the program runs as its user 0.
+// In a user namespace, new or existing, the program runs as user 0 of the namespace.
 func Start(set *namespace.Set, program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	s := starter{set}
 	attr.Sys.Cloneflags |= s.New
@@ -33,11 +33,11 @@ func Start(set *namespace.Set, program *os.File, argv []string, attr *syscall.Pr
 		attr.Sys.UidMappings, attr.Sys.GidMappings = idMap(s.UIDs), idMap(s.GIDs)
 		attr.Sys.GidMappingsEnableSetgroups = true
 		if !s.Nobody {
-			// Without an execve as user 0 it would lose the capabilities that it has in the namespace. capabilities(7)
+			// At execve, only user 0 keeps the capabilities that it has in the namespace. capabilities(7)
 			attr.Sys.Credential = &syscall.Credential{Uid: 0, Gid: 0}
 		}
 	}
-	// Files take the first numbers in the child, whatever has them here: the program has to have another.
+	// The files get the numbers from 0 on in the child. The program needs a higher number.
 	high, err := unix.FcntlInt(program.Fd(), unix.F_DUPFD_CLOEXEC, len(attr.Files))
 	if err != nil {
 		return 0, os.NewSyscallError("fcntl", err)
@@ -54,7 +54,7 @@ func idMap(list []specs.LinuxIDMapping) []syscall.SysProcIDMap {
 	return all
 }
 
-// writeMaps tells the kernel what IDs of the host the ones of a process's user namespace are. user_namespaces(7)
+// writeMaps tells the kernel which ID on the host each ID of a process's user namespace stands for. user_namespaces(7)
 func (s starter) writeMaps(pid int) error {
 	for _, m := range []struct {
 		file string
@@ -71,7 +71,7 @@ func (s starter) writeMaps(pid int) error {
 	return nil
 }
 
-// offsetLines are what the file of the clocks gets. time_namespaces(7)
+// offsetLines returns the clocks of a new time namespace as the kernel wants them, one a line. time_namespaces(7)
 func (s starter) offsetLines() []byte {
 	var lines []byte
 	for clock, offset := range s.Offsets {

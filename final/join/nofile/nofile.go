@@ -1,25 +1,22 @@
 //go:build linux
 
-// Package nofile knows the limit on open files that this process was started with. Package syscall of Go raises it as it is
-// initialised, for Go's own good, and the command is not to inherit that.
-//
-// Go initialises packages in the order of their import paths, as far as what they import allows: this one imports nothing, and
-// container-workshop comes before syscall. Go specification, program initialization
+// Package nofile undoes what Go does to the limit on open files. When a Go program starts, package syscall raises the soft
+// limit to the hard limit. The packages os/exec and syscall restore the limit for each program that they start. Packages join
+// and inside start programs by raw system calls, and restore the limit themselves.
 package nofile
 
-import "unsafe"
+import (
+	"os"
+	"syscall"
 
-// A Limit is a soft and a hard one. getrlimit(2)
-type Limit struct{ Cur, Max uint64 }
+	"golang.org/x/sys/unix"
+)
 
-// Inherited is the limit on open files that the process was started with. Zero if it could not be read.
-var Inherited = get()
-
-func get() (limit Limit) {
-	const nofile = 7
-	rawSyscall6(prlimit64, 0, nofile, 0, uintptr(unsafe.Pointer(&limit)), 0, 0)
-	return limit
+// Restore gives this process the limit on open files that it was started with, and returns this limit. Only package syscall
+// remembers the limit, and syscall.Exec restores it just before execve. So Restore asks for the program with the empty path,
+// which never exists: syscall.Exec restores the limit, and execve fails. getrlimit(2)
+func Restore() (limit unix.Rlimit, err error) {
+	_ = syscall.Exec("", nil, nil)
+	err = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	return limit, os.NewSyscallError("getrlimit", err)
 }
-
-// rawSyscall6 is syscall.RawSyscall6, which needs nothing of its package to be initialised.
-func rawSyscall6(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2, errno uintptr)

@@ -1,4 +1,0 @@
-#include "textflag.h"
-
-TEXT ·rawSyscall6(SB),NOSPLIT,$0-80
-	B syscall·RawSyscall6(SB)
