@@ -41,7 +41,6 @@ const lookedGood = "0\n1\n2\n3\n"
 
 // CVE-2016-9962, CVE-2024-21626
 func TestNoDescriptorComesIntoTheContainer(t *testing.T) {
-	needStatic(t)
 	dir := rootfsOf(t, nil)
 	for _, flags := range [][]string{nil, {"--privileged"}, {"--read-only"}, {"--security-opt", "no-new-privileges=false"}} {
 		r := outcome(t, leaking(t, command(t, append(append([]string{"run", "--rootfs", dir}, flags...), look...)...)))

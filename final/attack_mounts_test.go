@@ -222,7 +222,6 @@ func uncoverRoot(args []string) error {
 // is mounted any more.
 func TestWithoutPivotRootTheMountsOfTheHostAreGone(t *testing.T) {
 	c := newBundle(t)
-	needStatic(t)
 	copySelf(t, c.in("attack"), 0o755)
 	c.mayMount()
 	for _, set := range []*[]string{&c.spec.Process.Capabilities.Bounding, &c.spec.Process.Capabilities.Effective, &c.spec.Process.Capabilities.Permitted} {

@@ -105,7 +105,6 @@ type victim struct {
 func newVictim(t *testing.T) victim {
 	t.Helper()
 	needRootfs(t)
-	needStatic(t)
 	path := filepath.Join(t.TempDir(), "victim")
 	copySelf(t, path, 0o755)
 	content, err := os.ReadFile(path)

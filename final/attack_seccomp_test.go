@@ -93,7 +93,6 @@ func tiny(code ...byte) string {
 
 // The filter is on every process of the container, and nothing takes it off. proc_pid_status(5)
 func TestTheFilterStays(t *testing.T) {
-	needStatic(t)
 	dir := rootfsOf(t, nil)
 	show := []string{"/bin/busybox", "grep", "-E", "^(Seccomp|NoNewPrivs):", "/proc/self/status"}
 	const good = "NoNewPrivs:\t1\nSeccomp:\t2\n"

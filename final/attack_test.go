@@ -3,7 +3,6 @@
 package main
 
 import (
-	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -142,22 +141,8 @@ func step(t *testing.T, name string, args ...string) *exec.Cmd {
 func image(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := rootfsOf(t, files)
-	needStatic(t)
 	copySelf(t, filepath.Join(dir, "attack"), 0o755)
 	return dir
-}
-
-// needStatic skips what has the test binary as a program of a root file system without libraries. elf(5)
-func needStatic(t *testing.T) {
-	t.Helper()
-	program, err := elf.Open("/proc/self/exe")
-	require.NoError(t, err)
-	defer program.Close()
-	for _, segment := range program.Progs {
-		if segment.Type == elf.PT_INTERP {
-			t.Skip("needs a test binary without libraries: CGO_ENABLED=0 go test")
-		}
-	}
 }
 
 // copySelf writes a copy of the test binary, so that it can be attacked.

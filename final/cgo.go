@@ -2,6 +2,7 @@
 
 package main
 
-// A program that joins a container is executed in the container's mount namespace. If the C library were in final, the kernel would look for
-// the dynamic linker there, and run the container's linker with the rights of the host. So this build fails, and says what to type.
-var _ int = "build final without the C library: CGO_ENABLED=0 go build ./final"
+// This file makes a build with C fail, and the error says what to type. A program with C needs a dynamic linker. When final joins
+// a container, the kernel would take the dynamic linker from the container, and run it with the rights of the host's root. Go builds
+// with C if a C compiler is installed, because package net, which our dependencies import, then has parts in C.
+var _ int = "final must not contain C: type CGO_ENABLED=0 go build -o build/ ./final, or first go env -w CGO_ENABLED=0"
