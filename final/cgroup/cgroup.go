@@ -5,7 +5,7 @@
 //
 // Version 1 has a tree of cgroups for each controller, or for a few controllers together. Version 2 has one tree, in which each cgroup
 // gives controllers to its children. A hybrid host has both. A container has a cgroup in every tree, with the same name in each.
-// [limitsV1] and [limitsV2] say which file has which limit.
+// The tables of package limit say which file has which limit.
 //
 // The life of a cgroup, from the side of the runtime:
 //

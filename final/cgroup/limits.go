@@ -3,9 +3,7 @@
 package cgroup
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"path"
@@ -14,6 +12,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/cgroup/limit"
 )
 
 // setting is one value for one file.
@@ -44,7 +44,7 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 		_, err := c.plan(r)
 		return err
 	}
-	r, err := c.keep(complete(*r))
+	r, err := c.keep(*r)
 	if err != nil {
 		return err
 	}
@@ -67,42 +67,32 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 	return c.setDevices(r.Devices)
 }
 
-// complete adds empty parts to the resources, so that nobody has to ask whether a part is nil.
-func complete(r resources) *resources {
-	r.Memory = cmp.Or(r.Memory, &specs.LinuxMemory{})
-	r.CPU = cmp.Or(r.CPU, &specs.LinuxCPU{})
-	r.Pids = cmp.Or(r.Pids, &specs.LinuxPids{})
-	r.BlockIO = cmp.Or(r.BlockIO, &specs.LinuxBlockIO{})
-	r.Network = cmp.Or(r.Network, &specs.LinuxNetwork{})
-	return &r
-}
-
 // keep fills in two limits that would change although they are not set: the quota of version 2, which shares a file with the period,
 // and on version 1 a limit on the memory of sockets below the limit on memory, see memoryOfTCP.
-func (c *Cgroup) keep(r *resources) (*resources, error) {
-	if d := c.DirOf("cpu"); d != nil && d.Version == 2 && !isSet(r.CPU.Quota) && isSet(r.CPU.Period) {
+func (c *Cgroup) keep(r specs.LinuxResources) (*specs.LinuxResources, error) {
+	if d := c.DirOf("cpu"); d != nil && d.Version == 2 && r.CPU != nil && !limit.IsSet(r.CPU.Quota) && limit.IsSet(r.CPU.Period) {
 		words, err := readWords(path.Join(d.Path, "cpu.max"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("linux.resources.cpu.period: %w", err)
+			return nil, limit.Refuse("cpu.period", "%w", err)
 		}
-		if len(words) > 0 {
-			if quota, err := strconv.ParseInt(words[0], 10, 64); err == nil {
-				cpu := *r.CPU
-				cpu.Quota = &quota
-				r.CPU = &cpu
+		if len(words) > 0 && words[0] != "max" {
+			quota, err := strconv.ParseInt(words[0], 10, 64)
+			if err != nil {
+				return nil, limit.Refuse("cpu.period", "%w", err)
 			}
+			cpu := *r.CPU
+			cpu.Quota, r.CPU = &quota, &cpu
 		}
 	}
-	if d := c.DirOf("memory"); d != nil && d.Version == 1 && isSet(r.Memory.Limit) && !isSet(r.Memory.KernelTCP) {
+	if d := c.DirOf("memory"); d != nil && d.Version == 1 && r.Memory != nil && limit.IsSet(r.Memory.Limit) && !limit.IsSet(r.Memory.KernelTCP) {
 		tcp, err := readNumber(path.Join(d.Path, "memory.kmem.tcp.limit_in_bytes"))
-		limit, err2 := readNumber(path.Join(d.Path, "memory.limit_in_bytes"))
-		if err == nil && err2 == nil && tcp != -1 && (limit == -1 || tcp < limit) {
+		all, err2 := readNumber(path.Join(d.Path, "memory.limit_in_bytes"))
+		if err == nil && err2 == nil && tcp != -1 && (all == -1 || tcp < all) {
 			memory := *r.Memory
-			memory.KernelTCP = &tcp
-			r.Memory = &memory
+			memory.KernelTCP, r.Memory = &tcp, &memory
 		}
 	}
-	return r, nil
+	return &r, nil
 }
 
 // plan compares the resources with the tables and returns what to write where. It does not read the cgroup.
@@ -110,43 +100,42 @@ func (c *Cgroup) plan(r *specs.LinuxResources) ([]setting, error) {
 	if r == nil {
 		return nil, nil
 	}
-	r = complete(*r)
-	if err := check(r); err != nil {
+	if err := limit.Check(r); err != nil {
 		return nil, err
 	}
 	var settings []setting
-	for version, table := range [][]limit{1: limitsV1(r), 2: limitsV2(r)} {
-		for _, l := range table {
-			d := c.DirOf(l.controller)
-			isOurs := d == nil && version == 1 || d != nil && d.Version == version
-			if !isOurs || len(l.values) == 0 {
+	for version := 1; version <= 2; version++ {
+		for _, l := range limit.Of(version, r) {
+			d := c.DirOf(l.Controller)
+			if d == nil && version == 2 || d != nil && d.Version != version {
 				continue
 			}
-			if l.file == "" {
-				return nil, refuse(l.field, "not supported on cgroup v%d", version)
+			if l.File == "" {
+				return nil, limit.Refuse(l.Field, "not supported on cgroup v%d", version)
 			}
 			if d == nil {
-				return nil, refuse(l.field, "the %s controller is not mounted", l.controller)
+				return nil, limit.Refuse(l.Field, "the %s controller is not mounted", l.Controller)
 			}
-			settings = l.addTo(settings, d, isOptional(l.file, r))
+			settings = add(settings, l, d, limit.IsOptional(l.File, r))
 		}
 	}
-	if d := c.DirOf("memory"); d != nil && d.Version == 2 && isSet(r.Memory.Swap) && *r.Memory.Swap != -1 && !isSet(r.Memory.Limit) {
-		return nil, refuse("memory.swap", "needs linux.resources.memory.limit on cgroup v2, which limits memory and swap separately")
+	m := r.Memory
+	if d := c.DirOf("memory"); d != nil && d.Version == 2 && m != nil && limit.IsSet(m.Swap) && *m.Swap != -1 && !limit.IsSet(m.Limit) {
+		return nil, limit.Refuse("memory.swap", "needs linux.resources.memory.limit on cgroup v2, which limits memory and swap separately")
 	}
 	if len(r.Unified) > 0 && c.Mode != V2 {
-		return nil, refuse("unified", "invalid configuration: not supported on cgroup v1: %s", slices.Sorted(maps.Keys(r.Unified))[0])
+		return nil, limit.Refuse("unified", "invalid configuration: not supported on cgroup v1: %s", slices.Sorted(maps.Keys(r.Unified))[0])
 	}
 	_, err := c.planDevices(r.Devices)
 	return settings, err
 }
 
-// addTo adds a setting for each value. If the row before has the same field, the settings are second choices.
-func (l limit) addTo(settings []setting, d *Dir, optional bool) []setting {
-	isSecond := len(settings) > 0 && settings[len(settings)-1].field == l.field
-	first := len(settings) - len(l.values)
-	for i, value := range l.values {
-		s := setting{field: l.field, controller: l.controller, dir: d, file: l.file, value: value, optional: optional}
+// add adds a setting for each value. If the row before has the same field, the settings are second choices.
+func add(settings []setting, l limit.Limit, d *Dir, optional bool) []setting {
+	isSecond := len(settings) > 0 && settings[len(settings)-1].field == l.Field
+	first := len(settings) - len(l.Values)
+	for i, value := range l.Values {
+		s := setting{field: l.Field, controller: l.Controller, dir: d, file: l.File, value: value, optional: optional}
 		if isSecond {
 			settings[first+i].instead = &s
 		} else {
@@ -171,15 +160,15 @@ func controllersOf(settings []setting) []string {
 // limit itself, and on version 2 the kernel would kill processes.
 func (c *Cgroup) checkUsage(m *specs.LinuxMemory) error {
 	d := c.DirOf("memory")
-	if d == nil || d.Version == 1 || m.CheckBeforeUpdate == nil || !*m.CheckBeforeUpdate || !isSet(m.Limit) || *m.Limit == -1 {
+	if d == nil || d.Version == 1 || m == nil || m.CheckBeforeUpdate == nil || !*m.CheckBeforeUpdate || !limit.IsSet(m.Limit) || *m.Limit == -1 {
 		return nil
 	}
 	used, err := readNumber(path.Join(d.Path, "memory.current"))
 	if err != nil {
-		return refuse("memory.checkBeforeUpdate", "%w", err)
+		return limit.Refuse("memory.checkBeforeUpdate", "%w", err)
 	}
 	if used > *m.Limit {
-		return refuse("memory.limit", "the container already uses %d bytes, more than %d", used, *m.Limit)
+		return limit.Refuse("memory.limit", "the container already uses %d bytes, more than %d", used, *m.Limit)
 	}
 	return nil
 }
@@ -226,5 +215,5 @@ func (s setting) write() error {
 	case errors.Is(err, unix.ENODEV):
 		advice = " (no such device)"
 	}
-	return refuse(s.field, "write %q: %w%s", s.value, err, advice)
+	return limit.Refuse(s.field, "write %q: %w%s", s.value, err, advice)
 }

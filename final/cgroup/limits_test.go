@@ -168,21 +168,6 @@ func TestSwap(t *testing.T) {
 	}
 }
 
-func TestCPUWeight(t *testing.T) {
-	for shares, weight := range map[uint64]string{1: "1", 2: "1", 1024: "100", 262144: "10000", 1 << 40: "10000", 512: "59", 2048: "174", 100: "17"} {
-		assert.Equal(t, []string{weight}, cpuWeight(&specs.LinuxCPU{Shares: &shares}), shares)
-	}
-	last := 0
-	for shares := uint64(1); shares <= 262144; shares++ {
-		weight, err := strconv.Atoi(cpuWeight(&specs.LinuxCPU{Shares: &shares})[0])
-		require.NoError(t, err)
-		if weight < last || weight < 1 || weight > 10000 {
-			t.Fatalf("%d shares have a weight of %d, one less has %d", shares, weight, last)
-		}
-		last = weight
-	}
-}
-
 func TestWhatAVersionCannotDoIsRefused(t *testing.T) {
 	v1, v2 := &Cgroup{Mode: V1, Dirs: allV1}, &Cgroup{Mode: V2, Dirs: allV2}
 	memory := func(m specs.LinuxMemory) *specs.LinuxResources { return &specs.LinuxResources{Memory: &m} }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package cgroup
+package limit
 
 import (
 	"fmt"
@@ -19,8 +19,8 @@ type integer interface {
 	int64 | uint64 | uint32 | uint16
 }
 
-// isSet reports whether there is a number other than zero. Engines write zero for a limit that they do not set.
-func isSet[T integer](p *T) bool { return p != nil && *p != 0 }
+// IsSet reports whether there is a number other than zero. Engines write zero for a limit that they do not set.
+func IsSet[T integer](p *T) bool { return p != nil && *p != 0 }
 
 // number writes a number, even zero.
 func number[T integer](p *T) []string {
@@ -31,7 +31,7 @@ func number[T integer](p *T) []string {
 }
 
 func nonzero[T integer](p *T) []string {
-	if !isSet(p) {
+	if !IsSet(p) {
 		return nil
 	}
 	return number(p)
@@ -94,14 +94,14 @@ func swappiness(m *specs.LinuxMemory) []string {
 
 // quotaAndPeriod writes one value, as version 2 has one file for both. Without a period in the value, the kernel keeps the period.
 func quotaAndPeriod(cpu *specs.LinuxCPU) []string {
-	if !isSet(cpu.Quota) && !isSet(cpu.Period) {
+	if !IsSet(cpu.Quota) && !IsSet(cpu.Period) {
 		return nil
 	}
 	value := "max"
-	if isSet(cpu.Quota) && *cpu.Quota > 0 {
+	if IsSet(cpu.Quota) && *cpu.Quota > 0 {
 		value = fmt.Sprint(*cpu.Quota)
 	}
-	if isSet(cpu.Period) {
+	if IsSet(cpu.Period) {
 		value += fmt.Sprintf(" %d", *cpu.Period)
 	}
 	return []string{value}
@@ -114,7 +114,7 @@ func narrow(weight uint16) uint16 { return weight }
 func wide(weight uint16) uint16 { return uint16(1 + (uint32(weight)-10)*9999/990) }
 
 func ioWeight(b *specs.LinuxBlockIO) []string {
-	if !isSet(b.Weight) {
+	if !IsSet(b.Weight) {
 		return nil
 	}
 	return []string{fmt.Sprintf("default %d", wide(*b.Weight))}
@@ -126,7 +126,7 @@ func leafWeight(d specs.LinuxWeightDevice) *uint16 { return d.LeafWeight }
 func deviceWeights(b *specs.LinuxBlockIO, field func(specs.LinuxWeightDevice) *uint16, scale func(uint16) uint16) []string {
 	var lines []string
 	for _, d := range b.WeightDevice {
-		if w := field(d); isSet(w) {
+		if w := field(d); IsSet(w) {
 			lines = append(lines, fmt.Sprintf("%d:%d %d", d.Major, d.Minor, scale(*w)))
 		}
 	}

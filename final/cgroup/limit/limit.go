@@ -1,8 +1,11 @@
 //go:build linux
 
-package cgroup
+// Package limit runs on the host side, and executes nothing: it turns linux.resources of the configuration into values for files of
+// cgroups. [limitsV1] and [limitsV2] are tables with all fields and files.
+package limit
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -12,22 +15,39 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// limit is a row of a table: the file that a version has for a field of the configuration.
+// Limit is a row of a table: the file that a version has for a field of the configuration.
 //
 // Two rows in succession may have the same field. The second row is for kernels without the file of the first.
-type limit struct {
-	// field is the name below linux.resources.
-	field, controller string
-	// file is empty if the version has no such limit.
-	file string
-	// values are written to the file one after the other. A field that is not set has no values.
-	values []string
+type Limit struct {
+	// Field is the name below linux.resources.
+	Field, Controller string
+	// File is empty if the version has no such limit.
+	File string
+	// Values go to the file one after the other. A field that is not set has no values.
+	Values []string
+}
+
+// Of returns the rows of a version that have values.
+func Of(version int, r *specs.LinuxResources) []Limit {
+	r = complete(*r)
+	rows := map[int]func(*resources) []Limit{1: limitsV1, 2: limitsV2}[version](r)
+	return slices.DeleteFunc(rows, func(l Limit) bool { return len(l.Values) == 0 })
+}
+
+// complete adds empty parts to the resources, so that nobody has to ask whether a part is nil.
+func complete(r resources) *resources {
+	r.Memory = cmp.Or(r.Memory, &specs.LinuxMemory{})
+	r.CPU = cmp.Or(r.CPU, &specs.LinuxCPU{})
+	r.Pids = cmp.Or(r.Pids, &specs.LinuxPids{})
+	r.BlockIO = cmp.Or(r.BlockIO, &specs.LinuxBlockIO{})
+	r.Network = cmp.Or(r.Network, &specs.LinuxNetwork{})
+	return &r
 }
 
 // limitsV1 is the kernel's admin-guide/cgroup-v1 as a table.
-func limitsV1(r *resources) []limit {
+func limitsV1(r *resources) []Limit {
 	m, cpu, b := r.Memory, r.CPU, r.BlockIO
-	return slices.Concat([]limit{
+	return slices.Concat([]Limit{
 		{"memory.limit", "memory", "memory.limit_in_bytes", nonzero(m.Limit)},
 		{"memory.swap", "memory", "memory.memsw.limit_in_bytes", nonzero(memoryAndSwap(m))},
 		{"memory.reservation", "memory", "memory.soft_limit_in_bytes", nonzero(m.Reservation)},
@@ -62,9 +82,9 @@ func limitsV1(r *resources) []limit {
 }
 
 // limitsV2 is the kernel's admin-guide/cgroup-v2.rst as a table.
-func limitsV2(r *resources) []limit {
+func limitsV2(r *resources) []Limit {
 	m, cpu, b := r.Memory, r.CPU, r.BlockIO
-	return slices.Concat([]limit{
+	return slices.Concat([]Limit{
 		{"memory.limit", "memory", "memory.max", nonzeroOrMax(m.Limit)},
 		{"memory.swap", "memory", "memory.swap.max", swapOnly(m)},
 		{"memory.reservation", "memory", "memory.low", nonzeroOrMax(m.Reservation)},
@@ -98,45 +118,45 @@ func limitsV2(r *resources) []limit {
 }
 
 // hugepages has two rows for each size of pages: the pages in use, and the reserved pages, which not every kernel counts.
-func hugepages(r *resources, file string) []limit {
-	var rows []limit
+func hugepages(r *resources, file string) []Limit {
+	var rows []Limit
 	for _, h := range r.HugepageLimits {
 		size, value := h.Pagesize, []string{strconv.FormatUint(h.Limit, 10)}
 		rows = append(rows,
-			limit{"hugepageLimits." + size, "hugetlb", "hugetlb." + size + "." + file, value},
-			limit{"hugepageLimits." + size + ".reserved", "hugetlb", "hugetlb." + size + ".rsvd." + file, value})
+			Limit{"hugepageLimits." + size, "hugetlb", "hugetlb." + size + "." + file, value},
+			Limit{"hugepageLimits." + size + ".reserved", "hugetlb", "hugetlb." + size + ".rsvd." + file, value})
 	}
 	return rows
 }
 
 // unified has a row for each key of linux.resources.unified. The kernel takes one device at a time, so each line is a value. OCI
 // config-linux.md, "Unified"
-func unified(r *resources) []limit {
-	var rows []limit
+func unified(r *resources) []Limit {
+	var rows []Limit
 	for _, key := range slices.Sorted(maps.Keys(r.Unified)) {
 		controller, _, _ := strings.Cut(key, ".")
-		rows = append(rows, limit{"unified." + key, controller, key, strings.Split(strings.TrimSuffix(r.Unified[key], "\n"), "\n")})
+		rows = append(rows, Limit{"unified." + key, controller, key, strings.Split(strings.TrimSuffix(r.Unified[key], "\n"), "\n")})
 	}
 	return rows
 }
 
-// isOptional reports whether a kernel that lacks the file does what the configuration wants anyway: a kernel that does not count swap
+// IsOptional reports whether a kernel that lacks the file does what the configuration wants anyway: a kernel that does not count swap
 // need not be told to allow none of it or all of it, and a limit that only follows from another limit may be missing.
-func isOptional(file string, r *resources) bool {
-	m := r.Memory
+func IsOptional(file string, r *specs.LinuxResources) bool {
+	m := complete(*r).Memory
 	switch file {
 	case "memory.memsw.limit_in_bytes", "memory.swap.max":
 		both := memoryAndSwap(m)
 		return both != nil && (*both == -1 || m.Limit != nil && *both == *m.Limit)
 	case "memory.kmem.tcp.limit_in_bytes":
-		return !isSet(m.KernelTCP)
+		return !IsSet(m.KernelTCP)
 	}
 	return strings.HasPrefix(file, "hugetlb.") && strings.Contains(file, ".rsvd.")
 }
 
 // memoryAndSwap returns the limit on memory and swap together. Without such a limit, no limit on memory means no limit on swap either.
 func memoryAndSwap(m *specs.LinuxMemory) *int64 {
-	if !isSet(m.Swap) && m.Limit != nil && *m.Limit == -1 {
+	if !IsSet(m.Swap) && m.Limit != nil && *m.Limit == -1 {
 		return m.Limit
 	}
 	return m.Swap
@@ -145,7 +165,7 @@ func memoryAndSwap(m *specs.LinuxMemory) *int64 {
 // memoryOfTCP returns the limit on the data that sockets keep for their readers. Version 1 does not count that data as memory, so the
 // limit on memory applies a second time, unless kernelTCP is set. cgroup-v1/memory.rst, "Current Kernel Memory resources accounted"
 func memoryOfTCP(m *specs.LinuxMemory) *int64 {
-	if !isSet(m.KernelTCP) {
+	if !IsSet(m.KernelTCP) {
 		return m.Limit
 	}
 	return m.KernelTCP
@@ -154,7 +174,7 @@ func memoryOfTCP(m *specs.LinuxMemory) *int64 {
 // swapOnly returns the limit on swap, for version 2. The configuration has the limit on memory and swap together.
 func swapOnly(m *specs.LinuxMemory) []string {
 	both := memoryAndSwap(m)
-	if isSet(both) && *both != -1 && isSet(m.Limit) {
+	if IsSet(both) && *both != -1 && IsSet(m.Limit) {
 		return []string{strconv.FormatInt(*both-*m.Limit, 10)}
 	}
 	return nonzeroOrMax(both)
@@ -164,7 +184,7 @@ func swapOnly(m *specs.LinuxMemory) []string {
 // logarithms goes through these three points, and a straight line could not. runc and crun use the same formula since 2025.
 // cgroup-v2.rst, "cpu.weight"
 func cpuWeight(cpu *specs.LinuxCPU) []string {
-	if !isSet(cpu.Shares) {
+	if !IsSet(cpu.Shares) {
 		return nil
 	}
 	x := math.Log2(float64(min(max(*cpu.Shares, 2), 262144)))
