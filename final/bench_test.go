@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,9 +75,9 @@ func buildFinal(b *testing.B) string {
 func bundleOf(b *testing.B, rootfs string) string {
 	b.Helper()
 	options := flags.Defaults()
-	options.Name, options.Rootfs = "bench", rootfs
+	options.Name, options.Root.Path = "bench", rootfs
 	spec, err := flags.MakeSpec(options, []string{"/bin/true"}, flags.Host{
-		LookupEnv: os.LookupEnv, Rlimit: rlimit, Open: func(name string) (io.ReadCloser, error) { return os.Open(name) },
+		LookupEnv: os.LookupEnv, Rlimit: rlimit,
 		Stat: func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
 	})
 	require.NoError(b, err)

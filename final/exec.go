@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -225,7 +224,6 @@ func (e *execution) newProcess(c *container.Container, spec *specs.Spec) (*specs
 func execHost(tree rootfs.Root) *flags.Host {
 	return &flags.Host{
 		LookupEnv: os.LookupEnv,
-		Passwd:    func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", flags.MaxAccounts) },
-		Group:     func() (io.ReadCloser, error) { return tree.Reader("/etc/group", flags.MaxAccounts) },
+		Read:      func(name string) ([]byte, error) { return tree.ReadFile(name, spec.MaxRecords) },
 	}
 }

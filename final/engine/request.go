@@ -9,7 +9,6 @@ package engine
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -26,7 +25,7 @@ import (
 // MakeRequest makes a request for a container of the flags of run, and refuses what is wrong with them before anything is made. With systemd,
 // systemd makes the cgroups.
 func MakeRequest(store *container.Store, options *flags.Options, command []string, console *terminal.Console, systemd bool) (*container.Request, error) {
-	tree, err := container.OpenRootfs(options.Rootfs)
+	tree, err := container.OpenRootfs(options.Root.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -37,16 +36,14 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	}
 	host := flags.Host{
 		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
-		Open:   spec.OpenInput,
-		Stat:   func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
-		Passwd: func() (io.ReadCloser, error) { return tree.Reader("/etc/passwd", flags.MaxAccounts) },
-		Group:  func() (io.ReadCloser, error) { return tree.Reader("/etc/group", flags.MaxAccounts) },
-		Etc:    FilesDir(options.Name),
+		Stat: func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
+		Read: func(name string) ([]byte, error) { return tree.ReadFile(name, spec.MaxRecords) },
+		Etc:  FilesDir(options.Name),
 	}
 	if options.Privileged {
 		host.Devices = hostDevices()
 	}
-	if options.Init && options.Pids < initPids {
+	if options.Init && *options.Linux.Resources.Pids.Limit < initPids {
 		return nil, fmt.Errorf("--init: process 1 needs several threads: use --pids %d or more", initPids)
 	}
 	config, err := flags.MakeSpec(*options, command, host)

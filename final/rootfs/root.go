@@ -9,7 +9,6 @@
 package rootfs
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -67,9 +66,19 @@ func (r Root) Resolve(name string, flags int, mode uint32, resolve uint64) (int,
 	return -1, fmt.Errorf("open %s below the root: %w", name, unix.EAGAIN)
 }
 
-// ReadFile reads a regular file that is at most limit bytes long. Nothing else is opened: that can wait, as for the writer of a
-// FIFO, or do something, as to a device. The host's /proc must be in sight.
+// ReadFile reads a regular file of at most limit bytes, through the host's /proc.
 func (r Root) ReadFile(name string, limit int) ([]byte, error) {
+	proc, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open /proc: %w", err)
+	}
+	defer unix.Close(proc)
+	return r.ReadFileBy(proc, name, limit)
+}
+
+// ReadFileBy reads a regular file of at most limit bytes, through a proc file system of the caller's. It opens no other file: opening a FIFO
+// waits for a writer, and opening a device can do something.
+func (r Root) ReadFileBy(proc int, name string, limit int) ([]byte, error) {
 	place, err := r.Open(name, unix.O_PATH, 0)
 	if err != nil {
 		return nil, err
@@ -82,8 +91,8 @@ func (r Root) ReadFile(name string, limit int) ([]byte, error) {
 	if stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Size > int64(limit) {
 		return nil, fmt.Errorf("%s: must be a regular file of at most %d bytes", name, limit)
 	}
-	// A lease on the file would make us wait. fcntl(2)
-	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", place), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	// O_NONBLOCK: if somebody has a lease on the file, open would wait. fcntl(2)
+	fd, err := unix.Openat(proc, fmt.Sprintf("self/fd/%d", place), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
@@ -228,13 +237,4 @@ func absolute(dir, link string) string {
 		return link
 	}
 	return path.Join(dir, link)
-}
-
-// Reader opens a regular file below the root, of which at most limit bytes are there to read.
-func (r Root) Reader(name string, limit int) (io.ReadCloser, error) {
-	content, err := r.ReadFile(name, limit)
-	if err != nil {
-		return nil, err
-	}
-	return io.NopCloser(bytes.NewReader(content)), nil
 }

@@ -76,6 +76,8 @@ func TestOnlyARegularFileOfSomeLengthIsRead(t *testing.T) {
 		assert.Error(t, err, name)
 	}
 	assert.Less(t, time.Since(start), time.Second)
+	_, err := root.ReadFile("small", 3)
+	assert.ErrorContains(t, err, "at most 3 bytes")
 	content, err := root.ReadFile("small", 4)
 	assert.NoError(t, err)
 	assert.Equal(t, "text", string(content))

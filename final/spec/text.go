@@ -71,3 +71,18 @@ func lastOfEach(env []string) []string {
 	slices.Reverse(kept)
 	return kept
 }
+
+// MaxRecords is how much final reads of the container's /etc/passwd or /etc/group, in bytes.
+const MaxRecords = 1 << 20
+
+// Records returns the fields of each line of an /etc/passwd or /etc/group. It leaves out lines with fewer than least fields, lines without
+// a name, and lines with a NUL, which are no text. passwd(5), group(5)
+func Records(data []byte, least int) (records [][]string) {
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Split(strings.TrimSpace(line), ":")
+		if len(fields) >= least && fields[0] != "" && !hasNUL(line) {
+			records = append(records, fields)
+		}
+	}
+	return records
+}

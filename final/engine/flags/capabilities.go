@@ -3,7 +3,6 @@
 package flags
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -12,57 +11,50 @@ import (
 	"container-workshop/final/capability"
 )
 
-// checkedCapability takes a name, or ALL.
-func checkedCapability(text string) (string, error) {
+// allCapabilities stands for ALL in --cap-add and --cap-drop. The kernel has no capability with this number.
+const allCapabilities capability.Set = 1 << 63
+
+// parseCapability reads the name of a capability, or ALL.
+func parseCapability(text string) (capability.Set, error) {
 	if strings.EqualFold(text, "ALL") {
-		return "ALL", nil
+		return allCapabilities, nil
 	}
-	_, err := capability.Parse(text)
-	return text, err
+	number, err := capability.Parse(text)
+	if err != nil {
+		return 0, err
+	}
+	return 1 << number, nil
 }
 
-// capabilitySet reads names, and whether ALL is among them.
-func capabilitySet(flag string, names []string) (set capability.Set, all bool, err error) {
-	for _, name := range names {
-		if name == "ALL" {
-			all = true
-			continue
-		}
-		number, err := capability.Parse(name)
-		if err != nil {
-			return 0, false, fmt.Errorf("%s %s: %w", flag, name, err)
-		}
-		set |= 1 << number
+// parseCapabilityName reads the name of a capability, and returns the name as the configuration has it.
+func parseCapabilityName(text string) (string, error) {
+	number, err := capability.Parse(text)
+	if err != nil {
+		return "", err
 	}
-	return set, all, nil
+	return capability.Set(1 << number).Names()[0], nil
 }
 
-// newCapabilities changes the default as Docker does: with ALL added, all but those that are dropped; with ALL dropped, only
-// those that are added; else one that is both dropped and added is there. A user other than root has them in the bounding set
-// only: none are in effect, and programs with file capabilities may give them. capabilities(7)
-func newCapabilities(o *Options, uid uint32) (*specs.LinuxCapabilities, error) {
-	added, addAll, err := capabilitySet("--cap-add", o.CapAdd)
-	if err != nil {
-		return nil, err
-	}
-	dropped, dropAll, err := capabilitySet("--cap-drop", o.CapDrop)
-	if err != nil {
-		return nil, err
-	}
+// makeCapabilities changes the default as Docker does. --cap-add ALL gives all capabilities except the dropped ones. --cap-drop ALL leaves
+// only the added ones. Otherwise a capability that is both added and dropped is there.
+//
+// The capabilities of another user than root are in the bounding set only. They have no effect until the user executes a program with file
+// capabilities. capabilities(7)
+func makeCapabilities(o *Options, uid uint32) *specs.LinuxCapabilities {
 	base, everything := capability.Default, capability.UpTo(unix.CAP_LAST_CAP)
 	if o.Privileged {
 		base = everything
 	}
 	switch {
-	case addAll:
-		base = everything &^ dropped
-	case dropAll:
-		base = added
+	case o.CapAdd&allCapabilities != 0:
+		base = everything &^ o.CapDrop
+	case o.CapDrop&allCapabilities != 0:
+		base = o.CapAdd
 	default:
-		base = base&^dropped | added
+		base = base&^o.CapDrop | o.CapAdd
 	}
 	if uid != 0 {
-		return capability.Sets{Bounding: base}.Spec(), nil
+		return capability.Sets{Bounding: base}.Spec()
 	}
-	return capability.Sets{Bounding: base, Effective: base, Permitted: base}.Spec(), nil
+	return capability.Sets{Bounding: base, Effective: base, Permitted: base}.Spec()
 }

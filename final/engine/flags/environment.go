@@ -3,17 +3,19 @@
 package flags
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"container-workshop/final/spec"
 )
 
-// maxEnvFile is how large a file of --env-file may be, in bytes.
+// maxEnvFile is how large the file of --env-file may be, in bytes.
 const maxEnvFile = 1 << 20
 
 // checkedVariable reads KEY=VALUE or KEY.
@@ -25,27 +27,21 @@ func checkedVariable(text string) (string, error) {
 	return text, nil
 }
 
-// newEnv returns the environment of the command: what the container says, then --env-file, then --env. What comes later
-// takes the place of what has the same name. Nothing else is the caller's. environ(7)
-func newEnv(o *Options, host *Host, home string, terminal bool) ([]string, error) {
+// makeEnv returns the environment of the command: first what describes the container, then --env-file and --env. A later variable replaces
+// an earlier variable of the same name. The container gets no other variables of the caller. environ(7)
+func makeEnv(o *Options, host *Host, home string, terminal bool) []string {
 	env := []string{spec.DefaultPath, "HOSTNAME=" + o.Hostname, "HOME=" + home}
 	if terminal {
-		term, found := host.LookupEnv("TERM")
-		if !found || term == "" {
-			term = "xterm"
-		}
-		env = append(env, "TERM="+term)
-	}
-	if err := o.ReadEnvFiles(host.Open); err != nil {
-		return nil, err
+		term, _ := host.LookupEnv("TERM")
+		env = append(env, "TERM="+cmp.Or(term, "xterm"))
 	}
 	for _, variable := range o.Env {
 		env = setVariable(env, variable, host)
 	}
-	return env, nil
+	return env
 }
 
-// ReadEnvFiles reads the files of --env-file now. What they say comes before Env, and no file is left to read later.
+// ReadEnvFiles reads the files of --env-file, and puts their variables in front of Env. Call it before [MakeSpec].
 func (o *Options) ReadEnvFiles(open func(name string) (io.ReadCloser, error)) error {
 	var all []string
 	for _, name := range o.EnvFiles {
@@ -59,7 +55,7 @@ func (o *Options) ReadEnvFiles(open func(name string) (io.ReadCloser, error)) er
 	return nil
 }
 
-// setVariable sets KEY=VALUE, or KEY to what the caller has. A variable that the caller does not have is left alone.
+// setVariable sets KEY=VALUE, or copies KEY from the caller. If the caller has no such variable, nothing changes.
 func setVariable(env []string, variable string, host *Host) []string {
 	key, _, hasValue := strings.Cut(variable, "=")
 	if !hasValue {
@@ -69,17 +65,15 @@ func setVariable(env []string, variable string, host *Host) []string {
 		}
 		variable = key + "=" + value
 	}
-	for i, old := range env {
-		if strings.HasPrefix(old, key+"=") {
-			env[i] = variable
-			return env
-		}
+	if i := slices.IndexFunc(env, func(old string) bool { return strings.HasPrefix(old, key+"=") }); i >= 0 {
+		env[i] = variable
+		return env
 	}
 	return append(env, variable)
 }
 
-// readEnvFile returns the variables in a file: one in each line, as it is, without quotes. Empty lines and lines that start
-// with # say nothing.
+// readEnvFile returns the variables in a file, one for each line. Quotes are part of a value. readEnvFile skips empty lines and lines that
+// start with #.
 func readEnvFile(name string, open func(name string) (io.ReadCloser, error)) ([]string, error) {
 	file, err := open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,12 +83,9 @@ func readEnvFile(name string, open func(name string) (io.ReadCloser, error)) ([]
 		return nil, err
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxEnvFile+1))
+	data, err := spec.ReadAll(file, maxEnvFile)
 	if err != nil {
 		return nil, err
-	}
-	if len(data) > maxEnvFile {
-		return nil, errors.New("must be at most 1 MiB")
 	}
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	if !utf8.ValidString(text) {

@@ -172,7 +172,7 @@ func TestDefaultsOfTheTable(t *testing.T) {
 	var o Options
 	AddFlags(pflag.NewFlagSet("run", pflag.ContinueOnError), &o)
 	want := Defaults()
-	want.Tmpfs = []Tmpfs{defaultTmpfs()}
+	want.Mounts = []specs.Mount{defaultTmpfs()}
 	for _, f := range flags(&o) {
 		if f.value != "" {
 			require.NoError(t, f.Set(f.value), f.name)

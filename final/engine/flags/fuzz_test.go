@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func FuzzUser(f *testing.F) {
 		f.Add(user)
 	}
 	f.Fuzz(func(t *testing.T, user string) {
-		got, home, err := FindUser(user, text(testPasswd), text(testGroup))
+		got, home, err := FindUser(user, files(testPasswd, testGroup))
 		if err != nil {
 			assert.Zero(t, got)
 			assert.NotContains(t, err.Error(), "\n")
@@ -75,13 +76,13 @@ func FuzzVolume(f *testing.F) {
 		if err != nil {
 			return
 		}
-		assert.Equal(t, path.Clean("/"+volume.Target), volume.Target)
+		assert.Equal(t, path.Clean("/"+volume.Destination), volume.Destination)
 		for _, taken := range []string{"/proc/", "/sys/", "/dev/pts/"} {
-			assert.False(t, strings.HasPrefix(volume.Target+"/", taken))
+			assert.False(t, strings.HasPrefix(volume.Destination+"/", taken))
 		}
-		assert.NotContains(t, []string{"/", "/dev"}, volume.Target)
+		assert.NotContains(t, []string{"/", "/dev"}, volume.Destination)
 		assert.Contains(t, "/.", volume.Source[:1])
-		assert.Equal(t, volume.ReadOnly, strings.HasSuffix(text, "ro") && strings.Count(text, ":") == 2)
+		assert.Equal(t, slices.Contains(volume.Options, "rro"), strings.HasSuffix(text, "ro") && strings.Count(text, ":") == 2)
 	})
 }
 
@@ -93,13 +94,13 @@ func FuzzPasswd(f *testing.F) {
 	f.Add("app:x:0:0::/h:/s\n", "g:x:0:app\n")
 	f.Add("app:x:-1:08::\r\napp:x:4294967295:1::", "app:::app")
 	f.Fuzz(func(t *testing.T, passwd, group string) {
-		user, _, err := FindUser("77:78", text(passwd), text(group))
+		user, _, err := FindUser("77:78", files(passwd, group))
 		if err == nil {
 			assert.Equal(t, uint32(77), user.UID)
 			assert.Equal(t, uint32(78), user.GID)
 			assert.Empty(t, user.AdditionalGids)
 		}
-		user, home, err := FindUser("app", text(passwd), text(group))
+		user, home, err := FindUser("app", files(passwd, group))
 		if err != nil {
 			return
 		}

@@ -49,14 +49,32 @@ brief:x:0
 `
 )
 
-// text opens a file with a content.
-func text(content string) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil }
+// files reads /etc/passwd and /etc/group with these contents.
+func files(passwd, group string) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		return []byte(map[string]string{"/etc/passwd": passwd, "/etc/group": group}[name]), nil
+	}
+}
+
+// openInput opens the files that --env-file names in tests.
+func openInput(name string) (io.ReadCloser, error) {
+	content, found := map[string]string{
+		"vars":   "\ufeff# comment\n\nA=1\r\n  B=two words \nSECRET\nABSENT\nA=3\nQ=\"x\"\nNOVALUE=\n",
+		"bad":    "A=1\nB C=2\n",
+		"noname": "=1\n",
+		"binary": "A=\xff\n",
+		"nul":    "A=\x00\n",
+		"huge":   strings.Repeat("#", maxEnvFile+1),
+	}[name]
+	if !found {
+		return nil, unix.ENOENT
+	}
+	return io.NopCloser(strings.NewReader(content)), nil
 }
 
 // testHost has a few files, and the variables SECRET and TERM.
 func testHost() Host {
-	files := map[string]unix.Stat_t{
+	stats := map[string]unix.Stat_t{
 		"/home/me/data": {Mode: unix.S_IFDIR | 0o755},
 		"/srv/data":     {Mode: unix.S_IFDIR | 0o755},
 		"/srv/file":     {Mode: unix.S_IFREG | 0o644},
@@ -64,14 +82,6 @@ func testHost() Host {
 		"/dev/sda":      {Mode: unix.S_IFBLK | 0o660, Rdev: unix.Mkdev(8, 0), Gid: 6},
 	}
 	variables := map[string]string{"SECRET": "s3cret", "TERM": "vt100", "EMPTY": ""}
-	contents := map[string]string{
-		"vars":   "\ufeff# comment\n\nA=1\r\n  B=two words \nSECRET\nABSENT\nA=3\nQ=\"x\"\nNOVALUE=\n",
-		"bad":    "A=1\nB C=2\n",
-		"noname": "=1\n",
-		"binary": "A=\xff\n",
-		"nul":    "A=\x00\n",
-		"huge":   strings.Repeat("#", maxEnvFile+1),
-	}
 	return Host{
 		Dir:       "/home/me",
 		LookupEnv: func(key string) (string, bool) { value, found := variables[key]; return value, found },
@@ -81,23 +91,15 @@ func testHost() Host {
 			}
 			return 1 << 30
 		},
-		Open: func(name string) (io.ReadCloser, error) {
-			content, found := contents[name]
-			if !found {
-				return nil, unix.ENOENT
-			}
-			return text(content)()
-		},
 		Stat: func(name string) (unix.Stat_t, error) {
-			stat, found := files[name]
+			stat, found := stats[name]
 			if !found {
 				return stat, unix.ENOENT
 			}
 			return stat, nil
 		},
-		Passwd: text(testPasswd),
-		Group:  text(testGroup),
-		Etc:    "/run/x/etc",
+		Read: files(testPasswd, testGroup),
+		Etc:  "/run/x/etc",
 	}
 }
 
@@ -111,6 +113,9 @@ func configure(host Host, flags ...string) (*specs.Spec, error) {
 	}
 	if o.Name == "" {
 		o.Name = "x"
+	}
+	if err := o.ReadEnvFiles(openInput); err != nil {
+		return nil, err
 	}
 	return MakeSpec(o, set.Args(), host)
 }

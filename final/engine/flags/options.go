@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package flags runs on the host side, before a container is made: it turns the flags of run, exec and update into a configuration, in
-// the words of the OCI runtime specification. It executes nothing and changes nothing: the host and the container's files come in as
-// a [Host].
+// Package flags runs in the caller's final, and in the monitor of a detached container, before a container is made. It turns the flags of
+// run, exec and update into a configuration, in the words of the OCI runtime specification. Flags executes nothing and changes nothing:
+// what it knows of the host and of the container's files comes in as a [Host].
 package flags
 
 import (
@@ -13,110 +13,83 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
 
+	"container-workshop/final/capability"
 	"container-workshop/final/spec"
 )
 
-// Options is what the flags of run say.
+// Options is what the flags of run say. Most flags are a field of the configuration, and write to this field. [MakeSpec] makes the rest of
+// the configuration out of the other options.
 type Options struct {
-	// Name is the ID of the container. "" asks for a new one: see [spec.MakeID].
+	// Spec has the fields that flags write to. Its mounts are the mounts of --volume and --tmpfs, and Root.Path and the sources of
+	// volumes may be relative to [Host.Dir].
+	specs.Spec
+	// Name is the ID of the container. [ParseRun] makes one if there is no --name.
 	Name string
-	// Hostname has 1 to 64 bytes.
-	Hostname string
-	// Rootfs is the directory that becomes the root directory. It may be relative to [Host.Dir].
-	Rootfs string
-	// Detach leaves the container running when run ends.
-	Detach bool
-	// Remove deletes a detached container when it ends.
-	Remove bool
-	// Init puts a process in front of the command that waits for orphans.
-	Init bool
-	// Env holds KEY=VALUE, or KEY for a variable of the caller's. It comes after EnvFiles.
-	Env []string
-	// EnvFiles are names of files with a variable in each line.
-	EnvFiles []string
-	// Workdir is an absolute path in the container.
-	Workdir string
-	// User is a name or a number, with a group after a colon or without. "" is root.
-	User string
-	// TTY asks for a terminal of its own, or for none. nil is automatic: on a terminal, if not detached.
-	TTY *bool
-	// Interactive keeps standard input open.
+	// Detach leaves the container running when run ends. Remove deletes it when the command ends.
+	Detach, Remove bool
+	// Interactive keeps the standard input of a detached container open.
 	Interactive bool
-	// Volumes are files and directories of the host.
-	Volumes []Volume
-	// Tmpfs are file systems in memory. nil is one on /mytemp, unless a volume is there.
-	Tmpfs []Tmpfs
-	// ReadOnly makes the root file system read-only, but not the mounts in it.
-	ReadOnly bool
+	// Init starts the command under a process 1 that waits for orphans.
+	Init bool
+	// Env holds KEY=VALUE, or KEY for a variable of the caller's. EnvFiles are files with a variable in each line: see [Options.ReadEnvFiles].
+	Env, EnvFiles []string
+	// User is USER[:GROUP], in names or numbers. "" is root.
+	User string
+	// TTY asks for a terminal of the command's own, or for none. nil asks for one if the caller is at a terminal and stays there.
+	TTY *bool
 	// Devices are device nodes of the host.
 	Devices []Device
-	// Memory is a limit in bytes.
-	Memory int64
-	// MemorySwap is a limit on memory and swap together in bytes: -1 is no limit, 0 is as much as Memory.
-	MemorySwap int64
-	// MemoryReservation is what is left to the container in bytes when memory is short. 0 is nothing.
-	MemoryReservation int64
-	// Pids is a limit on processes and threads.
-	Pids int64
-	// CPUs is a limit in processors: 0.01 or more.
-	CPUs float64
-	// CPUShares is the weight against other containers, 2 to 262144. 0 leaves the kernel's 1024.
-	CPUShares uint64
-	// CpusetCPUs and CpusetMems are lists such as 0-3,5. cpuset(7)
-	CpusetCPUs, CpusetMems string
-	// Ulimits hold each type once at most. getrlimit(2)
-	Ulimits []specs.POSIXRlimit
-	// OOMScoreAdj is -1000 to 1000. nil leaves the caller's. proc_pid_oom_score_adj(5)
-	OOMScoreAdj *int
 	// Network is none or host.
 	Network string
-	// CapAdd and CapDrop are names of capabilities, or ALL.
-	CapAdd, CapDrop []string
-	// Seccomp is the name of a profile's file, "unconfined", or "" for the default: see [Options.Unconfined].
+	// CapAdd and CapDrop are capabilities, or allCapabilities.
+	CapAdd, CapDrop capability.Set
+	// Seccomp is the file of a profile, "unconfined", or "" for the default: see [Options.Unconfined].
 	Seccomp string
-	// NoNewPrivileges is true if nil, but for a privileged container.
+	// NoNewPrivileges is true if nil, unless the container is privileged.
 	NoNewPrivileges *bool
-	// Privileged gives the container nearly all that the host's root may do.
+	// Privileged gives the container nearly all rights of the host's root.
 	Privileged bool
-	// Sysctls are KEY=VALUE with dots in the key.
-	Sysctls []string
-	// Explain tells what is done, step by step.
+	// Explain prints the kernel calls that matter.
 	Explain bool
-	// LogSize is how many bytes a file of the log of a detached container may have, -1 for any number. LogFiles is how many files
-	// there are at most.
+	// LogSize is how many bytes a file of the log may have, and -1 is no limit. LogFiles is how many files the log may have.
 	LogSize  int64
 	LogFiles int
 }
 
-// Defaults are the options of a run without flags.
+// Defaults returns the options of a run without flags.
 func Defaults() Options {
 	return Options{
-		Hostname: "container",
-		Rootfs:   "/var/lib/container-workshop/rootfs",
-		Workdir:  "/",
-		Memory:   64 << 20,
-		Pids:     64,
-		CPUs:     1,
+		Spec: specs.Spec{
+			Version:  specs.Version,
+			Hostname: "container",
+			Root:     &specs.Root{Path: "/var/lib/container-workshop/rootfs"},
+			Process:  &specs.Process{Cwd: "/"},
+			Linux: &specs.Linux{Resources: &specs.LinuxResources{
+				Memory: &specs.LinuxMemory{Limit: new(int64(64 << 20))},
+				CPU:    &specs.LinuxCPU{Quota: new(int64(cpuPeriod)), Period: new(uint64(cpuPeriod))},
+				Pids:   &specs.LinuxPids{Limit: new(int64(64))},
+			}},
+		},
 		Network:  "none",
 		LogSize:  10 << 20,
 		LogFiles: 3,
 	}
 }
 
-// Unconfined reports whether there is to be no seccomp filter. A privileged container has one only if a profile is named.
+// Unconfined reports whether the container runs without a seccomp filter. A privileged container has a filter only if you name a profile.
 func (o *Options) Unconfined() bool {
 	return o.Seccomp == "unconfined" || o.Privileged && o.Seccomp == ""
 }
 
-// AddFlags sets the options to their defaults, and adds a flag for each to the set. The flags of the set end at the first
-// argument that is none, as what follows belongs to the command. Parsing returns errors of one line that name the flag.
+// AddFlags sets the options to their defaults, and adds a flag for each option to the set. The first argument that is no flag ends the
+// flags: it is the command. An error of the set is one line that names the flag.
 func AddFlags(set *pflag.FlagSet, o *Options) {
 	*o = Defaults()
 	set.SetInterspersed(false)
 	addFlags(set, flags(o))
 }
 
-// ParseRun reads the flags of run, and the command behind them.
+// ParseRun reads the flags of run and the command behind them.
 func ParseRun(args []string) (*Options, []string, error) {
 	options := new(Options)
 	set := pflag.NewFlagSet("run", pflag.ContinueOnError)
@@ -132,30 +105,9 @@ func ParseRun(args []string) (*Options, []string, error) {
 		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
 	}
 	if options.Name == "" {
-		id, err := spec.MakeID()
-		if err != nil {
+		if options.Name, err = spec.MakeID(); err != nil {
 			return nil, nil, err
 		}
-		options.Name = id
 	}
 	return options, set.Args(), nil
-}
-
-// addFlags adds the rows of a table of flags.
-func addFlags(set *pflag.FlagSet, table []*flag) {
-	for _, f := range table {
-		for _, name := range []string{f.name, f.alias} {
-			if name == "" {
-				continue
-			}
-			added := &pflag.Flag{Name: name, Usage: f.about, Value: f, DefValue: f.value}
-			if name == f.name {
-				added.Shorthand = f.short
-			}
-			if f.arg == "" {
-				added.NoOptDefVal = "true"
-			}
-			set.AddFlag(added)
-		}
-	}
 }

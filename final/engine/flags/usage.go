@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// The usage fits any terminal.
+// The usage has at most 80 columns, so it fits any terminal.
 const columns, textColumn = 80, 32
 
-// Usage writes how to call run, in lines of 80 columns at most.
+// Usage writes how to call run.
 func Usage(w io.Writer) {
 	var text strings.Builder
 	text.WriteString("Usage: final run [flags] COMMAND [ARG ...]\n\nRuns COMMAND in a new container.\n")
-	group := ""
-	for _, f := range flags(new(Options)) {
+	group, options := "", Defaults()
+	for _, f := range flags(&options) {
 		if f.group != group {
 			group = f.group
 			fmt.Fprintf(&text, "\n%s:\n", group)
@@ -38,14 +38,12 @@ func (f *flag) usage(text *strings.Builder) {
 	if f.alias != "" {
 		left += ", --" + f.alias
 	}
-	if f.arg != "" {
-		left += " " + f.arg
-	}
+	left = strings.TrimRight(left+" "+f.arg, " ")
 	about := f.about
 	if f.value != "" {
 		value := "(default " + f.value + ")"
 		last := about[strings.LastIndexByte(about, '\n')+1:]
-		// A long default has a line to itself.
+		// A default that does not fit into the line gets a line of its own.
 		space := " "
 		if textColumn+len(last)+1+len(value) > columns {
 			space = "\n"

@@ -5,7 +5,6 @@ package flags
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 	"testing"
@@ -37,7 +36,7 @@ func TestFindUser(t *testing.T) {
 		{"1:99", specs.User{UID: 1, GID: 99}, "/usr/sbin"},
 		{"4294967294:4294967294", specs.User{UID: 4294967294, GID: 4294967294}, "/"},
 	} {
-		user, home, err := FindUser(c.user, text(testPasswd), text(testGroup))
+		user, home, err := FindUser(c.user, files(testPasswd, testGroup))
 		require.NoError(t, err, c.user)
 		assert.Equal(t, c.want, user, c.user)
 		assert.Equal(t, c.home, home, c.user)
@@ -45,65 +44,50 @@ func TestFindUser(t *testing.T) {
 }
 
 func TestFindUserWithoutFiles(t *testing.T) {
-	missing := func() (io.ReadCloser, error) { return nil, &fs.PathError{Op: "open", Err: fs.ErrNotExist} }
-	for _, open := range []func() (io.ReadCloser, error){nil, missing, text(""), text("\n\n:::::::\n\x00")} {
+	missing := func(string) ([]byte, error) { return nil, &fs.PathError{Op: "open", Err: fs.ErrNotExist} }
+	for _, read := range []func(string) ([]byte, error){nil, missing, files("", ""), files("\n\n:::::::\n\x00", "\n\n:::::::\n\x00")} {
 		for name, want := range map[string]specs.User{"": {}, "7": {UID: 7, GID: 7}, "7:8": {UID: 7, GID: 8}} {
-			user, home, err := FindUser(name, open, open)
+			user, home, err := FindUser(name, read)
 			require.NoError(t, err)
 			assert.Equal(t, want, user)
 			assert.Equal(t, "/", home)
 		}
-		_, _, err := FindUser("root", open, open)
+		_, _, err := FindUser("root", read)
 		assert.ErrorContains(t, err, "no user")
-		_, _, err = FindUser("1:root", open, open)
+		_, _, err = FindUser("1:root", read)
 		assert.ErrorContains(t, err, "no group")
 	}
 }
 
+// How much is read, and from what kind of file, is for [rootfs.Root.ReadFile] to say.
 func TestFindUserInBadFiles(t *testing.T) {
-	failing := func() (io.ReadCloser, error) { return nil, errors.New("is a FIFO") }
-	broken := func() (io.ReadCloser, error) {
-		return io.NopCloser(io.MultiReader(strings.NewReader(testPasswd), failingReader{})), nil
+	for _, bad := range []string{"/etc/passwd", "/etc/group"} {
+		_, _, err := FindUser("app", func(name string) ([]byte, error) {
+			if name == bad {
+				return []byte(testPasswd), errors.New("is a FIFO")
+			}
+			return files(testPasswd, testGroup)(name)
+		})
+		assert.ErrorContains(t, err, "is a FIFO")
+		assert.ErrorContains(t, err, bad)
 	}
-	endless := func() (io.ReadCloser, error) { return io.NopCloser(zeros{}), nil }
-	for words, open := range map[string]func() (io.ReadCloser, error){"is a FIFO": failing, "I/O error": broken, "at most 1 MiB": endless} {
-		_, _, err := FindUser("root", open, nil)
-		assert.ErrorContains(t, err, words)
-		assert.ErrorContains(t, err, "/etc/passwd")
-		_, _, err = FindUser("app", text(testPasswd), open)
-		assert.ErrorContains(t, err, words)
-		assert.ErrorContains(t, err, "/etc/group")
-	}
-	full := testPasswd + strings.Repeat("#", MaxAccounts-len(testPasswd))
-	_, _, err := FindUser("app", text(full), nil)
-	assert.NoError(t, err)
-	_, _, err = FindUser("app", text(full+"#"), nil)
-	assert.Error(t, err)
 	nul := "app:x:0:0::/\x00:/bin/sh\n"
-	_, _, err = FindUser("app", text(nul), nil)
+	_, _, err := FindUser("app", files(nul, ""))
 	assert.ErrorContains(t, err, "no user")
 }
 
 // A process can have 65536 groups, whatever /etc/group says.
 func TestFindUserInManyGroups(t *testing.T) {
-	many := func(count int) func() (io.ReadCloser, error) {
+	many := func(count int) func(string) ([]byte, error) {
 		var lines strings.Builder
 		for i := range count {
 			fmt.Fprintf(&lines, "g:x:%d:app\n", 2000+count-i)
 		}
-		return text(lines.String())
+		return files(testPasswd, lines.String())
 	}
-	user, _, err := FindUser("app", text(testPasswd), many(maxGroups))
+	user, _, err := FindUser("app", many(maxGroups))
 	require.NoError(t, err)
 	assert.Len(t, user.AdditionalGids, maxGroups)
-	_, _, err = FindUser("app", text(testPasswd), many(maxGroups+1))
+	_, _, err = FindUser("app", many(maxGroups+1))
 	assert.ErrorContains(t, err, "app:1000")
 }
-
-type failingReader struct{}
-
-func (failingReader) Read([]byte) (int, error) { return 0, errors.New("I/O error") }
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { return len(p), nil }

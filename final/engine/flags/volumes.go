@@ -6,30 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"container-workshop/final/spec"
 )
 
-// A Volume is a file or directory of the host that is seen in the container too.
-type Volume struct {
-	// Source is absolute, or relative to [Host.Dir].
-	Source string
-	// Target is absolute and clean.
-	Target   string
-	ReadOnly bool
-}
-
-// A Tmpfs is a file system in memory. tmpfs(5)
-type Tmpfs struct {
-	// Target is absolute and clean.
-	Target string
-	// Options are those of mount(8), the defaults among them.
-	Options []string
-}
-
-// checkedTarget returns the clean path of a place in the container that is nobody else's.
+// checkedTarget returns the clean path of a place in the container that a volume, a tmpfs or a device may have.
 func checkedTarget(target string) (string, error) {
 	if !path.IsAbs(target) {
 		return "", fmt.Errorf("%q in the container: must be an absolute path", target)
@@ -38,32 +24,28 @@ func checkedTarget(target string) (string, error) {
 	if err := spec.CheckPrintable(clean); err != nil {
 		return "", err
 	}
-	switch {
-	case clean == "/":
+	switch clean {
+	case "/":
 		return "", errors.New("/ in the container: must be a path below / (the root directory comes from --rootfs)")
-	case clean == "/dev":
+	case "/dev":
 		return "", errors.New("/dev in the container: final makes its own (add a device to it with --device)")
 	}
 	for _, taken := range []string{"/proc", "/sys", "/dev/pts"} {
-		if below(taken, clean) {
+		if strings.HasPrefix(clean+"/", taken+"/") {
 			return "", fmt.Errorf("%s in the container: nothing can be mounted on or below %s, which is the kernel's", clean, taken)
 		}
 	}
 	return clean, nil
 }
 
-// below reports whether a clean path is dir or in it.
-func below(dir, name string) bool {
-	return name == dir || strings.HasPrefix(name, dir+"/")
-}
-
-// parseVolume reads SRC:DST[:ro|:rw].
-func parseVolume(text string) (Volume, error) {
+// parseVolume reads SRC:DST[:ro|:rw]. The source may be relative to the caller's working directory.
+func parseVolume(text string) (specs.Mount, error) {
 	parts := strings.Split(text, ":")
 	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
-		return Volume{}, errors.New("must be SRC:DST or SRC:DST:ro, such as ./data:/data")
+		return specs.Mount{}, errors.New("must be SRC:DST or SRC:DST:ro, such as ./data:/data")
 	}
-	volume := Volume{Source: parts[0]}
+	// Without a word about access, a volume keeps the settings of its source: ro, nosuid, nodev and noexec.
+	volume := specs.Mount{Type: "bind", Source: parts[0], Options: []string{"rbind", "rprivate"}}
 	if err := spec.CheckPrintable(volume.Source); err != nil {
 		return volume, err
 	}
@@ -71,43 +53,36 @@ func parseVolume(text string) (Volume, error) {
 		return volume, fmt.Errorf("source %q: must start with / or ./ (final has no named volumes)", volume.Source)
 	}
 	var err error
-	if volume.Target, err = checkedTarget(parts[1]); err != nil || len(parts) == 2 {
+	if volume.Destination, err = checkedTarget(parts[1]); err != nil || len(parts) == 2 {
 		return volume, err
 	}
-	for _, option := range strings.Split(parts[2], ",") {
-		switch option {
-		case "ro":
-			volume.ReadOnly = true
-		case "rw":
-			volume.ReadOnly = false
-		default:
-			return volume, fmt.Errorf("option %q: must be ro or rw", option)
+	access := ""
+	for _, access = range strings.Split(parts[2], ",") {
+		if access != "ro" && access != "rw" {
+			return volume, fmt.Errorf("option %q: must be ro or rw", access)
 		}
+	}
+	if access == "ro" {
+		// The mounts below the source become read-only too.
+		volume.Options = append(volume.Options, "rro")
 	}
 	return volume, nil
 }
 
-// tmpfsWords are the options without a value, each with what it takes the place of. mount(8)
-var tmpfsWords = [...]struct{ word, opposite string }{
-	{"ro", "rw"}, {"rw", "ro"},
-	{"nosuid", "suid"}, {"suid", "nosuid"},
-	{"nodev", "dev"}, {"dev", "nodev"},
-	{"noexec", "exec"}, {"exec", "noexec"},
-	{"noatime", "atime"}, {"atime", "noatime"},
-	{"nosymfollow", "symfollow"}, {"symfollow", "nosymfollow"},
+// tmpfsWords are options without a value, each with its opposite. mount(8)
+var tmpfsWords = [...][2]string{{"ro", "rw"}, {"nosuid", "suid"}, {"nodev", "dev"}, {"noexec", "exec"}, {"noatime", "atime"}, {"nosymfollow", "symfollow"}}
+
+// defaultTmpfs is the tmpfs of a container without --tmpfs.
+func defaultTmpfs() specs.Mount {
+	return specs.Mount{Destination: "/mytemp", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev", "size=16m", "mode=1777"}}
 }
 
-// defaultTmpfs is there if no other is asked for.
-func defaultTmpfs() Tmpfs {
-	return Tmpfs{Target: "/mytemp", Options: []string{"nosuid", "nodev", "size=16m", "mode=1777"}}
-}
-
-// parseTmpfs reads DIR[:OPTION,...]. What is given takes the place of the default: nosuid,nodev,size=16m,mode=1777.
-func parseTmpfs(text string) (Tmpfs, error) {
+// parseTmpfs reads DIR[:OPTION,...]. An option replaces a default option: nosuid,nodev,size=16m,mode=1777.
+func parseTmpfs(text string) (specs.Mount, error) {
 	target, given, hasOptions := strings.Cut(text, ":")
 	tmpfs := defaultTmpfs()
 	var err error
-	if tmpfs.Target, err = checkedTarget(target); err != nil || !hasOptions {
+	if tmpfs.Destination, err = checkedTarget(target); err != nil || !hasOptions {
 		return tmpfs, err
 	}
 	for _, option := range strings.Split(given, ",") {
@@ -115,22 +90,22 @@ func parseTmpfs(text string) (Tmpfs, error) {
 		if err != nil {
 			return tmpfs, err
 		}
-		kept := tmpfs.Options[:0]
-		for _, old := range tmpfs.Options {
-			if key, _, _ := strings.Cut(old, "="); key != replaces && old != option {
-				kept = append(kept, old)
-			}
-		}
-		tmpfs.Options = append(kept, option)
+		tmpfs.Options = append(slices.DeleteFunc(tmpfs.Options, func(old string) bool {
+			key, _, _ := strings.Cut(old, "=")
+			return key == replaces || old == option
+		}), option)
 	}
 	return tmpfs, nil
 }
 
-// tmpfsOption checks an option, and returns the name of the one that it takes the place of.
+// tmpfsOption checks an option, and returns the name of the option that it replaces.
 func tmpfsOption(option string) (replaces, checked string, err error) {
 	for _, w := range tmpfsWords {
-		if w.word == option {
-			return w.opposite, option, nil
+		switch option {
+		case w[0]:
+			return w[1], option, nil
+		case w[1]:
+			return w[0], option, nil
 		}
 	}
 	key, value, _ := strings.Cut(option, "=")
@@ -146,9 +121,7 @@ func tmpfsOption(option string) (replaces, checked string, err error) {
 	case "uid", "gid":
 		_, err = parseID(value)
 	case "nr_inodes":
-		if n, bad := strconv.ParseUint(value, 10, 31); bad != nil || n == 0 {
-			err = errors.New("must be a number above 0")
-		}
+		_, err = number[int64](1, 1<<31-1, "above 0")(value)
 	default:
 		return "", "", fmt.Errorf("unknown option %q: use size=, mode=, uid=, gid=, nr_inodes=, ro, rw, exec, noexec, suid, nosuid, dev, nodev, atime, noatime, symfollow or nosymfollow", option)
 	}
