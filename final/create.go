@@ -18,12 +18,12 @@ func create(store *container.Store, args []string) (int, error) {
 	if err := parse(set, args, 1, 1); err != nil {
 		return process.StatusFailed, err
 	}
-	_, err := b.create(store, set.Arg(0))
+	_, err := b.makeHeld(store, set.Arg(0))
 	return 0, err
 }
 
-// create makes the container, up to where it waits for start.
-func (b *bundle) create(store *container.Store, id string) (*container.Run, error) {
+// makeHeld makes the container, up to where it waits for start.
+func (b *bundle) makeHeld(store *container.Store, id string) (*container.Run, error) {
 	request, err := b.request(id)
 	if err != nil {
 		return nil, err

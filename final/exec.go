@@ -97,7 +97,7 @@ func execute(store *container.Store, args []string) (int, error) {
 	}
 	defer watcher.Dismiss()
 	defer console.Restore()
-	p, err := e.start(c, console)
+	p, err := e.run(c, console)
 	if err != nil {
 		return process.StatusFailed, err
 	}
@@ -126,15 +126,15 @@ func (e *execution) leave(store *container.Store, id string, console *terminal.C
 		return process.StatusFailed, err
 	}
 	defer c.Close()
-	if _, err := e.start(c, console); err != nil {
+	if _, err := e.run(c, console); err != nil {
 		return process.StatusFailed, err
 	}
 	return 0, nil
 }
 
-// start starts the command, and gives the caller what it has asked for of it.
-func (e *execution) start(c *container.Container, console *terminal.Console) (*process.Process, error) {
-	p, err := e.join(c, console)
+// run starts the command, and gives the caller what it has asked for of it.
+func (e *execution) run(c *container.Container, console *terminal.Console) (*process.Process, error) {
+	p, err := e.exec(c, console)
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +146,8 @@ func (e *execution) start(c *container.Container, console *terminal.Console) (*p
 	return p, nil
 }
 
-// join starts the command. The container is locked until it is on its way.
-func (e *execution) join(c *container.Container, console *terminal.Console) (*process.Process, error) {
+// exec starts the command. The container is locked until it is on its way.
+func (e *execution) exec(c *container.Container, console *terminal.Console) (*process.Process, error) {
 	paused := c.Status == container.StatePaused
 	if paused && !e.ignorePaused {
 		return nil, fmt.Errorf("cannot exec in a paused container: %s (resume it, or use --ignore-paused)", c.ID)

@@ -76,7 +76,7 @@ func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 
 // detachBundle leaves the container to whoever becomes the parent of its process 1. PR_SET_CHILD_SUBREAPER(2const)
 func detachBundle(store *container.Store, id string, b *bundle) (int, error) {
-	r, err := b.create(store, id)
+	r, err := b.makeHeld(store, id)
 	if err != nil {
 		return process.StatusFailed, err
 	}

@@ -69,7 +69,7 @@ func (s *Store) Create(request *Request) (*Run, error) {
 	r := &Run{request: request, Process: process.Make(request.Explain, s.warn)}
 	r.store, r.lock, r.Unfreeze = s, -1, r.thaw
 	r.Signals = request.Signals
-	if err := r.create(); err != nil {
+	if err := r.make(); err != nil {
 		return nil, errors.Join(err, r.Remove())
 	}
 	return r, nil

@@ -16,8 +16,8 @@ import (
 	"container-workshop/final/stage"
 )
 
-// create is the host side of the making of a container, in order.
-func (r *Run) create() error {
+// make is the host side of the making of a container, in order.
+func (r *Run) make() error {
 	p, err := newPlan(r.request, r.store.warn)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (r *Run) create() error {
 // claimAll makes what is left to remove when the container ends.
 func (r *Run) claimAll(line *stage.Line, p *plan) {
 	line.Do(fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), "mkdir(2)", 0, func() error { return r.claim(p.cgroup) })
-	line.Do(fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.createCgroup(p.cgroup) })
+	line.Do(fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(p.cgroup) })
 	if r.request.Prepare != nil {
 		r.request.Prepare(line)
 	}
@@ -104,8 +104,8 @@ func (r *Run) limit(line *stage.Line, groups *cgroup.Cgroup) {
 	})
 }
 
-// createCgroup makes the cgroups. If that fails nothing of ours is left of them, and what is in them is somebody else's.
-func (r *Run) createCgroup(groups *cgroup.Cgroup) error {
+// makeCgroups makes the cgroups. If that fails nothing of ours is left of them, and what is in them is somebody else's.
+func (r *Run) makeCgroups(groups *cgroup.Cgroup) error {
 	err := groups.Make()
 	if err != nil {
 		r.Cgroup = nil

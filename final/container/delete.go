@@ -60,19 +60,19 @@ func (c *Container) end() error {
 	if c.Status == specs.StateStopped || c.Pid == c.Maker {
 		return nil
 	}
-	process, err := c.process()
-	if err != nil || process == -1 {
+	pidfd, err := c.pidfd()
+	if err != nil || pidfd == -1 {
 		return err
 	}
-	defer unix.Close(process)
-	if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	defer unix.Close(pidfd)
+	if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill process %d: %w", c.Pid, err)
 	}
-	return c.waitEnd(process)
+	return c.waitEnd(pidfd)
 }
 
-// process returns a descriptor of process 1, or -1 if it has ended: another may have its number. pidfd_open(2)
-func (c *Container) process() (int, error) {
+// pidfd returns a descriptor of process 1, or -1 if it has ended: another may have its number. pidfd_open(2)
+func (c *Container) pidfd() (int, error) {
 	if c.lost != nil {
 		return -1, c.lost
 	}
@@ -92,13 +92,13 @@ const endTimeout = 10 * time.Second
 
 // waitEnd waits for the end of process 1, which waits for the other processes of its PID namespace. As long as one of them runs, it may
 // freeze others in cgroups below that of the container: they are thawed again and again.
-func (c *Container) waitEnd(process int) error {
+func (c *Container) waitEnd(pidfd int) error {
 	for deadline := time.Now().Add(endTimeout); ; {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("process %d was killed, but has not ended after %v", c.Pid, endTimeout)
 		}
 		c.thaw()
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, 100)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 100)
 		if err == unix.EINTR {
 			continue
 		}

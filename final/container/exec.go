@@ -51,7 +51,7 @@ func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	init, err := c.process()
+	init, err := c.pidfd()
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (s *Store) Start(id string) error {
 		return err
 	}
 	p := process.Make(false, s.warn)
-	if p.Pidfd, err = c.process(); err != nil || p.Pidfd == -1 {
+	if p.Pidfd, err = c.pidfd(); err != nil || p.Pidfd == -1 {
 		return errors.Join(err, c.justEnded())
 	}
 	defer unix.Close(p.Pidfd)

@@ -80,15 +80,15 @@ func (c *Container) ownsPIDs() bool {
 
 // signal sends a signal to process 1.
 func (c *Container) signal(sig unix.Signal) error {
-	process, err := c.process()
+	pidfd, err := c.pidfd()
 	if err != nil {
 		return err
 	}
-	if process == -1 {
+	if pidfd == -1 {
 		return c.justEnded()
 	}
-	defer unix.Close(process)
-	if err := unix.PidfdSendSignal(process, sig, nil, 0); err != nil {
+	defer unix.Close(pidfd)
+	if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err != nil {
 		return fmt.Errorf("send signal %d: %w", sig, err)
 	}
 	if sig == unix.SIGKILL {

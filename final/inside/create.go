@@ -22,9 +22,9 @@ func (c *container) create() error {
 	unix.Umask(0)
 	for _, stages := range []func() ([]stage.Stage, error){
 		// What is mounted goes into the tree of the container, by descriptors; a path is one of the host's until pivot.
-		c.attachRoot, c.names, c.mounts, c.devices, c.hooks, c.pivot,
+		c.attachRoot, c.hostnames, c.loopback, c.mounts, c.devices, c.hooks, c.pivot,
 		// From here on every path is one of the container.
-		c.kernel, c.openTerminal, c.restrict, c.propagate, c.process,
+		c.sysctls, c.labels, c.openTerminal, c.restrict, c.propagate, c.prepareCommand,
 	} {
 		list, err := stages()
 		if err != nil {
@@ -117,8 +117,8 @@ func (c *container) propagate() ([]stage.Stage, error) {
 	}}}, nil
 }
 
-// names are what the container calls itself, in its UTS namespace, and its own network.
-func (c *container) names() ([]stage.Stage, error) {
+// hostnames are what the container calls itself, in its UTS namespace.
+func (c *container) hostnames() ([]stage.Stage, error) {
 	var list []stage.Stage
 	if name := c.Hostname; name != "" {
 		list = append(list, stage.Stage{Call: fmt.Sprintf("sethostname(%q)", name), Man: "sethostname(2)", Step: 2, Do: func() error {
@@ -135,9 +135,6 @@ func (c *container) names() ([]stage.Stage, error) {
 			}
 			return nil
 		}})
-	}
-	if c.NetworkNamespace {
-		list = append(list, stage.Stage{Call: `ioctl(SIOCSIFFLAGS, "lo", IFF_UP)`, Man: "netdevice(7)", Do: loopbackUp})
 	}
 	return list, nil
 }

@@ -28,7 +28,7 @@ func (c *container) join() error {
 	if err := c.list.Run(stages...); err != nil {
 		return err
 	}
-	for _, stages := range []func() ([]stage.Stage, error){c.initialAffinity, c.security, c.openTerminal, c.process} {
+	for _, stages := range []func() ([]stage.Stage, error){c.initialAffinity, c.labels, c.openTerminal, c.prepareCommand} {
 		list, err := stages()
 		if err != nil {
 			return err

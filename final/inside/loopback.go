@@ -6,9 +6,19 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/stage"
 )
 
-// loopbackUp brings up the loopback interface, which is down in a new network namespace. netdevice(7)
+// loopback is what a new network namespace has, down.
+func (c *container) loopback() ([]stage.Stage, error) {
+	if !c.NetworkNamespace {
+		return nil, nil
+	}
+	return []stage.Stage{{Call: `ioctl(SIOCSIFFLAGS, "lo", IFF_UP)`, Man: "netdevice(7)", Do: loopbackUp}}, nil
+}
+
+// loopbackUp brings up the loopback interface, by a request to any socket. netdevice(7)
 func loopbackUp() error {
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

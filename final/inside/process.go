@@ -14,16 +14,15 @@ import (
 	"container-workshop/final/stage"
 )
 
-// kernel writes to files of the kernel, by way of a proc that is out of the image's reach.
-func (c *container) kernel() ([]stage.Stage, error) {
+// sysctls are written by way of a proc that is out of the image's reach.
+func (c *container) sysctls() ([]stage.Stage, error) {
 	var list []stage.Stage
 	for _, key := range slices.Sorted(maps.Keys(c.Sysctl)) {
 		value := c.Sysctl[key]
 		name := "sys/" + sysctlPath(key)
 		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/%s, %q)", name, value), Man: "proc_sys(5)", Do: func() error { return c.writeProc(name, value) }})
 	}
-	security, err := c.security()
-	return append(list, security...), err
+	return list, nil
 }
 
 // sysctlPath returns the path of a sysctl, whose dots are slashes. A slash in it is a dot, as in the name of an interface, unless it
@@ -35,8 +34,8 @@ func sysctlPath(key string) string {
 	return strings.NewReplacer(".", "/", "/", ".").Replace(key)
 }
 
-// security has what is written to files of the process itself.
-func (c *container) security() ([]stage.Stage, error) {
+// labels are written to files of the process itself, for the next execve.
+func (c *container) labels() ([]stage.Stage, error) {
 	var list []stage.Stage
 	write := func(field, name, man, value string) {
 		list = append(list, stage.Stage{Call: fmt.Sprintf("write(/proc/%s, %q)", name, value), Man: man, Do: func() error {
@@ -50,7 +49,6 @@ func (c *container) security() ([]stage.Stage, error) {
 			return err
 		}})
 	}
-	// Both are for the next execve.
 	if profile := c.ApparmorProfile; profile != "" && profile != "unconfined" {
 		write("apparmorProfile", "self/attr/apparmor/exec", "apparmor(7)", "exec "+profile)
 	}
@@ -77,8 +75,8 @@ func (c *container) writeProc(name, value string) error {
 	return nil
 }
 
-// process finds the command, and goes to its working directory.
-func (c *container) process() ([]stage.Stage, error) {
+// prepareCommand gives the command its standard streams, HOME and working directory, and finds its program.
+func (c *container) prepareCommand() ([]stage.Stage, error) {
 	return append(c.streams(), []stage.Stage{
 		{Call: "read(/etc/passwd)", Man: "passwd(5)", Do: c.setHome},
 		{Call: fmt.Sprintf("chdir(%q)", c.Cwd), Man: "chdir(2)", Do: c.changeDirectory},
