@@ -38,6 +38,7 @@ func Run(top, address string, out io.Writer) error {
 	server := &http.Server{Handler: Handler(top), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		<-ctx.Done()
+		fmt.Fprintln(out)
 		// Pages that listen for events would keep the server waiting, so their connections end, too.
 		server.Close()
 	}()
