@@ -32,6 +32,7 @@
     const lights = Array.from({ length: 7 }, (_, i) => light(now, i + 1));
     document.querySelectorAll("nav.steps [data-step] a").forEach((link, i) => {
       link.dataset.light = lights[i].word;
+      link.setAttribute("aria-description", lights[i].word);
       link.style.setProperty("--share", lights[i].share);
     });
     document.querySelectorAll(".cards [data-step]").forEach((card, i) => { card.dataset.light = lights[i].word; });
