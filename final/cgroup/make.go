@@ -55,23 +55,19 @@ func (c *Cgroup) makeDirs() error {
 
 // make makes the directory and missing directories above. It returns EEXIST if the directory exists.
 func (d *Dir) make() error {
-	// In most cases only the last directory is missing.
-	err := unix.Mkdir(d.Path, 0o755)
-	if err == nil {
-		d.Made = d.Path
-	}
+	err := d.makeLineage()
 	for tries := 0; err == unix.ENOENT && tries < 10; tries++ {
-		// The end of another container may remove the directory above in the meantime, so try several times.
+		// The end of another container has removed a directory above in the meantime.
 		err = d.makeLineage()
 	}
-	if err != nil {
-		return fmt.Errorf("create cgroup: %w", advise(&fs.PathError{Op: "mkdir", Path: d.Path, Err: err}, map[unix.Errno]string{
-			unix.EAGAIN: "a cgroup above has reached its cgroup.max.descendants or cgroup.max.depth",
-			unix.EROFS:  needsRoot, unix.EACCES: needsRoot, unix.EPERM: needsRoot,
-			unix.ENOENT: "somebody has removed the directory above",
-		}))
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("create cgroup: %w", advise(&fs.PathError{Op: "mkdir", Path: d.Path, Err: err}, map[unix.Errno]string{
+		unix.EAGAIN: "a cgroup above has reached its cgroup.max.descendants or cgroup.max.depth",
+		unix.EROFS:  needsRoot, unix.EACCES: needsRoot, unix.EPERM: needsRoot,
+		unix.ENOENT: "somebody has removed the directory above",
+	}))
 }
 
 func (d *Dir) makeLineage() error {

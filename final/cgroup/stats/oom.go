@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -40,28 +41,15 @@ func watch(ctx context.Context, d *cgroup.Dir, found func()) error {
 	if err != nil {
 		return err
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return fmt.Errorf("eventfd: %w", err)
-	}
-	defer unix.Close(wake)
-	// Close wake only after AfterFunc has used it for the last time.
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		unix.Write(wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-		close(ended)
-	})
-	defer func() {
-		if !stop() {
-			<-ended
-		}
-	}()
 	notices, err := openNotices(d)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(notices)
+	defer notices.Close()
+	// Closing the file ends a Read.
+	defer context.AfterFunc(ctx, func() { notices.Close() })()
 
+	buffer := make([]byte, 4096)
 	for looks := 0; ctx.Err() == nil; {
 		now, err := kills(d)
 		if err != nil {
@@ -72,16 +60,16 @@ func watch(ctx context.Context, d *cgroup.Dir, found func()) error {
 			before, looks = now, 0
 		}
 		// Version 1 notifies some milliseconds before the kill counts, so look more often after a notice.
-		timeout := 1000
+		timeout := time.Second
 		if looks > 0 {
-			timeout, looks = 10, looks-1
+			timeout, looks = 10*time.Millisecond, looks-1
 		}
-		noticed, err := poll(timeout, wake, notices)
-		if err != nil {
-			return fmt.Errorf("poll: %w", err)
-		}
-		if noticed {
+		_ = notices.SetReadDeadline(time.Now().Add(timeout))
+		_, err = notices.Read(buffer)
+		if err == nil {
 			looks = 100
+		} else if !errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+			return err
 		}
 	}
 	return nil
@@ -94,22 +82,22 @@ func kills(d *cgroup.Dir) (uint64, error) {
 	return cgroup.Field(string(text), "oom_kill"), err
 }
 
-// openNotices returns a descriptor that becomes readable when the kernel notifies.
-func openNotices(d *cgroup.Dir) (int, error) {
+// openNotices returns a file that becomes readable when the kernel notifies.
+func openNotices(d *cgroup.Dir) (*os.File, error) {
 	if d.Version == 2 {
 		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 		if err != nil {
-			return -1, fmt.Errorf("inotify_init: %w (fs.inotify.max_user_instances may be too low)", err)
+			return nil, fmt.Errorf("inotify_init: %w (fs.inotify.max_user_instances may be too low)", err)
 		}
 		if _, err := unix.InotifyAddWatch(fd, path.Join(d.Path, "memory.events"), unix.IN_MODIFY); err != nil && err != unix.ENOENT {
 			unix.Close(fd)
-			return -1, fmt.Errorf("inotify_add_watch: %w", err)
+			return nil, fmt.Errorf("inotify_add_watch: %w", err)
 		}
-		return fd, nil
+		return os.NewFile(uintptr(fd), "inotify"), nil
 	}
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		return -1, fmt.Errorf("eventfd: %w", err)
+		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	// If the kernel refuses the eventfd, WatchOOM still looks once a second.
 	if control, err := os.Open(path.Join(d.Path, "memory.oom_control")); err == nil {
@@ -119,22 +107,5 @@ func openNotices(d *cgroup.Dir) (int, error) {
 			events.Close()
 		}
 	}
-	return fd, nil
-}
-
-// poll waits for one of two descriptors, and empties notices. It reports whether notices was readable. poll(2)
-func poll(milliseconds int, wake, notices int) (noticed bool, err error) {
-	fds := []unix.PollFd{{Fd: int32(wake), Events: unix.POLLIN}, {Fd: int32(notices), Events: unix.POLLIN}}
-	_, err = unix.Poll(fds, milliseconds)
-	if errors.Is(err, unix.EINTR) {
-		return false, nil
-	}
-	if err != nil || fds[1].Revents == 0 {
-		return false, err
-	}
-	_, err = unix.Read(notices, make([]byte, 4096))
-	if errors.Is(err, unix.EAGAIN) {
-		err = nil
-	}
-	return true, err
+	return os.NewFile(uintptr(fd), "eventfd"), nil
 }
