@@ -39,11 +39,12 @@ func (s *Site) Install(modules string) error {
 			return err
 		}
 	}
+	fmt.Fprintf(os.Stderr, "npm installs the player and the search into %s\n", modules)
 	npm := exec.Command("npm", "ci", "--ignore-scripts", "--loglevel=error")
 	npm.Dir = modules
 	npm.Stderr = os.Stderr
 	if err := npm.Run(); err != nil {
-		return fmt.Errorf("npm ci in %s: %w. It needs npm and the internet, the first time", modules, err)
+		return fmt.Errorf("npm ci in %s: %w: the first time, make site needs npm and the internet", modules, err)
 	}
 	return writeFile(installed, lock)
 }
