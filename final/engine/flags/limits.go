@@ -28,10 +28,13 @@ const (
 // maxLogFiles is how many files a log may have.
 const maxLogFiles = 1000
 
-var (
-	parsePids   = number[int64](1, maxPids, "from 1 to 4194304")
-	parseShares = number[uint64](2, 1<<18, "from 2 to 262144")
-)
+func parsePids(text string) (int64, error) {
+	return number[int64](1, maxPids, "from 1 to 4194304")(text)
+}
+
+func parseShares(text string) (uint64, error) {
+	return number[uint64](2, 1<<18, "from 2 to 262144")(text)
+}
 
 func parseMemory(text string) (int64, error) {
 	n, err := parseSize(text)
@@ -129,7 +132,7 @@ func makeRlimits(o *Options, host *Host) []specs.POSIXRlimit {
 func completeResources(o *Options, rules []specs.LinuxDeviceCgroup) error {
 	memory := o.Linux.Resources.Memory
 	if memory.Swap == nil {
-		memory.Swap = memory.Limit
+		memory.Swap = new(*memory.Limit)
 	}
 	if swap := *memory.Swap; swap >= 0 && swap < *memory.Limit {
 		return fmt.Errorf("--memory-swap %d: must be at least --memory, %d, because it counts memory and swap together", swap, *memory.Limit)

@@ -102,6 +102,7 @@ func TestCapabilities(t *testing.T) {
 		{"--cap-add net_raw", 12, "CAP_NET_RAW", "CAP_SYS_ADMIN"},
 		{"--cap-add CAP_NET_RAW --cap-add NET_RAW", 12, "CAP_NET_RAW", "CAP_SYS_ADMIN"},
 		{"--cap-drop chown", 10, "CAP_KILL", "CAP_CHOWN"},
+		{"--cap-drop chown --cap-drop kill --cap-add net_raw --cap-add sys_time", 11, "CAP_NET_RAW", "CAP_CHOWN"},
 		{"--cap-drop chown --cap-add chown", 11, "CAP_CHOWN", "CAP_NET_RAW"},
 		{"--cap-drop ALL", 0, "", "CAP_CHOWN"},
 		{"--cap-drop all --cap-add net_raw", 1, "CAP_NET_RAW", "CAP_CHOWN"},
