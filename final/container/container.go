@@ -1,42 +1,54 @@
 //go:build linux
 
-// Package container runs on the host side. It knows the life of one container: how it is made, what is kept of it, how it ends.
+// Package container runs on the host side. It knows the life of one container: how final makes the container, what final keeps of it, and
+// how it ends.
 //
-// The processes, each of which is this program until execve:
+// These are all processes of final. Each runs this program, and some become the command by execve:
 //
 //	your shell
-//	 └ final run, exec, create, start, …   the host side, with the host's root directory
-//	    ├ guard                            cleans up if somebody kills its parent (package guard)
-//	    ├ monitor                          run -d only: it is the host side of the container from here on, in a session of its own,
-//	    │  └ …                             and has the same children (package engine)
-//	    └ process 1                        the container side, in new namespaces (package inside): becomes the command
+//	 ├ final run           is the host side of its container: waits until the command ends, then removes the container
+//	 │  ├ guard            lives as long as run, and cleans up if somebody kills run (package guard)
+//	 │  └ process 1        is the container side, in new namespaces (package inside); becomes the command
+//	 ├ final run -d        starts the monitor, prints the ID as soon as the command runs, and ends
+//	 │  └ monitor          is the host side of its container, in a session of its own (package engine)
+//	 │     ├ guard         lives until the command runs: from then on, the container survives the death of its monitor
+//	 │     └ process 1     as for run
+//	 ├ final create        makes a container, and ends
+//	 │  └ process 1        is the container side; waits for start, and then becomes the command
+//	 ├ final start         connects to this process 1
+//	 └ final exec          is the host side of one more process in a container (exec.go)
+//	    ├ guard            as for run; exec -d has none
+//	    ├ first fork       joins the namespaces of the container one after the other, and ends (package join)
+//	    └ second fork      starts in these namespaces; becomes the container side, and then the command
 //
-// A process that joins namespaces, for exec or for a namespace that a configuration names by its path, is started by two forks:
+// Run -d, create and exec -d end before their child does: the nearest subreaper, or process 1 of the host, becomes its parent. Run with
+// --bundle and -d is create and start in one process. The two forks also start process 1 of a container that joins a namespace by its path,
+// or that has a new time namespace. With --init, process 1 becomes this program once more, with the rights of the command, and the command
+// is its child. The other verbs find the container by its state, and start no process of final.
 //
-//	├ first fork                       no Go program any more: joins the namespaces, one by one, and ends (package join)
-//	└ second fork                      in all of the namespaces: becomes the container side by execve, and that the command
-//
-// How the two sides talk, over a pair of sockets of which process 1 has the other end:
+// The host side and the container side talk over a pair of sockets:
 //
 //	host side                                          container side (package inside)
 //	clone, with new namespaces ----------------------> execve of this program, from a read-only mount
-//	writes the state, makes cgroups, meanwhile
-//	Config, with mounts of what is the host's -------> makes the container around itself: mounts
-//	       <------------------------------------------ Report: all is mounted, if the host side has to do something then
-//	network devices, if there are some to move
-//	prestart and createRuntime hooks; go on ---------> createContainer hooks; root, terminal
+//	writes the state and makes cgroups meanwhile
+//	Config, with mounts of the host's files ---------> makes the container around itself: mounts, devices
+//	       <------------------------------------------ Report: everything is mounted, if the next two lines have something to do
+//	moves network devices
+//	prestart and createRuntime hooks; go on ---------> createContainer hooks; pivot_root; terminal
 //	       <------------------------------------------ Report: ready, or why not; with the terminal, if there is one
-//	puts it into the cgroup, on version 2
-//	go on -------------------------------------------> joins its cgroups, on version 1
-//	       <------------------------------------------ created, for a later start: the socket is closed, a listening one is open
-//	start connects: go on ---------------------------> gives up its rights; startContainer hooks
+//	moves the container side to cgroups of version 2
+//	go on -------------------------------------------> joins cgroups of version 1; gives up its rights
+//	       <------------------------------------------ create ends here: this socket closes, and the socket for start stays open
+//	start connects: go on ---------------------------> loads the seccomp filter; startContainer hooks
 //	                                                   becomes the command: execve
-//	       <------------------------------------------ the socket is closed by that; or Report: why not
-//	waits, and passes signals on; or poststart hooks
-//	removes cgroups, overlay and state; poststop hooks
+//	       <------------------------------------------ execve closes the socket; or Report: why not
+//	poststart hooks
+//	waits for the end, and passes signals on
+//	removes cgroups, storage and state; poststop hooks
 //
-// The container side joins its cgroups so late because nothing of this program is to count against the limits of the command.
-// Run is all of it in one process of the host side, without the lines about start; create ends with that line, and start begins.
+// Run does all of this in one process, without the two lines about create and start. The container side joins its cgroups late, so that
+// hardly anything that this program does counts against the limits of the command. Only systemd moves the container side earlier: before
+// Config. Without no_new_privs, the container side gives up its rights after the line about start.
 package container
 
 import (
