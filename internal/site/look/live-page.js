@@ -105,7 +105,7 @@
     part("title").textContent = `Step ${state.step}: ${state.title}`;
     part("doing").textContent = doing[state.doing];
     part("doing").dataset.doing = state.doing;
-    part("when").textContent = `${has} of ${state.properties.length} properties. ${state.program}, ` +
+    part("when").textContent = `${has} of ${state.properties.length} properties of this step. ${state.program}, ` +
       (state.saved ? `${state.files} saved at ${time(state.saved)}` : `at ${time(state.at)}`);
     part("share").max = state.properties.length;
     part("share").value = has;
