@@ -3,10 +3,13 @@
 package systemd
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
+
+	"container-workshop/final/spec"
 )
 
 // Write is a value for a file of a cgroup.
@@ -93,26 +96,16 @@ func limitOf(text string) (uint64, error) {
 	return strconv.ParseUint(text, 10, 64)
 }
 
-// bitsOf turns a list such as 0-3,7 into bytes. The lowest bit of the first byte stands for 0. It returns nil for a list that makes no
-// sense. cpuset(7)
+// bitsOf returns the bytes of a list such as 0-3,7: systemd wants bit n of the mask in bit n%8 of byte n/8. A list that makes no sense has no
+// bytes. cpuset(7)
 func bitsOf(list string) []byte {
-	var bits []byte
-	for part := range strings.SplitSeq(list, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		if !isRange {
-			last = first
-		}
-		from, err := strconv.ParseUint(first, 10, 13)
-		to, err2 := strconv.ParseUint(last, 10, 13)
-		if err != nil || err2 != nil || from > to {
-			return nil
-		}
-		if missing := int(to/8) + 1 - len(bits); missing > 0 {
-			bits = slices.Concat(bits, make([]byte, missing))
-		}
-		for i := from; i <= to; i++ {
-			bits[i/8] |= 1 << (i % 8)
-		}
+	mask, err := spec.CPUs(list)
+	if err != nil {
+		return nil
 	}
-	return bits
+	var bits []byte
+	for _, word := range mask {
+		bits = binary.LittleEndian.AppendUint64(bits, word)
+	}
+	return bytes.TrimRight(bits, "\x00")
 }
