@@ -114,8 +114,8 @@ func (r *Run) mapInner(p *plan, i, mount int) error {
 }
 
 // innerPath returns where a path of the host is in the container, if it is below the directory that becomes its root directory. With a
-// mount of the caller's, such as an overlay, it is not: then what the container has there is not what the host has. Nor is it if the host's own root directory is the
-// container's.
+// mount of the caller's, such as an overlay, it is not: then what the container has there is not what the host has. Nor is it if the host's
+// own root directory is the container's.
 func (r *Run) innerPath(name string, isRoot func(string) bool) (string, bool) {
 	if r.request.Mount != nil || r.isRoot("/") || !filepath.IsAbs(name) {
 		return "", false

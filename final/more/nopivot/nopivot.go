@@ -16,8 +16,9 @@ import (
 	"container-workshop/final/rootfs"
 )
 
-// MoveRoot is for when rootfs.Pivot cannot work, on an initramfs: it covers the root directory with the mount that rootfs.Enter has attached, and
-// makes that the root directory of this process. The host's root directory is still below it, and a process that may unmount gets there.
+// MoveRoot is for when rootfs.Pivot cannot work, on an initramfs: it covers the root directory with the mount that rootfs.Enter has
+// attached, and makes that the root directory of this process. The host's root directory is still below it, and a process that may unmount
+// gets there.
 //
 // All other mounts of the host go away. Above all its proc and its sysfs must: the kernel lets a new user namespace mount a proc with
 // nothing masked and nothing read-only if the mount namespace has one already, wherever that is. proc is a proc of our own, to read
