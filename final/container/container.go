@@ -70,13 +70,13 @@ type Run struct {
 	Container
 	process.Process
 	request *Request
-	// pin is a descriptor of the directory of the container. As long as it is open, no other directory has its inode.
+	// pin is a descriptor of the directory of the container. As long as pin is open, no other directory gets the same inode number.
 	pin int
-	// netDevices are the host's that have been moved to the container.
+	// netDevices are the network devices that have moved from the host to the container.
 	netDevices netDevices
 }
 
-// Create makes a container up to the point where its command has only to be started. If that fails nothing is left of it.
+// Create makes a container, up to the point where only Start is missing. After a failure nothing of it is left.
 func (s *Store) Create(request *Request) (*Run, error) {
 	r := &Run{request: request, Process: process.Make(request.Explain, s.warn)}
 	r.store, r.lock, r.Unfreeze = s, -1, r.thaw
@@ -100,10 +100,10 @@ func (r *Run) clone(p *plan) error {
 	return r.Process.Start(p.namespaces, streams, r.request.Extra, &attr)
 }
 
-// Start lets the container become its command. It returns when that has happened.
+// Start lets the container side become the command, and returns when it has.
 func (r *Run) Start() error {
 	defer r.Close()
-	// A container that never ran is not kept.
+	// A container whose command never ran is not kept.
 	r.Keep = r.request.Keep
 	line := r.List.Line()
 	line.Wait("sendmsg(go on)", "unix(7)", r.GoOn)
@@ -113,7 +113,7 @@ func (r *Run) Start() error {
 	if line.Err == nil {
 		r.netDevices.close()
 	}
-	// Hooks may ask for what needs the lock.
+	// A poststart hook may call final, and wait for the lock.
 	r.Close()
 	if line.Err == nil {
 		r.poststart(r.request.Spec.Hooks)
@@ -126,7 +126,7 @@ func (r *Run) set(status specs.ContainerState) error {
 	return r.save()
 }
 
-// Remove ends the container and removes all that is left of it. It is no error if parts of it are gone, or were never there.
+// Remove ends the container, and removes everything that is left of it. It is no error if parts are gone, or never existed.
 func (r *Run) Remove() error {
 	err := r.netDevices.back()
 	r.Kill()
@@ -136,8 +136,8 @@ func (r *Run) Remove() error {
 	return errors.Join(err, r.Container.remove(&r.List))
 }
 
-// Finish notes how the command has ended, in a container that is kept. Its cgroups stay as well, until delete, if callers may read there
-// what the container has used.
+// Finish writes down how the command of a kept container has ended. If callers may want to read what the container has used, its cgroups
+// stay until delete.
 func (r *Run) Finish(status int) error {
 	if !r.reopen() {
 		return nil
@@ -153,7 +153,7 @@ func (r *Run) Finish(status int) error {
 	return errors.Join(err, r.set(specs.StateStopped))
 }
 
-// reopen takes the lock again, if the container is still the one that we have made.
+// reopen takes the lock again, unless another container has taken our place meanwhile.
 func (r *Run) reopen() bool {
 	c := Container{store: r.store, dir: r.dir, lock: -1}
 	if c.acquire() != nil {
@@ -168,8 +168,8 @@ func (r *Run) reopen() bool {
 	return true
 }
 
-// remove removes the cgroups, what was written, and the state, in this order: what is left if we are killed meanwhile can be
-// removed again.
+// remove removes the cgroups, what the engine keeps, and the state, in this order: if somebody kills us in between, delete can finish the
+// job.
 func (c *Container) remove(list *stage.List) error {
 	defer c.Close()
 	poststop := c.poststop()
@@ -183,7 +183,7 @@ func (c *Container) remove(list *stage.List) error {
 	return line.Err
 }
 
-// release removes what somebody else keeps for the container.
+// release removes what an engine keeps for the container.
 func (c *Container) release() error {
 	if !c.Stored || c.store.Release == nil {
 		return nil
@@ -191,7 +191,8 @@ func (c *Container) release() error {
 	return c.store.Release(c.store.Root, c.ID)
 }
 
-// removeState removes the directory. The configuration comes first: alone it would name a cgroup that may be another's by then.
+// removeState removes the directory. config.json goes first: without the state it would name a cgroup that may belong to somebody else by
+// then.
 func (c *Container) removeState() error {
 	if err := os.Remove(filepath.Join(c.dir, "config.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -199,7 +200,7 @@ func (c *Container) removeState() error {
 	return removeDir(c.store.Root, filepath.Base(c.dir))
 }
 
-// empty removes the cgroups, when nothing is in them any more.
+// empty removes the cgroups, unless somebody else's processes are in them.
 func (c *Container) empty() error {
 	if c.Cgroup == nil {
 		return nil
@@ -214,12 +215,12 @@ func (c *Container) empty() error {
 	return c.Cgroup.Remove()
 }
 
-// endRest ends processes that are still in the cgroups, now that process 1 has ended. If the container had a PID namespace of its own,
-// all of its processes ended with process 1: any that are left belong to somebody who has taken the cgroups since, and they are left
-// alone. A container whose state is lost may still be running.
+// endRest ends the processes that are left in the cgroups after the end of process 1. If the container had its own PID namespace, none can
+// be left: the kernel has killed them together with process 1. Then the processes belong to somebody who has taken the cgroups since, and
+// endRest leaves them alone. A container whose state is lost may still be running.
 func (c *Container) endRest() (taken bool, err error) {
 	left, err := c.Cgroup.Procs()
-	// One that is just ending is listed a moment longer.
+	// A process that is just ending is listed a moment longer.
 	left = slices.DeleteFunc(left, func(pid int) bool {
 		started, state := startTime(pid)
 		return started == "" || state == "Z" || state == "X"
@@ -230,7 +231,8 @@ func (c *Container) endRest() (taken bool, err error) {
 	return false, errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
 }
 
-// OOM returns an error if the kernel has killed the command, whose exit status is given, because the container used too much memory.
+// OOM returns an error if the kernel killed the command because the container used too much memory. status is the exit status of the
+// command.
 func (r *Run) OOM(status int) error {
 	if status != 128+int(unix.SIGKILL) {
 		return nil
@@ -242,7 +244,7 @@ func (r *Run) OOM(status int) error {
 	return &process.Failure{Status: status, Err: fmt.Errorf("killed: the container used more memory than its limit of %s (raise the limit with --memory)", size(limit))}
 }
 
-// size writes bytes as they are written in flags.
+// size writes a number of bytes as you would type it in a flag.
 func size(bytes int64) string {
 	for _, unit := range []struct {
 		name  string

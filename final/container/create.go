@@ -16,7 +16,7 @@ import (
 	"container-workshop/final/stage"
 )
 
-// make is the host side of the making of a container, in order.
+// make is the host side of making a container. The calls stand in the order in which they are made.
 func (r *Run) make() error {
 	p, err := newPlan(r.request, r.store.warn)
 	if err != nil {
@@ -24,11 +24,11 @@ func (r *Run) make() error {
 	}
 	defer p.close()
 	defer r.request.Root.Close()
-	// The state has it when the directory of the container is claimed.
+	// The state gets these when claim takes the ID.
 	r.ID, r.Agent = r.request.ID, p.agent
 
 	line := r.List.Line()
-	// The container side takes a while to start, so it comes first. What it does not need is done when it is at work.
+	// The container side takes a millisecond to start, so start it first, and use the time.
 	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error { return r.clone(p) })
 	for _, k := range namespace.Kinds {
 		if p.namespaces.New&k.Flag != 0 {
@@ -38,14 +38,14 @@ func (r *Run) make() error {
 	r.claimAll(line, p)
 	r.connect(line, p)
 	if r.request.Held {
-		// The container side goes on to where it waits for Start.
+		// The container side goes on, to the point where it waits for Start.
 		line.Wait("sendmsg(go on)", "unix(7)", r.awaitHeld)
 		line.Do("write(state.json, created)", "write(2)", 0, func() error { return r.set(specs.StateCreated) })
 	}
 	return line.Err
 }
 
-// claimAll makes what is left to remove when the container ends.
+// claimAll makes everything on the host that must go when the container ends.
 func (r *Run) claimAll(line *stage.Line, p *plan) {
 	line.Do(fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), "mkdir(2)", 0, func() error { return r.claim(p.cgroup) })
 	line.Do(fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(p.cgroup) })
@@ -53,19 +53,19 @@ func (r *Run) claimAll(line *stage.Line, p *plan) {
 		r.request.Prepare(line)
 	}
 	if r.request.Bundle != "" {
-		// What is in the bundle from now on has no effect. runtime.md, "Lifecycle"
+		// From now on, changes to the bundle have no effect. runtime.md, "Lifecycle"
 		line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
 	}
 }
 
-// connect tells the container side what to do, and waits until that is done.
+// connect sends the container side its orders, and waits until it is ready to become the command.
 func (r *Run) connect(line *stage.Line, p *plan) {
 	groups, isUnit := p.cgroup, p.cgroup.Unit != ""
 	if isUnit {
-		// There is no scope without a process. Only now there are cgroups to show.
+		// systemd makes a scope around a process, so the cgroups exist only from here on.
 		line.Do(fmt.Sprintf("StartTransientUnit(%s)", groups.Unit), "systemd.scope(5)", 6, func() error {
 			err := groups.Join(r.Process.PID)
-			// What was planned does not know that the scope has been started.
+			// The planned cgroup does not know that the scope has started.
 			r.Cgroup = groups
 			return err
 		})
@@ -87,7 +87,7 @@ func (r *Run) connect(line *stage.Line, p *plan) {
 	r.Limit(line, r.request.Spec.Process, p.config.UserNamespace)
 	switch {
 	case isUnit:
-		// The container side is in its cgroup already.
+		// systemd has put the container side into the cgroup already.
 		r.limit(line, groups)
 	case groups.NeedsJoin():
 		line.Do(`write("cgroup.procs", pid)`, "cgroups(7)", 6, func() error { return groups.JoinRest(r.Process.PID) })
@@ -104,7 +104,7 @@ func (r *Run) limit(line *stage.Line, groups *cgroup.Cgroup) {
 	})
 }
 
-// makeCgroups makes the cgroups. If that fails nothing of ours is left of them, and what is in them is somebody else's.
+// makeCgroups makes the cgroups. After a failure nothing of ours is left there, and everything else belongs to somebody else.
 func (r *Run) makeCgroups(groups *cgroup.Cgroup) error {
 	err := groups.Make()
 	if err != nil {
@@ -121,7 +121,7 @@ func (r *Run) awaitHeld() error {
 	return err
 }
 
-// sendConfig notes who process 1 is, before that can do anything.
+// sendConfig writes down who process 1 is, before process 1 can do anything.
 func (r *Run) sendConfig(p *plan) error {
 	r.Cgroup = p.cgroup
 	r.Pid = r.Process.PID
@@ -137,7 +137,7 @@ func (r *Run) sendConfig(p *plan) error {
 	return r.Send(&p.config, p.numbers()...)
 }
 
-// writeConfig leaves the configuration to those who join the container.
+// writeConfig keeps the configuration for exec, and for whoever removes the container.
 func (r *Run) writeConfig() error {
 	spec := r.request.Spec
 	return r.write("config.json", struct {

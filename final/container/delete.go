@@ -14,8 +14,8 @@ import (
 	"container-workshop/final/stage"
 )
 
-// Delete removes a container that has ended, or was never started; with force any, which is killed then. With force it is no error
-// that there is none: callers make sure by that.
+// Delete removes a container that has ended or was never started. With force it kills a running container first, and it is no error if
+// there is none.
 func (s *Store) Delete(id string, force bool) error {
 	if err := sweep(s.Root); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -40,12 +40,12 @@ func (s *Store) Delete(id string, force bool) error {
 	return c.remove(new(stage.List))
 }
 
-// CleanUp removes what a process that was killed has left of the container that it made, and nothing of another with that ID.
+// CleanUp removes what a killed process has left of the container that it made. It leaves another container with the same ID alone.
 func (s *Store) CleanUp(id string, maker int, started string) error {
 	err := removeDir(s.Root, unnamed(maker, started))
 	c, openErr := s.Open(id)
 	if openErr != nil {
-		// It has left nothing.
+		// There is nothing left.
 		return err
 	}
 	defer c.Close()
@@ -55,7 +55,7 @@ func (s *Store) CleanUp(id string, maker int, started string) error {
 	return errors.Join(err, c.end(), c.remove(new(stage.List)))
 }
 
-// end kills process 1, with which the kernel kills all others, and waits for its end.
+// end kills process 1, and waits for its end. The kernel kills the rest of the PID namespace with it.
 func (c *Container) end() error {
 	if c.Status == specs.StateStopped || c.Pid == c.Maker {
 		return nil
@@ -71,7 +71,7 @@ func (c *Container) end() error {
 	return c.waitEnd(pidfd)
 }
 
-// pidfd returns a descriptor of process 1, or -1 if it has ended: another may have its number. pidfd_open(2)
+// pidfd returns a descriptor of process 1, or -1 if process 1 has ended: a PID could belong to a later process. pidfd_open(2)
 func (c *Container) pidfd() (int, error) {
 	if c.lost != nil {
 		return -1, c.lost
@@ -87,11 +87,11 @@ func (c *Container) pidfd() (int, error) {
 	return fd, nil
 }
 
-// endTimeout is how long the kernel may take to end what was killed.
+// endTimeout is how long the kernel gets to end what we have killed.
 const endTimeout = 10 * time.Second
 
-// waitEnd waits for the end of process 1, which waits for the other processes of its PID namespace. As long as one of them runs, it may
-// freeze others in cgroups below that of the container: they are thawed again and again.
+// waitEnd waits for the end of process 1, which ends after all other processes of its PID namespace. As long as one of them runs, it may
+// freeze others in cgroups below the container's: so waitEnd thaws them again and again.
 func (c *Container) waitEnd(pidfd int) error {
 	for deadline := time.Now().Add(endTimeout); ; {
 		if time.Now().After(deadline) {

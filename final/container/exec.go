@@ -19,30 +19,30 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// An ExecRequest is what a process in a running container is made from.
+// An ExecRequest says what to start in a running container.
 type ExecRequest struct {
-	// Process is the command. Its root directory is that of the container.
+	// Process is the command. It gets the root directory of the container.
 	Process     *specs.Process
 	Filter      []unix.SockFilter
 	FilterFlags uint
 	Streams     [3]*os.File
-	// Extra are descriptors that the command gets from 3 on.
+	// Extra are open files that become the descriptors 3, 4, … of the command.
 	Extra []*os.File
 	Size  *unix.Winsize
-	// Plain says that what is printed at the terminal goes to a file or a pipe, where lines end with LF.
+	// Plain says that the output of the terminal goes to a file or a pipe, where lines end with LF.
 	Plain bool
-	// Detached says that the command is to outlive us.
+	// Detached says that the command outlives this process.
 	Detached bool
-	// Signals are passed on to the command by Wait. Nil if nobody calls that.
+	// Wait passes Signals on to the command. Nil if nobody calls Wait.
 	Signals *terminal.Signals
-	// Cgroups are places below the cgroup of the container. Empty for that itself. See [cgroup.Cgroup.Below].
+	// Cgroups are cgroups below the container's own. Without any the command joins the container's own. See [cgroup.Cgroup.Below].
 	Cgroups []string
-	// Explain asks for records of what is done.
+	// Explain asks for records of the kernel calls.
 	Explain bool
 }
 
-// Exec starts a command in a running container: in its namespaces, its cgroups, with what is left of its rights. The lock is given
-// back as soon as the container could hold us up.
+// Exec starts a command in the namespaces and the cgroups of a running container. It gives the lock back as soon as the container could
+// delay it.
 func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 	if err := checkLabels(request.Process); err != nil {
 		return nil, err
@@ -76,20 +76,20 @@ func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 			return nil, err
 		}
 	}
-	// The container can stop or delay what comes into it, and that is not to hold up others.
+	// The container can stop or delay a process that comes into it. Others must not wait for that.
 	c.Close()
 
 	joining := &plan{cgroup: groups, namespaces: namespaces, config: request.config(spec, c.store.warn)}
 	joining.config.UserNamespace = namespaces.HasUser()
 	defer joining.close()
-	// Its root directory need not be that of its mount namespace.
+	// The root directory of process 1 may differ from the root of its mount namespace.
 	if joining.files, err = c.root(); err != nil {
 		return nil, err
 	}
 	if err := enter(&p, joining, request); err != nil {
 		p.Kill()
-		// Whatever has failed, it is for that reason. When process 1 ends, the kernel first kills all others in its PID namespace, and
-		// ours may be the first of them: then the pipe to it breaks.
+		// Whatever failed, this is the reason. When process 1 ends, the kernel kills the rest of its PID namespace first, and our process
+		// may be the first to go: then the pipe to it breaks.
 		if !c.alive() || errors.Is(err, unix.EPIPE) {
 			err = c.justEnded()
 		}
@@ -98,7 +98,7 @@ func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 	return &p, nil
 }
 
-// config is what the process is told. What it does not say of itself is the container's.
+// config is for the container side. Where the request says nothing, the settings of the container count.
 func (q *ExecRequest) config(spec *specs.Spec, warn func(string)) inside.Config {
 	caps, err := capability.FromSpec(q.Process.Capabilities)
 	if err != nil {
@@ -116,11 +116,11 @@ func (q *ExecRequest) config(spec *specs.Spec, warn func(string)) inside.Config 
 	return config
 }
 
-// enter starts the process in the namespaces of the container, and tells it what it is to become.
+// enter starts the process in the namespaces of the container, and sends it its orders.
 func enter(p *process.Process, joining *plan, request *ExecRequest) error {
 	line, groups := p.List.Line(), joining.cgroup
 	line.Do("open(tasks of the cgroups)", "cgroups(7)", 6, func() error { return joining.openTasks(groups.Tasks()) })
-	// A process stays in its PID namespace for life: it is our child that is in that of the container. setns(2)
+	// No process can change its own PID namespace: its child is in the new one. setns(2)
 	line.Do("fork(), setns(pidfd), clone()", "setns(2)", 3, func() error {
 		return p.Start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
 	})
@@ -137,7 +137,7 @@ func enter(p *process.Process, joining *plan, request *ExecRequest) error {
 	return line.Err
 }
 
-// sizeOf is that of the terminal, as the configuration has it.
+// sizeOf is the size of the terminal in the configuration.
 func sizeOf(process *specs.Process) *unix.Winsize {
 	if process.ConsoleSize == nil {
 		return nil
@@ -145,7 +145,7 @@ func sizeOf(process *specs.Process) *unix.Winsize {
 	return &unix.Winsize{Row: uint16(process.ConsoleSize.Height), Col: uint16(process.ConsoleSize.Width)}
 }
 
-// affinityOf is that of the process itself, else that of the container.
+// affinityOf is the affinity of the process, or else of the container.
 func affinityOf(process, first *specs.Process) *specs.CPUAffinity {
 	if process.ExecCPUAffinity != nil || first == nil {
 		return process.ExecCPUAffinity
@@ -153,7 +153,7 @@ func affinityOf(process, first *specs.Process) *specs.CPUAffinity {
 	return first.ExecCPUAffinity
 }
 
-// root returns the root directory of the container, to be sent.
+// root opens the root directory of the container, for the container side.
 func (c *Container) root() ([]*os.File, error) {
 	tree, err := c.Tree()
 	if err != nil {
@@ -170,7 +170,7 @@ func (c *Container) Tree() (rootfs.Root, error) {
 	tree, err := rootfs.OpenRoot(fmt.Sprintf("/proc/%d/root", c.Pid))
 	switch {
 	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH):
-		// One that is ending has no root directory any more, before it counts as ended.
+		// A process that is ending loses its root directory a moment before it counts as ended.
 		err = c.justEnded()
 	case err == nil && !c.alive():
 		tree.Close()

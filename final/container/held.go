@@ -17,13 +17,13 @@ import (
 	"container-workshop/final/seccomp"
 )
 
-// startSocket is what a container that is created listens at, and heldFile what it has locked, both in its directory.
+// A created container listens at startSocket, and holds a lock on heldFile. Both are in its directory.
 const (
 	startSocket = "start.socket"
 	heldFile    = "held"
 )
 
-// openHeld makes what a container that waits for Start has to have.
+// openHeld makes the socket and the locked file of a container that waits for Start.
 func (r *Run) openHeld(p *plan) error {
 	if !r.request.Held {
 		return nil
@@ -44,12 +44,12 @@ func (r *Run) openHeld(p *plan) error {
 	return lock(int(held.Fd()))
 }
 
-// address is that of the socket. The path of the directory may be longer than one can be. unix(7)
+// address is the address of the socket, by way of a descriptor: the path of the directory may be too long. unix(7)
 func (c *Container) address() unix.Sockaddr {
 	return &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", c.lock, startSocket)}
 }
 
-// isHeld reports whether the container still waits for Start: its process has the file locked until execve. flock(2)
+// isHeld reports whether the container still waits for Start: until execve its process holds the lock. flock(2)
 func (c *Container) isHeld() bool {
 	file, err := os.Open(filepath.Join(c.dir, heldFile))
 	if err != nil {
@@ -59,13 +59,13 @@ func (c *Container) isHeld() bool {
 	return unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
 }
 
-// hasBeenHeld reports whether its process waits for Start, or has done so: then it has written something into the file.
+// hasBeenHeld reports whether the container waits for Start or has waited: its process writes to the file before it waits.
 func (c *Container) hasBeenHeld() bool {
 	info, err := os.Stat(filepath.Join(c.dir, heldFile))
 	return err == nil && info.Size() > 0
 }
 
-// Start lets a container that is created become its command. If that fails it is stopped.
+// Start lets a created container become its command. If that fails, the container is stopped.
 func (s *Store) Start(id string) error {
 	c, err := s.Open(id)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Store) Start(id string) error {
 	if err := p.Send(struct{}{}); err != nil {
 		return err
 	}
-	// From here on it starts, whatever happens to us. Its own hooks may take long: others can have the lock.
+	// From here on the container starts, whatever happens to us. Its hooks may take long, so give the lock back.
 	err = os.Remove(filepath.Join(c.dir, startSocket))
 	c.Close()
 	hooked, followed := p.Follow()

@@ -20,24 +20,23 @@ func hasHostHooks(hooks *specs.Hooks) bool {
 	return hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
 }
 
-// hookState is what hooks read: the state of the container, as it is at that point. config.md, "POSIX-platform Hooks"
+// hookState is what a hook reads on its standard input: the state of the container at this point. config.md, "POSIX-platform Hooks"
 func (c *Container) hookState(status specs.ContainerState) []byte {
 	state, _ := json.Marshal(specs.State{Version: c.Version, ID: c.ID, Status: status, Pid: c.Pid, Bundle: c.Bundle, Annotations: c.Annotations})
 	return state
 }
 
-// place is where the hooks of the host side run: in the bundle, with our environment, in which they find programs by PATH.
+// place says where the hooks of the host side run: in the bundle, with our environment, so that they find programs by PATH.
 func (c *Container) place() hook.Place {
 	dir := c.Bundle
 	if _, err := os.Stat(dir); err != nil {
-		// Hooks must run even when the bundle is gone: they undo what earlier hooks have made.
+		// Hooks run even if the bundle is gone: they undo what earlier hooks have made.
 		dir = "/"
 	}
 	return hook.Place{Dir: dir, Env: os.Environ()}
 }
 
-// createRuntime runs the hooks of the host side when all is mounted. What they are told is that the container is created: it has
-// all of its namespaces.
+// createRuntime runs the hooks of the host side when everything is mounted. The state says created, because all namespaces exist.
 func (r *Run) createRuntime() error {
 	hooks, state, place := r.request.Spec.Hooks, r.hookState(specs.StateCreated), r.place()
 	place.Tied = true
@@ -48,7 +47,7 @@ func (r *Run) createRuntime() error {
 	return hook.Run("createRuntime", hooks.CreateRuntime, state, place)
 }
 
-// poststart runs the hooks for when the command runs. That one fails is no failure of the container.
+// poststart runs the hooks for a running command. A hook that fails is no failure of the container.
 func (c *Container) poststart(hooks *specs.Hooks) {
 	if hooks == nil {
 		return
@@ -60,7 +59,8 @@ func (c *Container) poststart(hooks *specs.Hooks) {
 	}
 }
 
-// poststop returns what runs the hooks for when nothing is left of the container, not even their list. Each of them is run.
+// poststop returns a function that runs the hooks for a removed container. By then their list is gone, too, so poststop reads it now. Each
+// hook runs, even if an earlier one fails.
 func (c *Container) poststop() func() {
 	if c.Bundle == "" {
 		return func() {}

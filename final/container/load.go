@@ -19,7 +19,7 @@ import (
 	"container-workshop/final/spec"
 )
 
-// load reads the state, if it is there and whole.
+// load reads the state, and loses it if it is missing or broken.
 func (c *Container) load(dir int) error {
 	content, err := owned.ReadFile(dir, "state.json")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -39,7 +39,7 @@ func (c *Container) load(dir int) error {
 	return nil
 }
 
-// decode refuses what this program cannot have written.
+// decode refuses a state that this program cannot have written.
 func (c *Container) decode(content []byte) error {
 	if err := json.Unmarshal(content, &c.State); err != nil {
 		return fmt.Errorf("state.json: %w", err)
@@ -56,13 +56,13 @@ func (c *Container) decode(content []byte) error {
 	return nil
 }
 
-// lose is for a state that is not there, or broken. What the configuration and the ID name may still be there: the cgroup, with
-// processes in it, and the storage. Then it can be removed.
+// lose is for a state that is missing or broken. The ID and the configuration still lead to the cgroup with its processes, and to the
+// storage: so the container can be removed.
 func (c *Container) lose(why error) {
 	id := filepath.Base(c.dir)
 	c.State = State{Public: Public{ID: id, Status: specs.StateStopped}}
 	c.lost = fmt.Errorf("the state of container %s is lost: %w (delete it: final delete --force %s)", id, why, id)
-	// Release knows whether it has something for this ID.
+	// Release looks whether there is anything for this ID.
 	c.Stored = true
 	if c.Cgroup, c.unfound = c.findCgroup(); c.unfound != nil {
 		c.unfound = fmt.Errorf("the state of container %s is lost, and final cannot find its processes: %w (end the processes, then remove %s)", id, c.unfound, c.dir)
@@ -81,7 +81,8 @@ func (c *Container) findCgroup() (*cgroup.Cgroup, error) {
 	config, err := c.Spec()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// That is written before a bundle has a process. Run writes it later, but the name of its cgroup is known.
+		// A bundle has its config.json before its first process. The engine's run writes it later, but always uses the same cgroup for an
+		// ID.
 		return cgroup.Find(spec.CgroupsPath(c.ID), c.ID, nil)
 	case err != nil:
 		return nil, fmt.Errorf("config.json: %w", err)
@@ -89,17 +90,17 @@ func (c *Container) findCgroup() (*cgroup.Cgroup, error) {
 	return cgroup.Find(config.Linux.CgroupsPath, c.ID, config.Linux.Resources)
 }
 
-// alive reports whether process 1 is there, is the one that was started, and has not ended.
+// alive reports whether process 1 exists, is the process that we started, and has not ended.
 func (c *Container) alive() bool {
 	started, state := startTime(c.Pid)
 	return c.Pid > 0 && started != "" && started == c.Started && state != "Z" && state != "X"
 }
 
-// startTime returns when a process was started, in ticks, and its state. A process whose first thread has ended is no zombie yet if it
-// has other threads: then the state is R. proc_pid_stat(5)
+// startTime returns the time at which a process started, in ticks, and its state. A process whose first thread has ended is not a zombie as
+// long as it has other threads: its state is R here. proc_pid_stat(5)
 func startTime(pid int) (started, state string) {
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	// The name, in parentheses, can hold anything.
+	// The name of the program, in parentheses, can contain anything.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	if len(fields) < 20 {
 		return "", ""

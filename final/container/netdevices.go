@@ -13,16 +13,16 @@ import (
 	"container-workshop/final/stage"
 )
 
-// netDevices are the network devices of the host that have been moved to the container. If it never runs they go back, as if nothing
-// had happened: runtime.md, "Errors". When the container has run, the kernel takes care of them: it removes virtual devices together
-// with the network namespace, and moves the others to its first one. network_namespaces(7)
+// netDevices are network devices that have moved from the host to the container. If the command never runs, they move back. runtime.md,
+// "Errors". After the command has run, the kernel decides: it removes virtual devices with the network namespace, and moves the others to
+// its first network namespace. network_namespaces(7)
 type netDevices struct {
 	host, container *netdevice.Namespace
 	moved           []*netdevice.Device
 }
 
-// moveDevices moves network devices of the host to the container. By now all is mounted, so not much is left that can fail; hooks, sysctls
-// and the command find them there.
+// moveDevices moves network devices of the host to the container. Everything is mounted by now, so little is left that can fail; hooks,
+// sysctls and the command find the devices.
 func (r *Run) moveDevices(line *stage.Line) {
 	devices := r.request.Spec.Linux.NetDevices
 	for _, name := range slices.Sorted(maps.Keys(devices)) {
@@ -57,7 +57,7 @@ func (d *netDevices) move(pid int, name, newName string) (err error) {
 	return err
 }
 
-// back moves the devices back, if they are still ours to move.
+// back moves the devices back.
 func (d *netDevices) back() (err error) {
 	defer d.close()
 	for _, device := range d.moved {
@@ -68,7 +68,7 @@ func (d *netDevices) back() (err error) {
 	return err
 }
 
-// close leaves the devices where they are.
+// close leaves the devices in the container.
 func (d *netDevices) close() {
 	for _, namespace := range []*netdevice.Namespace{d.host, d.container} {
 		if namespace != nil {

@@ -21,56 +21,56 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// A Request is what a container is made from.
+// A Request says what container to make.
 type Request struct {
 	ID   string
 	Spec *specs.Spec
-	// Root is the root file system of Spec, open. Create closes it.
+	// Root is the open root file system of Spec. Create closes it.
 	Root rootfs.Root
-	// Claim is called when the container has its ID, and nobody else can take it. What is kept under this ID may belong to somebody else:
-	// then Claim returns an error, and nothing is made. Nil is never an error.
+	// Claim is called when nobody else can take the ID any more. It returns an error if something kept under this ID belongs to another
+	// container. Nil means that nothing can be in the way.
 	Claim func() error
-	// Prepare makes what the caller keeps for the container, when it has been claimed. Store.Release removes it. Nil makes nothing.
+	// Prepare makes what the engine keeps for the container, after Claim. Store.Release removes it. Nil makes nothing.
 	Prepare func(line *stage.Line)
-	// Mount returns a mount for the root directory, which is attached nowhere. Nil is a clone of Root.
+	// Mount returns a detached mount for the root directory. Nil clones Root.
 	Mount func() (int, error)
-	// Filter is the compiled seccomp profile of Spec, and FilterFlags go with it.
+	// Filter is the compiled seccomp profile of Spec. FilterFlags are its flags for seccomp(2).
 	Filter      []unix.SockFilter
 	FilterFlags uint
-	// Bundle is the directory of the configuration, if there is one.
+	// Bundle is the directory that the configuration comes from. It is empty for a configuration that an engine has made.
 	Bundle string
 	// Streams are the standard streams of the command, unless it has a terminal. Nil is /dev/null.
 	Streams [3]*os.File
-	// Size is that of the terminal.
+	// Size is the size of the terminal.
 	Size *unix.Winsize
-	// Plain says that what is printed there goes to a file or a pipe, where lines end with LF.
+	// Plain says that the output of the terminal goes to a file or a pipe, where lines end with LF.
 	Plain bool
-	// Extra are descriptors that the command gets from 3 on.
+	// Extra are open files that become the descriptors 3, 4, … of the command.
 	Extra []*os.File
-	// Detached says that the container is to outlive us.
+	// Detached says that the container outlives this process.
 	Detached bool
-	// Held says that it is to outlive us, too, and to wait for Start. Its standard streams are Streams.
+	// Held says that the container outlives this process, and waits for Start.
 	Held bool
-	// SystemdCgroup asks systemd for the cgroup.
+	// SystemdCgroup has systemd make the cgroups.
 	SystemdCgroup bool
-	// NoPivot changes the root directory in a way that is not safe, for a host whose own is an initramfs.
+	// NoPivot changes the root directory without pivot_root, which an initramfs cannot do. This is less secure.
 	NoPivot bool
-	// OldKeyring leaves the container the session keyring of the caller.
+	// OldKeyring keeps the session keyring of the caller.
 	OldKeyring bool
-	// OwnCgroups says that nobody else looks at the cgroups of the container: it joins only those that its limits need, and they go when
-	// its command ends.
+	// OwnCgroups says that nobody else looks at the cgroups of the container. So it joins only the cgroups that its limits need, and
+	// removes them when the command ends.
 	OwnCgroups bool
-	// Init says that process 1 waits for orphans, and starts the command.
+	// Init puts a small process 1 in front of the command, which reaps orphans.
 	Init bool
-	// Keep says that the container stays when its command ends.
+	// Keep keeps the container after the end of its command, until delete.
 	Keep bool
-	// Explain asks for records of what is done.
+	// Explain asks for records of the kernel calls.
 	Explain bool
-	// Signals are passed on to the command by Wait. Nil if nobody calls that.
+	// Wait passes Signals on to the command. Nil if nobody calls Wait.
 	Signals *terminal.Signals
 }
 
-// Check refuses a configuration that cannot be honoured, and compiles its seccomp profile.
+// Check refuses a configuration that final cannot honour, and compiles its seccomp profile.
 func (q *Request) Check() (err error) {
 	if err := spec.Validate(q.Spec); err != nil {
 		return err
@@ -86,8 +86,8 @@ func (q *Request) Check() (err error) {
 	return err
 }
 
-// OpenRootfs opens the root file system, once for all that is done with it: its path may lead elsewhere a moment later. It tells a
-// missing root file system from a missing command.
+// OpenRootfs opens the root file system once, for everything that happens to it: its path may lead elsewhere a moment later. If the
+// directory is missing or empty, the error says so, before a missing command confuses you.
 func OpenRootfs(dir string) (rootfs.Root, error) {
 	root, err := rootfs.OpenRoot(dir)
 	if err == nil && root.IsEmpty() {
@@ -100,17 +100,17 @@ func OpenRootfs(dir string) (rootfs.Root, error) {
 	return root, nil
 }
 
-// A plan is what a request comes to. Nothing has been made for it yet.
+// A plan is a request with everything looked up. Nothing has been made yet.
 type plan struct {
 	namespaces *namespace.Set
 	cgroup     *cgroup.Cgroup
 	agent      *notify.Agent
-	// config is what the container side is told, and files are what goes with it.
+	// config is for the container side. files go with it, in the order of inside.Config.
 	config inside.Config
 	files  []*os.File
 }
 
-// newPlan refuses what cannot be done, before anything is made. It has to be closed.
+// newPlan refuses what cannot work, before anything is made. The caller closes the plan.
 func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
 	spec := q.Spec
 	if err := checkLabels(spec.Process); err != nil {
@@ -118,7 +118,7 @@ func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
 	}
 	capabilities, err := capability.FromSpec(spec.Process.Capabilities)
 	if err != nil {
-		// It leaves out what nobody knows. config.md, capabilities
+		// Unknown capabilities are left out, with a warning. config.md, capabilities
 		warn(err.Error())
 	}
 	if err := checkMounts(spec.Mounts); err != nil {
@@ -172,11 +172,11 @@ func newCgroup(q *Request) (*cgroup.Cgroup, error) {
 	if err == nil && q.OwnCgroups {
 		return groups.Lean(), nil
 	}
-	// An engine may look for the container in any tree, as systemd does in the tree of version 2.
+	// Other engines may look for the container in any tree: systemd does in the tree of version 2.
 	return groups, err
 }
 
-// checkLabels refuses those of what this kernel has not.
+// checkLabels refuses the labels of a security module that this kernel lacks.
 func checkLabels(process *specs.Process) error {
 	if profile := process.ApparmorProfile; profile != "" && profile != "unconfined" && !apparmor() {
 		return fmt.Errorf("process.apparmorProfile: %q: the kernel has no AppArmor, or it is off (leave the field out)", profile)
@@ -197,7 +197,7 @@ func selinux() bool {
 	return err == nil
 }
 
-// checkMounts refuses options of mounts that nobody knows, before anything is made.
+// checkMounts refuses unknown options of mounts.
 func checkMounts(mounts []specs.Mount) error {
 	for i, m := range mounts {
 		if _, err := rootfs.ParseOptions(m.Options); err != nil {
@@ -207,7 +207,7 @@ func checkMounts(mounts []specs.Mount) error {
 	return nil
 }
 
-// numbers are the descriptors to send.
+// numbers are the descriptors of files.
 func (p *plan) numbers() []int {
 	numbers := make([]int, len(p.files))
 	for i, file := range p.files {

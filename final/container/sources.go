@@ -18,8 +18,8 @@ import (
 	"container-workshop/final/rootfs"
 )
 
-// openAll opens what the container side needs of the host: mounts that are attached nowhere yet, and files. It has no way to
-// them itself where its root is not the host's. The order is that of inside.Config.
+// openAll opens what the container side needs from the host: detached mounts, and files. The container side cannot reach them itself once
+// its root directory is another. The order is that of inside.Config.
 func (r *Run) openAll(p *plan) error {
 	for _, open := range []func(*plan) error{r.openRoot, r.openMounts, r.openCgroups, r.openHeld} {
 		if err := open(p); err != nil {
@@ -29,7 +29,7 @@ func (r *Run) openAll(p *plan) error {
 	return nil
 }
 
-// add adds a descriptor to those that are sent.
+// add adds a descriptor to the files that go with the configuration.
 func (p *plan) add(fd int, name string) {
 	p.files = append(p.files, os.NewFile(uintptr(fd), name))
 }
@@ -44,14 +44,14 @@ func (r *Run) openRoot(p *plan) error {
 		return err
 	}
 	p.add(root, "rootfs")
-	// What is mounted in it is not for the host, where systemd makes its mounts shared.
+	// systemd makes mounts on the host shared: so without this call the host would see the mounts of the container.
 	return rootfs.Change(root, 0, 0, unix.MS_SLAVE, true)
 }
 
-// openMounts clones what is to be bound from the host, where the container side cannot do so: in a user namespace, in a mount
-// namespace that is there, and where IDs are mapped.
+// openMounts clones the sources of bind mounts where the container side has no right to: in a user namespace, in an existing mount
+// namespace, and where IDs are mapped.
 func (r *Run) openMounts(p *plan) error {
-	// The configuration that is kept has the paths as they were given.
+	// config.json keeps the paths as they were given.
 	p.config.Mounts = slices.Clone(p.config.Mounts)
 	for i := range p.config.Mounts {
 		m := &p.config.Mounts[i]
@@ -66,12 +66,12 @@ func (r *Run) openMounts(p *plan) error {
 		if !options.Binds(m.Type) {
 			continue
 		}
-		// A relative source is one of the bundle. config.md, mounts
+		// A relative source is a path in the bundle. config.md, mounts
 		if !filepath.IsAbs(m.Source) {
 			m.Source = filepath.Join(r.request.Bundle, m.Source)
 		}
 		if inner, ok := r.innerPath(m.Source, r.isRoot); ok {
-			// It may come to be there only by a mount before it, and the container side sees those.
+			// Perhaps only an earlier mount makes this source appear, and the container side sees earlier mounts.
 			m.Source = inner
 			p.config.Inner = append(p.config.Inner, i)
 			continue
@@ -97,7 +97,7 @@ func (r *Run) openMounts(p *plan) error {
 	return nil
 }
 
-// mapInner maps the IDs of a mount that the container side has cloned in its own tree.
+// mapInner maps the IDs of a mount that the container side has cloned in its own tree, and has sent to us.
 func (r *Run) mapInner(p *plan, i, mount int) error {
 	if !slices.Contains(p.config.Inner, i) {
 		return fmt.Errorf("mounts[%d]: this mount has no ID mappings", i)
@@ -113,9 +113,9 @@ func (r *Run) mapInner(p *plan, i, mount int) error {
 	return err
 }
 
-// innerPath returns where a path of the host is in the container, if it is below the directory that becomes its root directory. With a
-// mount of the caller's, such as an overlay, it is not: then what the container has there is not what the host has. Nor is it if the host's
-// own root directory is the container's.
+// innerPath translates a path of the host into a path in the container, if the path is below the directory that becomes the root directory.
+// It translates nothing if the engine has made the mount for the root directory (an overlay shows other files there), or if the root
+// directory is the host's own.
 func (r *Run) innerPath(name string, isRoot func(string) bool) (string, bool) {
 	if r.request.Mount != nil || r.isRoot("/") || !filepath.IsAbs(name) {
 		return "", false
@@ -131,14 +131,14 @@ func (r *Run) innerPath(name string, isRoot func(string) bool) (string, bool) {
 
 func (r *Run) isNameOfRoot(name string) bool { return name == filepath.Clean(r.request.Spec.Root.Path) }
 
-// isRoot reports whether a path leads to the root directory of the container, by whatever links.
+// isRoot reports whether a path leads to the root directory of the container, directly or by links.
 func (r *Run) isRoot(name string) bool {
 	var there, root unix.Stat_t
 	return unix.Stat(name, &there) == nil && unix.Fstat(int(r.request.Root), &root) == nil && there.Dev == root.Dev && there.Ino == root.Ino
 }
 
-// openCgroups opens the files by which to join the cgroups of version 1. If they are to be seen, it clones what the container sees
-// of them: its own and no others.
+// openCgroups opens the files by which the container side joins its cgroups of version 1. If the container mounts cgroups, it clones those
+// of the container and no others.
 func (r *Run) openCgroups(p *plan) error {
 	seen := false
 	for _, m := range p.config.Mounts {
@@ -173,12 +173,12 @@ func (p *plan) openTasks(tasks []string) error {
 	return nil
 }
 
-// mapIDs maps the user and group IDs of a mount, by a map of its own or that of the container's user namespace.
-// mount_setattr(2), "ID-mapped mounts"
+// mapIDs maps the user and group IDs of a mount, with the maps of the mount or of the container's user namespace. mount_setattr(2),
+// "ID-mapped mounts"
 func (r *Run) mapIDs(mount int, m *specs.Mount, recursive bool) error {
 	pid := r.Process.PID
 	if len(m.UIDMappings) > 0 {
-		// A map is given as a user namespace, and that needs a process to be in it for a moment.
+		// The kernel takes a map in the form of a user namespace. A helper process lives in it for a moment.
 		helper := process.Make(false, r.store.warn)
 		defer helper.Kill()
 		maps := &namespace.Set{New: unix.CLONE_NEWUSER, UIDs: m.UIDMappings, GIDs: m.GIDMappings, Nobody: true}

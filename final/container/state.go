@@ -22,16 +22,16 @@ import (
 	"container-workshop/final/spec"
 )
 
-// DefaultRoot is where the state of containers is. It is gone after a restart of the host, as they are.
+// DefaultRoot has the state of containers. A restart of the host clears it, and ends the containers.
 const DefaultRoot = "/run/container-workshop"
 
-// Public is what others are told of a container, in the order that they know. runtime.md, "State"
+// Public is the part of the state that others read. They know this order of the fields. runtime.md, "State"
 type Public struct {
 	Version string `json:"ociVersion"`
 	ID      string `json:"id"`
-	// Pid is that of process 1, as the host sees it, or of the maker before there is one. 0 if it has ended.
+	// Pid is the PID of process 1 on the host, of the maker before process 1 exists, and 0 after its end.
 	Pid int `json:"pid"`
-	// Status is creating, created, running, paused or stopped. In the file it is what it was at last: see load.
+	// Status is creating, created, running, paused or stopped. The file has the last status that somebody wrote: load asks the kernel.
 	Status      specs.ContainerState `json:"status"`
 	Bundle      string               `json:"bundle"`
 	Rootfs      string               `json:"rootfs"`
@@ -43,11 +43,12 @@ type Public struct {
 	Exit *int `json:"exit,omitempty"`
 }
 
-// State is what one command leaves for the next to find, in state.json.
+// State is what one command of final leaves for the next, in state.json.
 type State struct {
 	Public
 
-	// Started tells process 1 from another with its number, in ticks since the host has started. proc_pid_stat(5)
+	// Started is the time at which process 1 started, in ticks since the host booted. It tells process 1 from a later process with the same
+	// PID. proc_pid_stat(5)
 	Started string `json:"started"`
 	// Maker is the process that has made the container.
 	Maker int `json:"maker"`
@@ -55,28 +56,28 @@ type State struct {
 	Command []string `json:"command"`
 	// Keep says that the container stays when its command ends, until it is deleted.
 	Keep bool `json:"keep"`
-	// Held says that it waits for Start, or has done so.
+	// Held says that the container was made by create: it waits for Start, or has waited.
 	Held bool `json:"held,omitempty"`
 	// Cgroup is where its processes are.
 	Cgroup *cgroup.Cgroup `json:"cgroup,omitempty"`
-	// Stored says that somebody else keeps something for it: see Store.Release.
+	// Stored says that an engine keeps something for the container: see Store.Release.
 	Stored bool `json:"stored,omitempty"`
 }
 
-// A Container is one that has a directory below the root of all state. It is locked as long as it is not closed, so that no
-// two commands change the same container at once.
+// A Container has a directory below the root of all state. It stays locked until Close, so no two commands change a container at the same
+// time.
 type Container struct {
 	State
 	store *Store
 	dir   string
 	lock  int
-	// lost says why nothing is known of the state. It is nil if the state is known.
+	// lost says why the state cannot be read. It is nil if it can.
 	lost error
-	// unfound says why it is not known, either, whether the container has processes.
+	// unfound says why even the processes of a container with a lost state cannot be found.
 	unfound error
 }
 
-// glance reads the state without the lock, as somebody may have it for long. What is just being removed is read again.
+// glance reads the state without the lock, which another command may hold for long. It reads again if the container is just being removed.
 func (c *Container) glance() error {
 	fd, err := c.open()
 	if err != nil {
@@ -100,7 +101,7 @@ func (c *Container) glance() error {
 
 var errNotThere = errors.New("does not exist")
 
-// unlocked returns a container by its ID, whether it is there or not.
+// unlocked returns the container with an ID, without a look whether it exists.
 func (s *Store) unlocked(id string) (*Container, error) {
 	if err := spec.ValidateID(id); err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (s *Store) unlocked(id string) (*Container, error) {
 	return &Container{store: s, dir: filepath.Join(s.Root, id), lock: -1}, nil
 }
 
-// Open returns a container that is there, locked.
+// Open returns an existing container, locked.
 func (s *Store) Open(id string) (*Container, error) {
 	c, err := s.unlocked(id)
 	if err != nil {
@@ -129,7 +130,7 @@ func (s *Store) Open(id string) (*Container, error) {
 	return c, nil
 }
 
-// open opens the directory, in which nobody else can have written anything.
+// open opens the directory of the container, and checks that nobody else could have written to it.
 func (c *Container) open() (int, error) {
 	fd, err := unix.Open(c.dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -142,13 +143,13 @@ func (c *Container) open() (int, error) {
 	return fd, nil
 }
 
-// disbelieved says what to do about what somebody else can have written.
+// disbelieved says what to do about files that somebody else may have written.
 func (c *Container) disbelieved(err error) error {
 	return fmt.Errorf("final does not trust the contents of %s: %w (remove the directory, unless it belongs to a container of yours)", c.dir, err)
 }
 
-// acquire waits for the lock. The directory may have been removed and made again meanwhile: what is locked is to be what is
-// there.
+// acquire waits for the lock. Meanwhile somebody may have removed the directory and made it again: then it waits for the lock of the new
+// directory.
 func (c *Container) acquire() error {
 	for {
 		fd, err := c.open()
@@ -187,17 +188,18 @@ func (c *Container) Close() {
 	}
 }
 
-// StatePaused is that of a container whose processes do not run for a while. It is none of the specification's, but a word that
-// callers know.
+// StatePaused is the status of a container whose processes are frozen. The specification has no such status, but callers know the word from
+// runc.
 const StatePaused = specs.ContainerState("paused")
 
-// statusNow is what the kernel says, where it says something: whoever should have written it down may have been killed before.
+// statusNow asks the kernel where the kernel knows better than the file: whoever should have written the status may have been killed
+// before.
 func (c *Container) statusNow() specs.ContainerState {
 	status := c.Status
 	switch {
 	case status == specs.StateStopped || !c.alive():
 		return specs.StateStopped
-	// Create may have been killed when it had only to write down that it is created.
+	// A create that was killed may have had nothing left to do but to write this down.
 	case c.Held && (status == specs.StateCreated || status == specs.StateCreating && c.hasBeenHeld()):
 		status = specs.StateCreated
 		if !c.isHeld() {
@@ -215,9 +217,9 @@ func (c *Container) statusNow() specs.ContainerState {
 // save writes the state.
 func (c *Container) save() error { return c.write("state.json", &c.State) }
 
-// write writes a value to a new file in the directory of the container. The new file then takes the place of the old one: whenever we are
-// killed, or there is no room, the file is there whole or not at all. Nothing has to reach the disk, as a container does not outlive
-// the host's kernel. rename(2)
+// write writes a value to a new file in the directory of the container, and then renames the new file to its name. If somebody kills us, or
+// the disk is full, the old file stays whole. There is no need to wait for the disk: no container outlives the kernel of the host.
+// rename(2)
 func (c *Container) write(name string, value any) error {
 	content, err := json.Marshal(value)
 	if err != nil {
@@ -248,7 +250,7 @@ func (c *Container) Spec() (*specs.Spec, error) {
 	return config, err
 }
 
-// owner is the name of the user that we are, or the number of one without a name.
+// owner is our user name, or our user ID if there is no name.
 func owner() string {
 	if u, err := user.LookupId(strconv.Itoa(unix.Getuid())); err == nil {
 		return u.Username
@@ -256,7 +258,7 @@ func owner() string {
 	return strconv.Itoa(unix.Getuid())
 }
 
-// List returns the state of all containers, by name. Those that go meanwhile are left out.
+// List returns the state of all containers, sorted by ID. It leaves out containers that disappear meanwhile.
 func (s *Store) List() ([]State, error) {
 	fd, err := openRoot(s.Root)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,14 +20,14 @@ import (
 	"container-workshop/final/stage"
 )
 
-// A Store is where the state of containers is, and what goes with it.
+// A Store is a directory with the state of all containers, and what goes with it.
 type Store struct {
 	// Root is the directory of all state, by its absolute path.
 	Root string
-	// Warn is told in one line of what is no failure. Nil does not want to know.
+	// Warn gets one line about what went wrong but is no failure. Nil throws the line away.
 	Warn func(message string)
-	// Release removes what somebody else keeps for a container, as an engine does: see Request.Prepare. The container is locked, and its
-	// state is removed next. Nil removes nothing.
+	// Release removes what an engine keeps for a container: see Request.Prepare. Store calls it with the lock of the container, just before
+	// the state goes. Nil removes nothing.
 	Release func(root, id string) error
 }
 
@@ -37,11 +37,11 @@ func (s *Store) warn(message string) {
 	}
 }
 
-// claim makes the directory of the container under a name of our own, and renames it when all is in it that others need to
-// clean up after us. Of two that want the same ID one fails. rename(2)
+// claim takes an ID. It makes the directory of the container under a name of our own, writes the state into it, and then renames it:
+// whoever cleans up after us finds everything that it needs. If two processes want the same ID, rename(2) lets one of them win.
 func (r *Run) claim(groups *cgroup.Cgroup) error {
 	root := r.store.Root
-	// Of a path that somebody else can change, nothing is made.
+	// Make nothing below a path that somebody else can change.
 	err := sweep(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(root, 0o700); err == nil {
@@ -85,16 +85,18 @@ func (r *Run) claim(groups *cgroup.Cgroup) error {
 	if err := groups.CheckFree(); err != nil {
 		return err
 	}
-	// Remains of an earlier container with this ID are gone by now, and no other container uses these places: what is there from now
-	// on is ours to remove.
+	// An earlier container with this ID is gone by now, and no other container uses these places. So whatever appears there from now on is
+	// ours to remove.
 	r.Cgroup, r.Stored = groups.Planned(), r.request.Prepare != nil
 	return r.save()
 }
 
-// unnamed is the directory of a container that has no ID yet, and no other container can have: IDs do not start with a dot.
+// unnamed is the name of the directory of a container that has no ID yet. No container can have this name, because IDs do not start with a
+// dot.
 func unnamed(maker int, started string) string { return fmt.Sprintf(".%d.%s", maker, started) }
 
-// sweep removes such directories of processes that were killed before they could give them an ID. There is nothing else of theirs.
+// sweep removes the unnamed directories of processes that somebody killed before they could take an ID. Such a process has left nothing
+// else.
 func sweep(root string) error {
 	dir, err := openRoot(root)
 	if err != nil {
@@ -116,7 +118,7 @@ func sweep(root string) error {
 	return nil
 }
 
-// openRoot opens the root of all state. Whoever could write there could have hooks of theirs run as root.
+// openRoot opens the directory of all state. Whoever can write there can make root run hooks of their choice.
 func openRoot(root string) (int, error) {
 	fd, err := owned.Open(root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -138,7 +140,7 @@ func removeDir(root, name string) error {
 	return owned.Remove(dir, name)
 }
 
-// rename gives the directory its ID. One that was left by a run that was killed is removed before.
+// rename gives the directory its ID. It first removes a container that a killed run has left under this ID.
 func (r *Run) rename() error {
 	dir := filepath.Join(r.store.Root, r.request.ID)
 	err := unix.Renameat2(unix.AT_FDCWD, r.dir, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)

@@ -14,8 +14,8 @@ import (
 	"container-workshop/final/cgroup"
 )
 
-// live returns a container that has processes, if its status is one of those. It is not locked: nothing of its state is changed,
-// and who has the lock may be waiting for just this.
+// live returns a container if its status is one of the wanted ones. The container is not locked: the caller changes nothing in its state,
+// and the holder of the lock may be waiting for just this call.
 func (s *Store) live(id string, wanted ...specs.ContainerState) (*Container, error) {
 	c, err := s.unlocked(id)
 	if err != nil {
@@ -36,11 +36,11 @@ func (s *Store) live(id string, wanted ...specs.ContainerState) (*Container, err
 	return c, nil
 }
 
-// withProcesses are the statuses of a container that has some.
+// withProcesses are the statuses in which a container has processes.
 var withProcesses = []specs.ContainerState{specs.StateCreated, specs.StateRunning, StatePaused}
 
-// Kill sends a signal to process 1. Signal 0 only asks whether it runs. SIGKILL is for all processes of a container without a PID
-// namespace of its own: with a namespace, the kernel ends them together with process 1. pid_namespaces(7)
+// Kill sends a signal to process 1. Signal 0 only asks whether it runs. SIGKILL ends all processes: with a PID namespace the kernel does
+// that, and without one Kill does. pid_namespaces(7)
 func (s *Store) Kill(id string, sig unix.Signal) error {
 	if sig == unix.SIGKILL {
 		if c, err := s.live(id, append(withProcesses, specs.StateStopped)...); err == nil && !c.ownsPIDs() {
@@ -54,7 +54,7 @@ func (s *Store) Kill(id string, sig unix.Signal) error {
 	return c.signal(sig)
 }
 
-// killEach ends all processes, also if the first has ended already. It returns an error if there is no process.
+// killEach ends all processes, even if the first has ended already. It is an error if there is none.
 func (c *Container) killEach() error {
 	pids, err := c.processes()
 	if err != nil {
@@ -64,7 +64,7 @@ func (c *Container) killEach() error {
 		return fmt.Errorf("container not running: %s is %s", c.ID, c.Status)
 	}
 	if c.Status != specs.StateStopped {
-		// The first may have moved to a cgroup that is not ours. It may also have ended just now, which is what is wanted.
+		// Process 1 may have moved to another cgroup, or may have ended just now.
 		_ = c.signal(unix.SIGKILL)
 	}
 	return c.Cgroup.Kill(unix.SIGKILL)
@@ -97,15 +97,15 @@ func (c *Container) signal(sig unix.Signal) error {
 	return nil
 }
 
-// thaw lets processes go on that are to end: on version 1 what is frozen does not.
+// thaw thaws processes that have to end: on version 1 a frozen process does not end.
 func (c *Container) thaw() {
 	if c.Cgroup != nil {
 		c.Cgroup.Thaw()
 	}
 }
 
-// KillAll sends a signal to all processes of a container. There may be some, or none, when process 1 has ended: where it has no PID
-// namespace of its own.
+// KillAll sends a signal to all processes of a container. A container without its own PID namespace may have processes after the end of
+// process 1.
 func (s *Store) KillAll(id string, sig unix.Signal) error {
 	c, err := s.live(id, append(withProcesses, specs.StateStopped)...)
 	if err != nil {
@@ -120,8 +120,8 @@ func (s *Store) KillAll(id string, sig unix.Signal) error {
 	return c.Cgroup.Kill(sig)
 }
 
-// Processes returns the host's numbers of the processes of a container. One that has ended has none, but for those that process 1
-// has left behind where it has no PID namespace of its own.
+// Processes returns the PIDs of a container on the host. A stopped container has processes only if process 1 has left some behind, in a PID
+// namespace that is not its own.
 func (s *Store) Processes(id string) ([]int, error) {
 	c, err := s.live(id, append(withProcesses, specs.StateStopped)...)
 	if err != nil {
@@ -132,13 +132,13 @@ func (s *Store) Processes(id string) ([]int, error) {
 
 func (c *Container) processes() ([]int, error) {
 	if c.Cgroup == nil || c.Status == specs.StateStopped && c.ownsPIDs() {
-		// What is in its cgroup now is somebody else's.
+		// Whatever is in its cgroup now belongs to somebody else.
 		return nil, nil
 	}
 	return c.Cgroup.Procs()
 }
 
-// Pause stops all processes of a container, or lets them go on.
+// Pause freezes all processes of a container, or thaws them.
 func (s *Store) Pause(id string, pause bool) error {
 	wanted := []specs.ContainerState{specs.StateCreated, specs.StateRunning}
 	if !pause {
@@ -154,7 +154,7 @@ func (s *Store) Pause(id string, pause bool) error {
 	return c.Cgroup.Freeze(pause)
 }
 
-// Update changes limits. What the resources leave out stays as it is.
+// Update changes limits. A limit that the resources leave out stays as it is.
 func (s *Store) Update(id string, resources *specs.LinuxResources) error {
 	c, err := s.live(id, withProcesses...)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *Store) Update(id string, resources *specs.LinuxResources) error {
 	return c.Cgroup.Set(resources)
 }
 
-// Stats returns the cgroup of a container that has processes, to count what they take.
+// Stats returns the cgroup of a container that has processes, for counting.
 func (s *Store) Stats(id string) (*cgroup.Cgroup, error) {
 	c, err := s.live(id, withProcesses...)
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *Store) Stats(id string) (*cgroup.Cgroup, error) {
 	return c.Cgroup, nil
 }
 
-// Glance returns the state of a container without its lock, which others may have for long.
+// Glance returns the state of a container without its lock, which another command may hold for long.
 func (s *Store) Glance(id string) (*State, error) {
 	c, err := s.unlocked(id)
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *Store) Glance(id string) (*State, error) {
 	return &c.State, nil
 }
 
-// look is glance for a container that has to be there.
+// look is glance for a container that must exist.
 func (c *Container) look() error {
 	err := c.glance()
 	if errors.Is(err, unix.ENOENT) {
