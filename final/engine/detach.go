@@ -22,21 +22,21 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// An order is what a monitor is told to run. It comes by a pipe: every user of the host can read the arguments of a process, and
+// An order tells a monitor what to run. It comes through a pipe, because every user of the host can read the arguments of a process, and
 // there may be a password among them. proc_pid_cmdline(5)
 type order struct {
-	// Args are those of run, and Env is what --env-file and --env say. They are bytes, as JSON replaces what is not UTF-8.
+	// Args are the arguments of run. Env is what --env-file and --env say. Both are bytes: JSON would replace bytes that are not UTF-8.
 	Args, Env [][]byte
 }
 
-// A started is what a monitor tells of the container that it has started, or has not.
+// A started is the answer of a monitor: the ID of the container that it has started, or why it has not.
 type started struct {
 	ID     string
 	Error  string
 	Status int
 }
 
-// Detach starts a monitor, which runs the container, and prints the ID of that when it runs.
+// Detach starts a monitor, which runs the container, and prints the ID when the container runs.
 func Detach(store *container.Store, args []string, options *flags.Options) (int, error) {
 	read, report, err := os.Pipe()
 	if err != nil {
@@ -56,7 +56,7 @@ func Detach(store *container.Store, args []string, options *flags.Options) (int,
 	}
 	report.Close()
 	orders.Close()
-	// If it has died, the next to read says so.
+	// If the monitor has died, the next call says so.
 	_ = json.NewEncoder(write).Encode(order{byteSlices(args), byteSlices(options.Env)})
 	write.Close()
 	var s started
@@ -91,8 +91,8 @@ func texts(list [][]byte) []string {
 // see [logs.Keeper.CopyPipe].
 func Monitor(store *container.Store) (int, error) {
 	report, orders := os.NewFile(3, "report"), os.NewFile(4, "order")
-	// We do not end with the session of the caller, nor by its limit for files. Nobody reads the signals: were they ignored, the
-	// command would ignore them too.
+	// The monitor survives the end of the caller's session, and the caller's limit on the size of files. It catches these signals and reads
+	// none: if it ignored them, the command would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGXFSZ)
 	var o order
 	if err := json.NewDecoder(orders).Decode(&o); err != nil {
@@ -131,7 +131,7 @@ func startDetached(store *container.Store, o *order) (*container.Run, *logs.Keep
 	}
 	request.Detached, request.Keep = true, !options.Remove
 	if options.Interactive {
-		// What we have of it stays open, and silent, as long as we are there.
+		// The monitor keeps the other end open, and never writes.
 		read, _, err := pipe()
 		if err != nil {
 			return nil, nil, err
@@ -146,7 +146,7 @@ func startDetached(store *container.Store, o *order) (*container.Run, *logs.Keep
 				return nil, nil, err
 			}
 			output, request.Streams[stream] = append(output, read), os.NewFile(uintptr(write), "output")
-			// Only the command keeps it open.
+			// Only the command keeps its end open.
 			defer request.Streams[stream].Close()
 		}
 	}
@@ -154,7 +154,7 @@ func startDetached(store *container.Store, o *order) (*container.Run, *logs.Keep
 	if err != nil {
 		return nil, nil, err
 	}
-	// From when it runs it is to go on without us.
+	// Once the container runs, it does not need us any more.
 	defer watcher.Dismiss()
 	if err := watcher.Watch(store.Root, request.ID, console); err != nil {
 		return nil, nil, err
@@ -173,14 +173,14 @@ func startDetached(store *container.Store, o *order) (*container.Run, *logs.Keep
 	return r, keeper, nil
 }
 
-// pipe returns both ends of a pipe. Unlike those of os.Pipe they block, as the command expects. pipe(2)
+// pipe makes a pipe. Its ends block, as a command expects, and the ends of os.Pipe do not. pipe(2)
 func pipe() (read, write int, err error) {
 	var ends [2]int
 	err = unix.Pipe2(ends[:], unix.O_CLOEXEC)
 	return ends[0], ends[1], os.NewSyscallError("pipe", err)
 }
 
-// keepLog keeps what the command prints, from its first word on: standard output and error, or its terminal.
+// keepLog keeps the output of the command from the first byte on: its standard output and error, or its terminal.
 func keepLog(r *container.Run, options *flags.Options, output []int) (*logs.Keeper, error) {
 	dir, err := makeLog(r.ID)
 	if err != nil {
@@ -191,7 +191,7 @@ func keepLog(r *container.Run, options *flags.Options, output []int) (*logs.Keep
 		return nil, err
 	}
 	if r.Terminal != nil {
-		// It knows itself when the command has ended.
+		// A terminal ends by itself when the command has ended.
 		keeper.Copy("stdout", r.Terminal)
 	}
 	for i, pipe := range output {
@@ -202,7 +202,7 @@ func keepLog(r *container.Run, options *flags.Options, output []int) (*logs.Keep
 	return keeper, nil
 }
 
-// watch waits for the end of a detached container, and ends its log.
+// watch waits for the end of a detached container, and closes its log.
 func watch(r *container.Run, keeper *logs.Keeper) (int, error) {
 	status := r.WaitDetached()
 	keeper.Finish()

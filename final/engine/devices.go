@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostDevices are the device nodes of the host, for a privileged container. Terminals are left out: it has its own.
+// hostDevices are the device nodes of the host, for a privileged container. It has its own terminals.
 func hostDevices() []specs.LinuxDevice {
 	var devices []specs.LinuxDevice
 	_ = filepath.WalkDir("/dev", func(name string, entry fs.DirEntry, err error) error {

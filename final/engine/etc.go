@@ -9,7 +9,7 @@ import (
 	"container-workshop/final/engine/flags"
 )
 
-// etc returns the contents of the container's own files in /etc. Its resolv.conf is the host's if it has the host's network.
+// etc returns the contents of the container's files in /etc. With the host's network, the container gets the host's resolv.conf.
 func etc(options *flags.Options) map[string]string {
 	resolv := []byte("# There is no network here but the loopback interface.\n")
 	if options.Network == "host" {
@@ -19,8 +19,8 @@ func etc(options *flags.Options) map[string]string {
 	return map[string]string{"hostname": options.Hostname + "\n", "hosts": hosts, "resolv.conf": string(resolv)}
 }
 
-// FilesDir is where these files are, for bind mounts. The container may write to them, so they are where all is that it writes, and not
-// with its state: that is in memory, which the host needs.
+// FilesDir is the directory of these files, for bind mounts. The container may write to them, so they are on the disk with everything else
+// that it writes: its state is in memory, which the host needs.
 func FilesDir(id string) string { return filepath.Join(directory(id), "files") }
 
 func writeFiles(id string, files map[string]string) error {

@@ -15,7 +15,7 @@ import (
 	"container-workshop/final/owned"
 )
 
-// logName is the directory, in the storage of a detached container, with its log: see package logs.
+// logName is the directory of a log, in the storage of a detached container. See package logs.
 const logName = "log"
 
 // makeLog makes the directory for the log of a container, and opens it.

@@ -14,9 +14,9 @@ import (
 	"container-workshop/final/rootfs"
 )
 
-// mountOverlay makes a mount that shows a root file system, and takes what is written into the directory upper of dir. Dir has to
-// have been made with makeOverlayDir. The host's /proc must be in sight: layers are named by descriptor, so that no path is
-// looked up twice, none is too long, and none shows up in the container's list of mounts. overlayfs.rst of the kernel
+// mountOverlay makes a detached mount that shows a root file system, and writes to the directory upper of dir, which makeOverlayDir has
+// made. Layers are named by descriptor, below the host's /proc: so no path is resolved twice, no path is too long, and the container finds
+// no path of the host in its list of mounts. overlayfs.rst of the kernel
 func mountOverlay(lower rootfs.Root, dir string) (int, error) {
 	data := []string{fmt.Sprintf("lowerdir=/proc/self/fd/%d", lower)}
 	for _, layer := range [][2]string{{"upperdir", filepath.Join(dir, "upper")}, {"workdir", filepath.Join(dir, "work")}} {
@@ -27,7 +27,7 @@ func mountOverlay(lower rootfs.Root, dir string) (int, error) {
 		defer unix.Close(fd)
 		data = append(data, fmt.Sprintf("%s=/proc/self/fd/%d", layer[0], fd))
 	}
-	// What is written is thrown away with the container, so there is no need to wait for the disk.
+	// The container's changes go with the container, so there is no need to wait for the disk.
 	mount, err := rootfs.MakeFilesystem("overlay", "overlay", append(data, "volatile"), 0)
 	if errors.Is(err, unix.EINVAL) {
 		err = fmt.Errorf("%w: %s must be on a file system that can take an overlay, such as ext4, xfs or tmpfs: not on another overlay, on NFS, or in a folder that a virtual machine shares", err, dir)
@@ -35,11 +35,11 @@ func mountOverlay(lower rootfs.Root, dir string) (int, error) {
 	return mount, err
 }
 
-// makeOverlayDir makes the directories for an overlay, on the host side, below a directory that is open.
+// makeOverlayDir makes the directories of an overlay in the open storage.
 func makeOverlayDir(lower rootfs.Root, storage int, name string) error {
 	err := unix.Mkdirat(storage, name, 0o700)
 	if err == unix.EEXIST {
-		// A container that was there before a restart of the host has left it.
+		// A container from before a restart of the host has left it.
 		if err = removeOverlayDir(storage, name); err == nil {
 			err = unix.Mkdirat(storage, name, 0o700)
 		}
@@ -60,7 +60,8 @@ func makeOverlayDir(lower rootfs.Root, storage int, name string) error {
 	return likeRoot(lower, dir)
 }
 
-// likeRoot gives the upper directory the owner and the mode of the lower one: it is the root directory that is seen.
+// likeRoot gives the upper directory the owner and the mode of the root file system: the container sees the upper directory as its root
+// directory.
 func likeRoot(lower rootfs.Root, dir int) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(lower), &stat); err != nil {
@@ -74,8 +75,8 @@ func likeRoot(lower rootfs.Root, dir int) error {
 	return errors.Join(unix.Fchown(upper, int(stat.Uid), int(stat.Gid)), unix.Fchmod(upper, stat.Mode&0o7777))
 }
 
-// removeOverlayDir removes what makeOverlayDir and the container have made, if it is ours. Most containers have written nothing:
-// what the kernel makes for itself is known, and quickly removed.
+// removeOverlayDir removes a directory that makeOverlayDir has made, with everything that the container has written. Most containers write
+// nothing. So it first tries to remove just the files that the kernel makes.
 func removeOverlayDir(storage int, name string) error {
 	dir, err := owned.Below(storage, name)
 	if errors.Is(err, os.ErrNotExist) {

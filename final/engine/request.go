@@ -22,8 +22,8 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// MakeRequest makes a request for a container of the flags of run, and refuses what is wrong with them before anything is made. With systemd,
-// systemd makes the cgroups.
+// MakeRequest turns the flags of run into a request, and refuses wrong flags before anything is made. systemd says that systemd makes the
+// cgroups.
 func MakeRequest(store *container.Store, options *flags.Options, command []string, console *terminal.Console, systemd bool) (*container.Request, error) {
 	tree, err := container.OpenRootfs(options.Root.Path)
 	if err != nil {
@@ -31,7 +31,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		// It has been removed. No path below it leads anywhere.
+		// Somebody has removed the directory. No path below it leads anywhere.
 		dir = "/removed working directory"
 	}
 	host := flags.Host{
@@ -54,7 +54,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 		return nil, err
 	}
 	if systemd {
-		// It names the unit.
+		// An empty path lets systemd name the unit.
 		config.Linux.CgroupsPath = ""
 	}
 	root, id := store.Root, options.Name
@@ -69,14 +69,15 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	return request, request.Check()
 }
 
-// rlimit returns a soft limit of ours, and 0 where the kernel has no such limit. Go raises RLIMIT_NOFILE, which nobody asks for here.
+// rlimit returns one of our soft limits, and 0 if the kernel has no such limit. Go raises RLIMIT_NOFILE, but nobody asks for that limit
+// here.
 func rlimit(number int) uint64 {
 	var limit unix.Rlimit
 	_ = unix.Getrlimit(number, &limit)
 	return limit.Cur
 }
 
-// initPids is what --init has room in.
+// initPids is how many processes and threads --init needs.
 const initPids = 16
 
 // setProfile sets the seccomp profile that the flags name, or the default profile.

@@ -14,13 +14,13 @@ import (
 	"container-workshop/final/rootfs"
 )
 
-// Storage is where what containers write is: their overlays and logs, in a directory with the ID of each.
+// Storage has a directory for each container, named by its ID, with what the container writes: overlay, files and log.
 const Storage = "/var/lib/container-workshop/containers"
 
-// directory is the directory of a container there. It is not in the state: what is removed must not depend on what a file says.
+// directory is the directory of a container. It is not in the state of the container: no file decides what is removed.
 func directory(id string) string { return filepath.Join(Storage, id) }
 
-// openStorage opens the directory of all containers, and makes it if it is not there.
+// openStorage opens the directory of all containers, and makes it if it is missing.
 func openStorage() (int, error) {
 	fd, err := owned.OpenShared(Storage)
 	if errors.Is(err, os.ErrNotExist) {
@@ -45,7 +45,7 @@ func openDirectory(id string) (int, error) {
 	return owned.Below(storage, id)
 }
 
-// storedFor returns the root of all state of the container that has a directory in the storage. It is empty if nobody has written it yet.
+// storedFor returns the --root that a directory in the storage belongs to. It is empty as long as nobody has written it.
 func storedFor(dir int) string {
 	root, err := owned.ReadFile(dir, "root")
 	if err != nil {
@@ -54,7 +54,7 @@ func storedFor(dir int) string {
 	return string(root)
 }
 
-// checkStorage refuses the storage of a container of the same ID whose state is under another --root.
+// checkStorage refuses an ID if a container under another --root has storage under the same ID.
 func checkStorage(root, id string) error {
 	dir, err := openDirectory(id)
 	if errors.Is(err, os.ErrNotExist) {
@@ -74,7 +74,7 @@ func checkStorage(root, id string) error {
 	return nil
 }
 
-// makeStorage makes the directory of a container, with room for what it writes over a root file system, and with its files.
+// makeStorage makes the directory of a container: for an overlay over the root file system, and for its files.
 func makeStorage(root, id string, lower rootfs.Root, files map[string]string) error {
 	storage, err := openStorage()
 	if err != nil {
@@ -84,15 +84,15 @@ func makeStorage(root, id string, lower rootfs.Root, files map[string]string) er
 	if err := makeOverlayDir(lower, storage, id); err != nil {
 		return fmt.Errorf("create the overlay in %s: %w", Storage, err)
 	}
-	// Another --root may have a container with the same ID. See checkStorage.
+	// See checkStorage.
 	if err := os.WriteFile(filepath.Join(directory(id), "root"), []byte(root), 0o600); err != nil {
 		return err
 	}
 	return writeFiles(id, files)
 }
 
-// Release removes what the engine keeps for a container. It leaves the storage of another container alone, which has the same ID under
-// another --root.
+// Release removes what the engine keeps for a container. If the storage belongs to a container with the same ID under another --root,
+// Release leaves it alone.
 func Release(root, id string) error {
 	storage, err := openStorage()
 	if err != nil {

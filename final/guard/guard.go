@@ -22,26 +22,25 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// A Guard is a process that cleans up after us if we are killed, which no process can do itself: it waits until our end of a
-// pipe is closed. Then it puts the terminal back as it was, and removes the container.
+// A Guard is a process that cleans up if somebody kills us, which we cannot do ourselves. It reads from a pipe until our end is closed.
+// Then it restores the terminal, and removes the container.
 type Guard struct {
 	pid    int
 	pipe   *os.File
 	charge charge
 }
 
-// A charge is what a guard has to look after.
+// A charge is what a guard looks after.
 type charge struct {
 	Root, ID string
 	// Maker is the process that makes the container.
 	Maker   int
 	Started string
-	// Settings are those that the terminal had, as long as it has others.
+	// Settings are the settings to restore, nil if the terminal has them.
 	Settings *unix.Termios
 }
 
-// Start starts a guard for the terminal. It runs in a session of its own, so that no key and no signal to our process
-// group ends it too.
+// Start starts a guard for a terminal. The guard has its own session, so no key and no signal to our process group ends it.
 func Start(console *terminal.Console) (*Guard, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -65,14 +64,14 @@ func Start(console *terminal.Console) (*Guard, error) {
 	return g, nil
 }
 
-// Watch tells the guard of a container that is about to be made.
+// Watch tells the guard which container we are about to make.
 func (g *Guard) Watch(root, id string, console *terminal.Console) error {
 	g.charge = charge{Root: root, ID: id, Maker: os.Getpid(), Started: container.StartTime(os.Getpid())}
 	console.Changed = g.restore
 	return g.tell()
 }
 
-// restore tells the guard of the settings that the terminal is to get, nil if it has them.
+// restore tells the guard which settings the terminal must get back. Nil means that the terminal has them.
 func (g *Guard) restore(settings *unix.Termios) {
 	if g != nil {
 		g.charge.Settings = settings
@@ -88,7 +87,7 @@ func (g *Guard) tell() error {
 	return err
 }
 
-// Dismiss ends the guard when there is nothing to look after any more.
+// Dismiss ends the guard when there is nothing left to look after.
 func (g *Guard) Dismiss() {
 	_ = unix.Kill(g.pid, unix.SIGKILL)
 	g.pipe.Close()
@@ -99,8 +98,8 @@ func (g *Guard) Dismiss() {
 	}
 }
 
-// WatchOver is what the guard does: standard input has what it is told, and standard output is the terminal. The store gets its root from
-// there.
+// WatchOver is the guard at work. Its standard input is the pipe, and its standard output is the terminal. The pipe also tells the root of
+// the store.
 func WatchOver(store *container.Store) error {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
 	var c charge
@@ -121,21 +120,21 @@ func WatchOver(store *container.Store) error {
 	if c.ID == "" {
 		return nil
 	}
-	// Hooks get our environment, and these variables would slow them down.
+	// Hooks inherit our environment, and these variables would slow them down.
 	process.UnsetSmall()
 	store.Root = c.Root
 	return store.CleanUp(c.ID, c.Maker, c.Started)
 }
 
-// A Standby is what has to be there before a container is made.
+// A Standby has what must be there before a container is made.
 type Standby struct {
 	Signals *terminal.Signals
 	Guard   *Guard
 	Err     error
 }
 
-// StandBy catches signals and gets a guard while others think about the configuration. Signals come first: as soon as there is
-// another process, somebody could take it for the command, and send us one.
+// StandBy catches signals and starts a guard, while the caller works on the configuration. Signals come first: as soon as there is another
+// process, somebody could take it for the command, and send us a signal.
 func StandBy(console *terminal.Console) <-chan Standby {
 	done := make(chan Standby, 1)
 	go func() {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package namespace runs on the host side. It knows the kinds of namespaces, and opens those of a configuration or of a process, for package
-// join to start a process in.
+// Package namespace runs on the host side. It knows the kinds of namespaces, and opens the namespaces of a configuration or of a process.
+// Package join starts processes in them.
 package namespace
 
 import (
@@ -17,16 +17,16 @@ import (
 type Kind struct {
 	Type specs.LinuxNamespaceType
 	Flag uintptr
-	// Name is that of the flag in a C program.
+	// Name is the name of the flag in C.
 	Name string
-	// File is its name in /proc/PID/ns.
+	// File is the name of the namespace in /proc/PID/ns.
 	File string
 	Man  string
-	// Step of the workshop that has taught it, 0 for none.
+	// Step is the step of the workshop that teaches this kind, 0 for none.
 	Step int
 }
 
-// Kinds are those that a container can have of its own.
+// Kinds are the kinds of namespaces that a container can have.
 var Kinds = []Kind{
 	{specs.UserNamespace, unix.CLONE_NEWUSER, "CLONE_NEWUSER", "user", "user_namespaces(7)", 0},
 	{specs.UTSNamespace, unix.CLONE_NEWUTS, "CLONE_NEWUTS", "uts", "uts_namespaces(7)", 2},
@@ -38,37 +38,37 @@ var Kinds = []Kind{
 	{specs.TimeNamespace, unix.CLONE_NEWTIME, "CLONE_NEWTIME", "time", "time_namespaces(7)", 0},
 }
 
-// late are the kinds that clone is not asked for. The root of a cgroup namespace is the cgroup that a process is in when it makes
-// one, and process 1 is in none of the container's yet. A flag for time would be taken for a signal. clone(2)
+// late are the kinds that come after clone. A cgroup namespace shows the cgroup of its maker as the root, and process 1 joins its cgroups
+// later. clone would take the flag of a time namespace for a signal. clone(2)
 const late = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
 
-// A Handle stands for a namespace, by a descriptor of it or of a process that is in it.
+// A Handle is a descriptor of a namespace, or of a process that is in the namespaces of the flags.
 type Handle struct {
 	File  *os.File
 	Flags uintptr
 }
 
-// A Set is the namespaces of a process that is to be started.
+// A Set has the namespaces of a process to start.
 type Set struct {
-	// New are flags for those that clone makes.
+	// New are the flags for clone.
 	New uintptr
-	// Offsets are those of a new time namespace. Nil if there is none.
+	// Offsets are the clocks of a new time namespace, nil without one.
 	Offsets map[string]specs.LinuxTimeOffset
 	// UIDs and GIDs are the maps of a new user namespace.
 	UIDs, GIDs []specs.LinuxIDMapping
-	// Nobody says that the process stays who it is in a new user namespace, which may not even have a user 0.
+	// Nobody says that the process keeps its user IDs in a new user namespace, which may not have a user 0.
 	Nobody bool
-	// Mount and User say that a mount namespace, or one of users, is there and is joined.
+	// Mount says that the process joins an existing mount namespace, User that it joins an existing user namespace.
 	Mount, User bool
 
-	// Joined are those that are there. That of users is the last one: there the rights to join the others may end.
+	// Joined are the existing namespaces. A user namespace comes last: in it the process may have no right to join the others.
 	Joined []Handle
 
 	open []*os.File
 }
 
-// Open opens the namespaces of a configuration, and refuses a path that leads to one of another kind, or none. It is closed by
-// Close.
+// Open opens the namespaces of a configuration. It refuses a path that leads to a namespace of another kind, or to something else. The
+// caller closes the set.
 func Open(linux *specs.Linux) (_ *Set, err error) {
 	s := &Set{}
 	defer func() {
@@ -102,7 +102,7 @@ func Open(linux *specs.Linux) (_ *Set, err error) {
 	return s, nil
 }
 
-// join opens a namespace by its path.
+// join opens an existing namespace by its path.
 func (s *Set) join(k Kind, path string) error {
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *Set) join(k Kind, path string) error {
 	case k.Flag == unix.CLONE_NEWNS && ours:
 		return fmt.Errorf("%s: is the host's own mount namespace, whose root directory would change: name another namespace, or leave path out", path)
 	case k.Flag == unix.CLONE_NEWUSER && ours:
-		// A process cannot join its own again. setns(2)
+		// A process cannot join its own user namespace again. setns(2)
 		return nil
 	}
 	s.add(Handle{file, k.Flag})
@@ -138,7 +138,7 @@ func (s *Set) sort() {
 	})
 }
 
-// Of returns the namespaces of a process, by its number and a descriptor of it, which stays the caller's. pidfd_open(2)
+// Of returns the namespaces of a process, by its PID and by a descriptor, which the caller closes. pidfd_open(2)
 func Of(pid int, pidfd *os.File) (*Set, error) {
 	s := &Set{}
 	for _, k := range Kinds {
@@ -159,7 +159,7 @@ func Of(pid int, pidfd *os.File) (*Set, error) {
 // MakesUser reports whether there is a new user namespace.
 func (s *Set) MakesUser() bool { return s.New&unix.CLONE_NEWUSER != 0 }
 
-// HasUser reports whether the process is to be in another user namespace than we are.
+// HasUser reports whether the process gets another user namespace than we have.
 func (s *Set) HasUser() bool { return s.MakesUser() || s.User }
 
 // Close closes the descriptors.
@@ -169,7 +169,7 @@ func (s *Set) Close() {
 	}
 }
 
-// isOurs reports whether we are in a namespace already.
+// isOurs reports whether this process is in a namespace.
 func isOurs(file *os.File, k Kind) bool {
 	var ours, theirs unix.Stat_t
 	return unix.Stat("/proc/self/ns/"+k.File, &ours) == nil && unix.Fstat(int(file.Fd()), &theirs) == nil && ours.Ino == theirs.Ino && ours.Dev == theirs.Dev

@@ -16,8 +16,8 @@ import (
 	"container-workshop/final/rootfs"
 )
 
-// program returns this program, to be started in namespaces. A process that is in a user namespace already may have all capabilities
-// there, and must not look into a process that joins it.
+// program opens this program, for a start in namespaces. In an existing user namespace, a process of the container may have all
+// capabilities, and must not look into a process that joins it: so the program is hidden there.
 func program(namespaces *namespace.Set) (*os.File, error) {
 	if namespaces.User {
 		return hiddenSelf()
@@ -25,13 +25,12 @@ func program(namespaces *namespace.Set) (*os.File, error) {
 	return sealedSelf()
 }
 
-// sealedSelf returns an open file that is this program, which nobody can write to by way of it, not even when the program
-// has ended, as its mount is read-only and in no namespace. So what runs in a container cannot change the program on the
-// host by /proc/PID/exe. CVE-2019-5736
+// sealedSelf opens this program in such a way that nobody can write to it through the descriptor, not even after the program has ended: the
+// mount is read-only, and in no mount namespace. So a command cannot change the program on the host by /proc/PID/exe. CVE-2019-5736
 func sealedSelf() (*os.File, error) {
 	fd, err := rootfs.Clone("/proc/self/exe", false)
 	if errors.Is(err, unix.EINVAL) && isSealed() {
-		// We are on such a mount already. As it is in no namespace, it cannot be cloned.
+		// This process runs from such a mount already. A mount in no mount namespace cannot be cloned.
 		fd, err = unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
 		return os.NewFile(uintptr(fd), "this program"), os.NewSyscallError("open", err)
 	}
@@ -49,10 +48,9 @@ func sealedSelf() (*os.File, error) {
 	return file, nil
 }
 
-// hiddenSelf returns an open file that is a copy of this program. Only the host's root may read the copy; everybody may execute
-// it. A process whose program it may not read itself can only be looked into with CAP_SYS_PTRACE on the host: having that
-// capability in a user namespace is not enough. The copy is in memory, on a read-only mount that is in no namespace. ptrace(2),
-// "Ptrace access mode checking"
+// hiddenSelf opens a copy of this program, which everybody may execute and only the host's root may read. If a process may not read its own
+// program, nobody can look into it without CAP_SYS_PTRACE on the host: the same capability in a user namespace is not enough. The copy is
+// in memory, on a read-only mount in no mount namespace. ptrace(2), "Ptrace access mode checking"
 func hiddenSelf() (*os.File, error) {
 	const name, executeOnly = "program", 0o111
 	self, err := os.Open("/proc/self/exe")
@@ -71,7 +69,7 @@ func hiddenSelf() (*os.File, error) {
 	}
 	hidden := os.NewFile(uintptr(fd), "a copy of this program")
 	_, err = io.Copy(hidden, self)
-	// What is open for writing cannot be executed.
+	// Nobody can execute a file that is open for writing.
 	if err := errors.Join(err, hidden.Close()); err != nil {
 		return nil, fmt.Errorf("copy this program: %w", err)
 	}
@@ -82,23 +80,23 @@ func hiddenSelf() (*os.File, error) {
 	return os.NewFile(uintptr(fd), hidden.Name()), os.NewSyscallError("open", err)
 }
 
-// isSealed reports whether this process executes the program from a read-only mount already.
+// isSealed reports whether this process runs from a read-only mount.
 func isSealed() bool {
 	var fs unix.Statfs_t
 	return unix.Statfs("/proc/self/exe", &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }
 
-// StartSealed starts this program again: from a read-only mount of it, and with those variables of its environment alone that have one of
-// the names. Between clone and execve our child is a process that the container sees, and still this program, with all of its
-// memory. With CAP_SYS_PTRACE the container could open the program there, and write to it as soon as nobody executes it; and it
-// could read the environment of the caller. It keeps some descriptors. CVE-2019-5736
+// StartSealed starts this program again, from a read-only mount, with only the variables that have one of the names, and with some
+// descriptors. A process that joins a container is still this program between clone and execve, with all of its memory, and the container
+// can see it. With CAP_SYS_PTRACE the container could open the program there and write to it as soon as nobody executes it, or read the
+// environment of the caller. CVE-2019-5736
 func StartSealed(keep []int, names []string) error {
 	env := only(slices.Concat(names, Passed))
 	if isSealed() && len(env) == len(os.Environ()) {
 		return nil
 	}
 	for _, fd := range keep {
-		// One that is not open is told of later.
+		// If a descriptor is not open, a later error says so.
 		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
 	}
 	self, err := sealedSelf()
@@ -109,17 +107,17 @@ func StartSealed(keep []int, names []string) error {
 	return fmt.Errorf("start this program again: %w", unix.Exec(fmt.Sprintf("/proc/self/fd/%d", self.Fd()), os.Args, env))
 }
 
-// Passed names variables of the caller that every process of ours gets. Only tests set it.
+// Passed names variables that every process of final gets from its caller. Only tests set it.
 var Passed []string
 
-// small makes a Go program small: it has one thread at work and no garbage collection, and so takes less time to start.
+// small makes a Go program start sooner: it gets one thread at work and no garbage collection.
 var small = []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=off"}
 
-// bareEnv is the environment of what a container may see: nothing in it is the caller's. The kernel keeps the environment that a
-// process was started with in its memory, whatever the process does. proc_pid_environ(5)
+// bareEnv is the environment of a process that a container may see: it has nothing of the caller's. The kernel keeps the environment with
+// which a process started, whatever the process does later. proc_pid_environ(5)
 func bareEnv() []string { return append(slices.Clone(small), only(Passed)...) }
 
-// SmallEnv is our environment, but for what makes a Go program small. The first of two variables of a name would count.
+// SmallEnv is our environment, with the variables that make a Go program small in place of our own.
 func SmallEnv() []string {
 	env := slices.Clone(small)
 	for _, variable := range os.Environ() {
@@ -130,19 +128,19 @@ func SmallEnv() []string {
 	return env
 }
 
-// UnsetSmall takes out of our environment what makes a Go program small: it would slow down the programs that get this environment.
+// UnsetSmall removes the variables that make a Go program small from our environment: they would slow down the programs that inherit it.
 func UnsetSmall() {
 	for _, variable := range small {
 		os.Unsetenv(nameOf(variable))
 	}
 }
 
-// isSmall reports whether a variable is one that SmallEnv sets, or that changes what these do.
+// isSmall reports whether SmallEnv sets a variable, or one that the variable has an influence on.
 func isSmall(variable string) bool {
 	return slices.Contains([]string{"GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG"}, nameOf(variable))
 }
 
-// only returns the variables of our environment that have one of the names.
+// only returns our variables that have one of the names.
 func only(names []string) []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool { return !slices.Contains(names, nameOf(variable)) })
 }
