@@ -198,14 +198,16 @@ need-go:
 
 # npm installs what the pages need, once. After that, make site works without npm and without the internet.
 need-npm:
-	@cmp -s internal/site/package-lock.json build/npm/installed || command -v npm >/dev/null || { \
-		echo "npm is missing: installing it with apt, which takes a minute or two" >&2; \
-		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends npm >/dev/null; }
+	@! cmp -s internal/site/package-lock.json build/npm/installed || exit 0; ! command -v npm >/dev/null || exit 0; \
+	command -v apt-get >/dev/null || { echo "npm is missing: install Node.js 20 or newer" >&2; exit 1; }; \
+	echo "npm is missing: installing it with apt, which takes a minute or two" >&2; \
+	$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends npm >/dev/null
 
 need-chromium:
 	@[ -z "$(chromium)" ] || exit 0; \
 	! grep -qx ID=ubuntu /etc/os-release || { echo "Chromium is missing, and Ubuntu has no package of it: install Google Chrome" >&2; exit 1; }; \
-	echo "Chromium is missing: installing it with apt" >&2; $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium
+	echo "Chromium is missing: installing it with apt" >&2; \
+	$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium >/dev/null
 
 need-step:
 	@[ -n "$(step)" ] || { echo "STEP=$(STEP): there is no such step: use STEP=1 to STEP=7, or STEP=final" >&2; exit 1; }
