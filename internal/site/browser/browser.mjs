@@ -10,7 +10,9 @@ const { chromium } = require("playwright-core");
 
 // axe gives a page axe-core. As a script of the page, the server's policy would forbid axe-core.
 const source = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-export const axe = (page) => page.evaluate(source);
+export async function axe(page) {
+  if (!await page.evaluate(() => "axe" in window)) await page.evaluate(source);
+}
 export const site = process.env.SITE;
 export const files = pathToFileURL(process.env.FILES).href;
 
@@ -45,4 +47,13 @@ export async function visit(t, address, options = {}) {
 // none fails if there are problems, and shows each on its line.
 export function none(problems) {
   if (problems.length > 0) throw new Error(problems.join("\n"));
+}
+
+// violations returns what axe finds wrong, as lines: the rule, and the places.
+export async function violations(page, rules) {
+  await axe(page);
+  const runOnly = rules ?? ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const options = { runOnly, resultTypes: ["violations"] };
+  const { violations } = await page.evaluate((options) => window.axe.run(document, options), options);
+  return violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 5).map((n) => n.target.join(" ")).join(", ")}`);
 }

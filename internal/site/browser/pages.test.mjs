@@ -1,19 +1,10 @@
 // Every page, in both themes, on a desk and on a phone.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { addresses, axe, none, site, visit } from "./browser.mjs";
-
-// violations returns what axe finds wrong, as lines: the rule, and the places.
-async function violations(page, rules) {
-  const runOnly = rules ?? ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-  const options = { runOnly, resultTypes: ["violations"] };
-  const { violations } = await page.evaluate((options) => window.axe.run(document, options), options);
-  return violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 5).map((n) => n.target.join(" ")).join(", ")}`);
-}
+import { addresses, none, site, violations, visit } from "./browser.mjs";
 
 // examine adds what is wrong to the page's problems.
 async function examine(page) {
-  await axe(page);
   page.problems.push(...await violations(page));
   await page.evaluate(() => { document.documentElement.dataset.theme = "dark"; });
   page.problems.push(...(await violations(page, ["color-contrast"])).map((line) => `dark: ${line}`));
@@ -31,7 +22,7 @@ test("every page loads, can be read by everybody, and fits on a phone", async (t
       page.problems.length = 0;
       await page.setViewportSize({ width: 1440, height: 900 });
       await page.goto(site + address);
-      // So are the hints of the steps, and their programs.
+      // The hints of the steps are alike, too, and so are their programs.
       if (!/step0[2-6].*(HINTS|code)/.test(address)) await examine(page);
       await page.setViewportSize({ width: 390, height: 844 });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

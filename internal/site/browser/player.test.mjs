@@ -1,7 +1,7 @@
 // The recordings play, served and in files.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { files, none, site, visit } from "./browser.mjs";
+import { files, none, site, violations, visit } from "./browser.mjs";
 
 for (const [place, top] of [["served", site], ["in files", files]]) {
   test(`a recording plays, ${place}`, async (t) => {
@@ -14,6 +14,7 @@ for (const [place, top] of [["served", site], ["in files", files]]) {
     await terminal.getByText("root@container").first().waitFor();
     assert.match(await page.evaluate(() => document.activeElement.className), /ap-wrapper/);
     none(page.problems);
+    none(await violations(page));
   });
 }
 

@@ -1,7 +1,7 @@
 // The search, with the keyboard alone.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { files, none, site, visit } from "./browser.mjs";
+import { files, none, site, violations, visit } from "./browser.mjs";
 
 // bare is an address without the name that a server leaves out.
 const bare = (address) => address.replace("index.html", "");
@@ -15,6 +15,7 @@ for (const key of ["/", "Control+k"]) {
     await results.first().waitFor();
     assert.match(await results.first().innerText(), /pivot_root/);
     assert.ok(await page.locator("dialog.search mark").count() > 0);
+    none(await violations(page));
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("ArrowUp");
