@@ -4,6 +4,7 @@ package coach
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -75,3 +76,13 @@ const (
 	ctrlD   = 'D' - '@'
 	suspend = 'Z' - '@'
 )
+
+// suspend stops us and make, until the shell continues us. A signal to a process with many threads takes a moment, and a process
+// without a shell does not stop at all.
+func (w *watch) suspend() {
+	unix.Kill(0, unix.SIGTSTP)
+	select {
+	case <-w.continued:
+	case <-time.After(saveTime):
+	}
+}

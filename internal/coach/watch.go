@@ -219,16 +219,6 @@ func (w *watch) press(key byte) bool {
 	return false
 }
 
-// suspend stops us and make, until the shell continues us. A signal to a process with many threads takes a moment, and a process
-// without a shell does not stop at all.
-func (w *watch) suspend() {
-	unix.Kill(0, unix.SIGTSTP)
-	select {
-	case <-w.continued:
-	case <-time.After(saveTime):
-	}
-}
-
 // aside runs another verb for the watched program.
 func (w *watch) aside(verb func() error) {
 	w.screen.say("")
