@@ -71,6 +71,13 @@ func (s Socket) Receive(message any) (descriptors []int, err error) {
 	return descriptors, json.Unmarshal(body, message)
 }
 
+// Closed reports whether the other side has closed its end. Execve closes the end of a process that becomes the command.
+func (s Socket) Closed() bool {
+	fds := []unix.PollFd{{Fd: int32(s)}}
+	_, _ = unix.Poll(fds, 0)
+	return fds[0].Revents&unix.POLLHUP != 0
+}
+
 // fill reads as many bytes as there is room for, and adds the descriptors that come with them.
 func (s Socket) fill(buffer []byte, descriptors *[]int) error {
 	rights := make([]byte, unix.CmsgSpace(4*maxRights))

@@ -178,7 +178,7 @@ func (p *Process) WaitReady() error {
 
 // GoOn gives the word. It returns when the process has become its command, or waits for Start.
 func (p *Process) GoOn() error {
-	p.Signals.Comes(int(p.Socket))
+	p.Signals.Expect(p.Socket.Closed)
 	if err := p.Send(struct{}{}); err != nil {
 		return err
 	}
@@ -194,8 +194,8 @@ func (p *Process) Follow() (hooked bool, err error) {
 		report, _, err := p.answer()
 		if err == io.EOF {
 			p.List.Over()
-			p.Signals.Begins()
-			p.HangUp()
+			p.Signals.Expect(func() bool { return true })
+			p.close()
 			return hooked, nil
 		}
 		if err == nil && report.Listener != 0 {
@@ -232,10 +232,14 @@ func (p *Process) Kill() {
 // HangUp closes the socket, if that has not happened.
 func (p *Process) HangUp() {
 	if p.Socket != -1 {
-		p.Signals.Comes(-1)
-		unix.Close(int(p.Socket))
-		p.Socket = -1
+		p.Signals.Expect(nil)
+		p.close()
 	}
+}
+
+func (p *Process) close() {
+	unix.Close(int(p.Socket))
+	p.Socket = -1
 }
 
 // signal sends a signal to the process. If it has ended nothing happens.

@@ -16,19 +16,20 @@ import (
 // gracePeriod is how long a command may take to end after SIGTERM.
 const gracePeriod = 3 * time.Second
 
-// A keeper stays with a process as long as it runs.
+// A keeper stays with a process until the process ends.
 type keeper struct {
 	*Process
 	console *terminal.Connection
-	// reason is the signal for which we have killed the command.
+	// reason is the signal that made this process kill the command. 0 if there is none.
 	reason  unix.Signal
 	expired <-chan time.Time
-	// job says that we are a job of a shell. continued says that the shell has continued us, and its SIGCONT has not arrived yet.
+	// job is true if this process is a job of a shell. continued is true from the moment the shell has continued this process until its
+	// SIGCONT arrives.
 	job, continued bool
 }
 
-// Wait passes signals on to the command, and what is typed at the terminal, until it ends. It returns the exit status, which
-// is 128+n if signal n has ended it.
+// Wait passes signals and keys on to the command until the command ends. It returns the exit status, which is 128+n if signal n has ended
+// the command.
 func (p *Process) Wait(signals *terminal.Signals, console *terminal.Console) int {
 	k := &keeper{Process: p, job: signals.Job}
 	if p.Terminal != nil {
@@ -46,13 +47,9 @@ func (p *Process) Wait(signals *terminal.Signals, console *terminal.Console) int
 		case sig := <-signals.Passed:
 			k.pass(sig)
 		case key := <-k.console.Keys():
-			// A job of a shell in the container is none of ours.
+			// The kernel sends the signal to any other process group. See write in package terminal.
 			if k.console.Foreground() == k.PID {
 				k.emulate(key)
-			}
-		case <-k.console.Wanted():
-			if !k.console.InForeground() {
-				k.stop()
 			}
 		case <-k.expired:
 			k.kill(unix.SIGTERM)
@@ -62,7 +59,7 @@ func (p *Process) Wait(signals *terminal.Signals, console *terminal.Console) int
 	}
 }
 
-// pass passes a signal on to the command. Its session is not ours, so the terminal sends it nothing that is meant for us.
+// pass passes a signal on to the command. The command has a session of its own, so the caller's terminal sends it no signals.
 func (k *keeper) pass(sig unix.Signal) {
 	switch {
 	case sig == unix.SIGWINCH && k.console.Resize():
@@ -71,7 +68,7 @@ func (k *keeper) pass(sig unix.Signal) {
 	case k.job && (sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU):
 		k.stop()
 	case (sig == unix.SIGINT || sig == unix.SIGQUIT) && terminal.InForeground():
-		// What is typed is for all processes of the job. termios(3)
+		// Ctrl-C is for all processes of the job in the foreground. termios(3)
 		k.emulate(sig)
 		_ = unix.Kill(-k.PID, sig)
 	default:
@@ -86,15 +83,15 @@ func (k *keeper) pass(sig unix.Signal) {
 	}
 }
 
-// emulate does to process 1 what the kernel does to all others for a signal that it does not handle. pid_namespaces(7)
+// emulate takes the default action of a signal that process 1 does not handle. The kernel does so for every process but process 1.
+// pid_namespaces(7)
 func (k *keeper) emulate(sig unix.Signal) {
 	if !handles(k.PID, sig) {
 		k.byDefault(sig)
 	}
 }
 
-// byDefault does what the kernel does for a signal that nobody handles. SIGCONT has continued the process before it comes to that.
-// signal(7)
+// byDefault takes the default action of a signal. The kernel itself continues a process at SIGCONT. signal(7)
 func (k *keeper) byDefault(sig unix.Signal) {
 	switch sig {
 	case unix.SIGCHLD, unix.SIGCONT, unix.SIGURG, unix.SIGWINCH:
@@ -105,6 +102,7 @@ func (k *keeper) byDefault(sig unix.Signal) {
 	}
 }
 
+// kill kills the command, and remembers the first reason.
 func (k *keeper) kill(reason unix.Signal) {
 	if k.reason == 0 {
 		k.reason = reason
@@ -112,7 +110,7 @@ func (k *keeper) kill(reason unix.Signal) {
 	k.sigkill()
 }
 
-// stop stops the container and us, until somebody continues us.
+// stop stops the command and this process. When the shell continues this process, stop continues the command.
 func (k *keeper) stop() {
 	if !terminal.IsJob() {
 		return
@@ -127,7 +125,7 @@ func (k *keeper) stop() {
 	_ = unix.Kill(-k.PID, unix.SIGCONT)
 }
 
-// status takes our own SIGKILL for the signal that was the reason for it.
+// status returns the exit status of the command. If this process has killed the command, the status names the signal that was the reason.
 func (k *keeper) status() int {
 	switch {
 	case k.ended.Signaled() && k.ended.Signal() == unix.SIGKILL && k.reason != 0:
@@ -147,7 +145,7 @@ func handles(pid int, sig unix.Signal) bool {
 	return (blocked|ignored|caught)>>(sig-1)&1 == 1
 }
 
-// WaitDetached waits until the command ends, and leaves everything to others until then. It returns the exit status.
+// WaitDetached waits until the command ends, and returns the exit status. It passes on neither signals nor keys.
 func (p *Process) WaitDetached() int {
 	p.wait()
 	k := &keeper{Process: p}

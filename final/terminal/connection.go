@@ -3,9 +3,7 @@
 package terminal
 
 import (
-	"os"
-	"strconv"
-	"strings"
+	"bytes"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,36 +12,36 @@ import (
 	"golang.org/x/term"
 )
 
-// A Connection connects the caller's terminal with that of the command. All of its methods do nothing if there is none.
+// A Connection connects the caller's terminal with the terminal of the command. All methods of a nil Connection do nothing.
 type Connection struct {
 	*Console
 	terminal *Terminal
 	typed    chan unix.Signal
-	want     chan struct{}
 	shown    chan struct{}
-	// showing says that something is on its way to the caller's terminal.
+	// showing is true while output is on its way to the caller's terminal.
 	showing atomic.Bool
 
-	// mutex is for raw, and the settings that it is about.
+	// mutex guards raw and over, and the settings of the caller's terminal.
 	mutex sync.Mutex
-	raw   bool
-	// over says that the terminal is not to be touched any more, whatever is still typed.
+	// raw is true while the caller's terminal passes on every key.
+	raw bool
+	// over is true when nobody may change the caller's terminal any more.
 	over bool
 }
 
-// Connect connects two terminals, from Start to Stop.
+// Connect prepares a connection of two terminals, which lasts from Start to Stop.
 func Connect(t *Terminal, c *Console) *Connection {
-	return &Connection{Console: c, terminal: t, typed: make(chan unix.Signal), want: make(chan struct{}), shown: make(chan struct{})}
+	return &Connection{Console: c, terminal: t, typed: make(chan unix.Signal), shown: make(chan struct{})}
 }
 
-// Start makes the caller's terminal pass every key on as it is, and show all output as it is.
+// Start begins to pass on keys and output. The caller's terminal gets the raw mode: it passes on every key, and shows output unchanged.
 func (c *Connection) Start() {
 	c.Take()
 	go c.show()
 	go c.read()
 }
 
-// Stop shows what is left to show, however slowly it is read, and restores the terminal.
+// Stop waits until all output is shown, however slowly it is read, and restores the caller's terminal.
 func (c *Connection) Stop() {
 	<-c.shown
 	c.mutex.Lock()
@@ -53,7 +51,7 @@ func (c *Connection) Stop() {
 	c.terminal.Close()
 }
 
-// show copies until the command has ended and all is shown.
+// show passes on output until the command has ended and everything is shown.
 func (c *Connection) show() {
 	defer close(c.shown)
 	buffer := make([]byte, 32*1024)
@@ -70,7 +68,8 @@ func (c *Connection) show() {
 	}
 }
 
-// Drain waits until what was printed is shown, but not for ever, as it can be more and more, or nobody takes it.
+// Drain waits until the output so far is shown. It waits for a second at most, because a command may print without end, and the
+// reader of the output may have stopped.
 func (c *Connection) Drain() {
 	if c == nil {
 		return
@@ -81,14 +80,14 @@ func (c *Connection) Drain() {
 			return
 		default:
 		}
-		// In this order: what is being shown is not there to be read any more.
+		// Ask in this order: show announces output before it takes the output from the terminal.
 		if !c.terminal.hasOutput(0) && !c.showing.Load() {
 			return
 		}
 	}
 }
 
-// Keys has the signals for what is typed while the command itself is in the foreground of its terminal.
+// Keys returns a channel with the signals of keys that were typed, such as SIGINT for Ctrl-C. See write.
 func (c *Connection) Keys() <-chan unix.Signal {
 	if c == nil {
 		return nil
@@ -96,30 +95,23 @@ func (c *Connection) Keys() <-chan unix.Signal {
 	return c.typed
 }
 
-// Wanted is ready when the command wants to read what is typed while we are in the background.
-func (c *Connection) Wanted() <-chan struct{} {
-	if c == nil {
-		return nil
-	}
-	return c.want
-}
-
+// Take puts the caller's terminal into raw mode, if this process is in the foreground of the terminal.
 func (c *Connection) Take() {
 	if c == nil || c.settings == nil || !c.InForeground() {
 		return
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if c.over {
+	if c.over || c.raw {
 		return
 	}
 	c.changed(c.settings)
-	if _, err := term.MakeRaw(int(c.In.Fd())); err == nil {
-		c.raw = true
-	}
+	_, err := term.MakeRaw(int(c.In.Fd()))
+	c.raw = err == nil
 	c.Resize()
 }
 
+// Release gives the caller's terminal its own settings back.
 func (c *Connection) Release() {
 	if c == nil {
 		return
@@ -133,7 +125,7 @@ func (c *Connection) Release() {
 	}
 }
 
-// Resize gives the command's terminal the size of the caller's. It reports whether that has one.
+// Resize gives the command's terminal the size of the caller's terminal. It reports whether the caller's terminal has a size.
 func (c *Connection) Resize() bool {
 	if c == nil {
 		return false
@@ -145,11 +137,11 @@ func (c *Connection) Resize() bool {
 	return size != nil
 }
 
-// read passes on what is typed, until there is no more.
+// read passes on keys until the caller's input ends.
 func (c *Connection) read() {
 	buffer := make([]byte, 4096)
 	for {
-		if c.settings != nil && !c.awaitInput() {
+		if c.settings != nil && !c.awaitKey() {
 			continue
 		}
 		n, err := c.In.Read(buffer)
@@ -163,30 +155,41 @@ func (c *Connection) read() {
 	}
 }
 
-// end ends what comes from a file or a pipe as it would end at a terminal. The command may change the mode of its terminal, and
-// lose the key by that: so it is typed again and again.
-func (c *Connection) end() {
-	for {
-		if _, err := c.terminal.Master.Write([]byte{4}); err != nil {
-			return
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-}
+// tick is how often read looks whether this process is in the foreground.
+const tick = 100 * time.Millisecond
 
-// awaitInput waits a while for something typed that is for us. To wait in read would be to stop when we are continued in the
-// background.
-func (c *Connection) awaitInput() bool {
-	c.awaitForeground()
-	const while = 100
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.In.Fd()), Events: unix.POLLIN}}, while)
+// awaitKey waits for a key, for one tick at most. In the background it takes no keys: they are for the shell, and a read from the
+// terminal would stop this process (SIGTTIN). The command waits for its input until the user types fg. Nothing tells this process of
+// an fg, so awaitKey looks at every tick, and puts the terminal into raw mode again.
+func (c *Connection) awaitKey() bool {
+	if !c.InForeground() {
+		time.Sleep(tick)
+		return false
+	}
+	c.Take()
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.In.Fd()), Events: unix.POLLIN}}, int(tick.Milliseconds()))
 	return (n > 0 || err != nil && err != unix.EINTR) && c.InForeground()
 }
 
-// write passes on what is typed. A key that would end or stop any other process does nothing to process 1 by itself, so the
-// keeper is told of it.
-func (c *Connection) write(typed []byte) {
-	_, _ = c.terminal.Master.Write(typed)
+// end ends the command's input when the caller's input, a file or a pipe, has ended. A user would type Ctrl-D at a terminal, and type
+// Ctrl-D again for each program that reads on. So does end: it types the next Ctrl-D as soon as the last one has been read.
+func (c *Connection) end() {
+	const controlD = 4
+	for ; ; time.Sleep(tick) {
+		if c.terminal.hasInput() {
+			continue
+		}
+		if _, err := c.terminal.Master.Write([]byte{controlD}); err != nil {
+			return
+		}
+	}
+}
+
+// write passes on keys. The kernel turns Ctrl-C, Ctrl-\ and Ctrl-Z into signals, unless the command has switched that off, but the
+// default action of these signals does nothing to process 1 of a PID namespace. So write also sends the signals to the channel of
+// Keys. pid_namespaces(7), termios(3)
+func (c *Connection) write(keys []byte) {
+	_, _ = c.terminal.Master.Write(keys)
 	settings, err := unix.IoctlGetTermios(int(c.terminal.Master.Fd()), unix.TCGETS)
 	if err != nil || settings.Lflag&unix.ISIG == 0 {
 		return
@@ -196,50 +199,17 @@ func (c *Connection) write(typed []byte) {
 		signal    unix.Signal
 	}{{unix.VINTR, unix.SIGINT}, {unix.VQUIT, unix.SIGQUIT}, {unix.VSUSP, unix.SIGTSTP}} {
 		character := settings.Cc[key.character]
-		if character != 0 && strings.IndexByte(string(typed), character) >= 0 {
+		if character != 0 && bytes.IndexByte(keys, character) >= 0 {
 			c.typed <- key.signal
 		}
 	}
 }
 
-// Foreground returns the process group in the foreground of the command's terminal.
+// Foreground returns the process group in the foreground of the command's terminal, 0 if there is none. tcgetpgrp(3)
 func (c *Connection) Foreground() int {
 	group, err := unix.IoctlGetInt(int(c.terminal.Master.Fd()), unix.TIOCGPGRP)
 	if err != nil {
 		return 0
 	}
 	return group
-}
-
-// awaitForeground returns when what is typed is for us. In the background we do not read, but stop if the command wants to,
-// as it would if the terminal were its own. The shell does not tell us of the foreground unless we were stopped.
-func (c *Connection) awaitForeground() {
-	for !c.InForeground() {
-		if c.hasReader() {
-			c.want <- struct{}{}
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	c.mutex.Lock()
-	raw := c.raw
-	c.mutex.Unlock()
-	if !raw {
-		c.Take()
-	}
-}
-
-// hasReader reports whether a process is waiting for what is typed at the command's terminal. proc_pid_syscall(5)
-func (c *Connection) hasReader() bool {
-	group := c.Foreground()
-	call, _ := os.ReadFile("/proc/" + strconv.Itoa(group) + "/syscall")
-	fields := strings.Fields(string(call))
-	if group == 0 || len(fields) < 2 || fields[0] != strconv.Itoa(unix.SYS_READ) {
-		return false
-	}
-	fd, err := strconv.ParseUint(strings.TrimPrefix(fields[1], "0x"), 16, 32)
-	if err != nil {
-		return false
-	}
-	file, _ := os.Readlink("/proc/" + strconv.Itoa(group) + "/fd/" + strconv.Itoa(int(fd)))
-	return strings.HasPrefix(file, "/dev/pts/") || file == "/dev/console" || file == "/dev/tty"
 }

@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package terminal runs on the host side, in the process that the caller has started. It knows two terminals: the caller's (Console) and the
-// terminal of the command (Terminal), of which this process has the master. A Connection passes on what is typed at the one and shown at
-// the other. Signals are caught for the command.
+// Package terminal runs on the host side, in the process that the caller has started. It knows two terminals: the caller's terminal
+// (Console), and the terminal of the command (Terminal), whose master this process has. A Connection passes on keys in one direction
+// and output in the other. Signals catches signals for the command.
 package terminal
 
 import (
@@ -12,16 +12,17 @@ import (
 	"golang.org/x/term"
 )
 
-// A Console is the terminal that we are on: that of the caller. It is read here and nowhere in the container.
+// A Console is the caller's terminal, or the files that stand in for a terminal. Only this process reads it: the container never gets it.
 type Console struct {
 	In, Out *os.File
-	// settings are those it had at first, nil if In is no terminal. termios(3)
+	// settings are the settings that the terminal had at first. Nil if In is no terminal. termios(3)
 	settings *unix.Termios
-	// Changed is told of settings that the terminal has to get back, and of nil when it has them again. Nobody is told if Changed is nil.
+	// Changed is called with the settings to restore just before the terminal gets others, and with nil after they are restored. It can
+	// be nil.
 	Changed func(settings *unix.Termios)
 }
 
-// NewConsole remembers the settings of the terminal that in is, if it is one.
+// NewConsole returns a console for the caller's input and output. If the input is a terminal, the console remembers its settings.
 func NewConsole(in, out *os.File) *Console {
 	settings, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
 	if err != nil {
@@ -30,13 +31,13 @@ func NewConsole(in, out *os.File) *Console {
 	return &Console{In: in, Out: out, settings: settings}
 }
 
-// IsTerminal reports whether what is typed and what is shown are of a terminal. Such a terminal shows all as it comes, so that a new
-// line needs CR LF. See Start.
+// IsTerminal reports whether both input and output are terminals. Then Start puts the terminal into raw mode, where a line has to end
+// with CR LF.
 func (c *Console) IsTerminal() bool {
 	return c.settings != nil && term.IsTerminal(int(c.Out.Fd()))
 }
 
-// Size returns the size of the terminal, nil if it is none.
+// Size returns the size of the terminal. It returns nil if the output is no terminal.
 func (c *Console) Size() *unix.Winsize {
 	size, err := unix.IoctlGetWinsize(int(c.Out.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
@@ -45,7 +46,7 @@ func (c *Console) Size() *unix.Winsize {
 	return size
 }
 
-// Restore sets the terminal to the settings that it had at first. In the background it is somebody else's.
+// Restore gives the terminal the settings that it had at first. In the background it does nothing: the terminal is in use by another job.
 func (c *Console) Restore() {
 	if c.settings != nil && c.InForeground() {
 		_ = unix.IoctlSetTermios(int(c.In.Fd()), unix.TCSETS, c.settings)
@@ -58,7 +59,8 @@ func (c *Console) changed(settings *unix.Termios) {
 	}
 }
 
-// InForeground reports whether what is typed is for us. At a terminal that is not that of our session there is no other job.
+// InForeground reports whether this process gets the keys of the terminal. It does if the terminal is not the controlling terminal of
+// this process, because then no shell shares the terminal among jobs. tcgetpgrp(3)
 func (c *Console) InForeground() bool {
 	group, err := unix.IoctlGetInt(int(c.In.Fd()), unix.TIOCGPGRP)
 	return err != nil || group == unix.Getpgrp()

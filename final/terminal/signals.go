@@ -10,29 +10,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Signals are what we get for the command. We catch them before there is a command: so no signal is lost, and no signal for the
-// command ends us instead.
+// Signals catches the signals that this process gets for the command. Catching begins before the command exists, so that no signal
+// is lost, and no signal for the command ends this process instead.
 type Signals struct {
 	caught chan os.Signal
 	// Passed has the signals for the command.
 	Passed chan unix.Signal
-	// all is closed when all of them are caught.
+	// all is closed when every signal that can be caught is caught.
 	all chan struct{}
-	// Job says that we have a terminal, and so are a job of a shell, which can be stopped and continued.
+	// Job is true if this process has a controlling terminal. Then it is a job of a shell, which can stop and continue it.
 	Job bool
 
-	// mutex is for what follows.
+	// mutex guards begun.
 	mutex sync.Mutex
-	// socket leads to the process that becomes the command: execve closes its other end. It is -1 until we tell the process to go on.
-	socket int
-	// runs says that the command runs, or has run.
-	runs bool
+	// begun reports whether the command runs. It is nil as long as no process can become the command. See Expect.
+	begun func() bool
 }
 
-// CatchSignals begins to catch signals. Those that the command has to ignore, as under nohup, stay ignored.
+// CatchSignals begins to catch signals. Signals that this process ignores, as under nohup, stay ignored, and the command inherits that.
 func CatchSignals() *Signals {
-	// One of each kind has room.
-	s := &Signals{caught: make(chan os.Signal, 64), Passed: make(chan unix.Signal, 64), all: make(chan struct{}), socket: -1}
+	// There is room for one signal of each kind.
+	s := &Signals{caught: make(chan os.Signal, 64), Passed: make(chan unix.Signal, 64), all: make(chan struct{})}
 	if tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
 		unix.Close(tty)
 		s.Job = true
@@ -41,15 +39,15 @@ func CatchSignals() *Signals {
 	signal.Notify(s.caught, first...)
 	go s.filter()
 	go func() {
-		// Each takes the scheduler of Go some ten microseconds. There is time while the container is made.
+		// Notify takes some ten microseconds for each signal. This goroutine spends them while the container is made.
 		signal.Notify(s.caught, others...)
 		close(s.all)
 	}()
 	return s
 }
 
-// signalsFor returns the signals that can be caught: first those that are most likely to come soon. SIGCHLD, SIGPIPE and SIGURG tell
-// us about ourselves. A Go program cannot catch SIGPROF, 32, 33 and 34.
+// signalsFor returns the signals to catch: first the signals that are likely to come soon, then the others. SIGCHLD, SIGPIPE and SIGURG
+// are about this process itself. A Go program cannot catch SIGPROF, 32, 33 and 34.
 func signalsFor(job bool) (first, others []os.Signal) {
 	likely := map[unix.Signal]bool{
 		unix.SIGHUP: true, unix.SIGINT: true, unix.SIGQUIT: true, unix.SIGTERM: true, unix.SIGUSR1: true, unix.SIGUSR2: true,
@@ -71,11 +69,11 @@ func signalsFor(job bool) (first, others []os.Signal) {
 	return first, others
 }
 
-// lastSignal is the last of the real-time signals. signal(7)
+// lastSignal is the last real-time signal. signal(7)
 const lastSignal = 64
 
-// filter decides about each signal. Before there is a command one that asks for an end ends us, and the guard removes what there is
-// of the container. The others wait for the command.
+// filter decides what each signal is for. Before the command runs, a signal that asks for an end ends this process, and the guard removes
+// the half-made container. A signal that stops, stops this process. Other signals wait for the command.
 func (s *Signals) filter() {
 	for caught := range s.caught {
 		sig := caught.(unix.Signal)
@@ -94,42 +92,28 @@ func (s *Signals) filter() {
 	}
 }
 
-// running reports whether the command runs. Our own view of that can be late: somebody who reads what the command prints can know
-// before us. But execve has closed the socket by then.
+// running reports whether the command runs.
 func (s *Signals) running() bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if !s.runs && s.socket != -1 {
-		fds := []unix.PollFd{{Fd: int32(s.socket)}}
-		_, _ = unix.Poll(fds, 0)
-		s.runs = fds[0].Revents&unix.POLLHUP != 0
-	}
-	return s.runs
+	return s.begun != nil && s.begun()
 }
 
-// Comes says that a process is about to become the command, and then closes the other end of the socket. -1 says that it will not.
-func (s *Signals) Comes(socket int) {
+// Expect says that from now on a process can become the command at any time, and that begun reports whether it has. filter calls
+// begun for each signal, because the caller may learn that the command runs, and send a signal, before this process learns it. Nil
+// says that no process will become the command.
+func (s *Signals) Expect(begun func() bool) {
 	if s == nil {
 		return
 	}
 	<-s.all
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.socket = socket
+	s.begun = begun
 }
 
-// Begins says that the command runs.
-func (s *Signals) Begins() {
-	if s == nil {
-		return
-	}
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.runs = true
-}
-
-// IsJob reports whether there may be somebody who continues us when we are stopped: there is nobody for the first process group of a
-// session. setsid(2)
+// IsJob reports whether a shell may continue this process after a stop. The first process group of a session has no shell above it.
+// setsid(2)
 func IsJob() bool {
 	session, _ := unix.Getsid(0)
 	return session != unix.Getpgrp()
@@ -138,7 +122,7 @@ func IsJob() bool {
 // StopUs stops this process, until it is continued.
 func StopUs() { _ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP) }
 
-// InForeground reports whether we are in the process group that gets what is typed at the terminal. tcgetpgrp(3)
+// InForeground reports whether this process is in the process group that gets the keys of the controlling terminal. tcgetpgrp(3)
 func InForeground() bool {
 	tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {

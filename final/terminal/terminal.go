@@ -12,29 +12,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Terminal is the terminal of a command. We have the Master, and read there what the command prints. pty(7)
+// A Terminal is the terminal of a command. This process reads the command's output from the Master, and writes keys there. pty(7)
 type Terminal struct {
 	Master *os.File
-	// peer is the command's side. Reading from the master fails while nobody has that side open, although a process of the container can
-	// open it again at any time, as /dev/console. So we keep it open until the command has ended.
+	// peer is the command's side of the terminal. A read from the master fails while nobody has the command's side open, although a
+	// process of the container can open it again at any time, as /dev/console. So this process keeps the peer open until the command
+	// has ended.
 	peer *os.File
 	// pidfd is a descriptor of the command.
 	pidfd int
-	// over says that the command has ended. What it has printed can still be on its way, so we wait for it up to the deadline. After the
-	// deadline we only read what is there. In all we read no more than left bytes.
+	// over is true when the command has ended. Its last output can still be on its way in the kernel, so await waits for output until the
+	// deadline. take returns left bytes at most after the end.
 	over     bool
 	left     int
 	deadline time.Time
 }
 
-// A process that has left the container may still have the terminal open when the command has ended, and print for ever. maxLeft bounds
-// what we show of that. It is more than the kernel holds back of what the command itself has printed.
+// When the command has ended, another process may still have the terminal open and print for ever. These constants bound how much of
+// that is shown, and for how long. maxLeft is more than the kernel's buffer holds of the command's own output.
 const (
 	maxLeft = 64 << 10
 	maxWait = time.Second
 )
 
-// Open opens the terminal of a command by the descriptor of the master, which it takes.
+// Open returns the terminal of a command. It takes over the descriptor master. The pidfd of the command stays the caller's.
 func Open(master, pidfd int) (*Terminal, error) {
 	t := &Terminal{Master: os.NewFile(uintptr(master), "terminal"), pidfd: pidfd}
 	peer, err := Peer(master)
@@ -46,7 +47,7 @@ func Open(master, pidfd int) (*Terminal, error) {
 	return t, nil
 }
 
-// Read waits for what the command prints. It returns io.EOF when the command has ended and all of it has been read.
+// Read waits for output of the command. It returns io.EOF when the command has ended and all output has been read.
 func (t *Terminal) Read(buffer []byte) (int, error) {
 	if !t.await() {
 		return 0, io.EOF
@@ -60,7 +61,7 @@ func (t *Terminal) Close() {
 	t.Master.Close()
 }
 
-// await waits until there is something to take. It returns false when there will be nothing any more.
+// await waits until take has something to return. It returns false when no more output will come.
 func (t *Terminal) await() bool {
 	if !t.over {
 		ready := poll(-1, int(t.Master.Fd()), t.pidfd)
@@ -68,13 +69,13 @@ func (t *Terminal) await() bool {
 			return true
 		}
 		t.over, t.left, t.deadline = true, maxLeft, time.Now().Add(maxWait)
-		// If nobody else has it open, reading fails from now on when all has been read.
+		// If no other process has the terminal open, a read from the master now fails when all output has been read.
 		t.peer.Close()
 	}
 	return t.left > 0 && t.hasOutput(max(0, time.Until(t.deadline)))
 }
 
-// take reads what is there.
+// take reads the output that has come. It returns io.EOF if no process has the terminal open.
 func (t *Terminal) take(buffer []byte) (int, error) {
 	if t.over {
 		buffer = buffer[:min(len(buffer), t.left)]
@@ -89,19 +90,25 @@ func (t *Terminal) take(buffer []byte) (int, error) {
 	return n, err
 }
 
-// hasOutput waits a while for something to take, or the end of it.
+// hasOutput waits a while, and reports whether there is output, or no process has the terminal open.
 func (t *Terminal) hasOutput(while time.Duration) bool {
 	return poll(int(while.Milliseconds()), int(t.Master.Fd()))[0]
 }
 
-// poll waits so many milliseconds, or for ever if it is -1, until one of the descriptors can be read, and returns which of them can.
-func poll(while int, descriptors ...int) []bool {
+// hasInput reports whether keys are waiting for the command to read them. It reports false when the command has ended.
+func (t *Terminal) hasInput() bool {
+	return poll(0, int(t.peer.Fd()))[0]
+}
+
+// poll waits until one of the descriptors can be read, or for so many milliseconds. -1 milliseconds are for ever. It returns which
+// descriptors can be read, and ignores closed files, whose descriptor is -1.
+func poll(milliseconds int, descriptors ...int) []bool {
 	fds := make([]unix.PollFd, len(descriptors))
 	for i, fd := range descriptors {
 		fds[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	}
 	for {
-		if _, err := unix.Poll(fds, while); err != unix.EINTR {
+		if _, err := unix.Poll(fds, milliseconds); err != unix.EINTR {
 			break
 		}
 	}
@@ -112,7 +119,7 @@ func poll(while int, descriptors ...int) []bool {
 	return ready
 }
 
-// Peer opens the other end of a terminal. TIOCGPTPEER(2const)
+// Peer opens the command's side of a terminal by the master, without a path. TIOCGPTPEER(2const)
 func Peer(master int) (int, error) {
 	slave, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
 	if errno != 0 {
