@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,12 +15,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// READING.md promises an evening: 25 files of at most 3,500 lines together, in order, each with a question.
+// READING.md promises an evening: 25 files of at most 3,500 lines together, in order, each with a question. What it names is in the file,
+// or in step 7, which the reader knows.
 func TestReadingIsAnEvening(t *testing.T) {
 	text, err := os.ReadFile("READING.md")
 	require.NoError(t, err)
 	list, _, _ := strings.Cut(string(text), "\n## And then\n")
 	item := regexp.MustCompile("(?m)^([0-9]+)\\. \\[`(.+?)`\\]\\((.+?)\\)")
+	identifier := regexp.MustCompile("`([A-Za-z]+)`")
+	step, err := os.ReadFile("../step07-tmpfs/main.go")
+	require.NoError(t, err)
+	common, err := os.ReadFile("../step07-tmpfs/process.go")
+	require.NoError(t, err)
 	question := regexp.MustCompile(`(?s)\n +\*[^*]+\?\*\n`)
 	lines, seen := 0, map[string]bool{}
 	for i, at := range item.FindAllStringSubmatchIndex(list, -1) {
@@ -35,6 +42,9 @@ func TestReadingIsAnEvening(t *testing.T) {
 		assert.Len(t, question.FindAllString(words, -1), 1, "%s needs one question", name)
 		content, err := os.ReadFile(target)
 		require.NoError(t, err, "put another file into READING.md")
+		for _, found := range identifier.FindAllStringSubmatch(words, -1) {
+			assert.Contains(t, string(slices.Concat(content, step, common)), found[1], name)
+		}
 		lines += bytes.Count(content, []byte("\n"))
 	}
 	assert.Len(t, seen, 25)

@@ -21,10 +21,11 @@
 //	    ├ first fork       joins the namespaces of the container one after the other, and ends (package join)
 //	    └ second fork      starts in these namespaces; becomes the container side, and then the command
 //
-// Run -d, create and exec -d end before their child does: the nearest subreaper, or process 1 of the host, becomes its parent. Run with
-// --bundle and -d is create and start in one process. The two forks also start process 1 of a container that joins a namespace by its path,
-// or that has a new time namespace. With --init, process 1 becomes this program once more, with the rights of the command, and the command
-// is its child. The other verbs find the container by its state, and start no process of final.
+// Run -d, create and exec -d end before their child does: the nearest subreaper, or process 1 of the host, becomes its parent. Process 1
+// of run and the second fork of exec die with their parent, by the parent-death signal. Run with --bundle and -d is create and start in one
+// process. The two forks also start process 1 of a container that joins a namespace by its path, or that has a new time namespace. With
+// --init, process 1 becomes this program once more, with the rights of the command, and the command is its child. The other verbs find the
+// container by its state, and start no process of final.
 //
 // The host side and the container side talk over a pair of sockets:
 //
