@@ -98,8 +98,12 @@ func TestACommandThatCannotBeStartedIsToldWhy(t *testing.T) {
 	refused(t, final(t, "run", "--rootfs", rootfs, "-v", dir+":/bin", "data"), 126, "data", "permission denied")
 }
 
-func TestBadInputIsRefusedBeforeAnythingIsMade(t *testing.T) {
-	dir := t.TempDir()
+// A mistake is flags that run refuses, and words of the message.
+type mistake struct{ flags, words []string }
+
+// badInput returns mistakes, with files in a directory.
+func badInput(t *testing.T, dir string) []mistake {
+	t.Helper()
 	file := func(name, content string) string {
 		place := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(place, []byte(content), 0o600))
@@ -107,10 +111,7 @@ func TestBadInputIsRefusedBeforeAnythingIsMade(t *testing.T) {
 	}
 	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
 	profile := func(content string) string { return "seccomp=" + file("profile.json", content) }
-	for _, m := range []struct {
-		flags []string
-		words []string
-	}{
+	return []mistake{
 		{[]string{"--volume", dir + "/none:/data"}, []string{dir + "/none", "--volume"}},
 		{[]string{"--volume", "name:/data"}, []string{"name", "named volumes"}},
 		{[]string{"--volume", dir}, []string{"SRC:DST"}},
@@ -154,7 +155,11 @@ func TestBadInputIsRefusedBeforeAnythingIsMade(t *testing.T) {
 		{[]string{"--name", "-x"}, []string{`"-x"`}},
 		{[]string{"--name", "a b"}, []string{`"a b"`}},
 		{[]string{"--name", strings.Repeat("x", 256)}, []string{"255"}},
-	} {
+	}
+}
+
+func TestBadInputIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	for _, m := range badInput(t, t.TempDir()) {
 		t.Run(strings.ReplaceAll(strings.Join(m.flags, " "), "/", "|"), func(t *testing.T) {
 			c := newTrial(t)
 			require.NoError(t, os.Remove(c.root))

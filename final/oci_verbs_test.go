@@ -234,8 +234,13 @@ func TestPauseStopsAllUntilResume(t *testing.T) {
 	status, _ = c.status()
 	require.Equal(t, "running", status)
 	refused(t, c.final("resume", c.id), 1, "running", "paused")
+}
 
-	// A signal that comes meanwhile is for later.
+// A signal that comes meanwhile is for later.
+func TestAPausedContainerEndsBySIGKILL(t *testing.T) {
+	c := newBundle(t, "sleep", "1000")
+	c.started()
+	c.thaw()
 	require.Equal(t, result{}, c.final("pause", c.id))
 	require.Equal(t, result{}, c.final("kill", c.id, "KILL"))
 	if status, _ := c.status(); status == "paused" {

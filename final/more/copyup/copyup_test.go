@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -284,47 +283,4 @@ func TestCopyUpInAUserNamespace(t *testing.T) {
 	require.NoError(t, os.Chown(filepath.Join(inside, "other/data"), 12, 34))
 	output = again(filepath.Join(inside, "other"), 10)
 	assert.Contains(t, output, "copy /data: give the copy to 65534:65534: invalid argument (the user namespace has no such IDs")
-}
-
-// private puts the rest of a test into a mount namespace of its own, which ends with it.
-func private(t *testing.T) {
-	t.Helper()
-	// The thread ends with the goroutine, unless it is the first one, which others see in /proc/self.
-	runtime.LockOSThread()
-	before, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	require.NoError(t, err)
-	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
-	t.Cleanup(func() { assert.NoError(t, errors.Join(unix.Setns(before, unix.CLONE_NEWNS), unix.Close(before))) })
-	require.NoError(t, unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
-}
-
-// attached mounts a tmpfs on a directory, which it makes, until the end of the test.
-func attached(t *testing.T, dir string) {
-	t.Helper()
-	require.NoError(t, os.MkdirAll(dir, 0o755))
-	require.NoError(t, unix.Mount("tmpfs", dir, "tmpfs", 0, ""))
-	t.Cleanup(func() { assert.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
-}
-
-func newFile(t *testing.T, dir, name string) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	return path
-}
-
-// hostile returns a root with links out of it, and the directory outside that they lead to.
-func hostile(t *testing.T) (rootfs.Root, string, string) {
-	t.Helper()
-	inside, outside := t.TempDir(), t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o600))
-	for name, target := range map[string]string{
-		"absolute": outside, "up": strings.Repeat("../", 30) + outside, "nowhere": outside + "/new", "loop": "loop", "far": "absolute/a/b",
-	} {
-		require.NoError(t, os.Symlink(target, filepath.Join(inside, name)))
-	}
-	root, err := rootfs.OpenRoot(inside)
-	require.NoError(t, err)
-	t.Cleanup(root.Close)
-	return root, inside, outside
 }
