@@ -94,14 +94,10 @@ var steps = [...]string{
 	stepExec: "execve of this program",
 }
 
-// fork starts a process that joins namespaces. Otherwise it does what syscall.ForkExec does.
-func (s starter) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+// forkTwice starts a process that joins namespaces. Otherwise it does what syscall.ForkExec does.
+func (s starter) forkTwice(program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	if s.Mount && hasInterpreter() {
-		return 0, errors.New("this program needs a dynamic linker, and would run the one of the container with the rights of the host's root: build it without -buildmode=pie")
-	}
-	// syscall.ForkExec would restore the limit in the child. Our children inherit it.
-	if _, err := nofile.Restore(); err != nil {
-		return 0, err
+		return 0, errors.New("this program needs a dynamic linker, and would run the one of the container with the rights of the host's root: build it with CGO_ENABLED=0, and without -buildmode=pie")
 	}
 	b, err := s.newBirth(program, argv, attr)
 	if err != nil {
@@ -113,13 +109,18 @@ func (s starter) fork(program *os.File, argv []string, attr *syscall.ProcAttr) (
 		return 0, err
 	}
 	defer report.Close()
+	defer theirReport.Close()
 	theirGoOn, goOn, err := os.Pipe()
 	if err != nil {
-		theirReport.Close()
 		return 0, err
 	}
 	defer goOn.Close()
+	defer theirGoOn.Close()
 	b.report, b.goOn = theirReport.Fd(), theirGoOn.Fd()
+	// The children inherit the limit on open files. This comes last, because this process may have more files open than the limit allows.
+	if _, err := nofile.Restore(); err != nil {
+		return 0, err
+	}
 	syscall.ForkLock.Lock()
 	first, errno := b.fork()
 	syscall.ForkLock.Unlock()

@@ -20,14 +20,14 @@ import (
 type starter struct{ *namespace.Set }
 
 // Start starts a program in namespaces, and returns the PID. If all namespaces are new, package syscall does the work with clone and
-// execve. Otherwise fork.go does. The program is an open file, because its path may lead elsewhere in the namespaces.
+// execve. Otherwise forkTwice does. The program is an open file, because its path may lead elsewhere in the namespaces.
 //
 // In a user namespace, new or existing, the program runs as user 0 of the namespace.
 func Start(set *namespace.Set, program *os.File, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	s := starter{set}
 	attr.Sys.Cloneflags |= s.New
 	if len(s.Joined) > 0 || s.Offsets != nil {
-		return s.fork(program, argv, attr)
+		return s.forkTwice(program, argv, attr)
 	}
 	if s.MakesUser() {
 		attr.Sys.UidMappings, attr.Sys.GidMappings = idMap(s.UIDs), idMap(s.GIDs)
