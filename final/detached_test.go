@@ -153,3 +153,15 @@ func TestNoSecretOfADetachedContainerIsInTheArgumentsOfAProcess(t *testing.T) {
 		require.Equal(t, os.FileMode(0o700), info.Mode().Perm(), dir)
 	}
 }
+
+// Whoever asks for systemd gets systemd, or an error that says why not.
+func TestADetachedContainerHasItsCgroupsFromSystemdToo(t *testing.T) {
+	c := newTrial(t)
+	run := func(flags ...string) result {
+		return c.final(append([]string{"--systemd-cgroup"}, c.runArgs(flags, "true")...)...)
+	}
+	attached, detached := run(), run("--detach", "--rm")
+	require.Equal(t, attached.status, detached.status, detached.stderr)
+	require.Equal(t, attached.stderr, detached.stderr)
+	c.nothingLeft()
+}

@@ -28,7 +28,7 @@ func runCommand(store *container.Store, args []string) (int, error) {
 		return process.StatusFailed, err
 	}
 	if options.Detach {
-		return engine.Detach(store, args, options)
+		return engine.Detach(store, args, options, global.systemdCgroup)
 	}
 	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	standing := guard.StandBy(console)

@@ -27,6 +27,8 @@ import (
 type order struct {
 	// Args are the arguments of run. Env is what --env-file and --env say. Both are bytes: JSON would replace bytes that are not UTF-8.
 	Args, Env [][]byte
+	// Systemd says that systemd makes the cgroups.
+	Systemd bool
 }
 
 // A started is the answer of a monitor: the ID of the container that it has started, or why it has not.
@@ -37,7 +39,7 @@ type started struct {
 }
 
 // Detach starts a monitor, which runs the container, and prints the ID when the container runs.
-func Detach(store *container.Store, args []string, options *flags.Options) (int, error) {
+func Detach(store *container.Store, args []string, options *flags.Options, systemd bool) (int, error) {
 	read, report, err := os.Pipe()
 	if err != nil {
 		return process.StatusFailed, err
@@ -57,7 +59,7 @@ func Detach(store *container.Store, args []string, options *flags.Options) (int,
 	report.Close()
 	orders.Close()
 	// If the monitor has died, the next call says so.
-	_ = json.NewEncoder(write).Encode(order{byteSlices(args), byteSlices(options.Env)})
+	_ = json.NewEncoder(write).Encode(order{byteSlices(args), byteSlices(options.Env), systemd})
 	write.Close()
 	var s started
 	if err := json.NewDecoder(read).Decode(&s); err != nil {
@@ -125,7 +127,7 @@ func startDetached(store *container.Store, o *order) (*container.Run, *logs.Keep
 	}
 	options.Env, options.EnvFiles = texts(o.Env), nil
 	console := terminal.NewConsole(os.Stdin, os.Stdout)
-	request, err := MakeRequest(store, options, command, console, false)
+	request, err := MakeRequest(store, options, command, console, o.Systemd)
 	if err != nil {
 		return nil, nil, err
 	}
