@@ -16,6 +16,10 @@ var manifest = []string{"package.json", "package-lock.json", ".npmrc"}
 // player are the files of asciinema-player that a page loads when you play a recording.
 var player = []string{"asciinema-player.css", "asciinema-player.min.js"}
 
+// hidden are the parts of the pages that the search does not know. Hints and answers are folded, and the search must not give them
+// away. The code beside a paragraph would only be noise.
+const hidden = "main details, .beside figure"
+
 // Install installs the npm packages of the site into the folder modules, if the lock has changed since the last time. Scripts of
 // the packages do not run.
 func (s *Site) Install(modules string) error {
@@ -68,7 +72,7 @@ func Equip(modules, out string) error {
 	if len(programs) == 0 {
 		return fmt.Errorf("pagefind has no program for this machine in %s/node_modules/@pagefind", modules)
 	}
-	output, err := exec.Command(programs[0], "--site", out, "--keep-index-url", "--quiet").CombinedOutput()
+	output, err := exec.Command(programs[0], "--site", out, "--keep-index-url", "--exclude-selectors", hidden, "--quiet").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s --site %s: %w\n%s", programs[0], out, err, output)
 	}
