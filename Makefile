@@ -119,7 +119,7 @@ test-docs: need-go need-rootfs ## Run every command of the lessons, and check th
 	@go test -count=1 $(if $(SUDO),-exec "$(as_root)") ./internal/lesson
 
 test-site: site need-chromium ## Run the tests of the web pages in Chromium
-	@CHROMIUM="$(chromium)" go test -tags browser -count=1 $(FLAGS) ./internal/site/browser
+	@CHROMIUM="$(chromium)" go test -tags browser -count=1 -timeout 40m $(FLAGS) ./internal/site/browser
 
 test-vm: need-go ## Run the tests in virtual machines with the cgroups of LAYOUT (v2, hybrid, v1), for ARCH
 	@vm/test.sh "$(LAYOUT)" "$(ARCH)" $(or $(FLAGS),-test.short)

@@ -16,8 +16,11 @@ export async function axe(page) {
 export const site = process.env.SITE;
 export const files = pathToFileURL(process.env.FILES).href;
 
+// patience is how long a test waits for what must come. A machine may do many other things, too.
+const patience = 120_000;
+
 // In a container, or as root, Chromium has no sandbox of its own. The pages are ours.
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"], timeout: patience });
 after(() => browser.close());
 
 // addresses are the addresses of all pages.
@@ -29,7 +32,7 @@ export const addresses = readdirSync(process.env.FILES, { recursive: true, withF
 export async function visit(t, address, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "light", ...options });
   t.after(() => context.close());
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(patience);
   const page = await context.newPage();
   page.problems = [];
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.problems.push(message.text()); });
@@ -42,6 +45,11 @@ export async function visit(t, address, options = {}) {
   page.on("response", (response) => { if (response.status() >= 400) page.problems.push(`${response.url()}: ${response.status()}`); });
   await page.goto(address);
   return page;
+}
+
+// pasted waits until a paste would give what the test wants. A button says only for a moment that it has copied.
+export async function pasted(page, want) {
+  await page.waitForFunction(async (want) => (await navigator.clipboard.readText()).trimEnd() === want, want);
 }
 
 // none fails if there are problems, and shows each on its line.

@@ -1,7 +1,7 @@
 // The way a page helps its reader: keys, the contents, what is folded, and buttons for single commands.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { none, site, visit } from "./browser.mjs";
+import { none, pasted, site, visit } from "./browser.mjs";
 
 const lesson = site + "step02-uts/index.html";
 
@@ -59,26 +59,39 @@ test("a single command can be copied, with the mouse and with the keys", async (
   const page = await visit(t, lesson, { permissions: ["clipboard-read", "clipboard-write"] });
   const terminal = page.locator("#check-your-work + figure");
   const commands = await terminal.locator("kbd").allTextContents();
-  const copied = () => page.evaluate(() => navigator.clipboard.readText());
 
   await terminal.locator("kbd").nth(3).hover();
   await terminal.locator(".copy.here").click();
-  await page.locator(".copy.done").waitFor();
-  assert.equal(await copied(), commands[3]);
+  await pasted(page, commands[3]);
 
   await terminal.getByRole("button", { name: "Copy all commands" }).focus();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  await terminal.locator(".copies :nth-child(3).done").waitFor();
-  assert.equal(await copied(), commands[1]);
+  await pasted(page, commands[1]);
+});
+
+test("a copy button says for a moment that it has copied", async (t) => {
+  const page = await visit(t, lesson, { permissions: ["clipboard-read", "clipboard-write"] });
+  await page.clock.install();
+  const button = page.locator(".copies > :first-child").first();
+  const name = await button.textContent();
+  await button.focus();
+  for (let twice = 0; twice < 2; twice++) {
+    await page.keyboard.press("Enter");
+    await page.locator(".copies > .done").waitFor();
+    assert.equal(await button.textContent(), "Copied");
+    await page.evaluate(() => navigator.clipboard.readText());
+  }
+  await page.clock.runFor(2000);
+  assert.equal(await button.textContent(), name);
 });
 
 test("a picture has the colours of the page, not of the system", async (t) => {
   const page = await visit(t, lesson);
   const picture = page.locator("img[src$='picture.svg']");
   await picture.scrollIntoViewIfNeeded();
-  await page.waitForFunction(() => document.querySelector("img[src$='picture.svg']").complete);
+  await picture.evaluate((image) => image.decode());
   // A corner inside of the picture, without anything of the page.
   const corner = async () => {
     const { x, y } = await picture.boundingBox();
@@ -86,6 +99,7 @@ test("a picture has the colours of the page, not of the system", async (t) => {
   };
   const light = await corner();
   while (await page.evaluate(() => document.documentElement.dataset.theme) === "light") await page.keyboard.press("t");
-  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  const drawn = () => page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  for (let frame = 0; frame < 20 && light.equals(await corner()); frame++) await drawn();
   assert.notDeepEqual(await corner(), light);
 });

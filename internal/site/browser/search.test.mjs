@@ -1,4 +1,4 @@
-// The search, with the keyboard alone.
+// The search, with the keyboard alone. Words come at once, so that nothing is found for a part of them.
 import assert from "node:assert/strict";
 import test from "node:test";
 import { files, none, site, violations, visit } from "./browser.mjs";
@@ -10,7 +10,7 @@ for (const key of ["/", "Control+k"]) {
   test(`${key} opens the search, which finds pivot_root, and Enter leads there`, async (t) => {
     const page = await visit(t, site + "step02-uts/index.html");
     await page.keyboard.press(key);
-    await page.keyboard.type("pivot_root");
+    await page.keyboard.insertText("pivot_root");
     const results = page.locator("dialog.search li a");
     await results.first().waitFor();
     assert.match(await results.first().innerText(), /pivot_root/);
@@ -32,7 +32,7 @@ test("Escape closes the search, and the focus is back", async (t) => {
   const page = await visit(t, site + "index.html");
   await page.locator("#search").focus();
   await page.keyboard.press("Enter");
-  await page.keyboard.type("cgroup");
+  await page.keyboard.insertText("cgroup");
   await page.locator("dialog.search li a").first().waitFor();
   await page.keyboard.press("Escape");
   assert.equal(await page.locator("dialog.search").isVisible(), false);
@@ -61,7 +61,7 @@ test("the search gives no hints away", async (t) => {
 test("the search has lessons and no programs", async (t) => {
   const page = await visit(t, site + "index.html");
   await page.keyboard.press("/");
-  await page.keyboard.type("SysProcAttr");
+  await page.keyboard.insertText("SysProcAttr");
   await page.locator("dialog.search [role=status]:not(:empty)").waitFor();
   for (const link of await page.locator("dialog.search li a").all()) {
     assert.doesNotMatch(await link.getAttribute("href"), /code\.html|\.go/);

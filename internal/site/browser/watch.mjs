@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { cpSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import test, { after } from "node:test";
-import { axe, files, none, site, visit } from "./browser.mjs";
+import { files, none, site, violations, visit } from "./browser.mjs";
 
 const workshop = process.env.WORKSHOP + "/";
 const mine = workshop + "work/mine/main.go";
@@ -38,13 +38,6 @@ function save(text) {
   renameSync(mine + "~", mine);
 }
 
-// violations returns what axe finds, as lines.
-async function violations(page) {
-  await axe(page);
-  const { violations } = await page.evaluate(() => window.axe.run(document));
-  return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`);
-}
-
 // fits checks a state of the live page on a phone and in both themes.
 async function fits(page) {
   for (const theme of ["dark", "light"]) {
@@ -57,10 +50,9 @@ async function fits(page) {
   none(page.problems);
 }
 
-test("the pages follow each save", { timeout: 180_000 }, async (t) => {
+test("the pages follow each save", async (t) => {
   const [, address] = await serve("127.0.0.1:0");
   const page = await visit(t, address + "live.html");
-  page.setDefaultTimeout(60_000);
   const shows = (text) => page.locator("main").getByText(text).first().waitFor();
   await shows("No program yet. Begin with make start.");
   coach("start", "--step", "2");
@@ -99,10 +91,9 @@ test("the pages follow each save", { timeout: 180_000 }, async (t) => {
   await killed(watching);
 });
 
-test("what a program prints is text", { timeout: 120_000 }, async (t) => {
+test("what a program prints is text", async (t) => {
   const [, address] = await serve("127.0.0.1:0");
   const page = await visit(t, address + "live.html");
-  page.setDefaultTimeout(60_000);
   cpSync(workshop + "step01-exec", workshop + "work/hostile", { recursive: true });
   const hostile = workshop + "work/hostile/main.go";
   writeFileSync(hostile, 'package main\n\nfunc main() { println("<img src=x onerror=alert(1)><script>alert(2)</script>") }\n');
@@ -113,10 +104,9 @@ test("what a program prints is text", { timeout: 120_000 }, async (t) => {
   none(page.problems);
 });
 
-test("a page notices that the server ends, and that it is back", { timeout: 60_000 }, async (t) => {
+test("a page notices that the server ends, and that it is back", async (t) => {
   const [server, address] = await serve("127.0.0.1:0");
   const page = await visit(t, address + "live.html#class");
-  page.setDefaultTimeout(30_000);
   await page.getByText("Back to the page").waitFor();
   assert.equal(await page.locator("body > header").isVisible(), false, "a projector shows the state alone");
   await killed(server);

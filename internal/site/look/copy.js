@@ -1,7 +1,7 @@
 // Buttons that copy the commands of a block, without prompts and output, or the code of a block.
 (() => {
-  async function copy(button, text) {
-    const name = button.textContent;
+  // copy copies a text, and says so on the button in place of its name, for a moment.
+  async function copy(button, name, text) {
     try {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
@@ -18,7 +18,7 @@
     b.className = "copy";
     b.textContent = name;
     b.setAttribute("aria-label", label);
-    b.addEventListener("click", () => copy(b, text()));
+    b.addEventListener("click", () => copy(b, name, text()));
     return b;
   }
 
