@@ -3,12 +3,12 @@
 package serve
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"time"
@@ -20,8 +20,9 @@ import (
 
 // Run serves the pages of the workshop at top, at an address such as 127.0.0.1:8015, until a signal ends it.
 func Run(top, address string, out io.Writer) error {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer signal.Stop(signals)
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, unix.EADDRINUSE) {
 		return fmt.Errorf("%s is in use: if that is another make serve, open its pages; if not, choose another port: make serve ADDRESS=127.0.0.1:8016", address)
@@ -37,8 +38,9 @@ func Run(top, address string, out io.Writer) error {
 	fmt.Fprintf(out, "The workshop is at %s\nYour progress, live: %slive.html (with make watch in another terminal)\nCtrl-C ends the server.\n", pages, pages)
 	server := &http.Server{Handler: Handler(top), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
-		<-ctx.Done()
-		fmt.Fprintln(out)
+		sig := <-signals
+		// Without this line, a signal that you did not send looks like an end for no reason.
+		fmt.Fprintf(out, "\nThe signal %s has ended the server.\n", unix.SignalName(sig.(unix.Signal)))
 		// Pages that listen for events would keep the server waiting, so their connections end, too.
 		server.Close()
 	}()

@@ -17,6 +17,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/internal/live"
 	"container-workshop/internal/site/serve"
@@ -163,28 +164,33 @@ func command(t *testing.T, top, address string) *exec.Cmd {
 	return cmd
 }
 
-func TestCtrlCEndsTheServerAtOnce(t *testing.T) {
+func TestASignalEndsTheServerAtOnceAndIsNamed(t *testing.T) {
 	top := workshop(t)
-	cmd := command(t, top, "127.0.0.1:0")
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	defer cmd.Process.Kill()
-	said := bufio.NewReader(stdout)
-	line, err := said.ReadString('\n')
-	require.NoError(t, err)
-	address := strings.TrimSpace(strings.TrimPrefix(line, "The workshop is at "))
-	require.Eventually(t, func() bool { return live.Address(top) == address }, 10*time.Second, time.Millisecond, "make check finds the server")
-	answer, err := http.Get(address + "events")
-	require.NoError(t, err)
-	defer answer.Body.Close()
-	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	_, err = io.ReadAll(answer.Body)
-	assert.Error(t, err, "a page that listens notices")
-	_, err = io.ReadAll(said)
-	assert.NoError(t, err)
-	assert.NoError(t, cmd.Wait(), "status 0")
-	assert.Empty(t, live.Address(top), "make check does not name a server that has ended")
+	program := command(t, top, "127.0.0.1:0")
+	for name, sig := range map[string]os.Signal{"SIGINT": unix.SIGINT, "SIGTERM": unix.SIGTERM, "SIGHUP": unix.SIGHUP} {
+		cmd := exec.Command(program.Path, program.Args[1:]...)
+		cmd.Dir = top
+		stdout, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		defer cmd.Process.Kill()
+		said := bufio.NewReader(stdout)
+		line, err := said.ReadString('\n')
+		require.NoError(t, err)
+		address := strings.TrimSpace(strings.TrimPrefix(line, "The workshop is at "))
+		require.Eventually(t, func() bool { return live.Address(top) == address }, 10*time.Second, time.Millisecond, "make check finds the server")
+		answer, err := http.Get(address + "events")
+		require.NoError(t, err)
+		defer answer.Body.Close()
+		require.NoError(t, cmd.Process.Signal(sig))
+		_, err = io.ReadAll(answer.Body)
+		assert.Error(t, err, "a page that listens notices")
+		rest, err := io.ReadAll(said)
+		assert.NoError(t, err)
+		assert.Regexp(t, "\n"+`The signal `+name+` has ended the server\.`+"\n$", string(rest))
+		assert.NoError(t, cmd.Wait(), "status 0")
+		assert.Empty(t, live.Address(top), "make check does not name a server that has ended")
+	}
 }
 
 func TestMakeAddsNothingAtATerminal(t *testing.T) {
