@@ -3,12 +3,15 @@
 package coach_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/internal/live"
 )
 
 // begun returns a clone whose learner has begun step 2.
@@ -208,7 +211,11 @@ func TestALearnerFollowsAStep(t *testing.T) {
 	assert.Equal(t, 1, unchanged.status)
 	assert.Regexp(t, `\n  ✗ .*\n(.*\n)?    seen   `, unchanged.output)
 	c.shell("cp step02-uts/main.go work/mine/")
-	assert.Contains(t, c.does("check"), "\nStep 2 passed.\n")
+	passed := c.does("check")
+	assert.Contains(t, passed, "\nStep 2 passed.\n")
+	page := live.Read(c.dir)
+	require.Equal(t, live.Passed, page.Doing)
+	assert.Contains(t, passed, fmt.Sprintf("    %d properties of step 2 in ", len(page.Properties)), "the page and the terminal count the same")
 	beyond := c.coach("stretch").output
 	assert.Equal(t, 2, strings.Count(beyond, "✗"), beyond)
 	assert.Contains(t, beyond, "0 of 2 exercises solved.")

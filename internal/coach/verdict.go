@@ -122,6 +122,20 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
+// counted says how many properties of its step the program has, as the live page does. With all, it counts the older steps, too.
+func (e *examination) counted(all bool) string {
+	if all {
+		return plural(e.count(check.Has), "property", "properties") + fmt.Sprintf(" up to step %d", e.step)
+	}
+	n := 0
+	for _, p := range properties(e.step, e.findings) {
+		if p.State == string(check.Has) {
+			n++
+		}
+	}
+	return plural(n, "property", "properties") + fmt.Sprintf(" of step %d", e.step)
+}
+
 // everything shows each finding, below a heading for each step.
 func (c *coach) everything(e *examination) {
 	for i, f := range e.findings {
@@ -143,7 +157,7 @@ func (c *coach) success(dir string, e *examination) {
 	c.screen.say("%s", c.screen.in(green, fmt.Sprintf("Step %d passed.", e.step)))
 	c.screen.say("")
 	c.screen.block("  ✓ ", green, gained[e.step])
-	c.screen.block("    ", dim, fmt.Sprintf("%s in %.1f seconds", plural(e.count(check.Has), "property", "properties"), e.took.Seconds()))
+	c.screen.block("    ", dim, fmt.Sprintf("%s in %.1f seconds", e.counted(c.All), e.took.Seconds()))
 	if stepOf(dir) != 0 {
 		return
 	}
