@@ -23,6 +23,12 @@ func (c *coach) onPage(dir string, step int) {
 	c.tell(live.Started)
 }
 
+// elsewhere reports whether a watch is running for another program or another step. The pages stay with the watch.
+func (c *coach) elsewhere() bool {
+	s := live.Read(".")
+	return s != nil && s.Watching && (s.Program != c.live.Program || s.Step != c.live.Step)
+}
+
 // tell writes for the web pages what the coach is doing. Anything but a step in a check is a new beginning. The pages are an extra: if
 // the file cannot be written, the learner still has the terminal.
 func (c *coach) tell(doing live.Doing) {
@@ -32,6 +38,9 @@ func (c *coach) tell(doing live.Doing) {
 		c.live.Properties = properties(c.live.Step, nil)
 	}
 	c.live.Doing, c.live.At = doing, time.Now()
+	if !c.watched && c.elsewhere() {
+		return
+	}
 	if text, err := json.Marshal(c.live); err == nil {
 		replace(live.StateFile("."), text)
 	}

@@ -94,6 +94,27 @@ func TestThePagesSeeACheckAndWhyThereIsNone(t *testing.T) {
 	c.onPages(live.Ended)
 }
 
+func TestACheckOfAnotherProgramLeavesThePagesToTheWatch(t *testing.T) {
+	c := begun(t)
+	c.finds(passing(1), lacking("a property"))
+	w := c.onTerminal("watch")
+	w.shows("quit")
+	before := c.onPages(live.Failed)
+	require.True(t, before.Watching)
+	c.shell("cp -r work/mine work/other")
+	c.finds(passing(1), passing(2))
+	c.does("check", "--dir", "work/other", "--step", "2")
+	assert.Equal(t, before, live.Read(c.dir), "another program")
+	c.does("check", "--step", "1")
+	assert.Equal(t, before, live.Read(c.dir), "another step")
+	c.does("check")
+	assert.Equal(t, live.Passed, live.Read(c.dir).Doing, "the program and the step of the watch")
+	w.types("q")
+	w.ends(0)
+	c.does("check", "--dir", "work/other", "--step", "2")
+	assert.Equal(t, "work/other", live.Read(c.dir).Program, "without a watch, the last check counts")
+}
+
 // A folder that nobody can write to keeps nobody from learning.
 func TestThePagesAreAnExtra(t *testing.T) {
 	c := begun(t)
