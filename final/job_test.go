@@ -66,7 +66,7 @@ func TestAJobThatWasStoppedGoesOnInTheBackground(t *testing.T) {
 	until(t, "it has ended", seen.shows("over"))
 }
 
-// A command that reads in the background waits, and gets what is typed after fg.
+// A command that reads in the background gets what is typed after fg, and nothing that is typed before.
 func TestAJobInTheBackgroundReadsWhenItIsInTheForegroundAgain(t *testing.T) {
 	c := newTrial(t)
 	tty, seen := c.atShell(c.runArgs(nil, "/bin/sh", "-c", "echo ready; read line; echo got $line"), "echo stopped; bg; read key; fg; echo over")

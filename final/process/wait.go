@@ -51,6 +51,10 @@ func (p *Process) Wait(signals *terminal.Signals, console *terminal.Console) int
 			if k.console.Foreground() == k.PID {
 				k.emulate(key)
 			}
+		case <-k.console.Wanted():
+			if !k.console.InForeground() {
+				k.stop()
+			}
 		case <-k.expired:
 			k.kill(unix.SIGTERM)
 		case <-ended:

@@ -17,6 +17,7 @@ type Connection struct {
 	*Console
 	terminal *Terminal
 	typed    chan unix.Signal
+	wanted   chan struct{}
 	shown    chan struct{}
 	// showing is true while output is on its way to the caller's terminal.
 	showing atomic.Bool
@@ -31,7 +32,7 @@ type Connection struct {
 
 // Connect prepares a connection of two terminals, which lasts from Start to Stop.
 func Connect(t *Terminal, c *Console) *Connection {
-	return &Connection{Console: c, terminal: t, typed: make(chan unix.Signal), shown: make(chan struct{})}
+	return &Connection{Console: c, terminal: t, typed: make(chan unix.Signal), wanted: make(chan struct{}), shown: make(chan struct{})}
 }
 
 // Start begins to pass on keys and output. The caller's terminal gets the raw mode: it passes on every key, and shows output unchanged.
@@ -93,6 +94,14 @@ func (c *Connection) Keys() <-chan unix.Signal {
 		return nil
 	}
 	return c.typed
+}
+
+// Wanted returns a channel that is ready when the command waits for a key while this process is in the background.
+func (c *Connection) Wanted() <-chan struct{} {
+	if c == nil {
+		return nil
+	}
+	return c.wanted
 }
 
 // Take puts the caller's terminal into raw mode, if this process is in the foreground of the terminal.
@@ -158,11 +167,15 @@ func (c *Connection) read() {
 // tick is how often read looks whether this process is in the foreground.
 const tick = 100 * time.Millisecond
 
-// awaitKey waits for a key, for one tick at most. In the background it takes no keys: they are for the shell, and a read from the
-// terminal would stop this process (SIGTTIN). The command waits for its input until the user types fg. Nothing tells this process of
-// an fg, so awaitKey looks at every tick, and puts the terminal into raw mode again.
+// awaitKey waits for a key, for one tick at most. In the background it takes no keys: they are for the shell. The kernel would stop a
+// command of the shell that reads in the background, and let it run as long as it does not read. So awaitKey asks for a stop when
+// the command waits for a key. Nothing tells this process of an fg of a job that runs, so awaitKey looks at every tick, and puts the
+// terminal into raw mode again.
 func (c *Connection) awaitKey() bool {
 	if !c.InForeground() {
+		if c.hasReader() {
+			c.wanted <- struct{}{}
+		}
 		time.Sleep(tick)
 		return false
 	}
