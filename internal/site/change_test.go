@@ -2,6 +2,8 @@ package site
 
 import (
 	"fmt"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,6 +116,33 @@ func TestEveryAddedLineIsBesideItsParagraph(t *testing.T) {
 			}
 		}
 	}
+}
+
+var numberedLine = regexp.MustCompile(`<span class="line[^"]*" data-line="(\d+)"`)
+
+func TestAPieceIsGoThatYouCanCopy(t *testing.T) {
+	all := pages(t)
+	pieces, gaps := 0, 0
+	for _, folder := range steps(t) {
+		page := string(all[filepath.Base(folder)+"/index.html"].Body)
+		for _, figure := range regexp.MustCompile(`(?s)<figure class="code" data-language="go"><figcaption><a href="code.*?</figure>`).FindAllString(page, -1) {
+			pieces++
+			_, code, _ := strings.Cut(figure, "</figcaption>")
+			_, err := parser.ParseFile(token.NewFileSet(), folder, "package p\n"+textOf(code), 0)
+			assert.NoError(t, err, "%s: %s", folder, textOf(code))
+			gaps += strings.Count(textOf(code), "// …\n")
+			previous := 0
+			for _, found := range numberedLine.FindAllStringSubmatch(code, -1) {
+				number := numbers(t, found[1:])[0]
+				if previous > 0 {
+					assert.NotContains(t, []int{2, 3}, number-previous, "%s: what a piece leaves out before line %d is shorter than what says so", folder, number)
+				}
+				previous = number
+			}
+		}
+	}
+	assert.Greater(t, pieces, 20)
+	assert.Greater(t, gaps, 3)
 }
 
 func TestTheWholeProgramMarksTheLinesOfTheDiff(t *testing.T) {
