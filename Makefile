@@ -100,7 +100,7 @@ site: need-go need-npm ## Write the web pages of the workshop into build/site
 	@go run ./internal/site/cmd build build/site
 
 # The pages are written again if a file that they are made of is newer.
-build/site/index.html: $(wildcard *.md step0*/* final/*.md final/*/*.go internal/site/*.go internal/site/look/*)
+build/site/index.html: $(wildcard *.md step0*/* final/* final/*/*.go final/*/*/*.go internal/site/* internal/site/look/*)
 	@$(MAKE) --no-print-directory site || { \
 		echo "The pages are without search and recordings, because of the above. Later, make site adds them." >&2; \
 		go run ./internal/site/cmd pages build/site || { rm -f $@; false; }; }

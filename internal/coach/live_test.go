@@ -19,7 +19,7 @@ func (c *clone) onPages(doing live.Doing) (s *live.State) {
 	require.Eventually(c, func() bool {
 		s = live.Read(c.dir)
 		return s != nil && s.Doing == doing
-	}, 30*time.Second, time.Millisecond, "%s", doing)
+	}, time.Minute, time.Millisecond, "%s", doing)
 	return s
 }
 
@@ -132,7 +132,7 @@ func TestTheAddressOfThePageStandsBesideThePlace(t *testing.T) {
 	c.shell("echo http://127.0.0.1:1/ > build/.serve")
 	assert.NotContains(t, c.coach("check").output, "page", "the server is gone")
 	require.NoError(t, live.Serve(c.dir, "http://127.0.0.1:8015/"))
-	require.Eventually(t, func() bool { return live.Address(c.dir) == "http://127.0.0.1:8015/" }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return live.Address(c.dir) == "http://127.0.0.1:8015/" }, time.Minute, time.Millisecond)
 	assert.Contains(t, c.coach("check").output, `
     look   step02-uts/README.md, How it works
     page   http://127.0.0.1:8015/step02-uts/index.html#how-it-works

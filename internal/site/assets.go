@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
 )
 
 // manifest are the files that say which packages npm installs. The lock pins each package by its checksum.
@@ -20,8 +22,8 @@ var player = []string{"asciinema-player.css", "asciinema-player.min.js"}
 // away. The code beside a paragraph would only be noise.
 const hidden = "main details, .beside figure"
 
-// Install installs the npm packages of the site into the folder modules, if the lock has changed since the last time. Scripts of
-// the packages do not run.
+// Install installs the npm packages of the site into the folder modules, if the lock has changed since the last time, or if the packages
+// are for another machine: a virtual machine shares the folder with its host. Scripts of the packages do not run.
 func (s *Site) Install(modules string) error {
 	lock, err := os.ReadFile(filepath.Join(s.top, "internal/site/package-lock.json"))
 	if err != nil {
@@ -29,7 +31,7 @@ func (s *Site) Install(modules string) error {
 	}
 	// The copy of the lock says what is installed. It comes last, so an interrupted installation begins again.
 	installed := filepath.Join(modules, "installed")
-	if last, err := os.ReadFile(installed); err == nil && bytes.Equal(last, lock) {
+	if last, err := os.ReadFile(installed); err == nil && bytes.Equal(last, lock) && pagefind(modules) != "" {
 		return nil
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -64,17 +66,23 @@ func Equip(modules, out string) error {
 			return err
 		}
 	}
-	// npm has installed the program of this machine, and of no other.
-	programs, err := filepath.Glob(filepath.Join(modules, "node_modules/@pagefind/*/bin/pagefind*[a-z]"))
-	if err != nil {
-		return err
+	program := pagefind(modules)
+	if program == "" {
+		return fmt.Errorf("pagefind has no program for %s on %s in %s/node_modules/@pagefind", runtime.GOOS, runtime.GOARCH, modules)
 	}
-	if len(programs) == 0 {
-		return fmt.Errorf("pagefind has no program for this machine in %s/node_modules/@pagefind", modules)
-	}
-	output, err := exec.Command(programs[0], "--site", out, "--keep-index-url", "--exclude-selectors", hidden, "--quiet").CombinedOutput()
+	output, err := exec.Command(program, "--site", out, "--keep-index-url", "--exclude-selectors", hidden, "--quiet").CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s --site %s: %w\n%s", programs[0], out, err, output)
+		return fmt.Errorf("%s --site %s: %w\n%s", program, out, err, output)
 	}
 	return nil
+}
+
+// pagefind returns the program that writes the index on this machine, or nothing. Its packages name a machine as Node.js does.
+func pagefind(modules string) string {
+	processor := strings.Replace(runtime.GOARCH, "amd64", "x64", 1)
+	programs, _ := filepath.Glob(filepath.Join(modules, "node_modules/@pagefind", runtime.GOOS+"-"+processor, "bin/pagefind*[a-z]"))
+	if len(programs) == 0 {
+		return ""
+	}
+	return programs[0]
 }

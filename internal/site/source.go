@@ -61,7 +61,7 @@ func (s *Site) show(file string, shown map[string]*Page) error {
 	var list strings.Builder
 	for _, entry := range entries {
 		name := path.Join(file, entry.Name())
-		if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".md") {
+		if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".md") || ofAnEditor(entry.Name()) {
 			continue
 		}
 		if err := s.show(name, shown); err != nil {
@@ -72,6 +72,11 @@ func (s *Site) show(file string, shown map[string]*Page) error {
 	p.Summary = s.packageComment(file)
 	p.Body = template.HTML(s.origin(p, shown) + "<dl class=\"files\">\n" + list.String() + "</dl>\n")
 	return nil
+}
+
+// ofAnEditor says whether a file is there only while somebody edits another file: a copy, or a lock, which can be a link to nothing.
+func ofAnEditor(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~")
 }
 
 // showFile fills the page of a file.

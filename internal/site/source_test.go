@@ -80,3 +80,20 @@ func assertFolder(t *testing.T, all map[string]*Page, folder string) {
 		holds(t, string(page.Body), `href="`+page.to(folder)+`/index.html"`, page.Address)
 	}
 }
+
+// Emacs puts a link to nothing beside a file that it has not saved yet.
+func TestFilesOfAnEditorAreNotShown(t *testing.T) {
+	s := &Site{top: t.TempDir(), mentions: map[string][]*Page{}}
+	for _, name := range []string{"door.go", "door.go~", ".door.go.swp"} {
+		require.NoError(t, writeFile(filepath.Join(s.top, "room", name), []byte("// Package room has a door.\npackage room\n")))
+	}
+	require.NoError(t, os.Symlink("nobody@nowhere.1", filepath.Join(s.top, "room/.#door.go")))
+	s.mention("room", &Page{Source: "README.md", Address: "index.html"})
+	shown, err := s.sourcePages()
+	require.NoError(t, err)
+	var addresses []string
+	for _, p := range shown {
+		addresses = append(addresses, p.Address)
+	}
+	assert.Equal(t, []string{"room/index.html", "room/door.go.html"}, addresses)
+}

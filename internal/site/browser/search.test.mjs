@@ -51,7 +51,7 @@ test("what you type in the search is text", async (t) => {
 test("the search gives no hints away", async (t) => {
   const page = await visit(t, site + "index.html");
   await page.keyboard.press("/");
-  await page.keyboard.type("defer removeCgroups");
+  await page.keyboard.insertText("defer removeCgroups");
   await page.locator("dialog.search [role=status]:not(:empty)").waitFor();
   const text = await page.locator("dialog.search ol").innerText();
   assert.match(text, /Walking through/);

@@ -11,7 +11,8 @@ import (
 	"container-workshop/internal/live"
 )
 
-// poll is how often a connection looks for news. heartbeat is how often a connection without news gets a comment. Without the comments, nobody would notice a connection that is gone.
+// poll is how often a connection looks for news. heartbeat is how often a connection without news gets a comment. Without the comments,
+// nobody would notice a connection that is gone.
 const (
 	poll      = 200 * time.Millisecond
 	heartbeat = 15 * time.Second

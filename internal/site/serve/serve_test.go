@@ -178,7 +178,7 @@ func TestASignalEndsTheServerAtOnceAndIsNamed(t *testing.T) {
 		line, err := said.ReadString('\n')
 		require.NoError(t, err)
 		address := strings.TrimSpace(strings.TrimPrefix(line, "The workshop is at "))
-		require.Eventually(t, func() bool { return live.Address(top) == address }, 10*time.Second, time.Millisecond, "make check finds the server")
+		require.Eventually(t, func() bool { return live.Address(top) == address }, time.Minute, time.Millisecond, "make check finds the server")
 		answer, err := http.Get(address + "events")
 		require.NoError(t, err)
 		defer answer.Body.Close()
