@@ -33,7 +33,7 @@ type State struct {
 	Saved time.Time `json:"saved,omitzero"`
 	// Lines say why there is no result: what the compiler prints, or what went wrong.
 	Lines []string `json:"lines,omitempty"`
-	// Properties are those of the step, in the order of the checks.
+	// Properties are the properties of the step, in the order of the checks.
 	Properties []Property `json:"properties"`
 	// First is the problem to solve first, and More says how many others there are.
 	First *Problem `json:"first,omitempty"`

@@ -17,7 +17,7 @@ type frame struct {
 
 var kindFrame = ast.NewNodeKind("Frame")
 
-// Kind tells goldmark who draws the frame.
+// Kind names the frame for goldmark, which calls drawing.frame.
 func (f *frame) Kind() ast.NodeKind { return kindFrame }
 
 // Dump prints the frame. goldmark wants it.

@@ -54,7 +54,7 @@ func (p *program) search(words string, first, last int) int {
 	return 0
 }
 
-// explains says whether a line is one of those that the paragraph explains.
+// explains says whether the step added a line that the paragraph explains.
 func (p *program) explains(part span, number int) bool {
 	return number >= part.first && number <= part.last && p.isNew(number)
 }
@@ -107,7 +107,7 @@ func (p *program) shown(pc piece) []int {
 	return numbers
 }
 
-// partners returns the numbers of the lines without which a line is not Go: those that open and close the blocks around the line, and
+// partners returns the numbers of the lines without which a line is not Go: the lines that open and close the blocks around it, and
 // the other end of a block that begins or ends with the line. gofmt indents the lines of a block, so the indentation tells.
 func (p *program) partners(number int) []int {
 	find := func(step, depth int) int {
@@ -144,7 +144,7 @@ func (p *program) closes(number int) bool {
 	return text != "" && strings.Contains("})", text[:1])
 }
 
-// gap stands for the lines that a piece leaves out before a line. It is a comment of Go, so that who copies the piece gets Go.
+// gap stands for the lines that a piece leaves out before a line. It is a Go comment, so the piece is still Go when you copy it.
 func (p *program) gap(number int) string {
 	depth := p.depth(number)
 	if p.closes(number) {

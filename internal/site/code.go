@@ -1,11 +1,8 @@
 package site
 
 import (
-	"bytes"
 	"fmt"
 	"html/template"
-	"io/fs"
-	"regexp"
 	"strings"
 
 	"github.com/alecthomas/chroma/v2"
@@ -89,32 +86,4 @@ func listing(language string, lines []template.HTML) string {
 		code.WriteString(numbered("", "L", i+1, line))
 	}
 	return figure("listing wide", language, "", code.String())
-}
-
-// stylesheet returns all style sheets as one.
-func stylesheet() ([]byte, error) {
-	var sheet bytes.Buffer
-	files, err := fs.Glob(look, "look/*.css")
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range files {
-		text, err := look.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		sheet.Write(text)
-	}
-	return sheet.Bytes(), nil
-}
-
-var dimensions = regexp.MustCompile(`<svg[^>]* width="([0-9.]+)" height="([0-9.]+)"`)
-
-// size returns the width and the height of a picture, in pixels.
-func size(svg []byte) (width, height string) {
-	found := dimensions.FindSubmatch(svg)
-	if found == nil {
-		return "", ""
-	}
-	return string(found[1]), string(found[2])
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// comparePage returns the page that shows two steps side by side. As no step takes a line away, the last program has the lines of all:
-// each line of the page says which step added it, and compare.js hides the lines of later steps.
+// comparePage returns the page that shows two steps side by side. No step takes a line away, so the last program
+// has the lines of all steps. Each line of the page says which step added it, and compare.js hides the lines of later steps.
 func (s *Site) comparePage() *Page {
 	p := &Page{
 		Address: "compare.html",
@@ -37,7 +37,7 @@ func (s *Site) pairs() string {
 	return list.String()
 }
 
-// choices are the controls, which the script shows, as it moves them.
+// choices returns the controls. They are hidden, because only the script can move them: the script shows them.
 func (s *Site) choices() string {
 	var names strings.Builder
 	for _, program := range s.programs {

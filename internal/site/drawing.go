@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
@@ -126,7 +127,18 @@ func (d *drawing) image(w util.BufWriter, source []byte, node ast.Node, entering
 	return ast.WalkSkipChildren, nil
 }
 
-// html leaves comments out: they are for those who run and write the page. A generated part is in a box with its name.
+var dimensions = regexp.MustCompile(`<svg[^>]* width="([0-9.]+)" height="([0-9.]+)"`)
+
+// size returns the width and the height of a picture, in pixels.
+func size(svg []byte) (width, height string) {
+	found := dimensions.FindSubmatch(svg)
+	if found == nil {
+		return "", ""
+	}
+	return string(found[1]), string(found[2])
+}
+
+// html leaves out comments, which are for the tests and for the authors. A generated part is in a box with its name.
 func (d *drawing) html(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	n := node.(*ast.HTMLBlock)
 	if !entering {
@@ -140,7 +152,7 @@ func (d *drawing) html(w util.BufWriter, source []byte, node ast.Node, entering 
 	return ast.WalkContinue, nil
 }
 
-// frame draws what is around the blocks in it.
+// frame draws the HTML before and after the blocks in a frame.
 func (d *drawing) frame(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	if n := node.(*frame); entering {
 		w.WriteString(n.before)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/html/atom"
 
 	"container-workshop/internal/check"
+	"container-workshop/internal/lesson"
 )
 
 // addresses calls f with each address in a page: those that a reader may follow, and those that the browser loads.
@@ -96,7 +97,7 @@ func TestWhatACheckSaysToReadIsOnAPage(t *testing.T) {
 	for _, p := range slices.Concat(check.Properties, check.Stretch) {
 		file, anchor, ok := strings.Cut(p.Where, "#")
 		require.True(t, ok, p.Name)
-		page := b.pages[address(file)]
+		page := b.pages[lesson.Address(file)]
 		require.NotNil(t, page, "%s: %s", p.Name, p.Where)
 		assert.Contains(t, ids(page), anchor, p.Name)
 	}

@@ -49,7 +49,7 @@ func (s *Site) read(source string) (*Page, error) {
 		return nil, err
 	}
 	document := lesson.Parse(source, markdown)
-	p := &Page{Source: source, Address: address(source), Kind: kind(source), Title: document.Headings[0].Text, Contents: document.Headings[1:]}
+	p := &Page{Source: source, Address: lesson.Address(source), Kind: kind(source), Title: document.Headings[0].Text, Contents: document.Headings[1:]}
 	g := goldmark.New(goldmark.WithExtensions(extension.GFM), goldmark.WithRendererOptions(
 		html.WithUnsafe(), renderer.WithNodeRenderers(util.Prioritized(&drawing{site: s, page: p, document: document}, 1))))
 	tree := g.Parser().Parse(text.NewReader(markdown))

@@ -3,6 +3,7 @@
 package site
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
@@ -11,8 +12,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-
-	"container-workshop/internal/lesson"
 )
 
 // look has the style, the scripts and the template of the pages.
@@ -30,9 +29,9 @@ var (
 type Site struct {
 	// top is the folder of the workshop.
 	top string
-	// pages are the pages. The first ones, from README.md to final's, are those that you read in their order.
+	// pages are all pages. You read the first of them, from README.md to final's, in this order.
 	pages []*Page
-	// programs are those of the steps, in order, and process is process.go, which is the same in all.
+	// programs are the programs of the steps, in order. process is process.go, the same file in all steps.
 	programs []*program
 	process  *program
 	// mentions are the files and folders that pages lead to, from the top, and the pages.
@@ -88,7 +87,7 @@ func (s *Site) addPrograms() error {
 	return nil
 }
 
-// Build writes the site into the folder out. It replaces what is there.
+// Build writes the site into the folder out. First it removes the folder.
 func (s *Site) Build(out string) error {
 	if err := os.RemoveAll(out); err != nil {
 		return err
@@ -158,8 +157,22 @@ func (s *Site) copyLook(out string) error {
 	return nil
 }
 
-// address returns where the page of a Markdown file is.
-func address(source string) string { return lesson.Address(source) }
+// stylesheet returns all style sheets as one.
+func stylesheet() ([]byte, error) {
+	var sheet bytes.Buffer
+	files, err := fs.Glob(look, "look/*.css")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		text, err := look.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		sheet.Write(text)
+	}
+	return sheet.Bytes(), nil
+}
 
 // find returns the page of a Markdown file, or nil.
 func (s *Site) find(source string) *Page {

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"container-workshop/internal/lesson"
 )
 
 // mention remembers that a page leads to a file or a folder, so that the site shows the file, too.
@@ -29,7 +31,7 @@ func (s *Site) address(file string) string {
 	case err == nil && info.IsDir():
 		return path.Join(file, "index.html")
 	case path.Ext(file) == ".md":
-		return address(file)
+		return lesson.Address(file)
 	case slices.ContainsFunc(s.programs, func(p *program) bool { return p.path == file }):
 		return path.Join(path.Dir(file), "code.html")
 	}

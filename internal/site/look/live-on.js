@@ -1,1 +1,1 @@
-// make serve answers with another file here, which says that the server has events. Everywhere else there is nothing live.
+// make serve sends another file under this name, which says that the server has events. No other server has events.

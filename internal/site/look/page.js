@@ -36,7 +36,7 @@
     mark();
   }
 
-  // A heading has a link to itself, for those who want to send its address. The contents have the same links for the keyboard.
+  // A heading has a link to itself: copy this link to send somebody to the heading. The contents have the same links for the keyboard.
   function anchors() {
     for (const heading of document.querySelectorAll("main > :is(h2, h3)[id]")) {
       const link = document.createElement("a");

@@ -18,7 +18,7 @@ const (
 	heartbeat = 15 * time.Second
 )
 
-// Events tells pages what the coach sees, as server-sent events: the whole state at the beginning, and again at each change.
+// An events handler tells pages what the coach sees, as server-sent events: the whole state at the beginning, and again at each change.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html
 type events struct{ top string }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Pages are the files of a folder. Each request opens the folder anew, because make site replaces it.
+// A pages handler serves the files of a folder. Each request opens the folder anew, because make site replaces it.
 type pages struct{ dir string }
 
 // ServeHTTP sends a file. No address leads out of the folder, and folders are not listed.
