@@ -1,7 +1,7 @@
 // A learner writes step 2, with make serve, make watch and a browser. These are the programs themselves.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import test, { after } from "node:test";
 import { files, none, site, violations, visit } from "./browser.mjs";
 
@@ -97,7 +97,7 @@ test("what a program prints is text", async (t) => {
   cpSync(workshop + "step01-exec", workshop + "work/hostile", { recursive: true });
   const hostile = workshop + "work/hostile/main.go";
   writeFileSync(hostile, 'package main\n\nfunc main() { println("<img src=x onerror=alert(1)><script>alert(2)</script>") }\n');
-  execFileSync("rm", [workshop + "work/hostile/process.go"]);
+  rmSync(workshop + "work/hostile/process.go");
   try { coach("check", "--step", "1", "--dir", "work/hostile"); } catch { /* It fails. */ }
   await page.locator("main .problem").getByText("<img src=x onerror=alert(1)>").waitFor();
   assert.equal(await page.locator("main img, main script").count(), 0);
