@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"container-workshop/internal/needs"
+	"container-workshop/internal/trace"
 )
 
 func TestCallsOfAProgram(t *testing.T) {
@@ -27,4 +28,30 @@ func TestCallsOfAProgram(t *testing.T) {
 	assert.Positive(t, calls(all).first("mkdir", `"/mytemp"`))
 	assert.NoDirExists(t, "/mytemp")
 	assert.NoDirExists(t, filepath.Join(rootfs, "left0000"))
+}
+
+// rightCalls are the calls of a program without mistakes, on this host's version of cgroups.
+func rightCalls() calls {
+	memory, swap := limitFile("memory.limit_in_bytes", "memory.max"), limitFile("memory.memsw.limit_in_bytes", "memory.swap.max")
+	cgroup := limitFile("/sys/fs/cgroup/memory/x", "/sys/fs/cgroup/x")
+	made := calls{{Process: "run", Name: "clone", Args: []string{"CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWPID"}}}
+	child := func(name string, args ...string) {
+		made = append(made, trace.Call{Process: "child", Name: name, Args: args})
+	}
+	child("prctl", "PR_SET_PDEATHSIG", "SIGKILL")
+	child("execve", `"/proc/self/exe"`, `["x", "child"]`)
+	child("sethostname", `"container"`)
+	child("mount", `""`, `"/"`, `""`, "MS_REC|MS_PRIVATE")
+	child("mkdir", `"`+cgroup+`"`, "0755")
+	child("write", `"`+cgroup+"/"+memory+`"`, `"64m"`)
+	child("write", `"`+cgroup+"/"+swap+`"`, `"64m"`)
+	child("write", `"`+cgroup+`/pids.max"`, `"64"`)
+	child("write", `"`+cgroup+"/"+limitFile("cpu.cfs_quota_us", "cpu.max")+`"`, `"100000"`)
+	child("write", `"`+cgroup+`/cgroup.procs"`, `"0"`)
+	child("chroot", `"/rootfs"`)
+	child("chdir", `"/"`)
+	child("mount", `"proc"`, `"/proc"`, `"proc"`, "0")
+	child("mount", `"tmpfs"`, `"/mytemp"`, `"tmpfs"`, "0", `"size=16m"`)
+	child("execve", `"/bin/true"`, `["/bin/true"]`)
+	return append(made, trace.Call{Process: "run", Name: "rmdir", Args: []string{`"` + cgroup + `"`}})
 }

@@ -45,6 +45,13 @@ var wrongs = []wrong{
 		starts, "child starts, and ends without becoming the command: child is empty, or returns too early."},
 	{"attributes forgotten", 1, slices.Concat(without(runReady), without("	\"golang.org/x/sys/unix\"\n")),
 		starts, "The program panics in supervise, which reads cmd.SysProcAttr: that is nil."},
+	{"no command for supervise", 1, []string{"return supervise(cmd)", "return supervise(nil)"},
+		starts, "The program panics in supervise: run calls supervise with a command that is nil."},
+	{"SIGCHLD ignored", 1, slices.Concat(before("	return supervise(cmd)\n", "	signal.Ignore(unix.SIGCHLD)\n"), importing("os/signal")),
+		output, "The program panics in exitStatus: run could not wait for child"},
+	{"child of another parent", 3, []string{"Cloneflags |= unix.CLONE_NEWPID", "Cloneflags |= unix.CLONE_NEWPID | unix.CLONE_PARENT"},
+		// How much of the output comes before the panic of run is a matter of luck.
+		"the command", "CLONE_PARENT makes child a child of the process that started run"},
 	{"panic", 1, before(runReady, "	panic(\"not yet\")\n"),
 		starts, "The program panics."},
 	{"signal to run itself", 1, before(runReady, "	unix.Kill(os.Getpid(), unix.SIGKILL)\n"),
@@ -75,6 +82,8 @@ var wrongs = []wrong{
 		starts, "child starts, and never becomes the command"},
 	{"command as another process", 1, []string{lookUp, asOwnProcess},
 		inPlace, "child should become the command."},
+	{"command as another process without streams", 1, []string{lookUp, withoutStreams},
+		starts, "child should become the command."},
 	{"status off by one", 1, []string{"128 + int(sig)", "127 + int(sig)"},
 		signalStatus, "The status is off by one: the signal has the number 9, and 128+9 is 137."},
 	{"mount for UTS", 2, []string{"unix.CLONE_NEWUTS", "unix.CLONE_NEWNS"},
@@ -84,7 +93,9 @@ var wrongs = []wrong{
 	{"always the same hostname", 2, []string{"[]byte(*hostname)", `[]byte("container")`},
 		hostnameGiven, "The hostname is always the same, whatever --hostname says."},
 	{"hostname of run", 2, []string{"	if err := setHostname(); err != nil {\n		return err\n	}\n", "", "	return supervise(cmd)\n", "	setHostname()\n	return supervise(cmd)\n"},
-		hostnameGiven, "run sets the hostname, and run is on the host: the host gets the name."},
+		hostKeepsName, "run sets the hostname, and run is on the host: the host gets the name."},
+	{"refused hostname not named", 2, slices.Concat([]string{setHostnameError, "return err"}, without("	\"fmt\"\n")),
+		hostnameTooLong, "The error does not say which name the kernel has refused."},
 	{"network for PID", 3, []string{"unix.CLONE_NEWPID", "unix.CLONE_NEWNET"},
 		pidNS, "You made a network namespace, not a PID namespace."},
 	{"user for PID", 3, []string{"unix.CLONE_NEWPID", "unix.CLONE_NEWUSER"},
@@ -226,32 +237,6 @@ func TestTheLimitOnMemoryComesBeforeThatOnMemoryAndSwap(t *testing.T) {
 	assert.Contains(t, named(both), "write the limit on memory first.")
 	assert.Contains(t, named(both, memory), "write the limit on memory first.")
 	assert.NotContains(t, named(memory, both), "first")
-}
-
-// rightCalls are the calls of a program without mistakes, on this host's version of cgroups.
-func rightCalls() calls {
-	memory, swap := limitFile("memory.limit_in_bytes", "memory.max"), limitFile("memory.memsw.limit_in_bytes", "memory.swap.max")
-	cgroup := limitFile("/sys/fs/cgroup/memory/x", "/sys/fs/cgroup/x")
-	made := calls{{Process: "run", Name: "clone", Args: []string{"CLONE_NEWNS|CLONE_NEWUTS|CLONE_NEWPID"}}}
-	child := func(name string, args ...string) {
-		made = append(made, trace.Call{Process: "child", Name: name, Args: args})
-	}
-	child("prctl", "PR_SET_PDEATHSIG", "SIGKILL")
-	child("execve", `"/proc/self/exe"`, `["x", "child"]`)
-	child("sethostname", `"container"`)
-	child("mount", `""`, `"/"`, `""`, "MS_REC|MS_PRIVATE")
-	child("mkdir", `"`+cgroup+`"`, "0755")
-	child("write", `"`+cgroup+"/"+memory+`"`, `"64m"`)
-	child("write", `"`+cgroup+"/"+swap+`"`, `"64m"`)
-	child("write", `"`+cgroup+`/pids.max"`, `"64"`)
-	child("write", `"`+cgroup+"/"+limitFile("cpu.cfs_quota_us", "cpu.max")+`"`, `"100000"`)
-	child("write", `"`+cgroup+`/cgroup.procs"`, `"0"`)
-	child("chroot", `"/rootfs"`)
-	child("chdir", `"/"`)
-	child("mount", `"proc"`, `"/proc"`, `"proc"`, "0")
-	child("mount", `"tmpfs"`, `"/mytemp"`, `"tmpfs"`, "0", `"size=16m"`)
-	child("execve", `"/bin/true"`, `["/bin/true"]`)
-	return append(made, trace.Call{Process: "run", Name: "rmdir", Args: []string{`"` + cgroup + `"`}})
 }
 
 func TestATraceThatWasCutOffMissesNoCall(t *testing.T) {

@@ -119,14 +119,15 @@ var input = []Property{
 		},
 	},
 	{
-		Name:  "a hostname that is too long is refused in one line",
+		Name:  hostnameTooLong,
 		Step:  2,
 		Needs: []string{hostnameGiven},
 		Why:   "The kernel limits a hostname to 64 bytes and says only \"invalid argument\".",
 		Where: "step02-uts/README.md#now-yours",
 		check: func(p *Program) error {
-			long := call{flags: []string{"--hostname", strings.Repeat("x", 65)}, command: []string{"/bin/true"}}
-			return p.refuses(long, 125)
+			name := strings.Repeat("x", 65)
+			long := call{flags: []string{"--hostname", name}, command: []string{"/bin/true"}}
+			return p.refuses(long, 125, name)
 		},
 	},
 	{

@@ -14,17 +14,13 @@ var mistakes = slices.Concat(noStart, wrongNamespace, wrongStatus, wrongRoot, wr
 
 // noStart are mistakes in run and child, before any namespace.
 var noStart = []mistake{
-	{1, []string{starts}, func(e *evidence) string {
-		switch {
-		case !strings.Contains(e.seen, "panic:") && !strings.Contains(e.seen, "fatal error:"):
-			return ""
-		case strings.Contains(e.seen, "nil pointer") && strings.Contains(e.seen, "main.supervise("):
-			return "The program panics in supervise, which reads cmd.SysProcAttr: that is nil."
-		case strings.Contains(e.seen, "nil pointer"):
-			return "The program panics, because it uses a pointer that is nil: something was never set."
+	{1, []string{starts, inPlace, output, exit3, uts, pidNS, mountNS}, func(e *evidence) string {
+		if e.first("clone", "CLONE_PARENT") >= 0 {
+			return "CLONE_PARENT makes child a child of the process that started run, so run cannot wait for child."
 		}
-		return "The program panics."
+		return ""
 	}},
+	{1, []string{starts, output}, (*evidence).panicked},
 	{1, []string{starts}, func(e *evidence) string {
 		if e.becomesItself() {
 			return "child becomes your own program again: become wants only the command and its arguments."
@@ -68,6 +64,8 @@ var noStart = []mistake{
 		case strings.Contains(e.seen, notEnded) && e.first("execve", "/proc/self/exe") >= 0 && (!e.cut || strings.Contains(e.seen, "printed nothing")):
 			// The command would have printed something.
 			return "child starts, and never becomes the command: it waits for something, or loops for ever."
+		case strings.Contains(e.seen, "printed nothing") && e.oneMore():
+			return oneMore
 		case strings.Contains(e.seen, "printed nothing") && command:
 			return "The command runs, but nobody sees its output: child does not have the standard streams of run."
 		}
@@ -92,11 +90,44 @@ var noStart = []mistake{
 		return ""
 	}},
 	{1, []string{inPlace, process1}, func(e *evidence) string {
-		if i := e.first("execve", "/bin/true"); i >= 0 && strings.HasPrefix(e.calls[i].Process, "grandchild") {
-			return "child starts the command as one more process, and stays between run and the command. child should become the command."
+		if e.oneMore() {
+			return oneMore
 		}
 		return ""
 	}},
+}
+
+// oneMore is the diagnosis for a child that starts the command instead of becoming the command.
+const oneMore = "child starts the command as one more process, and stays between run and the command. child should become the command."
+
+// oneMore reports whether child starts the command as one more process.
+func (c calls) oneMore() bool {
+	i := c.first("execve", "/bin/true")
+	return i >= 0 && strings.HasPrefix(c[i].Process, "grandchild")
+}
+
+// panicPlace matches the innermost function of the program in a dump of the Go runtime, quoted or not, and its first argument.
+var panicPlace = regexp.MustCompile(`(?s)goroutine \d+ .*?(?:\n|\\n)main\.([\w.]+)\(([^,)?]*)`)
+
+// panicked says why the program panics, as far as the dump of the Go runtime tells.
+func (e *evidence) panicked() string {
+	if !strings.Contains(e.seen, "panic:") && !strings.Contains(e.seen, "fatal error:") {
+		return ""
+	}
+	place := panicPlace.FindStringSubmatch(e.seen)
+	switch {
+	case !strings.Contains(e.seen, "nil pointer"):
+		return "The program panics."
+	case place == nil:
+		return "The program panics, because it uses a pointer that is nil: something was never set."
+	case place[1] == "supervise" && place[2] == "0x0":
+		return "The program panics in supervise: run calls supervise with a command that is nil."
+	case place[1] == "supervise":
+		return "The program panics in supervise, which reads cmd.SysProcAttr: that is nil."
+	case place[1] == "exitStatus":
+		return "The program panics in exitStatus: run could not wait for child, so nothing says how child ended."
+	}
+	return fmt.Sprintf("The program panics in %s, because it uses a pointer that is nil: something was never set.", place[1])
 }
 
 // notFound matches the error about a command that does not exist.
@@ -128,12 +159,18 @@ var wrongNamespace = []mistake{
 		}
 		return ""
 	}},
-	{2, []string{hostnameSet, hostnameGiven}, func(e *evidence) string {
+	{2, []string{hostnameSet, hostnameGiven, hostKeepsName}, func(e *evidence) string {
 		switch i := e.first("sethostname"); {
 		case e.never("sethostname"):
 			return "Nothing sets the hostname of the container."
 		case e.by("run", i):
 			return "run sets the hostname, and run is on the host: the host gets the name."
+		}
+		return ""
+	}},
+	{2, []string{hostnameTooLong}, func(e *evidence) string {
+		if strings.Contains(e.seen, notNamed) {
+			return "The error does not say which name the kernel has refused."
 		}
 		return ""
 	}},

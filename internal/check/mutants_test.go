@@ -3,10 +3,8 @@
 package check
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -83,7 +81,9 @@ var mutants = []mutant{
 	{"hostname not set", []string{"unix.Sethostname([]byte(*hostname))", "error(nil)"},
 		[]string{"is container", "--hostname sets"}},
 	{"no UTS namespace", []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUTS\n", ""},
-		[]string{"UTS namespace", "leaves that of the host"}},
+		[]string{"UTS namespace", "rename the host"}},
+	{"refused hostname not named", []string{setHostnameError, "return err"},
+		[]string{"hostname that is too long"}},
 	{"no PID namespace", []string{"	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWPID\n", ""},
 		[]string{"command is process 1", "PID namespace", "survives the command", "leave no mount", "finds itself", "ps sees"}},
 	{"no parent-death signal", []string{"	cmd.SysProcAttr.Pdeathsig = unix.SIGKILL\n", ""},
@@ -135,11 +135,19 @@ var mutants = []mutant{
 // notJoined makes the cgroups and sets the limits, but puts no process into the cgroups.
 var notJoined = []string{"		file, err := os.OpenFile(dir", "		if name == \"cgroup.procs\" {\n			continue\n		}\n		file, err := os.OpenFile(dir"}
 
+// setHostnameError is how setHostname says which name the kernel has refused.
+const setHostnameError = `return fmt.Errorf("set hostname %q (at most 64 bytes): %w", *hostname, err)`
+
 // asOwnProcess starts the command as a child of child.
 const asOwnProcess = `	unix.Close(3)
 	cmd := exec.Command(pflag.Arg(0), pflag.Args()[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd.Run()
+`
+
+// withoutStreams does so, too, but does not connect the standard streams.
+const withoutStreams = `	unix.Close(3)
+	return exec.Command(pflag.Arg(0), pflag.Args()[1:]...).Run()
 `
 
 // Machines without a compiler need the mutants, and the solutions of the exercises, compiled elsewhere.
@@ -223,69 +231,4 @@ func variants(t *testing.T) []variant {
 		all = append(all, w.variant(t))
 	}
 	return all
-}
-
-// A variant is a step with edits.
-type variant struct {
-	// name is the name of the executable.
-	name string
-	// step is the folder of the step.
-	step string
-	// edits are pairs: a text to find, and its replacement.
-	edits []string
-}
-
-// program returns the variant's executable. If WORKSHOP_PROGRAMS is set, the executable is compiled already and lies there.
-func (v variant) program(t *testing.T) string {
-	t.Helper()
-	if compiled := os.Getenv("WORKSHOP_PROGRAMS"); compiled != "" {
-		return filepath.Join(compiled, v.name)
-	}
-	needs.Compiler(t)
-	dir, err := publicDir()
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	program := filepath.Join(dir, v.name)
-	v.build(t, program)
-	return program
-}
-
-// sources returns the texts of the step's main.go and process.go by their paths. An edit changes the first of the two that contains the
-// text.
-func (v variant) sources(t *testing.T) map[string]string {
-	t.Helper()
-	texts := map[string]string{}
-	var paths []string
-	for _, name := range []string{"main.go", "process.go"} {
-		path, err := filepath.Abs(filepath.Join("../..", v.step, name))
-		require.NoError(t, err)
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		texts[path], paths = string(text), append(paths, path)
-	}
-	for i := 0; i < len(v.edits); i += 2 {
-		place := slices.IndexFunc(paths, func(path string) bool { return strings.Contains(texts[path], v.edits[i]) })
-		require.GreaterOrEqual(t, place, 0, "no place for an edit: %s", v.edits[i])
-		texts[paths[place]] = strings.ReplaceAll(texts[paths[place]], v.edits[i], v.edits[i+1])
-	}
-	return texts
-}
-
-// build compiles the variant.
-func (v variant) build(t *testing.T, program string) {
-	t.Helper()
-	dir, err := publicDir()
-	require.NoError(t, err)
-	defer os.RemoveAll(dir)
-	replace := map[string]string{}
-	for source, text := range v.sources(t) {
-		replace[source] = filepath.Join(dir, filepath.Base(source))
-		require.NoError(t, os.WriteFile(replace[source], []byte(text), 0o644))
-	}
-	list, err := json.Marshal(map[string]any{"Replace": replace})
-	require.NoError(t, err)
-	overlay := filepath.Join(dir, "overlay.json")
-	require.NoError(t, os.WriteFile(overlay, list, 0o644))
-
-	needs.Build(t, program, []string{"GOARCH=" + *compileFor}, "-overlay", overlay, filepath.Join("../..", v.step))
 }

@@ -252,6 +252,9 @@ func (p *Program) refuses(c call, status int, words ...string) error {
 	return nil
 }
 
+// notNamed begins the error about a message that does not say what the program refuses.
+const notNamed = "the message should name"
+
 // complaint returns an error unless the result is a failure with one line that contains the words.
 func complaint(r result, status int, words ...string) error {
 	if r.status != status {
@@ -270,7 +273,7 @@ func complaint(r result, status int, words ...string) error {
 	}
 	for _, word := range words {
 		if !strings.Contains(r.stderr, word) {
-			return fmt.Errorf("the message should name %q, but is %s", word, shown(r.stderr))
+			return fmt.Errorf("%s %q, but is %s", notNamed, word, shown(r.stderr))
 		}
 	}
 	return nil

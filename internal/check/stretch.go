@@ -22,7 +22,7 @@ var beyondCommand = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "Programs take settings from the environment. environ(7)",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/README.md#check-your-work",
 		check: func(p *Program) error {
 			r, err := p.call(call{
 				flags:   []string{"--env", "CHECK_NEW=a,b = c", "--env", "CHECK_EMPTY=", "--env", "CHECK_OLD=given"},
@@ -50,7 +50,7 @@ var beyondCommand = []Property{
 		Step:  1,
 		Needs: []string{starts},
 		Why:   "A build wants to run in the directory of its sources. chdir(2)",
-		Where: "step01-exec/README.md#how-it-works",
+		Where: "step01-exec/README.md#check-your-work",
 		check: func(p *Program) error {
 			dir, err := publicDir()
 			if err != nil {
@@ -77,7 +77,7 @@ var beyondCommand = []Property{
 		Step:  2,
 		Needs: []string{uts},
 		Why:   "A UTS namespace holds two names, and the domain name is the second. setdomainname(2)",
-		Where: "step02-uts/README.md#how-it-works",
+		Where: "step02-uts/README.md#check-your-work",
 		check: func(p *Program) error {
 			before, err := domainname()
 			if err != nil {
@@ -102,7 +102,7 @@ var beyondCommand = []Property{
 		Step:  2,
 		Needs: []string{uts},
 		Why:   "With shared memory of the host, a command can talk to the processes of the host. ipc_namespaces(7)",
-		Where: "step02-uts/README.md#how-it-works",
+		Where: "step02-uts/README.md#check-your-work",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error { return s.ownNamespace("ipc") })
 		},

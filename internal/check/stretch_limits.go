@@ -16,7 +16,7 @@ var beyondLimits = []Property{
 		Step:  6,
 		Needs: []string{inCgroups},
 		Why:   "A command that stays on some processors leaves the others to the rest of the host. sched_setaffinity(2), cpuset(7)",
-		Where: "step06-cgroups/README.md#how-it-works",
+		Where: "step06-cgroups/README.md#check-your-work",
 		check: func(p *Program) error {
 			lists, err := processorLists()
 			if err != nil {
@@ -52,7 +52,7 @@ var beyondLimits = []Property{
 		Step:  6,
 		Needs: []string{killed},
 		Why:   "Status 137 alone does not say why: people look for the mistake in the wrong place. cgroups(7)",
-		Where: "step06-cgroups/README.md#how-it-works",
+		Where: "step06-cgroups/README.md#check-your-work",
 		check: func(p *Program) error {
 			hog := `awk 'BEGIN { s = "x"; while (length(s) < 200000000) s = s s }'`
 			for script, status := range map[string]int{"exec " + hog: 137, "exec 2>/dev/null; " + hog + "; exit 3": 3} {

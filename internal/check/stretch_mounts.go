@@ -19,7 +19,7 @@ var beyondMounts = []Property{
 		Step:  5,
 		Needs: []string{procMounted},
 		Why:   "A volume is how a container and the host share files. mount(2), open_tree(2)",
-		Where: "step05-proc/README.md#how-it-works",
+		Where: "step05-proc/README.md#check-your-work",
 		check: func(p *Program) error {
 			source, err := publicDir()
 			if err != nil {
@@ -48,7 +48,7 @@ var beyondMounts = []Property{
 		Step:  5,
 		Needs: []string{procMounted},
 		Why:   "Below a root directory changed by chroot, all mounts of the host are still there. pivot_root(2)",
-		Where: "step05-proc/README.md#how-it-works",
+		Where: "step05-proc/README.md#check-your-work",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error {
 				inside, err := s.container()
@@ -68,7 +68,7 @@ var beyondMounts = []Property{
 		Step:  7,
 		Needs: []string{tmpfsElsewhere},
 		Why:   "Many programs want both /tmp and /run in memory. tmpfs(5)",
-		Where: "step07-tmpfs/README.md#how-it-works",
+		Where: "step07-tmpfs/README.md#check-your-work",
 		check: func(p *Program) error {
 			defer os.RemoveAll(filepath.Join(p.Rootfs, "tmp/check-tmpfs"))
 			first, second := "/tmp/check-tmpfs/first", "/tmp/check-tmpfs/second"

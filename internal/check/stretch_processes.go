@@ -21,7 +21,7 @@ var beyondProcesses = []Property{
 		Step:  3,
 		Needs: []string{pidNS},
 		Why:   "A command that needs no network should not reach one. network_namespaces(7)",
-		Where: "step03-pid/README.md#how-it-works",
+		Where: "step03-pid/README.md#check-your-work",
 		check: func(p *Program) error {
 			return p.whileReady(func(s *session) error {
 				if err := s.ownNamespace("net"); err != nil {
@@ -49,7 +49,7 @@ var beyondProcesses = []Property{
 		Step:  3,
 		Needs: []string{process1},
 		Why:   "A process 1 that does not wait for orphans collects zombies. wait(2)",
-		Where: "step03-pid/README.md#how-it-works",
+		Where: "step03-pid/README.md#check-your-work",
 		check: func(p *Program) error {
 			r, err := p.run("echo $$; exit 3", "--init")
 			if err != nil {
@@ -89,7 +89,7 @@ var beyondProcesses = []Property{
 		Step:  4,
 		Needs: []string{ownRoot},
 		Why:   "A command that does not need to be root should not be root. credentials(7)",
-		Where: "step04-chroot/README.md#how-it-works",
+		Where: "step04-chroot/README.md#check-your-work",
 		check: func(p *Program) error {
 			for _, c := range []struct{ flag, uid, gid string }{{"4711:4712", "4711", "4712"}, {"4713", "4713", "4713"}} {
 				if err := p.runsAs(c.flag, c.uid, c.gid); err != nil {
@@ -109,7 +109,7 @@ var beyondProcesses = []Property{
 		Step:  4,
 		Needs: []string{ownRoot},
 		Why:   "A directory of the host that is open is a way out of the container. close_range(2)",
-		Where: "step04-chroot/README.md#how-it-works",
+		Where: "step04-chroot/README.md#check-your-work",
 		check: func(p *Program) error {
 			outside, err := os.Open("/")
 			if err != nil {
@@ -145,7 +145,7 @@ var beyondProcesses = []Property{
 		Step:  7,
 		Needs: []string{tmpfsMounted},
 		Why:   "You look into a running container with a shell in the same namespaces. setns(2)",
-		Where: "step07-tmpfs/README.md#how-it-works",
+		Where: "step07-tmpfs/README.md#check-your-work",
 		check: func(p *Program) error {
 			file, remove := p.stray("exec")
 			defer remove()

@@ -4,13 +4,16 @@ package coach_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"container-workshop/internal/check"
 	"container-workshop/internal/live"
 )
 
@@ -205,6 +208,22 @@ func TestStretchIsBeyondTheStep(t *testing.T) {
 	assert.Contains(t, c.does("progress"), "2 of 2 exercises beyond")
 }
 
+func TestTheLessonTellsOfItsExercisesWhereTheCoachSays(t *testing.T) {
+	for _, exercise := range check.Stretch {
+		path, anchor, _ := strings.Cut(exercise.Where, "#")
+		require.Equal(t, "check-your-work", anchor, exercise.Name)
+		text, err := os.ReadFile(filepath.Join("../..", path))
+		require.NoError(t, err)
+		_, section, found := strings.Cut(string(text), "\n## Check your work\n")
+		require.True(t, found, path)
+		section, _, _ = strings.Cut(section, "\n## ")
+		assert.Contains(t, section, "`make stretch` checks both", path)
+		if flag := regexp.MustCompile(`^--\w+`).FindString(exercise.Name); flag != "" {
+			assert.Contains(t, section, flag, path)
+		}
+	}
+}
+
 func TestALearnerFollowsAStep(t *testing.T) {
 	c := begun(t)
 	unchanged := c.coach("check")
@@ -219,6 +238,7 @@ func TestALearnerFollowsAStep(t *testing.T) {
 	beyond := c.coach("stretch").output
 	assert.Equal(t, 2, strings.Count(beyond, "✗"), beyond)
 	assert.Contains(t, beyond, "0 of 2 exercises solved.")
+	assert.Contains(t, beyond, "    look   step02-uts/README.md, Check your work\n")
 }
 
 func TestTheBarIsOfTheProgramAndOfNow(t *testing.T) {

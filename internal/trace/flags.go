@@ -27,11 +27,12 @@ var cloneFlags = []flag{
 	{unix.CLONE_NEWPID, "CLONE_NEWPID"},
 	{unix.CLONE_NEWNET, "CLONE_NEWNET"},
 	{unix.CLONE_INTO_CGROUP, "CLONE_INTO_CGROUP"},
+	{unix.CLONE_PARENT, "CLONE_PARENT"},
 }
 
-// newProcess are the flags of clone that a record shows: namespaces, and the cgroup of the new process.
+// newProcess are the flags of clone that a record shows: namespaces, and the cgroup and the parent of the new process.
 const newProcess = unix.CLONE_NEWTIME | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
-	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_INTO_CGROUP
+	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_INTO_CGROUP | unix.CLONE_PARENT
 
 // mount(2)
 var mountFlags = []flag{
