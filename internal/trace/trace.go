@@ -180,8 +180,12 @@ func (t *tracer) strays() {
 		if t.killing || t.ended != nil {
 			unix.Kill(tid, unix.SIGKILL)
 		}
-		var info siginfo
-		waitid(tid, &info, unix.WNOHANG|unix.WALL|unix.WEXITED)
+		var info, taken siginfo
+		const exits = unix.WNOHANG | unix.WALL | unix.WEXITED
+		// This waitid also reports a stop, and would take the stop away from collect, which may learn of a new task any moment. ptrace(2)
+		if waitid(tid, &info, exits|unix.WNOWAIT) == nil && info.pid != 0 && !info.stop() {
+			waitid(tid, &taken, exits)
+		}
 	}
 }
 
@@ -194,16 +198,22 @@ type siginfo struct {
 	_                     [100]byte
 }
 
+// stop reports whether a task has stopped, and not exited.
+func (i *siginfo) stop() bool {
+	const cldTrapped, cldStopped = 4, 5
+	return i.code == cldTrapped || i.code == cldStopped
+}
+
 // wait returns the status of a stopped task, or that the task has exited, without waiting. It leaves the exit of the first process
 // to cmd.Wait.
 func (t *tracer) wait(tid int) (status int, exited bool, err error) {
-	const options, cldTrapped, cldStopped = unix.WNOHANG | unix.WALL, 4, 5
+	const options = unix.WNOHANG | unix.WALL
 	var info, taken siginfo
 	err = waitid(tid, &info, options|unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT)
 	switch {
 	case err != nil || info.pid == 0:
 		return 0, false, err
-	case info.code == cldTrapped || info.code == cldStopped:
+	case info.stop():
 		return int(info.status), false, waitid(tid, &taken, options|unix.WSTOPPED)
 	case tid == t.first:
 		return 0, true, nil
