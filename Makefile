@@ -101,9 +101,9 @@ site: need-go need-npm ## Write the web pages of the workshop into build/site
 
 # The pages are written again if a file that they are made of is newer.
 build/site/index.html: $(wildcard *.md step0*/* final/* final/*/*.go final/*/*/*.go internal/site/* internal/site/look/*)
-	@$(MAKE) --no-print-directory site || { \
-		echo "The pages are without search and recordings, because of the above. Later, make site adds them." >&2; \
-		go run ./internal/site/cmd pages build/site || { rm -f $@; false; }; }
+	@$(MAKE) --no-print-directory site || { go run ./internal/site/cmd pages build/site && \
+		echo "The pages are without search and recordings, because of the above. Later, make site adds them." >&2; } || { [ -e $@ ] && \
+		echo "The pages stay as they were, because of the above." >&2; }
 
 .PHONY: serve
 serve: need-go build/site/index.html ## Show the web pages at http://127.0.0.1:8015, or at ADDRESS=127.0.0.1:8080, with your progress, live

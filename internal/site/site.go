@@ -87,17 +87,24 @@ func (s *Site) addPrograms() error {
 	return nil
 }
 
-// Build writes the site into the folder out. First it removes the folder.
+// Build writes the site into the folder out, in place of an older site. After an error, the older site is still there.
 func (s *Site) Build(out string) error {
-	if err := os.RemoveAll(out); err != nil {
+	fresh := out + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
 		return err
 	}
 	for _, p := range s.pages {
-		if err := s.write(out, p); err != nil {
+		if err := s.write(fresh, p); err != nil {
 			return fmt.Errorf("%s: %w", p.Source, err)
 		}
 	}
-	return s.copyLook(filepath.Join(out, "site"))
+	if err := s.copyLook(filepath.Join(fresh, "site")); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(out); err != nil {
+		return err
+	}
+	return os.Rename(fresh, out)
 }
 
 // write writes a page and the pictures that it shows.
