@@ -44,8 +44,24 @@ func TestAPropertySaysWhyItMattersAndWhereToLook(t *testing.T) {
 		if assert.NoError(t, err, p.Name) {
 			assert.Contains(t, anchors(string(text)), anchor, "%s: %s", p.Name, p.Where)
 		}
-		if strings.HasSuffix(path, "README.md") {
+		if strings.HasSuffix(path, "README.md") && slices.ContainsFunc(Properties, func(other Property) bool { return other.Name == p.Name }) {
 			assert.Contains(t, []string{"how-it-works", "now-yours"}, anchor, "%s: the rest of a lesson gives away the solution", p.Name)
+		}
+	}
+}
+
+func TestAnExerciseSaysWhereItsLessonTellsOfIt(t *testing.T) {
+	steps(t)
+	for _, exercise := range Stretch {
+		path, isSection := strings.CutSuffix(exercise.Where, "#check-your-work")
+		require.True(t, isSection, exercise.Name)
+		text, err := os.ReadFile(filepath.Join("../..", path))
+		require.NoError(t, err)
+		_, section, _ := strings.Cut(string(text), "\n## Check your work\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		assert.Contains(t, section, "`make stretch` checks both", path)
+		if flag := regexp.MustCompile(`^--\w+`).FindString(exercise.Name); flag != "" {
+			assert.Contains(t, section, flag, path)
 		}
 	}
 }

@@ -4,16 +4,13 @@ package coach_test
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"container-workshop/internal/check"
 	"container-workshop/internal/live"
 )
 
@@ -206,22 +203,6 @@ func TestStretchIsBeyondTheStep(t *testing.T) {
 	c.finds(map[string]any{"Property": "--domainname", "Step": 2, "State": "has"}, map[string]any{"Property": "an IPC namespace", "Step": 2, "State": "has"})
 	assert.Contains(t, c.does("stretch"), "Both exercises beyond step 2 are solved.")
 	assert.Contains(t, c.does("progress"), "2 of 2 exercises beyond")
-}
-
-func TestTheLessonTellsOfItsExercisesWhereTheCoachSays(t *testing.T) {
-	for _, exercise := range check.Stretch {
-		path, anchor, _ := strings.Cut(exercise.Where, "#")
-		require.Equal(t, "check-your-work", anchor, exercise.Name)
-		text, err := os.ReadFile(filepath.Join("../..", path))
-		require.NoError(t, err)
-		_, section, found := strings.Cut(string(text), "\n## Check your work\n")
-		require.True(t, found, path)
-		section, _, _ = strings.Cut(section, "\n## ")
-		assert.Contains(t, section, "`make stretch` checks both", path)
-		if flag := regexp.MustCompile(`^--\w+`).FindString(exercise.Name); flag != "" {
-			assert.Contains(t, section, flag, path)
-		}
-	}
 }
 
 func TestALearnerFollowsAStep(t *testing.T) {
