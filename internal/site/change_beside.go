@@ -59,7 +59,7 @@ func (s *Site) ways(p *Page, section string) string {
 	switch {
 	case p.Source == "README.md" && section == "The steps":
 		return fmt.Sprintf(`<p class="ways"><a href="%s">Compare two steps</a></p>`+"\n", compare)
-	case !strings.HasSuffix(p.Source, "/README.md") || step == 0 || section != "The change" && section != "Walking through":
+	case !strings.HasSuffix(p.Source, "/README.md") || step == 0 || section != "Walking through":
 		return ""
 	case step == 1:
 		return `<p class="ways"><a href="code.html">The whole program</a></p>` + "\n"

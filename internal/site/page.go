@@ -50,6 +50,9 @@ func (s *Site) read(source string) (*Page, error) {
 	}
 	document := lesson.Parse(source, markdown)
 	p := &Page{Source: source, Address: lesson.Address(source), Kind: kind(source), Title: document.Headings[0].Text, Contents: document.Headings[1:]}
+	if p.Kind == "lesson" && p.Step() > 0 {
+		p.Scripts = []string{"ours.js", "problem.js"}
+	}
 	g := goldmark.New(goldmark.WithExtensions(extension.GFM), goldmark.WithRendererOptions(
 		html.WithUnsafe(), renderer.WithNodeRenderers(util.Prioritized(&drawing{site: s, page: p, document: document}, 1))))
 	tree := g.Parser().Parse(text.NewReader(markdown))

@@ -8,6 +8,7 @@ const phone = { viewport: { width: 390, height: 844 } };
 for (const [where, options, beside] of [["a wide window", {}, true], ["a phone", phone, false]]) {
   test(`on ${where}, the code is ${beside ? "beside" : "below"} its paragraph`, async (t) => {
     const page = await visit(t, site + "step05-proc/index.html", options);
+    await page.getByRole("button", { name: "Show our code" }).click();
     const pair = page.locator(".beside", { hasText: "mounts nothing" });
     const words = await pair.locator("p").boundingBox();
     const code = await pair.locator("figure").boundingBox();
@@ -19,12 +20,38 @@ for (const [where, options, beside] of [["a wide window", {}, true], ["a phone",
 
 test("from a piece of code you come to its lines in the whole program", async (t) => {
   const page = await visit(t, site + "step05-proc/index.html");
+  await page.getByRole("button", { name: "Show our code" }).click();
   const pair = page.locator(".beside", { hasText: "mounts nothing" });
   const line = await pair.locator(".new").first().innerText();
   await pair.getByRole("link", { name: /main.go, lines/ }).click();
   await page.waitForURL(/code\.html#L\d+$/);
   assert.equal(await page.locator(".line:target").innerText(), line);
   none(page.problems);
+});
+
+test("a lesson shows our code when you ask, and remembers that for this step alone", async (t) => {
+  const page = await visit(t, site + "step05-proc/index.html");
+  const code = page.locator(".pieces").first();
+  assert.equal(await code.isVisible(), false);
+  await page.getByRole("button", { name: "Show our code" }).press("Enter");
+  assert.ok(await code.isVisible());
+  await page.reload();
+  assert.ok(await code.isVisible());
+  await page.goto(site + "step06-cgroups/index.html");
+  assert.equal(await code.isVisible(), false);
+  await page.goto(site + "step06-cgroups/code.html");
+  await page.getByRole("link", { name: "The lesson explains them" }).click();
+  await code.waitFor();
+  await page.getByRole("button", { name: "Hide our code" }).click();
+  assert.equal(await code.isVisible(), false);
+  await page.emulateMedia({ media: "print" });
+  assert.ok(await code.isVisible(), "on paper, all code is there");
+  none(page.problems);
+});
+
+test("without scripts, our code is there", async (t) => {
+  const page = await visit(t, site + "step05-proc/index.html", { javaScriptEnabled: false });
+  assert.ok(await page.locator(".pieces").first().isVisible());
 });
 
 test("process.go unfolds", async (t) => {
@@ -74,8 +101,11 @@ test("the sliders choose two steps and divide their columns", async (t) => {
 
 test("a lesson leads to the comparison with the step before, and a button to each change", async (t) => {
   const page = await visit(t, site + "step07-tmpfs/index.html");
-  await page.getByRole("link", { name: "Compare with step 6" }).last().click();
+  await page.getByRole("button", { name: "Show our code" }).click();
+  await page.getByRole("link", { name: "Compare with step 6" }).click();
   await page.waitForURL(/compare\.html#6-7$/);
+  const head = await page.getByText("The number beside a line").boundingBox();
+  assert.ok(head.y > 60 && head.y < 800, "you see what the numbers mean");
   const [left, right] = await sides(page);
   assert.equal(left.text, await program(t, "step06-cgroups"));
   assert.equal(right.text, await program(t, "step07-tmpfs"));

@@ -1,7 +1,7 @@
 // The live view, with what the coach could see.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { files, none, site, visit } from "./browser.mjs";
+import { files, none, site, violations, visit } from "./browser.mjs";
 
 const state = {
   doing: "failed", at: "2026-01-02T03:04:05Z", program: "work/mine", step: 2, title: "hostname",
@@ -13,10 +13,21 @@ const state = {
   },
 };
 
+const passed = {
+  ...state, doing: "passed", first: undefined, gained: "You gained a hostname.", passed: [true, true, false, false, false, false, false],
+  properties: state.properties.map(({ name }) => ({ name, state: "has" })),
+};
+
 // see puts a state where the coach puts what it sees.
 async function see(page, state) {
   const answer = await page.request.put(site + "test/state", { data: JSON.stringify(state) });
   assert.equal(answer.status(), 200, await answer.text());
+}
+
+// check tells a page that a check is running. In a file, that holds only while the check holds its lock, which no browser can take.
+function check(page) {
+  const detail = { connected: true, lights: Array(7).fill({ word: "", share: 0 }), state: { ...state, doing: "checking", first: undefined } };
+  return page.evaluate((detail) => document.dispatchEvent(new CustomEvent("live", { detail })), detail);
 }
 
 test("the page follows, from the problem to its place in the lesson, and to the step that has passed", async (t) => {
@@ -31,8 +42,7 @@ test("the page follows, from the problem to its place in the lesson, and to the 
   const light = (step) => page.locator(`nav.steps [data-step="${step}"] a`).getAttribute("data-light");
   assert.deepEqual([await light(1), await light(2), await light(3)], ["passed", "failed", ""]);
 
-  await see(page, { ...state, doing: "passed", first: undefined, gained: "You gained a hostname.", passed: [true, true, false, false, false, false, false],
-    properties: state.properties.map(({ name }) => ({ name, state: "has" })) });
+  await see(page, passed);
   await main.getByText("You gained a hostname.").waitFor();
   assert.equal(await light(2), "passed");
   assert.equal(await main.getByText("Programs show it.").count(), 0);
@@ -48,6 +58,47 @@ test("every page shows the lights", async (t) => {
   await see(page, state);
   await page.locator(`nav.steps [data-step="1"] a[data-light="passed"]`).waitFor();
   none(page.problems);
+});
+
+test("the lesson of the step shows the problem, and our code when the step has passed", async (t) => {
+  const page = await visit(t, site + "step02-uts/index.html");
+  await see(page, state);
+  const problem = page.locator("#now-yours + p").getByRole("link", { name: "the hostname is container" });
+  await problem.waitFor();
+  const number = page.locator(`nav.steps [data-step="2"] a`);
+  const colours = await number.evaluate((link) => {
+    const red = document.body.appendChild(document.createElement("i"));
+    red.style.color = "var(--bad)";
+    return [link, red].map((e) => getComputedStyle(e).color);
+  });
+  assert.equal(colours[0], colours[1], "the number is red here, too");
+  none(await violations(page));
+  await check(page);
+  assert.ok(await problem.isVisible(), "the problem stays until there is an answer");
+  assert.equal(await page.locator(".pieces").first().isVisible(), false);
+  await see(page, passed);
+  await problem.waitFor({ state: "hidden" });
+  await page.locator(".pieces").first().waitFor();
+  none(page.problems);
+});
+
+test("while a check runs, the last problem says that it is old", async (t) => {
+  const page = await visit(t, site + "live.html");
+  await see(page, state);
+  await page.locator("#live-news .problem").waitFor();
+  assert.equal(await page.locator("#live-news.stale").count(), 0);
+  await check(page);
+  const old = page.locator("#live-news.stale .problem");
+  await old.waitFor();
+  assert.match(await old.evaluate((e) => getComputedStyle(e, "::before").content), /the check before/);
+});
+
+test("the view for a projector begins at its top", async (t) => {
+  const page = await visit(t, site + "live.html", { viewport: { width: 1440, height: 400 } });
+  await see(page, state);
+  await page.getByRole("link", { name: "Large, for a projector" }).click();
+  await page.locator("body > header").waitFor({ state: "hidden" });
+  await page.waitForFunction(() => scrollY === 0);
 });
 
 test("in files there is nothing live, and no error", async (t) => {

@@ -22,7 +22,7 @@
     has: ["✓", "there"], lacks: ["✗", "missing"], blocked: ["–", "waits"], unclear: ["?", "cannot tell"], "": ["·", ""],
   };
 
-  const lights = { passed: "passed", current: "now", failed: "to fix", "": "" };
+  const lights = { passed: "done", current: "now", failed: "to fix", "": "" };
 
   const busy = state => ["saved", "compiling", "checking"].includes(state.doing);
 
@@ -83,7 +83,7 @@
   function next(step) {
     const [page, following] = [...pages()].slice(step - 1);
     const line = element("p", "", { class: "next" });
-    line.append(element("a", "Compare with our program", { href: page.getAttribute("href") + "#the-change" }));
+    line.append(element("a", "Our program", { href: page.getAttribute("href") + "#the-change" }));
     if (following) line.append(element("a", `Step ${step + 1}: ${following.title.replace(/^.*: /, "")}`, { href: following.getAttribute("href") }));
     else line.append(element("a", "final: where it leads", { href: root.dataset.root + "final/index.html" }));
     return line;
@@ -126,6 +126,6 @@
 
   // On a projector, the address ends with #class.
   const view = () => { root.dataset.view = location.hash.slice(1); };
-  addEventListener("hashchange", view);
+  addEventListener("hashchange", () => { view(); scrollTo(0, 0); });
   view();
 })();
