@@ -82,6 +82,19 @@ test("the colours follow the system, and then your choice, on every page", async
 });
 
 for (const colorScheme of ["light", "dark"]) {
+  test(`where the system is ${colorScheme}, the first t changes what you see`, async (t) => {
+    const page = await visit(t, lesson, { colorScheme });
+    const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+    await page.keyboard.press("t");
+    assert.equal(await theme(), colorScheme === "light" ? "dark" : "light");
+    const choices = [];
+    for (let i = 0; i < 3; i++) {
+      choices.push(await page.locator("#theme").getAttribute("aria-label"));
+      await page.keyboard.press("t");
+    }
+    assert.equal(new Set(choices).size, 3);
+  });
+
   test(`on paper there is the text alone, black on white, from ${colorScheme}`, async (t) => {
     const page = await visit(t, lesson, { colorScheme });
     await page.emulateMedia({ media: "print", colorScheme });

@@ -12,15 +12,18 @@
     fold.addEventListener("click", event => { if (event.target.closest("a") && !wide.matches) fold.open = false; });
   }
 
-  // The last heading above the upper third of the window is where you are.
+  // Where you are: the heading that you came to by a link, as long as you see it in the upper third of the window. Otherwise, the
+  // last heading above the lower end of that third. At the end of a page, no heading comes so far up.
   function here() {
     const links = new Map([...document.querySelectorAll(".contents a[href^='#']")].map(a => [a.hash.slice(1), a]));
     const headings = [...document.querySelectorAll("main h2[id], main h3[id]")].filter(h => links.has(h.id));
     let current = null;
     const mark = () => {
-      const above = scrollY > 0 ? headings.filter(h => h.getBoundingClientRect().top < innerHeight / 3) : [];
-      const atEnd = scrollY > 0 && innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
-      const link = links.get((atEnd ? headings : above).at(-1)?.id);
+      const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+      const end = atEnd ? innerHeight : innerHeight / 3;
+      const top = h => h.getBoundingClientRect().top;
+      const target = headings.find(h => h.id === location.hash.slice(1) && top(h) >= 0 && top(h) < end);
+      const link = scrollY > 0 ? links.get((target ?? headings.filter(h => top(h) < end).at(-1))?.id) : undefined;
       if (link === current) return;
       current?.removeAttribute("aria-current");
       link?.setAttribute("aria-current", "location");
@@ -33,6 +36,7 @@
       waiting = true;
       requestAnimationFrame(() => { waiting = false; mark(); });
     }, { passive: true });
+    addEventListener("hashchange", mark);
     mark();
   }
 

@@ -3,7 +3,8 @@
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
   const paper = matchMedia("print");
-  const choices = ["system", "light", "dark"];
+  // The first turn is away from the system's colours, so that you see it.
+  const choices = () => system.matches ? ["system", "light", "dark"] : ["system", "dark", "light"];
 
   function stored() {
     try { return localStorage.getItem("theme"); } catch { return null; /* A browser may forbid storage for files. */ }
@@ -18,12 +19,12 @@
   }
 
   function turn() {
-    root.dataset.choice = choices[(choices.indexOf(root.dataset.choice) + 1) % choices.length];
+    root.dataset.choice = choices()[(choices().indexOf(root.dataset.choice) + 1) % 3];
     try { localStorage.setItem("theme", root.dataset.choice); } catch { /* See above. */ }
     apply();
   }
 
-  root.dataset.choice = choices.includes(stored()) ? stored() : "system";
+  root.dataset.choice = choices().includes(stored()) ? stored() : "system";
   apply();
   system.addEventListener("change", apply);
   paper.addEventListener("change", apply);
