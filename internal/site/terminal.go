@@ -28,7 +28,7 @@ func terminal(w io.Writer, block lesson.Block) error {
 	fmt.Fprintf(w, `<figure class="%s">%s<pre tabindex="0"><code>`, class, captions)
 	for _, line := range block.Lines {
 		if prompt, command, ok := lesson.Prompt(line); ok {
-			fmt.Fprintf(w, "<span class=\"%s\">%s</span><kbd>%s</kbd>\n", side(prompt), template.HTMLEscapeString(prompt), template.HTMLEscapeString(command))
+			fmt.Fprintf(w, "<span class=\"typed\"><span class=\"%s\">%s</span><kbd>%s</kbd>\n</span>", side(prompt), template.HTMLEscapeString(prompt), template.HTMLEscapeString(command))
 			continue
 		}
 		fmt.Fprintln(w, strings.ReplaceAll(template.HTMLEscapeString(line), "&lt;…&gt;", `<span class="varies" title="differs from machine to machine">&lt;…&gt;</span>`))

@@ -107,3 +107,19 @@ test("a picture has the colours of the page, not of the system", async (t) => {
   for (let frame = 0; frame < 20 && light.equals(await corner()); frame++) await drawn();
   assert.notDeepEqual(await corner(), light);
 });
+
+test("on a phone, the recording of the first page touches no button, and no button covers it", async (t) => {
+  const page = await visit(t, site + "index.html", { viewport: { width: 390, height: 844 } });
+  const box = (selector) => page.locator(selector).boundingBox();
+  const [start, picture, play] = [await box(".hero .button >> nth=0"), await box(".hero .recording img"), await box(".hero .recording > button")];
+  assert.ok(picture.y >= start.y + start.height + 8);
+  assert.ok(play.y >= picture.y + picture.height);
+});
+
+test("a command that is too long for its line goes on below its beginning", async (t) => {
+  const page = await visit(t, lesson, { viewport: { width: 390, height: 844 } });
+  const command = page.locator("#check-your-work + figure kbd", { hasText: "--hostname web" });
+  const [prompt, ...lines] = await command.evaluate((kbd) => [kbd.previousElementSibling, kbd].flatMap((e) => [...e.getClientRects()].map((box) => box.left)));
+  assert.ok(lines.length > 1);
+  assert.ok(lines[1] > prompt + 10);
+});

@@ -55,7 +55,7 @@
     const gap = document.createElement("span");
     gap.className = "shell";
     gap.append(b);
-    command.previousElementSibling.before(gap);
+    command.parentElement.before(gap);
   }
 
   // single makes a button for a command, at the end of its line, where the mouse shows the button.
