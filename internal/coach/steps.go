@@ -19,7 +19,7 @@ const steps = 7
 var gained = [steps + 1]string{
 	1: "You can start any command through a program of your own, and get its output, its signals and its exit status.",
 	2: "You can give a command a hostname of its own. Root inside can rename the container, and the host keeps its name.",
-	3: "You can make a command process 1: it cannot refer to host processes by PID, and everything it started ends with it.",
+	3: "You can start a command as process 1. It cannot refer to host processes by PID, and everything it started ends with it.",
 	4: "You can give a command a root directory of its own: it runs the programs of another distribution, and sees none of your files.",
 	5: "You can mount inside a container and the host never sees the mount: ps shows the container's processes and no others.",
 	6: "You can limit memory, processes and CPU time: a fork bomb inside no longer stops the host.",

@@ -20,7 +20,7 @@ var player = []string{"asciinema-player.css", "asciinema-player.min.js"}
 
 // hidden are the parts of the pages that the search does not know. Hints and answers are folded, and the search must not give them
 // away. The code beside a paragraph would only be noise.
-const hidden = "main details, .beside figure"
+const hidden = "main details, .beside figure, .ways"
 
 // Install installs the npm packages of the site into the folder modules, if the lock has changed since the last time, or if the packages
 // are for another machine: a virtual machine shares the folder with its host. Scripts of the packages do not run.

@@ -68,6 +68,16 @@ test("the search has lessons and no programs", async (t) => {
   for (const link of links) assert.doesNotMatch(link, /code\.html|\.go/);
 });
 
+test("the search counts the places that it lists", async (t) => {
+  const page = await visit(t, site + "index.html");
+  await page.keyboard.press("/");
+  await page.keyboard.insertText("clone");
+  const status = page.locator("dialog.search [role=status]");
+  await status.getByText("places, on").waitFor();
+  assert.match(await status.innerText(), new RegExp(`^${await page.locator("dialog.search li").count()} places`));
+  assert.doesNotMatch(await page.locator("dialog.search ol").innerText(), /The whole program/);
+});
+
 test("in files, the search says what it needs", async (t) => {
   const page = await visit(t, files + "index.html");
   await page.keyboard.press("/");

@@ -77,8 +77,11 @@
 
   // show lists the best places of each page.
   function show(words, pages, total) {
-    status.textContent = !words ? "" : total === 1 ? "1 page" : `${total || "No"} pages`;
-    list.replaceChildren(...pages.flatMap((page) => page.sub_results.slice(0, 3).map((place) => item(page, place))));
+    const places = pages.flatMap((page) => page.sub_results.slice(0, 3).map((place) => item(page, place)));
+    const of = total > pages.length ? `${pages.length} of ${total} pages` : total === 1 ? "1 page" : `${total} pages`;
+    const count = places.length === 1 ? "1 place" : `${places.length} places`;
+    status.textContent = !words ? "" : total ? `${count}, on ${of}` : "Nothing found";
+    list.replaceChildren(...places);
     list.scrollTop = 0;
   }
 
