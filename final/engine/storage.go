@@ -94,9 +94,13 @@ func makeStorage(root, id string, lower rootfs.Root, files map[string]string) er
 // Release removes what the engine keeps for a container. If the storage belongs to a container with the same ID under another --root,
 // Release leaves it alone.
 func Release(root, id string) error {
-	storage, err := openStorage()
+	// Do not make the storage just to find nothing in it: the host may have no place to make it.
+	storage, err := owned.OpenShared(Storage)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("the storage of containers is not safe: %w", err)
 	}
 	defer unix.Close(storage)
 	dir, err := owned.Below(storage, id)

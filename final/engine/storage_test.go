@@ -5,10 +5,12 @@ package engine
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/rootfs"
 	"container-workshop/final/spec"
@@ -61,4 +63,14 @@ func TestStorageOfAnotherRootIsRefusedAsLongAsItsContainerIsThere(t *testing.T) 
 	require.NoError(t, os.Mkdir(filepath.Join(other, id), 0o700))
 	assert.ErrorContains(t, checkStorage(root, id), "already exists under --root "+other)
 	require.NoError(t, checkStorage(root, "test-nobody"))
+}
+
+func TestReleaseMakesNoStorage(t *testing.T) {
+	// This thread sees an empty /var/lib, and ends with the test.
+	runtime.LockOSThread()
+	require.NoError(t, unix.Unshare(unix.CLONE_FS|unix.CLONE_NEWNS))
+	require.NoError(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	require.NoError(t, unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, "mode=755"))
+	require.NoError(t, Release("/run/nobody", "test-nobody"))
+	require.NoDirExists(t, "/var/lib/container-workshop")
 }
