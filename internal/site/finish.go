@@ -23,6 +23,9 @@ func (p *Page) finish(body string) string {
 	if p.Kind == "lesson" {
 		body = next.ReplaceAllString(body, "")
 	}
+	if p.Kind == "hints" {
+		body = markNames(body)
+	}
 	if p.Kind == "home" {
 		body = hero.ReplaceAllString(body, `<div class="hero wide"><div><p class="lead">$1</p>`+
 			`<p>$3</p><p class="actions"><a class="button" href="step01-exec/index.html">Start with step 1</a>`+
