@@ -52,7 +52,7 @@ func (r release) fresh(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), r.name)
 	script := `
-		mmdebstrap --quiet --variant=apt --include=passwd,sudo --keyring=/usr/share/keyrings ` + r.name + ` ` + dir + ` "deb ` + r.mirror(t) + ` ` + r.name + ` ` + r.components + `"
+		mmdebstrap --quiet --variant=apt --include=passwd,sudo,iproute2 --keyring=/usr/share/keyrings ` + r.name + ` ` + dir + ` "deb ` + r.mirror(t) + ` ` + r.name + ` ` + r.components + `"
 		chroot ` + dir + ` useradd --create-home --shell /bin/bash learner
 		echo 'learner ALL=(ALL) NOPASSWD: ALL' >` + dir + `/etc/sudoers.d/learner
 		mkdir -p ` + dir + `/workshop ` + dir + `/usr/local/share/ca-certificates
@@ -133,10 +133,10 @@ func makesReady(t *testing.T, rootfs string) {
 	changed := m.does("root", "find / /var/lib/container-workshop -xdev -newer /before -not -path '/tmp' -not -path '/run*' -not -path '/dev*' -not -path '*/go-build/*' -not -path '*/telemetry/*'")
 	assert.Equal(t, "", changed)
 
-	// From here on, everything runs without a network, and as the user.
+	// From here on, everything runs as the user, and with no network but the loopback interface, where tests have servers.
 	assert.Equal(t, "/workshop\n", m.does("root", "runuser -l learner -c pwd"))
 	assert.Equal(t, "0.0.0.0:8015\n", m.does("root", "runuser -l learner -c 'echo $WORKSHOP_ADDRESS'"))
-	offline := "sudo unshare --net -- runuser -u learner -- env HOME=$HOME "
+	offline := "sudo unshare --net -- sh -c 'ip link set lo up; exec \"$@\"' - runuser -u learner -- env HOME=$HOME "
 	assert.Contains(t, m.does("learner", offline+"go version"), wanted(t))
 	m.does("learner", offline+"go build -o build/ ./step0*/ ./final")
 	m.does("learner", offline+"go vet ./...")

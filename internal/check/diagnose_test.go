@@ -263,6 +263,7 @@ func TestATraceThatWasCutOffMissesNoCall(t *testing.T) {
 }
 
 func TestATraceIsCutOffAtItsLimit(t *testing.T) {
+	needs.Root(t)
 	impatient(t)
 	for mistake, wantCut := range map[string]bool{"child in a circle": true, "debug output": false} {
 		i := slices.IndexFunc(wrongs, func(w wrong) bool { return w.mistake == mistake })
