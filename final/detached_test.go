@@ -76,7 +76,8 @@ func TestLogsShowsWhatItIsAskedFor(t *testing.T) {
 	require.Equal(t, result{}, c.final("logs", "--since", strconv.FormatInt(time.Now().Unix()+60, 10), c.id))
 	require.Equal(t, result{"1\n2\na question? ", "", 0}, c.final("logs", "--since", "1h", c.id))
 	require.Regexp(t, `^\d{4}-\d\d-\d\dT\S+Z 1\n\d{4}\S+Z 2\n\d{4}\S+Z a question\? $`, c.final("logs", "-t", c.id).stdout)
-	require.Equal(t, result{}, c.final("exec", c.id, "touch", "/end"))
+	// The container may end before touch does. Then the kernel kills touch.
+	require.Contains(t, []result{{}, {"", "", 137}}, c.final("exec", c.id, "touch", "/end"))
 	require.NoError(t, follow.Wait())
 	require.Equal(t, "a question? answer\n", stdout.String())
 
