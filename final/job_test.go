@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -69,11 +70,19 @@ func TestAJobThatWasStoppedGoesOnInTheBackground(t *testing.T) {
 // A command that reads in the background gets what is typed after fg, and nothing that is typed before.
 func TestAJobInTheBackgroundReadsWhenItIsInTheForegroundAgain(t *testing.T) {
 	c := newTrial(t)
-	tty, seen := c.atShell(c.runArgs(nil, "/bin/sh", "-c", "echo ready; read line; echo got $line"), "echo stopped; bg; read key; fg; echo over")
+	tty, seen := c.atShell(c.runArgs(nil, "/bin/sh", "-c", "echo ready; read line; echo got $line"), "echo stopped; bg; echo continued; read key; fg; echo over")
 	until(t, "it runs", seen.shows("ready"))
 	_, err := tty.WriteString("\x1a")
 	require.NoError(t, err)
-	until(t, "it is stopped", seen.shows("stopped"))
+	until(t, "it is continued", seen.shows("continued"))
+	// It reads in the background. The shell must know that it is stopped again: fg continues no job that runs.
+	shell, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGSID)
+	require.NoError(t, err)
+	until(t, "it is stopped", func() bool {
+		job, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", shell, shell))
+		stat, _ := os.ReadFile("/proc/" + strings.TrimSpace(string(job)) + "/stat")
+		return strings.Contains(string(stat), ") T ")
+	})
 	_, err = tty.WriteString("for the shell\n")
 	require.NoError(t, err)
 	until(t, "it has the terminal", func() bool {
@@ -90,7 +99,7 @@ func TestAJobInTheBackgroundReadsWhenItIsInTheForegroundAgain(t *testing.T) {
 func TestTheEndOfAPipeIsTheEndOfEveryRead(t *testing.T) {
 	for script, want := range map[string]string{
 		"cat; cat; echo end":  "echo one''two\necho one''two\nend\n",
-		"exec bash --norc -i": "\ronetwo\n",
+		"exec bash --norc -i": "onetwo\n",
 		// There is one Ctrl-D as long as nobody reads.
 		"stty -icanon -echo; dd bs=100 count=1 >/dev/null 2>&1; sleep 1; dd bs=100 count=1 2>/dev/null | od -An -c": "\n 004\n",
 	} {
