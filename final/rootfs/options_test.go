@@ -3,11 +3,9 @@
 package rootfs
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/needs"
 )
 
 func TestOptions(t *testing.T) {
@@ -200,18 +200,6 @@ func TestWordsHaveTheirEffectOnANewFileSystem(t *testing.T) {
 	}
 }
 
-// private puts the rest of a test into a mount namespace of its own, which ends with it.
-func private(t *testing.T) {
-	t.Helper()
-	// The thread ends with the goroutine, unless it is the first one, which others see in /proc/self.
-	runtime.LockOSThread()
-	before, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	require.NoError(t, err)
-	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
-	t.Cleanup(func() { assert.NoError(t, errors.Join(unix.Setns(before, unix.CLONE_NEWNS), unix.Close(before))) })
-	require.NoError(t, unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
-}
-
 // attached mounts a tmpfs on a directory, which it makes, until the end of the test.
 func attached(t *testing.T, dir string, words ...string) {
 	t.Helper()
@@ -229,7 +217,7 @@ func attached(t *testing.T, dir string, words ...string) {
 }
 
 func TestFlagsOfAFileSystemAreListed(t *testing.T) {
-	private(t)
+	needs.OwnMounts(t)
 	dir := filepath.Join(t.TempDir(), "mounted")
 	attached(t, dir, "lazytime", "dirsync", "silent")
 	mounts, err := os.ReadFile("/proc/thread-self/mountinfo")
@@ -241,7 +229,7 @@ func TestFlagsOfAFileSystemAreListed(t *testing.T) {
 }
 
 func TestWordsHaveTheirEffectOnABindMountAndBelow(t *testing.T) {
-	private(t)
+	needs.OwnMounts(t)
 	dir := filepath.Join(t.TempDir(), "mounted")
 	attached(t, dir, "noatime", "noexec")
 	attached(t, filepath.Join(dir, "below"), "noatime", "noexec")

@@ -3,10 +3,8 @@
 package copyup
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -16,18 +14,6 @@ import (
 
 	"container-workshop/final/rootfs"
 )
-
-// private puts the rest of a test into a mount namespace of its own, which ends with it.
-func private(t *testing.T) {
-	t.Helper()
-	// The thread ends with the goroutine, unless it is the first one, which others see in /proc/self.
-	runtime.LockOSThread()
-	before, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	require.NoError(t, err)
-	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
-	t.Cleanup(func() { assert.NoError(t, errors.Join(unix.Setns(before, unix.CLONE_NEWNS), unix.Close(before))) })
-	require.NoError(t, unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
-}
 
 // attached mounts a tmpfs on a directory, which it makes, until the end of the test.
 func attached(t *testing.T, dir string) {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"testing"
 
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/rootfs"
+	"container-workshop/internal/needs"
 )
 
 // userNamespace returns a descriptor of a user namespace, in which the user with the ID base, and the group base+1, are 0.
@@ -57,7 +57,7 @@ func ownersOf(t *testing.T, name string) [2]uint32 {
 // mapping returns a directory of a file system that can map IDs, with another mounted below it: tmpfs can since Linux 6.3.
 func mapping(t *testing.T) string {
 	t.Helper()
-	private(t)
+	needs.OwnMounts(t)
 	dir := filepath.Join(t.TempDir(), "mounted")
 	attached(t, dir)
 	attached(t, filepath.Join(dir, "below"))
@@ -132,18 +132,6 @@ func TestIDMapThatIsRefused(t *testing.T) {
 		assert.ErrorContains(t, Map(test.mount, test.users, false), test.expected, test.what)
 	}
 	assert.Equal(t, [2]uint32{3, 4}, ownersOf(t, seen+"/file"))
-}
-
-// private puts the rest of a test into a mount namespace of its own, which ends with it.
-func private(t *testing.T) {
-	t.Helper()
-	// The thread ends with the goroutine, unless it is the first one, which others see in /proc/self.
-	runtime.LockOSThread()
-	before, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	require.NoError(t, err)
-	require.NoError(t, unix.Unshare(unix.CLONE_NEWNS))
-	t.Cleanup(func() { assert.NoError(t, errors.Join(unix.Setns(before, unix.CLONE_NEWNS), unix.Close(before))) })
-	require.NoError(t, unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""))
 }
 
 // attached mounts a tmpfs on a directory, which it makes, until the end of the test.
