@@ -19,8 +19,8 @@
 //
 // Where systemd manages the cgroups of the host, use NewSystemd instead of New: Join then makes the directories.
 //
-// A later process, such as kill or delete, reads the Cgroup from the state file. [Cgroup.Check] protects it from a state file that
-// somebody else wrote.
+// A later process, such as kill or delete, reads the Cgroup from the state file. A forged state file could name any directory:
+// [Cgroup.Check] refuses such a Cgroup.
 //
 // See cgroups(7), the kernel's admin-guide/cgroup-v1 and cgroup-v2.rst, and OCI config-linux.md, "Control groups".
 package cgroup

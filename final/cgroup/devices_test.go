@@ -32,7 +32,7 @@ func TestDevicesAreDenied(t *testing.T) {
 		"version 2": func(d Dir) bool { return d.Version == 2 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			// Only the trees of one version: on a hybrid host, those of version 1 would be used.
+			// Keep only the directories of one version: on a hybrid host, the devices would go by version 1.
 			whole := created(t, nil)
 			c := &Cgroup{Mode: whole.Mode}
 			for _, d := range whole.Dirs {

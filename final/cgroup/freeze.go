@@ -74,7 +74,7 @@ func (d *Dir) setFrozen(freeze bool) error {
 		wanted, value = frozen, file.frozen
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		// If a process forks at that moment, version 1 keeps freezing until somebody writes again.
+		// If a process forks during the write, version 1 stays at FREEZING until the next write.
 		if err := writeFile(path.Join(d.Path, file.name), value); err != nil {
 			return err
 		}

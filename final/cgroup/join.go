@@ -16,7 +16,7 @@ import (
 // milliseconds waits for a grace period of RCU, for 5 to 20 ms. Warm does that wait: it moves this process to the cgroup in which the
 // process already is. All trees share the lock that this prepares.
 //
-// Call Warm in a goroutine of its own, after Make: while Warm waits, it holds a lock of the kernel, and nobody can make, remove or join a
+// Call Warm in its own goroutine, after Make. While Warm waits, it holds a lock of the kernel: no process can make, remove or join a
 // cgroup, or read /proc/PID/cgroup. Warm is only an optimisation, so it ignores errors.
 //
 // See Documentation/RCU/whatisRCU.rst, and cgroup_threadgroup_rwsem in kernel/cgroup/cgroup.c.

@@ -15,7 +15,7 @@ import (
 // anyNumber stands for all major or all minor numbers.
 const anyNumber = -1
 
-// access is a set of operations on a device. The bits are those of BPF. linux/bpf.h
+// access has a bit for each operation on a device that a rule is about. The kernel gives BPF programs the same bits. linux/bpf.h
 type access uint8
 
 const (
