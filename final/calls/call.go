@@ -1,0 +1,174 @@
+//go:build linux
+
+package calls
+
+import (
+	"reflect"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// An op is a call as the machine reads it.
+type op struct {
+	nr  uint64
+	arg [6]uint64
+	// If bit i of slots is set, arg[i] is the number of a slot, and the argument is the value in the slot.
+	slots uint32
+	// out is the slot for the result, or none.
+	out uint32
+	// If the result is value[i], the machine goes on at the op with the number target[i].
+	value  [4]int64
+	target [4]uint32
+	cases  uint32
+	// text is the slot of a descriptor from which the machine reads the words of a failure, or none.
+	text uint32
+	_    uint64
+}
+
+// none is no slot and no label.
+const none = 1<<32 - 1
+
+// These numbers are no system calls: the machine does them itself.
+const (
+	// doSet has its first argument as the result.
+	doSet = 1<<16 + iota
+	// doLoad has as the result the 32 bits at the address in its first argument, masked with its second.
+	doLoad
+	// doStore writes the lower 32 bits of its second argument to the address in its first.
+	doStore
+	// doFail fails with its first argument.
+	doFail
+)
+
+// A Call is one system call of a list. After the call the process goes on with the next one, unless Call says otherwise. A call that
+// fails ends the process with status 125, after a report to the socket.
+type Call struct {
+	list  *List
+	op    int
+	stage *Stage
+	fails func(err error, text string) error
+}
+
+// Do adds a system call. An argument is an integer; a Slot, for its value; a string (as the address of its bytes, which a zero ends),
+// a []byte, a Buffer or an Address, for an address in the memory of the process; or nil, for the address 0.
+func (l *List) Do(nr uintptr, args ...any) *Call {
+	o := op{nr: uint64(nr), out: none, text: none}
+	if len(args) > len(o.arg) {
+		l.mistake("call %d has %d arguments", nr, len(args))
+		args = args[:len(o.arg)]
+	}
+	for i, arg := range args {
+		if slot, ok := arg.(Slot); ok {
+			o.slots |= 1 << i
+			o.arg[i] = uint64(slot)
+		} else {
+			o.arg[i] = l.argument(arg)
+		}
+	}
+	c := &Call{list: l, op: len(l.ops)}
+	if n := len(l.stages); n > 0 {
+		c.stage = l.stages[n-1]
+	}
+	l.ops, l.calls = append(l.ops, o), append(l.calls, c)
+	return c
+}
+
+// argument is the value of an argument that is not a slot.
+func (l *List) argument(arg any) uint64 {
+	switch v := arg.(type) {
+	case nil:
+		return 0
+	case int:
+		return uint64(v)
+	case uintptr:
+		return uint64(v)
+	case Address:
+		return uint64(v)
+	case Buffer:
+		return uint64(v.start)
+	case string:
+		return uint64(l.text(v))
+	case []byte:
+		return uint64(l.Bytes(v).start)
+	}
+	switch v := reflect.ValueOf(arg); {
+	case v.CanInt():
+		return uint64(v.Int())
+	case v.CanUint():
+		return v.Uint()
+	}
+	l.mistake("an argument is of type %T", arg)
+	return 0
+}
+
+// Set sets a slot to a value or to the value of another slot.
+func (l *List) Set(slot Slot, value any) *Call { return l.Do(doSet, value).To(slot) }
+
+// Load sets a slot to the 32 bits at the offset of a buffer, masked.
+func (l *List) Load(slot Slot, from Buffer, offset int, mask uint32) *Call {
+	l.inside(from, offset)
+	return l.Do(doLoad, from.At(offset), mask).To(slot)
+}
+
+// Store writes the lower 32 bits of a slot at the offset of a buffer.
+func (l *List) Store(to Buffer, offset int, slot Slot) {
+	l.inside(to, offset)
+	l.Do(doStore, to.At(offset), slot)
+}
+
+// Fail adds a call that always fails with the error.
+func (l *List) Fail(err unix.Errno) *Call { return l.Do(doFail, -int64(err)) }
+
+// To leaves the result in the slot, if the call does not fail.
+func (c *Call) To(slot Slot) *Call {
+	c.list.ops[c.op].out = uint32(slot)
+	return c
+}
+
+// Allow says that these errors are no failure: the process goes on with the next call.
+func (c *Call) Allow(errors ...unix.Errno) *Call {
+	for _, err := range errors {
+		c.on(-int64(err), none)
+	}
+	return c
+}
+
+// On goes on at the label if the result of the call is this one. The result of a call that fails is -errno.
+func (c *Call) On(result int64, to Label) *Call {
+	c.on(result, uint32(to))
+	return c
+}
+
+// on adds a case. Until Image writes the list, a target is a label, or none for the next call.
+func (c *Call) on(result int64, label uint32) {
+	o := &c.list.ops[c.op]
+	if int(o.cases) == len(o.value) {
+		c.list.mistake("call %d has more than %d cases", o.nr, len(o.value))
+		return
+	}
+	o.value[o.cases], o.target[o.cases] = result, label
+	o.cases++
+}
+
+// Fails says what a failure is called. Without Fails it is called after the stage: `<stage>: <err> (<text>)`.
+func (c *Call) Fails(fails func(err error, text string) error) *Call {
+	c.fails = fails
+	return c
+}
+
+// Text reads the words of the kernel about a failure from this descriptor, which is one of a file system. fsopen(2)
+func (c *Call) Text(fs Slot) *Call {
+	c.list.ops[c.op].text = uint32(fs)
+	return c
+}
+
+// text puts a string into the memory of the process, with a zero after it.
+func (l *List) text(s string) Address {
+	if strings.IndexByte(s, 0) >= 0 {
+		l.mistake("the text %q has a zero in it, at which a call would end it", s)
+	}
+	at := l.next()
+	l.memory = append(append(l.memory, s...), 0)
+	return at
+}

@@ -1,0 +1,159 @@
+//go:build linux
+
+package calls
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// machine is the address of the machine's code in final, where nothing ever calls it. machine_amd64.s, machine_arm64.s
+var machine uintptr
+
+// endMark follows the last instruction of the machine.
+const endMark = "endofall"
+
+// The file begins with its header and the code. The data follows, without a gap.
+const (
+	codeStart = 64 + 4*56
+	codeEnd   = 1024
+)
+
+// The process gets the first part of the file as memory that can be read and executed, and all of it as memory that can be read and
+// written. No memory can be both written and executed. elf(5)
+type header struct {
+	ident                     [16]byte
+	kind, machine             uint16
+	version                   uint32
+	entry, programs, sections uint64
+	flags                     uint32
+	size, programSize         uint16
+	programCount              uint16
+	_                         [3]uint16
+	segments                  [4]segment
+}
+
+type segment struct {
+	kind, flags                                   uint32
+	offset, address, _, inFile, inMemory, aligned uint64
+}
+
+const (
+	load, stack                   = 1, 0x6474e551
+	mayExecute, mayWrite, mayRead = 1, 2, 4
+)
+
+// Image returns the program as a file to execute: execveat(2). Nobody can change the file any more.
+func (l *List) Image() (*os.File, error) {
+	content, err := l.content()
+	if err != nil {
+		return nil, err
+	}
+	file, seals, err := memory("final:" + l.side)
+	if err != nil {
+		return nil, fmt.Errorf("make the program of the %s: %w", l.side, err)
+	}
+	if _, err := file.Write(content); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("make the program of the %s: %w", l.side, err)
+	}
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("seal the program of the %s: %w", l.side, err)
+	}
+	return file, nil
+}
+
+// memory makes an empty file in memory that can be executed, and says which seals the kernel has for the file. memfd_create(2)
+func memory(name string) (*os.File, int, error) {
+	const flags, seals = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING, unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	fd, err := unix.MemfdCreate(name, flags|unix.MFD_EXEC)
+	switch {
+	case err == nil:
+		return os.NewFile(uintptr(fd), name), seals | unix.F_SEAL_EXEC, nil
+	case errors.Is(err, unix.EINVAL):
+		// Linux before 6.3 does not know MFD_EXEC: all such files can be executed.
+		fd, err = unix.MemfdCreate(name, flags)
+	case errors.Is(err, unix.EACCES):
+		err = fmt.Errorf("%w: this machine forbids to execute files in memory; allow it with: sysctl vm.memfd_noexec=1", err)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("memfd_create: %w", err)
+	}
+	return os.NewFile(uintptr(fd), name), seals, nil
+}
+
+// content is the bytes of the file: header, code, memory, ops.
+func (l *List) content() ([]byte, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	l.align()
+	first := codeEnd + len(l.memory)
+	// One more op ends the process after the last call.
+	size := first + (len(l.ops)+1)*int(unsafe.Sizeof(op{}))
+	zeros := l.zeros - zeroStart + Address(8*l.slots)
+	if zeros > dataStart-zeroStart {
+		return nil, fmt.Errorf("list of the %s: its buffers have %d bytes, and only %d are possible", l.side, zeros, dataStart-zeroStart)
+	}
+	content := make([]byte, size)
+	*(*header)(unsafe.Pointer(&content[0])) = elf(size, zeros)
+	copy(content[codeStart:codeEnd], code())
+	copy(content[codeEnd:], l.memory)
+	*(*[2]Address)(unsafe.Pointer(&content[codeEnd])) = [2]Address{Address(dataStart + first), l.zeros}
+	ops := unsafe.Slice((*op)(unsafe.Pointer(&content[first])), len(l.ops)+1)
+	copy(ops, l.ops)
+	ops[len(l.ops)] = op{nr: unix.SYS_EXIT_GROUP, out: none, text: none}
+	return content, l.resolve(ops)
+}
+
+// resolve puts numbers of ops in the place of labels.
+func (l *List) resolve(ops []op) error {
+	for i := range ops {
+		o := &ops[i]
+		for c, label := range o.target[:o.cases] {
+			if label == none {
+				o.target[c] = uint32(i + 1)
+				continue
+			}
+			if o.target[c] = l.labels[label]; o.target[c] == none {
+				return fmt.Errorf("list of the %s: a call (number %d) jumps to a label that is nowhere", l.side, o.nr)
+			}
+		}
+	}
+	return nil
+}
+
+// elf is the header of a file of this size.
+func elf(size int, zeros Address) header {
+	h := header{
+		// 64 bits, little endian.
+		ident:   [16]byte{0x7f, 'E', 'L', 'F', 2, 1, 1},
+		kind:    2,
+		machine: 62,
+		version: 1,
+		entry:   textStart + codeStart, programs: 64, size: 64, programSize: 56, programCount: 4,
+		segments: [4]segment{
+			{kind: load, flags: mayRead | mayExecute, address: textStart, inFile: codeEnd, inMemory: codeEnd, aligned: pageSize},
+			{kind: load, flags: mayRead | mayWrite, address: zeroStart, inMemory: uint64(zeros), aligned: pageSize},
+			{kind: load, flags: mayRead | mayWrite, offset: codeEnd, address: dataStart + codeEnd, inFile: uint64(size - codeEnd), inMemory: uint64(size - codeEnd), aligned: pageSize},
+			{kind: stack, flags: mayRead | mayWrite, aligned: 16},
+		},
+	}
+	if runtime.GOARCH == "arm64" {
+		h.machine = 183
+	}
+	return h
+}
+
+// code is the machine's code.
+func code() []byte {
+	all := unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&machine))), codeEnd-codeStart)
+	return all[:bytes.Index(all, []byte(endMark))]
+}

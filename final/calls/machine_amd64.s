@@ -1,0 +1,140 @@
+//go:build linux
+
+#include "go_asm.h"
+#include "textflag.h"
+
+// The address of the machine, for Go. Without it the linker would leave the machine out.
+DATA ·machine(SB)/8, $machine<>(SB)
+GLOBL ·machine(SB), RODATA, $8
+
+// ARGUMENT loads an argument into its register. If its bit in BX is set, it is the number of a slot, which is replaced by its value.
+#define ARGUMENT(number, register) \
+	MOVQ (op_arg+8*number)(R12), register; \
+	BTL  $number, BX; \
+	JCC  2(PC); \
+	MOVQ (R13)(register*8), register
+
+// The machine runs in a process of its own, and Go never calls it. It makes the calls of a list: see op for what it reads. It uses no
+// stack. R12 is the op, R13 the slots, R14 the first op, R15 whether the call failed. A system call changes AX, CX and R11.
+TEXT machine<>(SB),NOSPLIT|NOFRAME,$0
+	MOVQ $(const_dataStart+const_codeEnd), AX
+	MOVQ 0(AX), R14
+	MOVQ 8(AX), R13
+	MOVQ R14, R12
+
+call:
+	MOVL op_slots(R12), BX
+	ARGUMENT(0, DI)
+	ARGUMENT(1, SI)
+	ARGUMENT(2, DX)
+	ARGUMENT(3, R10)
+	ARGUMENT(4, R8)
+	ARGUMENT(5, R9)
+	XORL R15, R15
+	MOVQ op_nr(R12), AX
+	CMPQ AX, $const_doSet
+	JEQ  set
+	CMPQ AX, $const_doLoad
+	JEQ  load
+	CMPQ AX, $const_doStore
+	JEQ  store
+	CMPQ AX, $const_doFail
+	JEQ  fail
+	SYSCALL
+
+result:
+	// Results from -4095 to -1 are errors.
+	CMPQ AX, $-4095
+	JCS  keep
+	MOVL $1, R15
+	JMP  cases
+
+set:
+	MOVQ DI, AX
+	JMP  keep
+
+load:
+	MOVL (DI), AX
+	ANDL SI, AX
+	JMP  keep
+
+store:
+	MOVL SI, (DI)
+	MOVL SI, AX
+	JMP  keep
+
+fail:
+	MOVQ DI, AX
+	JMP  result
+
+keep:
+	MOVL op_out(R12), BX
+	CMPL BX, $const_none
+	JEQ  cases
+	MOVQ AX, (R13)(BX*8)
+
+cases:
+	MOVL op_cases(R12), CX
+	LEAQ op_value(R12), BX
+	LEAQ op_target(R12), DX
+
+case:
+	SUBL $1, CX
+	JCS  nocase
+	CMPQ AX, (BX)
+	JEQ  jump
+	ADDQ $8, BX
+	ADDQ $4, DX
+	JMP  case
+
+jump:
+	MOVL  (DX), R12
+	IMULQ $op__size, R12
+	ADDQ  R14, R12
+	JMP   call
+
+nocase:
+	TESTL R15, R15
+	JNE   report
+	ADDQ  $op__size, R12
+	JMP   call
+
+report:
+	// 0, number of the op, -errno, length of the text, text.
+	MOVQ $const_zeroStart, BX
+	MOVL AX, 8(BX)
+	MOVL op_text(R12), CX
+	SUBQ R14, R12
+	SHRQ $7, R12
+	MOVL R12, 4(BX)
+	CMPL CX, $const_none
+	JEQ  send
+	MOVQ (R13)(CX*8), DI
+	LEAQ const_reportHead(BX), SI
+	MOVL $const_textSize, DX
+	MOVL $const_sysRead, AX
+	SYSCALL
+	TESTQ AX, AX
+	JLT  send
+	MOVL AX, 12(BX)
+
+send:
+	MOVQ (R13), DI
+	MOVQ BX, SI
+	MOVL 12(BX), DX
+	ADDL $const_reportHead, DX
+	MOVL $const_noSignal, R10
+	XORL R8, R8
+	XORL R9, R9
+	MOVL $const_sysSend, AX
+	SYSCALL
+
+exit:
+	MOVL $const_failed, DI
+	MOVL $const_sysExit, AX
+	SYSCALL
+	JMP  exit
+
+	// endMark
+	QUAD $0x6c6c61666f646e65
+	RET

@@ -1,0 +1,127 @@
+//go:build linux
+
+#include "go_asm.h"
+#include "textflag.h"
+
+// The address of the machine, for Go. Without it the linker would leave the machine out.
+DATA ·machine(SB)/8, $machine<>(SB)
+GLOBL ·machine(SB), RODATA, $8
+
+// ARGUMENT loads an argument into its register. If its bit in R9 is set, it is the number of a slot, which is replaced by its value.
+#define ARGUMENT(number, register) \
+	MOVD (op_arg+8*number)(R20), register; \
+	TBZ  $number, R9, 2(PC); \
+	MOVD (R21)(register<<3), register
+
+// The machine runs in a process of its own, and Go never calls it. It makes the calls of a list: see op for what it reads. It uses no
+// stack. R20 is the op, R21 the slots, R22 the first op, R23 whether the call failed. A system call changes R0 alone.
+TEXT machine<>(SB),NOSPLIT|NOFRAME,$0
+	MOVD $(const_dataStart+const_codeEnd), R9
+	MOVD 0(R9), R22
+	MOVD 8(R9), R21
+	MOVD R22, R20
+
+call:
+	MOVWU op_slots(R20), R9
+	ARGUMENT(0, R0)
+	ARGUMENT(1, R1)
+	ARGUMENT(2, R2)
+	ARGUMENT(3, R3)
+	ARGUMENT(4, R4)
+	ARGUMENT(5, R5)
+	MOVD ZR, R23
+	MOVD op_nr(R20), R8
+	MOVD $const_doSet, R9
+	SUBS R9, R8, R10
+	BLO  system
+	BEQ  keep
+	CMP  $(const_doLoad-const_doSet), R10
+	BEQ  load
+	CMP  $(const_doStore-const_doSet), R10
+	BEQ  store
+	// doFail: the argument is the result.
+	B    result
+
+system:
+	SVC
+
+result:
+	// Results from -4095 to -1 are errors.
+	CMN  $4095, R0
+	BLO  keep
+	MOVD $1, R23
+	B    cases
+
+load:
+	MOVWU (R0), R0
+	AND   R1, R0
+	B     keep
+
+store:
+	MOVW R1, (R0)
+	MOVWU R1, R0
+
+keep:
+	MOVWU op_out(R20), R9
+	CMPW $-1, R9
+	BEQ  cases
+	MOVD R0, (R21)(R9<<3)
+
+cases:
+	MOVWU op_cases(R20), R9
+	ADD $op_value, R20, R10
+	ADD $op_target, R20, R11
+
+case:
+	CBZ  R9, nocase
+	SUB  $1, R9
+	MOVD.P 8(R10), R12
+	MOVWU.P 4(R11), R13
+	CMP  R12, R0
+	BNE  case
+	ADD  R13<<7, R22, R20
+	B    call
+
+nocase:
+	CBNZ R23, report
+	ADD  $op__size, R20
+	B    call
+
+report:
+	// 0, number of the op, -errno, length of the text, text.
+	MOVD $const_zeroStart, R19
+	MOVW R0, 8(R19)
+	SUB  R22, R20, R9
+	LSR  $7, R9
+	MOVW R9, 4(R19)
+	MOVWU op_text(R20), R9
+	CMPW $-1, R9
+	BEQ  send
+	MOVD (R21)(R9<<3), R0
+	ADD  $const_reportHead, R19, R1
+	MOVD $const_textSize, R2
+	MOVD $const_sysRead, R8
+	SVC
+	TBNZ $63, R0, send
+	MOVW R0, 12(R19)
+
+send:
+	MOVD (R21), R0
+	MOVD R19, R1
+	MOVWU 12(R19), R2
+	ADD  $const_reportHead, R2
+	MOVD $const_noSignal, R3
+	MOVD ZR, R4
+	MOVD ZR, R5
+	MOVD $const_sysSend, R8
+	SVC
+
+exit:
+	MOVD $const_failed, R0
+	MOVD $const_sysExit, R8
+	SVC
+	B    exit
+
+	// endMark
+	DWORD $0x6c6c61666f646e65
+	RET

@@ -1,0 +1,75 @@
+//go:build linux
+
+package calls
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/stage"
+)
+
+// A report is what the process sends when a call fails: 0, the number of the op, -errno, the length of the text, and the text. Each of
+// the four numbers has 32 bits. The machine builds the report at the beginning of the zeros.
+const (
+	reportHead = 16
+	textSize   = 1024
+	reportSize = reportHead + textSize
+)
+
+// Failure returns the error that a message of the process reports, and whether the message is a report at all.
+func (l *List) Failure(message []byte) (error, bool) {
+	if len(message) < reportHead || binary.LittleEndian.Uint32(message) != 0 {
+		return nil, false
+	}
+	index, errno := int(binary.LittleEndian.Uint32(message[4:])), unix.Errno(-int32(binary.LittleEndian.Uint32(message[8:])))
+	if index >= len(l.calls) {
+		return nil, false
+	}
+	text := ""
+	// The kernel begins an error with `e `, and a warning with `w `.
+	if words := string(message[reportHead:]); strings.HasPrefix(words, "e ") {
+		text = strings.TrimSpace(words[2:])
+	}
+	return l.calls[index].failure(errno, text), true
+}
+
+func (c *Call) failure(err error, text string) error {
+	if c.fails != nil {
+		return c.fails(err, text)
+	}
+	if text != "" {
+		err = fmt.Errorf("%w (%s)", err, text)
+	}
+	if c.stage == nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", c.stage.Call, err)
+}
+
+// Records are the stages for --explain, with the times that the process has sent: the content of Times. A stage over which the
+// process has jumped is left out. A stage after the last time is there without a time of its own: it is still to come.
+func (l *List) Records(times []byte) []stage.Record {
+	var records []stage.Record
+	var last time.Duration
+	for i, s := range l.stages {
+		record := s.record(l.side)
+		if at := timeSize * i; at+timeSize <= len(times) {
+			record.Start = time.Duration(binary.LittleEndian.Uint64(times[at:]))*time.Second + time.Duration(binary.LittleEndian.Uint64(times[at+8:]))
+			if record.Start == 0 {
+				continue
+			}
+			if n := len(records); n > 0 {
+				records[n-1].Took = record.Start - last
+			}
+			last = record.Start
+		}
+		record.Start = last
+		records = append(records, record)
+	}
+	return records
+}
