@@ -31,7 +31,8 @@ func start(t *testing.T, l *calls.List, files ...*os.File) *process {
 	l.Socket(3)
 	image, err := l.Image()
 	require.NoError(t, err)
-	defer image.Close()
+	// An emulator only opens the file after execve.
+	t.Cleanup(func() { image.Close() })
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { unix.Close(ends[0]) })

@@ -14,6 +14,7 @@ import (
 
 	"container-workshop/final/calls"
 	"container-workshop/final/stage"
+	"container-workshop/internal/needs"
 )
 
 func TestAFailureHasTheNameOfItsStage(t *testing.T) {
@@ -42,6 +43,7 @@ func TestFailsSaysWhatAFailureIsCalled(t *testing.T) {
 }
 
 func TestAFailureBringsTheWordsOfTheKernel(t *testing.T) {
+	needs.Root(t)
 	write := func(fails func(error, string) error) error {
 		l := calls.New("container", false)
 		fs := l.Slot()
@@ -65,6 +67,26 @@ func TestAFailureBringsTheWordsOfTheKernel(t *testing.T) {
 	l.Fail(unix.EPERM).Text(fs)
 	_, err := outcome(t, l)
 	assert.EqualError(t, err, "fsopen(tmpfs): operation not permitted")
+}
+
+// The words come from a descriptor that holds a message for each error, as the descriptor of fsopen(2) does.
+func TestTheTextIsReadAfterAFailure(t *testing.T) {
+	for words, want := range map[string]string{"e no such option\n": "mount: invalid argument (no such option)", "w only a warning": "mount: invalid argument"} {
+		l := calls.New("container", false)
+		fs := l.Slot()
+		l.Stage("mount", "mount(2)", 5)
+		l.Set(fs, 4)
+		l.Fail(unix.EPERM).Allow(unix.EPERM).Text(fs)
+		l.Fail(unix.EINVAL).Text(fs)
+		read, write := pipe(t)
+		_, err := write.WriteString(words)
+		require.NoError(t, err)
+		p := start(t, l, read)
+		err, ok := l.Failure(p.receive(t))
+		assert.True(t, ok)
+		assert.EqualError(t, err, want)
+		assert.Equal(t, 125, p.end(t))
+	}
 }
 
 func TestOnlyAReportIsAFailure(t *testing.T) {
