@@ -3,7 +3,6 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +15,7 @@ import (
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/owned"
+	"container-workshop/final/quick"
 	"container-workshop/final/spec"
 )
 
@@ -41,7 +41,7 @@ func (c *Container) load(dir int) error {
 
 // decode refuses a state that this program cannot have written.
 func (c *Container) decode(content []byte) error {
-	if err := json.Unmarshal(content, &c.State); err != nil {
+	if err := quick.Unmarshal(content, &c.State); err != nil {
 		return fmt.Errorf("state.json: %w", err)
 	}
 	if c.ID != filepath.Base(c.dir) {

@@ -4,7 +4,6 @@ package container
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +18,7 @@ import (
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/owned"
+	"container-workshop/final/quick"
 	"container-workshop/final/spec"
 )
 
@@ -221,7 +221,7 @@ func (c *Container) save() error { return c.write("state.json", &c.State) }
 // the disk is full, the old file stays whole. There is no need to wait for the disk: no container outlives the kernel of the host.
 // rename(2)
 func (c *Container) write(name string, value any) error {
-	content, err := json.Marshal(value)
+	content, err := quick.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", name, err)
 	}

@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/quick"
 )
 
 // A configuration is read, refused or accepted: whatever it is. One that is accepted has all that the engine relies on.
@@ -23,6 +26,9 @@ func FuzzConfig(f *testing.F) {
 	f.Add(`{"ociVersion": "1.0.0", "process": null, "linux": {"resources": null, "seccomp": null}}`)
 	f.Add("[")
 	f.Fuzz(func(t *testing.T, text string) {
+		ours, theirs := new(specs.Spec), new(specs.Spec)
+		require.Equal(t, json.Unmarshal([]byte(text), theirs), quick.Unmarshal([]byte(text), ours))
+		require.Equal(t, theirs, ours)
 		spec, err := Load(strings.NewReader(text))
 		if err == nil {
 			err = Validate(spec)
@@ -34,7 +40,10 @@ func FuzzConfig(f *testing.F) {
 		assert.NotEmpty(t, spec.Process.Args)
 		assert.NotEmpty(t, spec.Root.Path)
 		require.NotNil(t, spec.Linux)
-		_, err = json.Marshal(spec)
-		assert.NoError(t, err)
+		written, err := quick.Marshal(spec)
+		require.NoError(t, err)
+		expected, err := json.Marshal(spec)
+		require.NoError(t, err)
+		assert.Equal(t, string(expected), string(written))
 	})
 }
