@@ -129,26 +129,30 @@ func (c *Call) To(slot Slot) *Call {
 // Allow says that these errors are no failure: the process goes on with the next call.
 func (c *Call) Allow(errors ...unix.Errno) *Call {
 	for _, err := range errors {
-		c.on(-int64(err), none)
+		c.on(-int64(err), uint32(c.op+1))
 	}
 	return c
 }
 
 // On goes on at the label if the result of the call is this one. The result of a call that fails is -errno.
 func (c *Call) On(result int64, to Label) *Call {
-	c.on(result, uint32(to))
+	if at, ok := c.on(result, none); ok {
+		c.list.jumps = append(c.list.jumps, jump{c.op, at, to})
+	}
 	return c
 }
 
-// on adds a case. Until Image writes the list, a target is a label, or none for the next call.
-func (c *Call) on(result int64, label uint32) {
+// on adds a case that goes on at the op with the number target. It returns the number of the case.
+func (c *Call) on(result int64, target uint32) (at int, ok bool) {
 	o := &c.list.ops[c.op]
-	if int(o.cases) == len(o.value) {
-		c.list.mistake("call %d has more than %d cases", o.nr, len(o.value))
-		return
+	at = int(o.cases)
+	if at == len(o.value) {
+		c.list.mistake("call %d has more than %d cases", c.op, at)
+		return 0, false
 	}
-	o.value[o.cases], o.target[o.cases] = result, label
+	o.value[at], o.target[at] = result, target
 	o.cases++
+	return at, true
 }
 
 // Fails says what a failure is called. Without Fails it is called after the stage: `<stage>: <err> (<text>)`.

@@ -15,9 +15,6 @@ import (
 	"container-workshop/final/calls"
 )
 
-// emulator runs the programs on another kind of machine: CALLS_EMULATOR=qemu-aarch64-static, for tests that were built for arm64.
-var emulator = os.Getenv("CALLS_EMULATOR")
-
 // A process is one that executes a list.
 type process struct {
 	*exec.Cmd
@@ -31,17 +28,13 @@ func start(t *testing.T, l *calls.List, files ...*os.File) *process {
 	l.Socket(3)
 	image, err := l.Image()
 	require.NoError(t, err)
-	// An emulator only opens the file after execve.
-	t.Cleanup(func() { image.Close() })
+	defer image.Close()
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { unix.Close(ends[0]) })
 	theirs := os.NewFile(uintptr(ends[1]), "socket")
 	defer theirs.Close()
 	cmd := exec.Command(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), image.Fd()))
-	if emulator != "" {
-		cmd = exec.Command(emulator, cmd.Path)
-	}
 	cmd.Env, cmd.ExtraFiles = []string{}, append([]*os.File{theirs}, files...)
 	cmd.Stderr = os.Stderr
 	require.NoError(t, cmd.Start())

@@ -4,6 +4,8 @@ package calls
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -51,7 +53,7 @@ const (
 
 // Image returns the program as a file to execute: execveat(2). Nobody can change the file any more.
 func (l *List) Image() (*os.File, error) {
-	content, err := l.content()
+	parts, err := l.parts()
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +61,13 @@ func (l *List) Image() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the program of the %s: %w", l.side, err)
 	}
-	if _, err := file.Write(content); err != nil {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	if n, err := unix.Writev(int(file.Fd()), parts); err != nil || n < size {
 		file.Close()
-		return nil, fmt.Errorf("make the program of the %s: %w", l.side, err)
+		return nil, fmt.Errorf("make the program of the %s: %d of %d bytes are written: %w", l.side, max(n, 0), size, cmp.Or(err, error(unix.ENOSPC)))
 	}
 	if _, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals); err != nil {
 		file.Close()
@@ -89,49 +95,38 @@ func memory(name string) (*os.File, int, error) {
 	return os.NewFile(uintptr(fd), name), seals, nil
 }
 
-// content is the bytes of the file: header, code, memory, ops.
-func (l *List) content() ([]byte, error) {
+// parts are the content of the file: header and code, memory, ops, and one more op that ends the process after the last call.
+func (l *List) parts() ([][]byte, error) {
+	zeros := l.zeros - zeroStart + Address(8*l.slots)
+	if l.err == nil && zeros > dataStart-zeroStart {
+		l.err = fmt.Errorf("list of the %s: its buffers have %d bytes, and only %d are possible", l.side, zeros, dataStart-zeroStart)
+	}
 	if l.err != nil {
 		return nil, l.err
 	}
-	l.align()
-	first := codeEnd + len(l.memory)
-	// One more op ends the process after the last call.
-	size := first + (len(l.ops)+1)*int(unsafe.Sizeof(op{}))
-	zeros := l.zeros - zeroStart + Address(8*l.slots)
-	if zeros > dataStart-zeroStart {
-		return nil, fmt.Errorf("list of the %s: its buffers have %d bytes, and only %d are possible", l.side, zeros, dataStart-zeroStart)
-	}
-	content := make([]byte, size)
-	*(*header)(unsafe.Pointer(&content[0])) = elf(size, zeros)
-	copy(content[codeStart:codeEnd], code())
-	copy(content[codeEnd:], l.memory)
-	*(*[2]Address)(unsafe.Pointer(&content[codeEnd])) = [2]Address{Address(dataStart + first), l.zeros}
-	ops := unsafe.Slice((*op)(unsafe.Pointer(&content[first])), len(l.ops)+1)
-	copy(ops, l.ops)
-	ops[len(l.ops)] = op{nr: unix.SYS_EXIT_GROUP, out: none, text: none}
-	return content, l.resolve(ops)
-}
-
-// resolve puts numbers of ops in the place of labels.
-func (l *List) resolve(ops []op) error {
-	for i := range ops {
-		o := &ops[i]
-		for c, label := range o.target[:o.cases] {
-			if label == none {
-				o.target[c] = uint32(i + 1)
-				continue
-			}
-			if o.target[c] = l.labels[label]; o.target[c] == none {
-				return fmt.Errorf("list of the %s: a call (number %d) jumps to a label that is nowhere", l.side, o.nr)
-			}
+	for _, j := range l.jumps {
+		to := l.labels[j.to]
+		if to == none {
+			return nil, fmt.Errorf("list of the %s: call %d jumps to a label that is nowhere", l.side, j.op)
 		}
+		l.ops[j.op].target[j.at] = to
 	}
-	return nil
+	l.align()
+	binary.LittleEndian.PutUint64(l.memory, uint64(l.next()))
+	binary.LittleEndian.PutUint64(l.memory[8:], uint64(l.zeros))
+	end := []op{{nr: unix.SYS_EXIT_GROUP, out: none, text: none}}
+	head := make([]byte, codeEnd)
+	*(*header)(unsafe.Pointer(&head[0])) = elf(len(l.memory)+len(bytesOf(l.ops))+len(bytesOf(end)), zeros)
+	copy(head[codeStart:], code())
+	return [][]byte{head, l.memory, bytesOf(l.ops), bytesOf(end)}, nil
 }
 
-// elf is the header of a file of this size.
-func elf(size int, zeros Address) header {
+func bytesOf(ops []op) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(ops))), len(ops)*int(unsafe.Sizeof(op{})))
+}
+
+// elf is the header of a file whose data and zeros have these sizes.
+func elf(data int, zeros Address) header {
 	h := header{
 		// 64 bits, little endian.
 		ident:   [16]byte{0x7f, 'E', 'L', 'F', 2, 1, 1},
@@ -142,7 +137,7 @@ func elf(size int, zeros Address) header {
 		segments: [4]segment{
 			{kind: load, flags: mayRead | mayExecute, address: textStart, inFile: codeEnd, inMemory: codeEnd, aligned: pageSize},
 			{kind: load, flags: mayRead | mayWrite, address: zeroStart, inMemory: uint64(zeros), aligned: pageSize},
-			{kind: load, flags: mayRead | mayWrite, offset: codeEnd, address: dataStart + codeEnd, inFile: uint64(size - codeEnd), inMemory: uint64(size - codeEnd), aligned: pageSize},
+			{kind: load, flags: mayRead | mayWrite, offset: codeEnd, address: dataStart + codeEnd, inFile: uint64(data), inMemory: uint64(data), aligned: pageSize},
 			{kind: stack, flags: mayRead | mayWrite, aligned: 16},
 		},
 	}

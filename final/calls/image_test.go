@@ -179,6 +179,7 @@ func TestImageReportsMistakes(t *testing.T) {
 		`"A=\x00" has a zero in it`:  func(l *calls.List) { l.Strings([]string{"A=\x00"}) },
 		"a int is no string":         func(l *calls.List) { l.StringPointers("a", 4) },
 		"more than 4 cases":          func(l *calls.List) { l.Fail(1).Allow(1, 2, 3, 4, 5) },
+		"call 2 has more than 4":     func(l *calls.List) { l.Fail(1).Allow(1, 2, 3, 4).On(5, l.Label()) },
 		"a label that is nowhere":    func(l *calls.List) { l.Goto(l.Label()) },
 		"offset 5 of a buffer of 8":  func(l *calls.List) { l.Store(l.Buffer(8), 5, calls.SocketSlot) },
 		"offset -1 of a buffer of 8": func(l *calls.List) { l.Load(calls.SocketSlot, l.Buffer(8), -1, 1) },

@@ -27,6 +27,7 @@ type List struct {
 	ops     []op
 	// labels holds the number of the op that each label marks.
 	labels []uint32
+	jumps  []jump
 	slots  uint32
 	memory []byte
 	zeros  Address
@@ -43,6 +44,12 @@ const SocketSlot Slot = 0
 
 // A Label is a place in the list, to jump to.
 type Label int
+
+// A jump is a case of an op whose target is a label.
+type jump struct {
+	op, at int
+	to     Label
+}
 
 // A Stage is what you see of one or more calls: in --explain, and in errors.
 type Stage struct {
