@@ -90,6 +90,19 @@ func TestAnErrorThatIsAllowedIsNoFailure(t *testing.T) {
 	assert.Empty(t, messages, "no call after one that fails is made")
 }
 
+// Results from -4095 to -1 are errors, as of any system call.
+func TestWhichResultsAreErrors(t *testing.T) {
+	for errno, isError := range map[unix.Errno]bool{0: false, 1: true, 4095: true, 4096: false} {
+		l := calls.New("container", false)
+		l.Fail(errno)
+		_, err := outcome(t, l)
+		assert.Equal(t, isError, err != nil, errno)
+		if isError {
+			assert.ErrorIs(t, err, errno)
+		}
+	}
+}
+
 func TestCasesOfErrorsAndResults(t *testing.T) {
 	for errno, want := range map[unix.Errno]int{unix.EPERM: 1, unix.EBADF: 2, unix.ENOENT: 0} {
 		l := calls.New("container", false)
