@@ -21,7 +21,7 @@ type op struct {
 	value  [4]int64
 	target [4]uint32
 	cases  uint32
-	// text is the slot of a descriptor from which the machine reads the words of a failure, or none.
+	// text is the slot of a descriptor that explains a failure, or none.
 	text uint32
 	_    uint64
 }
@@ -29,20 +29,20 @@ type op struct {
 // none is no slot and no label.
 const none = 1<<32 - 1
 
-// These numbers are no system calls: the machine does them itself.
+// The kernel has no system calls with these numbers. The machine does their work itself.
 const (
-	// doSet has its first argument as the result.
+	// doSet returns its first argument.
 	doSet = 1<<16 + iota
-	// doLoad has as the result the 32 bits at the address in its first argument, masked with its second.
+	// doLoad returns the 32 bits at an address, and only the bits that are set in its second argument.
 	doLoad
-	// doStore writes the lower 32 bits of its second argument to the address in its first.
+	// doStore writes the lower 32 bits of its second argument to an address.
 	doStore
-	// doFail fails with its first argument.
+	// doFail returns its first argument, which is an error.
 	doFail
 )
 
-// A Call is one system call of a list. After the call the process goes on with the next one, unless Call says otherwise. A call that
-// fails ends the process with status 125, after a report to the socket.
+// A Call is one system call of a list. If the call fails, the machine reports the failure to the socket and ends the process with
+// status 125. Allow and On make exceptions.
 type Call struct {
 	list  *List
 	op    int
@@ -50,8 +50,11 @@ type Call struct {
 	fails func(err error, text string) error
 }
 
-// Do adds a system call. An argument is an integer; a Slot, for its value; a string (as the address of its bytes, which a zero ends),
-// a []byte, a Buffer or an Address, for an address in the memory of the process; or nil, for the address 0.
+// Do adds a system call with up to six arguments:
+//   - an integer of any type,
+//   - a Slot: the value in the slot when the process makes the call,
+//   - a string, a []byte, a Buffer or an Address: an address in the memory of the process. A string ends with a zero byte there.
+//   - nil: the address 0.
 func (l *List) Do(nr uintptr, args ...any) *Call {
 	o := op{nr: uint64(nr), out: none, text: none}
 	if len(args) > len(o.arg) {
@@ -105,13 +108,13 @@ func (l *List) argument(arg any) uint64 {
 // Set sets a slot to a value or to the value of another slot.
 func (l *List) Set(slot Slot, value any) *Call { return l.Do(doSet, value).To(slot) }
 
-// Load sets a slot to the 32 bits at the offset of a buffer, masked.
+// Load sets a slot to the 32 bits at the offset of a buffer, and only to the bits that are set in mask.
 func (l *List) Load(slot Slot, from Buffer, offset int, mask uint32) *Call {
 	l.inside(from, offset)
 	return l.Do(doLoad, from.At(offset), mask).To(slot)
 }
 
-// Store writes the lower 32 bits of a slot at the offset of a buffer.
+// Store writes the lower 32 bits of a slot to the offset of a buffer.
 func (l *List) Store(to Buffer, offset int, slot Slot) {
 	l.inside(to, offset)
 	l.Do(doStore, to.At(offset), slot)
@@ -155,13 +158,13 @@ func (c *Call) on(result int64, target uint32) (at int, ok bool) {
 	return at, true
 }
 
-// Fails says what a failure is called. Without Fails it is called after the stage: `<stage>: <err> (<text>)`.
+// Fails makes the error of a failure of this call. Without Fails the error is `<call of the stage>: <err> (<text>)`.
 func (c *Call) Fails(fails func(err error, text string) error) *Call {
 	c.fails = fails
 	return c
 }
 
-// Text reads the words of the kernel about a failure from this descriptor, which is one of a file system. fsopen(2)
+// Text says that the kernel explains a failure of this call: the machine reads the explanation from a descriptor of fsopen(2).
 func (c *Call) Text(fs Slot) *Call {
 	c.list.ops[c.op].text = uint32(fs)
 	return c
@@ -170,7 +173,7 @@ func (c *Call) Text(fs Slot) *Call {
 // text puts a string into the memory of the process, with a zero after it.
 func (l *List) text(s string) Address {
 	if strings.IndexByte(s, 0) >= 0 {
-		l.mistake("the text %q has a zero in it, at which a call would end it", s)
+		l.mistake("the text %q has a zero byte in it: a call would read only what is before it", s)
 	}
 	at := l.next()
 	l.memory = append(append(l.memory, s...), 0)

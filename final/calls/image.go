@@ -4,10 +4,10 @@ package calls
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"unsafe"
@@ -27,8 +27,8 @@ const (
 	codeEnd   = 1024
 )
 
-// The process gets the first part of the file as memory that can be read and executed, and all of it as memory that can be read and
-// written. No memory can be both written and executed. elf(5)
+// The header tells the kernel how to put the file into memory: the code to read and execute, the data to read and write. A third
+// part is not in the file, because it is all zeros. No memory is both written and executed. elf(5)
 type header struct {
 	ident                     [16]byte
 	kind, machine             uint16
@@ -61,24 +61,36 @@ func (l *List) Image() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the program of the %s: %w", l.side, err)
 	}
-	size := 0
-	for _, part := range parts {
-		size += len(part)
-	}
-	if n, err := unix.Writev(int(file.Fd()), parts); err != nil || n < size {
+	if err := fill(int(file.Fd()), parts, seals); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("make the program of the %s: %d of %d bytes are written: %w", l.side, max(n, 0), size, cmp.Or(err, error(unix.ENOSPC)))
-	}
-	if _, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("seal the program of the %s: %w", l.side, err)
+		return nil, fmt.Errorf("make the program of the %s: %w", l.side, err)
 	}
 	return file, nil
 }
 
+// fill writes the content of a file and seals it.
+func fill(fd int, parts [][]byte, seals int) error {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	n, err := unix.Writev(fd, parts)
+	if err == nil && n < size {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return fmt.Errorf("write %d bytes to a file in memory: %w", size, err)
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		return fmt.Errorf("seal a file in memory: %w", err)
+	}
+	return nil
+}
+
 // memory makes an empty file in memory that can be executed, and says which seals the kernel has for the file. memfd_create(2)
 func memory(name string) (*os.File, int, error) {
-	const flags, seals = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING, unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	fd, err := unix.MemfdCreate(name, flags|unix.MFD_EXEC)
 	switch {
 	case err == nil:
@@ -87,7 +99,7 @@ func memory(name string) (*os.File, int, error) {
 		// Linux before 6.3 does not know MFD_EXEC: all such files can be executed.
 		fd, err = unix.MemfdCreate(name, flags)
 	case errors.Is(err, unix.EACCES):
-		err = fmt.Errorf("%w: this machine forbids to execute files in memory; allow it with: sysctl vm.memfd_noexec=1", err)
+		err = fmt.Errorf("%w: this kernel may not execute files in memory: allow it with `sysctl vm.memfd_noexec=1`", err)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("memfd_create: %w", err)
@@ -137,7 +149,8 @@ func elf(data int, zeros Address) header {
 		segments: [4]segment{
 			{kind: load, flags: mayRead | mayExecute, address: textStart, inFile: codeEnd, inMemory: codeEnd, aligned: pageSize},
 			{kind: load, flags: mayRead | mayWrite, address: zeroStart, inMemory: uint64(zeros), aligned: pageSize},
-			{kind: load, flags: mayRead | mayWrite, offset: codeEnd, address: dataStart + codeEnd, inFile: uint64(data), inMemory: uint64(data), aligned: pageSize},
+			{kind: load, flags: mayRead | mayWrite, offset: codeEnd, address: dataStart + codeEnd,
+				inFile: uint64(data), inMemory: uint64(data), aligned: pageSize},
 			{kind: stack, flags: mayRead | mayWrite, aligned: 16},
 		},
 	}

@@ -1,13 +1,13 @@
 //go:build linux
 
-// Package calls runs on the host side. It writes a program for another process: a list of system calls, and the small machine that
-// makes them one after the other.
+// Package calls runs on the host side. It writes a program for another process, such as process 1 of a container. The program is a list
+// of system calls, and a small machine that makes them one after the other.
 //
-// The other process executes this program instead of final: no Go runs in it, and neither the memory nor the file of final can be
-// reached from it. The program is a sealed file in memory. The machine is the assembly in machine_amd64.s and machine_arm64.s, and
-// the list is its data. Image says what the file looks like.
+// The process executes this program instead of final, so no Go runs in the process, and the process never has the memory or the file
+// of final. The machine is assembly: machine_amd64.s and machine_arm64.s. The list is its data. Image puts both into a file in memory
+// that nobody can change.
 //
-// A list has jumps, but no arithmetic and no strings. Whatever needs a decision is decided in Go, before the list is written.
+// A list can jump, but it cannot calculate and it knows no strings. Go code decides everything else before it writes the list.
 package calls
 
 import (
@@ -25,7 +25,7 @@ type List struct {
 	stages  []*Stage
 	calls   []*Call
 	ops     []op
-	// labels holds the number of the op that each label marks.
+	// labels are the numbers of the ops that the labels mark.
 	labels []uint32
 	jumps  []jump
 	slots  uint32
@@ -61,31 +61,31 @@ type Stage struct {
 	Waiting bool
 }
 
-// Interrupt is for tests: if it is set, List.Stage calls Interrupt at the beginning of each stage. With an error from Interrupt the
-// stage fails when the process comes to it. Interrupt may add calls to the list, such as a pause(2).
+// Interrupt is for tests: if it is set, List.Stage calls Interrupt at the beginning of each stage. Interrupt can add calls to the list,
+// such as pause(2). If Interrupt returns an error, the process fails with this error when it reaches the stage.
 var Interrupt func(l *List, side, call string) error
 
-// moreStages is how many stages have room for their times.
-const moreStages = 2048
+// mostStages is how many stages have room for their times.
+const mostStages = 2048
 
 // New begins a list for one side, which is a word of --explain. With explain the process notes when each stage begins.
 //
-// The list checks first that its socket is open. A command that executes the program once more, by /proc/self/exe, has no such
-// socket: the program ends before it makes any other call.
+// The first call checks that the socket is open. A hostile command can execute the program a second time, as /proc/self/exe. The
+// command has no such socket, so the program ends before it makes another call. CVE-2019-5736
 func New(side string, explain bool) *List {
 	l := &List{side: side, explain: explain, slots: 1, zeros: zeroStart + reportSize}
 	l.ops, l.calls = make([]op, 0, 256), make([]*Call, 0, 256)
 	l.memory = make([]byte, headerSize, 16<<10)
 	if explain {
-		l.times = l.Buffer(moreStages * timeSize)
+		l.times = l.Buffer(mostStages * timeSize)
 	}
 	l.Set(SocketSlot, -1)
 	l.Do(unix.SYS_FCNTL, SocketSlot, unix.F_GETFD, 0)
 	return l
 }
 
-// Socket says which descriptor of the new process is the socket for failures. The socket passes records: SOCK_SEQPACKET. Take a
-// number that is not open in the command, or the check of New is in vain.
+// Socket says which descriptor of the new process is the socket for failures. The socket keeps messages apart: SOCK_SEQPACKET. Use a
+// number that the command will not have open: the first call of the list depends on it.
 func (l *List) Socket(fd int) { l.ops[0].arg[0] = uint64(int64(fd)) }
 
 // Slot returns a new slot. Its value is 0.
@@ -99,8 +99,8 @@ func (l *List) Stage(call, man string, step int) *Stage {
 	s := &Stage{Call: call, Man: man, Step: step}
 	l.stages = append(l.stages, s)
 	if l.explain {
-		if len(l.stages) > moreStages {
-			l.mistake("there is only room for the times of %d stages", moreStages)
+		if len(l.stages) > mostStages {
+			l.mistake("there is only room for the times of %d stages", mostStages)
 		}
 		l.Do(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, l.times.At(timeSize*(len(l.stages)-1)))
 	}
@@ -132,7 +132,7 @@ func (l *List) Times() Buffer {
 	return Buffer{l.times.start, timeSize * len(l.stages)}
 }
 
-// mistake keeps the first mistake of whoever writes the list.
+// mistake keeps the first mistake, for Image.
 func (l *List) mistake(format string, args ...any) {
 	if l.err != nil {
 		return

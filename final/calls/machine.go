@@ -4,7 +4,7 @@ package calls
 
 import "golang.org/x/sys/unix"
 
-// What the machine needs of package unix: the assembler only sees the constants of its own package.
+// The assembler sees only the constants of this package, so these are copies of constants of package unix.
 const (
 	sysRead  = unix.SYS_READ
 	sysSend  = unix.SYS_SENDTO

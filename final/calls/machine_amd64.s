@@ -3,7 +3,7 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// The address of the machine, for Go. Without it the linker would leave the machine out.
+// Go finds the machine by this variable. Without the variable the linker would leave the machine out.
 DATA ·machine(SB)/8, $machine<>(SB)
 GLOBL ·machine(SB), RODATA, $8
 
@@ -14,14 +14,15 @@ GLOBL ·machine(SB), RODATA, $8
 	JCC  2(PC); \
 	MOVQ (R13)(register*8), register
 
-// The machine runs in a process of its own, and Go never calls it. It makes the calls of a list: see op for what it reads. It uses no
-// stack. R12 is the op, R13 the slots, R14 the first op, R15 whether the call failed. A system call changes AX, CX and R11.
+// The machine makes the calls of a list, in a process of its own: Go never calls the machine. It reads each call from an op (call.go),
+// and uses no stack. R12 is the op, R13 the slots, R14 the first op, R15 whether the call failed. A system call changes AX, CX and R11.
 TEXT machine<>(SB),NOSPLIT|NOFRAME,$0
 	MOVQ $(const_dataStart+const_codeEnd), AX
 	MOVQ 0(AX), R14
 	MOVQ 8(AX), R13
 	MOVQ R14, R12
 
+// Make the call of an op.
 call:
 	MOVL op_slots(R12), BX
 	ARGUMENT(0, DI)
@@ -67,12 +68,14 @@ fail:
 	MOVQ DI, AX
 	JMP  result
 
+// The call has not failed: leave the result in the slot.
 keep:
 	MOVL op_out(R12), BX
 	CMPL BX, $const_none
 	JEQ  cases
 	MOVQ AX, (R13)(BX*8)
 
+// Go on at the target of the case with this result.
 cases:
 	MOVL op_cases(R12), CX
 	LEAQ op_value(R12), BX
@@ -93,6 +96,7 @@ jump:
 	ADDQ  R14, R12
 	JMP   call
 
+// Go on with the next op, unless the call has failed.
 nocase:
 	TESTL R15, R15
 	JNE   report
@@ -100,7 +104,7 @@ nocase:
 	JMP   call
 
 report:
-	// 0, number of the op, -errno, length of the text, text.
+	// 0, number of the op, -errno, length of the text, text: see reportSize.
 	MOVQ $const_zeroStart, BX
 	MOVL AX, 8(BX)
 	MOVL op_text(R12), CX
@@ -118,6 +122,7 @@ report:
 	JLT  send
 	MOVL AX, 12(BX)
 
+// Send the report to the socket in slot 0, without SIGPIPE.
 send:
 	MOVQ (R13), DI
 	MOVQ BX, SI

@@ -3,7 +3,7 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// The address of the machine, for Go. Without it the linker would leave the machine out.
+// Go finds the machine by this variable. Without the variable the linker would leave the machine out.
 DATA ·machine(SB)/8, $machine<>(SB)
 GLOBL ·machine(SB), RODATA, $8
 
@@ -13,14 +13,15 @@ GLOBL ·machine(SB), RODATA, $8
 	TBZ  $number, R9, 2(PC); \
 	MOVD (R21)(register<<3), register
 
-// The machine runs in a process of its own, and Go never calls it. It makes the calls of a list: see op for what it reads. It uses no
-// stack. R20 is the op, R21 the slots, R22 the first op, R23 whether the call failed. A system call changes R0 alone.
+// The machine makes the calls of a list, in a process of its own: Go never calls the machine. It reads each call from an op (call.go),
+// and uses no stack. R20 is the op, R21 the slots, R22 the first op, R23 whether the call failed. A system call changes R0 alone.
 TEXT machine<>(SB),NOSPLIT|NOFRAME,$0
 	MOVD $(const_dataStart+const_codeEnd), R9
 	MOVD 0(R9), R22
 	MOVD 8(R9), R21
 	MOVD R22, R20
 
+// Make the call of an op.
 call:
 	MOVWU op_slots(R20), R9
 	ARGUMENT(0, R0)
@@ -61,12 +62,14 @@ store:
 	MOVW R1, (R0)
 	MOVWU R1, R0
 
+// The call has not failed: leave the result in the slot.
 keep:
 	MOVWU op_out(R20), R9
 	CMPW $-1, R9
 	BEQ  cases
 	MOVD R0, (R21)(R9<<3)
 
+// Go on at the target of the case with this result.
 cases:
 	MOVWU op_cases(R20), R9
 	ADD $op_value, R20, R10
@@ -82,13 +85,14 @@ case:
 	ADD  R13<<7, R22, R20
 	B    call
 
+// Go on with the next op, unless the call has failed.
 nocase:
 	CBNZ R23, report
 	ADD  $op__size, R20
 	B    call
 
 report:
-	// 0, number of the op, -errno, length of the text, text.
+	// 0, number of the op, -errno, length of the text, text: see reportSize.
 	MOVD $const_zeroStart, R19
 	MOVW R0, 8(R19)
 	SUB  R22, R20, R9
@@ -105,6 +109,7 @@ report:
 	TBNZ $63, R0, send
 	MOVW R0, 12(R19)
 
+// Send the report to the socket in slot 0, without SIGPIPE.
 send:
 	MOVD (R21), R0
 	MOVD R19, R1

@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// The memory of the process. The zeros cannot grow into the data, and all three begin at a multiple of 64 KiB, which is the largest
-// size of a page. One page table is enough for a list of usual size.
+// The memory of the process begins at these addresses: the code, the memory that is zero, and the data. Each address is a multiple of
+// 64 KiB, the largest page that a kernel uses. All three share one page table, if the data has less than 1 MiB.
 const (
 	textStart = 0x400000
 	zeroStart = 0x410000
@@ -17,7 +17,8 @@ const (
 	pageSize  = 0x10000
 )
 
-// headerSize is the size of what the data begins with, for the machine: the addresses of the first op and of the first slot.
+// headerSize is the size of the two addresses at the beginning of the data. They tell the machine where the first op and the first
+// slot are.
 const headerSize = 16
 
 // timeSize is the size of a unix.Timespec.
@@ -87,7 +88,7 @@ func (l *List) Strings(list []string) Buffer {
 	return l.StringPointers(items...)
 }
 
-// StringPointers is Strings for items of which some are a Buffer or an Address: the text is only there when the process runs.
+// StringPointers does the same for strings, Buffers and Addresses. The process can put a text into a Buffer later.
 func (l *List) StringPointers(items ...any) Buffer {
 	pointers := make([]byte, 0, 8*(len(items)+1))
 	for _, item := range items {

@@ -13,8 +13,8 @@ import (
 	"container-workshop/final/stage"
 )
 
-// A report is what the process sends when a call fails: 0, the number of the op, -errno, the length of the text, and the text. Each of
-// the four numbers has 32 bits. The machine builds the report at the beginning of the zeros.
+// A report is the message about a call that has failed: 0, the number of the op, -errno, the length of the text, and the text. Each
+// number has 32 bits. The machine writes the report to the beginning of the memory that is zero.
 const (
 	reportHead = 16
 	textSize   = 1024
@@ -51,15 +51,16 @@ func (c *Call) failure(err error, text string) error {
 	return fmt.Errorf("%s: %w", c.stage.Call, err)
 }
 
-// Records are the stages for --explain, with the times that the process has sent: the content of Times. A stage over which the
-// process has jumped is left out. A stage after the last time is there without a time of its own: it is still to come.
+// Records are the stages for --explain. times is the content of Times, which the process has sent. There is no record of a stage that
+// the process has jumped over. The process has sent no times of the last stages: these records have the time of the stage before.
 func (l *List) Records(times []byte) []stage.Record {
 	var records []stage.Record
 	var last time.Duration
 	for i, s := range l.stages {
 		record := s.record(l.side)
 		if at := timeSize * i; at+timeSize <= len(times) {
-			record.Start = time.Duration(binary.LittleEndian.Uint64(times[at:]))*time.Second + time.Duration(binary.LittleEndian.Uint64(times[at+8:]))
+			seconds, nanoseconds := binary.LittleEndian.Uint64(times[at:]), binary.LittleEndian.Uint64(times[at+8:])
+			record.Start = time.Duration(seconds)*time.Second + time.Duration(nanoseconds)
 			if record.Start == 0 {
 				continue
 			}
