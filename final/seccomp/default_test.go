@@ -3,6 +3,8 @@
 package seccomp_test
 
 import (
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -190,4 +192,27 @@ func FuzzLoad(f *testing.F) {
 		_, err = seccomp.Compile(profile)
 		assert.NoError(t, err)
 	})
+}
+
+// Names in the order of the alphabet are found sooner, and no later name is missed.
+func TestTheOrderOfTheNamesMakesNoDifference(t *testing.T) {
+	profile, err := seccomp.Default(nil)
+	require.NoError(t, err)
+	arch, _, _ := compat()
+	profile.Architectures = append(profile.Architectures, arch, specs.ArchX32)
+	shuffle := rand.New(rand.NewPCG(1, 2))
+	sort := func(how func(names []string)) []unix.SockFilter {
+		for i := range profile.Syscalls {
+			profile.Syscalls[i].Names = slices.Clone(profile.Syscalls[i].Names)
+			how(profile.Syscalls[i].Names)
+		}
+		return compile(t, profile)
+	}
+	sorted := sort(slices.Sort)
+	for range 10 {
+		assert.Equal(t, sorted, sort(func(names []string) {
+			shuffle.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		}))
+	}
+	assert.Equal(t, sorted, sort(func(names []string) { slices.SortFunc(names, func(a, b string) int { return strings.Compare(b, a) }) }))
 }
