@@ -21,13 +21,17 @@ type op struct {
 	value  [4]int64
 	target [4]uint32
 	cases  uint32
-	// text is the slot of a descriptor that explains a failure, or none.
+	// text is the slot of a descriptor that explains a failure, or none. With ignored the call cannot fail.
 	text uint32
 	_    uint64
 }
 
-// none is no slot and no label.
-const none = 1<<32 - 1
+const (
+	// none is no slot and no label.
+	none = 1<<32 - 1
+	// ignored is the text of a call whose failure is ignored.
+	ignored = 1<<32 - 2
+)
 
 // The kernel has no system calls with these numbers. The machine does their work itself.
 const (
@@ -123,6 +127,9 @@ func (l *List) Store(to Buffer, offset int, slot Slot) {
 // Fail adds a call that always fails with the error.
 func (l *List) Fail(err unix.Errno) *Call { return l.Do(doFail, -int64(err)) }
 
+// Exit ends the process.
+func (l *List) Exit(status int) { l.Do(unix.SYS_EXIT_GROUP, status) }
+
 // To leaves the result in the slot, if the call does not fail.
 func (c *Call) To(slot Slot) *Call {
 	c.list.ops[c.op].out = uint32(slot)
@@ -134,6 +141,12 @@ func (c *Call) Allow(errors ...unix.Errno) *Call {
 	for _, err := range errors {
 		c.on(-int64(err), uint32(c.op+1))
 	}
+	return c
+}
+
+// Ignore says that no error is a failure: the process goes on with the next call.
+func (c *Call) Ignore() *Call {
+	c.list.ops[c.op].text = ignored
 	return c
 }
 

@@ -90,6 +90,31 @@ func TestAnErrorThatIsAllowedIsNoFailure(t *testing.T) {
 	assert.Empty(t, messages, "no call after one that fails is made")
 }
 
+func TestIgnoredErrorsAreNoFailures(t *testing.T) {
+	l := calls.New("container", false)
+	got, over := l.Slot(), l.Label()
+	l.Set(got, 77)
+	l.Fail(unix.EPERM).To(got).Ignore()
+	l.Do(unix.SYS_DUP, -1).To(got).On(-int64(unix.EPERM), over).Ignore()
+	send(l, got)
+	l.Do(unix.SYS_DUP, -1).On(-int64(unix.EBADF), over).Ignore()
+	l.Set(got, 78)
+	l.Mark(over)
+	l.Do(unix.SYS_UMASK, 0o22).Ignore()
+	l.Do(unix.SYS_UMASK, 0).To(got).Ignore()
+	send(l, got)
+	assert.Equal(t, [][]int{{77}, {0o22}}, run(t, l))
+}
+
+func TestExitHasAStatus(t *testing.T) {
+	l := calls.New("container", false)
+	l.Exit(7)
+	send(l)
+	p := start(t, l)
+	assert.Empty(t, p.receive(t))
+	assert.Equal(t, 7, p.end(t))
+}
+
 // Results from -4095 to -1 are errors, as of any system call.
 func TestWhichResultsAreErrors(t *testing.T) {
 	for errno, isError := range map[unix.Errno]bool{0: false, 1: true, 4095: true, 4096: false} {
@@ -190,10 +215,10 @@ func TestCloneIsACallLikeAnyOther(t *testing.T) {
 	l.Do(unix.SYS_WAIT4, pid, memory, 0, nil)
 	l.Load(status, memory, 0, 0xff00)
 	send(l, mark, status)
-	l.Do(unix.SYS_EXIT_GROUP, 0)
+	l.Exit(0)
 	l.Mark(child)
 	l.Set(mark, 2)
 	send(l, mark, pid)
-	l.Do(unix.SYS_EXIT_GROUP, 7)
+	l.Exit(7)
 	assert.Equal(t, [][]int{{2, 0}, {1, 7 << 8}}, run(t, l))
 }

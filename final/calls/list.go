@@ -132,6 +132,14 @@ func (l *List) Times() Buffer {
 	return Buffer{l.times.start, timeSize * len(l.stages)}
 }
 
+// SendTimes sends the times of the stages up to here to the socket, after a word. Without explain it adds no call.
+func (l *List) SendTimes(word uint32) {
+	if times := l.Times(); l.explain {
+		parts := l.Struct(&[4]uint64{uint64(l.Struct(&word).start), 4, uint64(times.start), uint64(times.Size)})
+		l.Do(unix.SYS_WRITEV, SocketSlot, parts, 2)
+	}
+}
+
 // mistake keeps the first mistake, for Image.
 func (l *List) mistake(format string, args ...any) {
 	if l.err != nil {

@@ -96,10 +96,15 @@ jump:
 	ADDQ  R14, R12
 	JMP   call
 
-// Go on with the next op, unless the call has failed.
+// Go on with the next op, unless the call has failed and this is not ignored.
 nocase:
 	TESTL R15, R15
+	JEQ   next
+	MOVL  op_text(R12), CX
+	CMPL  CX, $const_ignored
 	JNE   report
+
+next:
 	ADDQ  $op__size, R12
 	JMP   call
 
@@ -107,7 +112,6 @@ report:
 	// 0, number of the op, -errno, length of the text, text: see reportSize.
 	MOVQ $const_zeroStart, BX
 	MOVL AX, 8(BX)
-	MOVL op_text(R12), CX
 	SUBQ R14, R12
 	SHRQ $7, R12
 	MOVL R12, 4(BX)

@@ -65,7 +65,7 @@ store:
 // The call has not failed: leave the result in the slot.
 keep:
 	MOVWU op_out(R20), R9
-	CMPW $-1, R9
+	CMPW $const_none, R9
 	BEQ  cases
 	MOVD R0, (R21)(R9<<3)
 
@@ -85,9 +85,14 @@ case:
 	ADD  R13<<7, R22, R20
 	B    call
 
-// Go on with the next op, unless the call has failed.
+// Go on with the next op, unless the call has failed and this is not ignored.
 nocase:
-	CBNZ R23, report
+	MOVWU op_text(R20), R10
+	CBZ  R23, next
+	CMPW $const_ignored, R10
+	BNE  report
+
+next:
 	ADD  $op__size, R20
 	B    call
 
@@ -98,10 +103,9 @@ report:
 	SUB  R22, R20, R9
 	LSR  $7, R9
 	MOVW R9, 4(R19)
-	MOVWU op_text(R20), R9
-	CMPW $-1, R9
+	CMPW $const_none, R10
 	BEQ  send
-	MOVD (R21)(R9<<3), R0
+	MOVD (R21)(R10<<3), R0
 	ADD  $const_reportHead, R19, R1
 	MOVD $const_textSize, R2
 	MOVD $const_sysRead, R8

@@ -38,6 +38,12 @@ func (l *List) Failure(message []byte) (error, bool) {
 	return l.calls[index].failure(errno, text), true
 }
 
+// Len is the number of calls so far: the number of the next call.
+func (l *List) Len() int { return len(l.calls) }
+
+// FailureOf is the error that a failure of the call with this number has.
+func (l *List) FailureOf(call int, err error) error { return l.calls[call].failure(err, "") }
+
 func (c *Call) failure(err error, text string) error {
 	if c.fails != nil {
 		return c.fails(err, text)

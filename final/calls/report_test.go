@@ -42,6 +42,18 @@ func TestFailsSaysWhatAFailureIsCalled(t *testing.T) {
 	assert.ErrorIs(t, err, unix.EMFILE)
 }
 
+// A command can fail in a way that only the host side sees. The error is the same.
+func TestTheFailureOfACall(t *testing.T) {
+	l := calls.New("container", false)
+	l.Stage("chdir(/)", "chdir(2)", 4)
+	number := l.Len()
+	l.Do(unix.SYS_CHDIR, "/")
+	l.Stage("execve(/bin/true)", "execve(2)", 1)
+	l.Do(unix.SYS_EXECVE, "/bin/true", nil, nil).Fails(func(err error, _ string) error { return fmt.Errorf("start: %w", err) })
+	assert.EqualError(t, l.FailureOf(number, unix.EACCES), "chdir(/): permission denied")
+	assert.EqualError(t, l.FailureOf(number+1, unix.EACCES), "start: permission denied")
+}
+
 func TestAFailureBringsTheWordsOfTheKernel(t *testing.T) {
 	needs.Root(t)
 	write := func(fails func(error, string) error) error {
@@ -109,8 +121,7 @@ func TestExplainSaysWhenEachStageBegan(t *testing.T) {
 	l.Do(unix.SYS_GETPID)
 	l.Mark(over)
 	l.Stage("fourth", "fourth(2)", 4)
-	times := l.Times()
-	l.Do(unix.SYS_SENDTO, calls.SocketSlot, times, times.Size, 0, nil, 0)
+	l.SendTimes(5)
 	l.Stage("to come", "fifth(2)", 5)
 	l.Do(unix.SYS_GETPID)
 
@@ -123,7 +134,8 @@ func TestExplainSaysWhenEachStageBegan(t *testing.T) {
 	message := p.receive(t)
 	assert.Equal(t, 0, p.end(t))
 	after := now(t)
-	records := l.Records(message)
+	require.Equal(t, []byte{5, 0, 0, 0}, message[:4])
+	records := l.Records(message[4:])
 	var names []string
 	for _, record := range records {
 		names = append(names, record.Call)
@@ -140,7 +152,11 @@ func TestExplainSaysWhenEachStageBegan(t *testing.T) {
 
 	l = calls.New("container", false)
 	l.Stage("first", "first(2)", 1)
+	l.SendTimes(5)
 	assert.Zero(t, l.Times().Size)
+	messages, err := outcome(t, l)
+	require.NoError(t, err)
+	assert.Empty(t, messages)
 	assert.Len(t, l.Records(nil), 1)
 }
 
