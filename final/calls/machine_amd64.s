@@ -3,6 +3,11 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+#define SYS_READ 0
+#define SYS_SENDTO 44
+#define SYS_EXIT_GROUP 231
+#define MSG_NOSIGNAL 0x4000
+
 // Go finds the machine by this variable. Without the variable the linker would leave the machine out.
 DATA ·machine(SB)/8, $machine<>(SB)
 GLOBL ·machine(SB), RODATA, $8
@@ -120,7 +125,7 @@ report:
 	MOVQ (R13)(CX*8), DI
 	LEAQ const_reportHead(BX), SI
 	MOVL $const_textSize, DX
-	MOVL $const_sysRead, AX
+	MOVL $SYS_READ, AX
 	SYSCALL
 	TESTQ AX, AX
 	JLT  send
@@ -132,15 +137,15 @@ send:
 	MOVQ BX, SI
 	MOVL 12(BX), DX
 	ADDL $const_reportHead, DX
-	MOVL $const_noSignal, R10
+	MOVL $MSG_NOSIGNAL, R10
 	XORL R8, R8
 	XORL R9, R9
-	MOVL $const_sysSend, AX
+	MOVL $SYS_SENDTO, AX
 	SYSCALL
 
 exit:
-	MOVL $const_failed, DI
-	MOVL $const_sysExit, AX
+	MOVL $125, DI
+	MOVL $SYS_EXIT_GROUP, AX
 	SYSCALL
 	JMP  exit
 

@@ -3,6 +3,11 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+#define SYS_READ 63
+#define SYS_SENDTO 206
+#define SYS_EXIT_GROUP 94
+#define MSG_NOSIGNAL 0x4000
+
 // Go finds the machine by this variable. Without the variable the linker would leave the machine out.
 DATA ·machine(SB)/8, $machine<>(SB)
 GLOBL ·machine(SB), RODATA, $8
@@ -108,7 +113,7 @@ report:
 	MOVD (R21)(R10<<3), R0
 	ADD  $const_reportHead, R19, R1
 	MOVD $const_textSize, R2
-	MOVD $const_sysRead, R8
+	MOVD $SYS_READ, R8
 	SVC
 	TBNZ $63, R0, send
 	MOVW R0, 12(R19)
@@ -119,15 +124,15 @@ send:
 	MOVD R19, R1
 	MOVWU 12(R19), R2
 	ADD  $const_reportHead, R2
-	MOVD $const_noSignal, R3
+	MOVD $MSG_NOSIGNAL, R3
 	MOVD ZR, R4
 	MOVD ZR, R5
-	MOVD $const_sysSend, R8
+	MOVD $SYS_SENDTO, R8
 	SVC
 
 exit:
-	MOVD $const_failed, R0
-	MOVD $const_sysExit, R8
+	MOVD $125, R0
+	MOVD $SYS_EXIT_GROUP, R8
 	SVC
 	B    exit
 
