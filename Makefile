@@ -41,7 +41,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance compare test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
 
 ##@ The workshop
 
@@ -161,6 +161,19 @@ packages: ## Install the packages that the tests need, with apt
 	@. /etc/os-release; set -- busybox-static codespell diffutils hostname mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \
 	[ "$$ID" = ubuntu ] || set -- "$$@" vagrant vagrant-libvirt; \
 	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+
+# A revision is built in a folder of its own. Flags are those of internal/compare: FLAGS='--dump build/compare/seeds'
+compare: need-go ## Compare what containers see with the final of BEFORE, a revision or a program, for N=100 random configurations from SEED=1 on, as root
+	@[ -n "$(BEFORE)" ] || { echo "make compare: name a revision or a program: make compare BEFORE=main" >&2; exit 1; }
+	@mkdir -p build/compare && rm -rf build/compare/tree
+	@if [ -f "$(BEFORE)" ]; then cp "$(BEFORE)" build/compare/before; else \
+		mkdir build/compare/tree && git archive "$(BEFORE)" | tar -x -C build/compare/tree && \
+		(cd build/compare/tree && go build -o ../before ./final) && rm -r build/compare/tree; \
+	fi
+	@go build -o build/compare/after ./final
+	@go build -ldflags=-E=main.entry -o build/compare/probe ./internal/compare/probe
+	@go build -o build/compare/run ./internal/compare
+	@$(SUDO) build/compare/run --before build/compare/before --after build/compare/after --count $(or $(N),100) --seed $(or $(SEED),1) $(FLAGS)
 
 bench: need-go need-rootfs ## Time a container of final, and of crun and runc if they are installed, as root
 	@go test ./final -run - -bench Start -benchtime 100x -count 3
