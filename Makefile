@@ -162,8 +162,8 @@ packages: ## Install the packages that the tests need, with apt
 	[ "$$ID" = ubuntu ] || set -- "$$@" vagrant vagrant-libvirt; \
 	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 
-# A revision is built in a folder of its own. Flags are those of internal/compare: FLAGS='--dump build/compare/seeds'
-compare: need-go ## Compare what containers see with the final of BEFORE, a revision or a program, for N=100 random configurations from SEED=1 on, as root
+# It takes N configurations from SEED on. FLAGS are those of internal/compare, such as --verbose.
+compare: need-go ## Compare what containers see with the final of BEFORE (a revision or a program) and with this one, as root
 	@[ -n "$(BEFORE)" ] || { echo "make compare: name a revision or a program: make compare BEFORE=main" >&2; exit 1; }
 	@mkdir -p build/compare && rm -rf build/compare/tree
 	@if [ -f "$(BEFORE)" ]; then cp "$(BEFORE)" build/compare/before; else \
