@@ -184,12 +184,18 @@ func (c *Container) remove(list *stage.List) error {
 	return line.Err
 }
 
-// release removes what an engine keeps for the container.
+// release removes what an engine keeps for the container. If the state is lost, nobody knows whether an engine keeps anything. So a failure
+// is then only a warning, and delete goes on: a container from a bundle has no storage.
 func (c *Container) release() error {
 	if !c.Stored || c.store.Release == nil {
 		return nil
 	}
-	return c.store.Release(c.store.Root, c.ID)
+	err := c.store.Release(c.store.Root, c.ID)
+	if err != nil && c.lost != nil {
+		c.store.warn(fmt.Sprintf("storage of container %s, if it has any: %v", c.ID, err))
+		return nil
+	}
+	return err
 }
 
 // removeState removes the directory. config.json goes first: without the state it would name a cgroup that may belong to somebody else by

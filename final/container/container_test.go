@@ -69,6 +69,17 @@ func TestAContainerStaysIfWhatIsKeptForItCannotBeRemoved(t *testing.T) {
 	require.NoError(t, s.Delete("mine", false))
 }
 
+// Nobody knows whether anything is kept for a container whose state is lost.
+func TestALostContainerIsDeletedEvenIfStorageCannotBeOpened(t *testing.T) {
+	var warnings []string
+	s := &Store{Root: t.TempDir(), Warn: func(warning string) { warnings = append(warnings, warning) }, Release: func(string, string) error { return errors.New("the storage is not safe") }}
+	kept(t, s, "mine", State{}).Close()
+	require.NoError(t, os.WriteFile(filepath.Join(s.Root, "mine/state.json"), nil, 0o600))
+	require.NoError(t, s.Delete("mine", true))
+	assert.Equal(t, []string{"storage of container mine, if it has any: the storage is not safe"}, warnings)
+	assert.NoDirExists(t, filepath.Join(s.Root, "mine"))
+}
+
 // The PID alone is not enough: another process may have the number of one that has ended.
 func TestAContainerRunsAsLongAsTheProcessThatWasStarted(t *testing.T) {
 	cmd := exec.Command("cat")
