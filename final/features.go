@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/json"
 	"os"
-	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	specsfeatures "github.com/opencontainers/runtime-spec/specs-go/features"
@@ -32,18 +31,13 @@ func features(_ *container.Store, args []string) (int, error) {
 // allFeatures asks those who do the work what they know. But for the flags of seccomp it says nothing of this host. OCI runtime
 // specification, features.md and features-linux.md
 func allFeatures() *specsfeatures.Features {
-	var namespaces []string
-	for _, kind := range namespace.Kinds {
-		namespaces = append(namespaces, string(kind.Type))
-	}
-	slices.Sort(namespaces)
 	return &specsfeatures.Features{
 		OCIVersionMin: "1.0.0",
 		OCIVersionMax: specs.Version,
 		Hooks:         spec.HookNames(),
 		MountOptions:  rootfs.Words(),
 		Linux: &specsfeatures.Linux{
-			Namespaces:   namespaces,
+			Namespaces:   namespace.Types(),
 			Capabilities: capability.All(),
 			Cgroup: &specsfeatures.Cgroup{
 				V1: new(true), V2: new(true), Rdma: new(true),

@@ -38,6 +38,16 @@ var Kinds = []Kind{
 	{specs.TimeNamespace, unix.CLONE_NEWTIME, "CLONE_NEWTIME", "time", "time_namespaces(7)", 0},
 }
 
+// Types returns the names that the kinds have in a configuration, sorted. config-linux.md, "Namespaces"
+func Types() []string {
+	var types []string
+	for _, k := range Kinds {
+		types = append(types, string(k.Type))
+	}
+	slices.Sort(types)
+	return types
+}
+
 // late are the kinds that come after clone. A cgroup namespace shows the cgroup of its maker as the root, and process 1 joins its cgroups
 // later. clone would take the flag of a time namespace for a signal. clone(2)
 const late = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME

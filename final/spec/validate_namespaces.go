@@ -7,17 +7,15 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"container-workshop/final/namespace"
 )
 
 // maxMappings is how many ranges of IDs the kernel takes for a user namespace. user_namespaces(7)
 const maxMappings = 340
-
-var namespaceTypes = []specs.LinuxNamespaceType{
-	specs.MountNamespace, specs.PIDNamespace, specs.UTSNamespace, specs.IPCNamespace, specs.CgroupNamespace,
-	specs.NetworkNamespace, specs.UserNamespace, specs.TimeNamespace,
-}
 
 // HasNamespace reports whether a container does without the host's namespace of a type: it makes a new one, or joins another.
 func HasNamespace(namespaces []specs.LinuxNamespace, kind specs.LinuxNamespaceType) bool {
@@ -30,10 +28,10 @@ func MakesNamespace(namespaces []specs.LinuxNamespace, kind specs.LinuxNamespace
 }
 
 func (v *verdict) namespaces(spec *specs.Spec) {
+	types := namespace.Types()
 	for i, n := range spec.Linux.Namespaces {
 		field := fmt.Sprintf("linux.namespaces[%d]", i)
-		v.refuse(!slices.Contains(namespaceTypes, n.Type), "%s.type: unknown namespace %q: must be mount, pid, uts, ipc, cgroup, network, user or time",
-			field, n.Type)
+		v.refuse(!slices.Contains(types, string(n.Type)), "%s.type: unknown namespace %q: must be one of %s", field, n.Type, strings.Join(types, ", "))
 		v.refuse(HasNamespace(spec.Linux.Namespaces[:i], n.Type), "%s.type: %q appears twice", field, n.Type)
 		if n.Path != "" {
 			v.absolute(field+".path", n.Path)
