@@ -64,9 +64,6 @@ var verbs = []verb{
 	{"restore", "ID", "not supported", unsupported("restore"), 1, false, true},
 }
 
-// bundleRun is run for a bundle.
-var bundleRun = verb{"run", "[flags] ID", "run a container from a bundle", runBundle, 1, true, false}
-
 func main() {
 	os.Exit(Main(os.Args[1:]))
 }
@@ -161,10 +158,12 @@ func globalFlags(root *string) *pflag.FlagSet {
 	return set
 }
 
-// verbOf returns the verb of a name, nil if there is none.
+// verbOf returns the verb that a name and the arguments after it stand for, or nil.
 func verbOf(name string, args []string) *verb {
-	if name == "run" && (standsIn() || namesBundle(args)) {
-		return &bundleRun
+	if name == "run" {
+		if v := bundleRun(args); v != nil {
+			return v
+		}
 	}
 	for i := range verbs {
 		if verbs[i].name == name {

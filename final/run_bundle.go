@@ -29,29 +29,39 @@ func (b *bundleRunning) flags() *pflag.FlagSet {
 	return set
 }
 
-// namesBundle reports whether the arguments of run are those for a bundle: --bundle is there, before the ID. Without it they are
-// those of run COMMAND.
-func namesBundle(args []string) bool {
-	set := new(bundleRunning).flags()
-	set.SetInterspersed(false)
-	set.Usage = func() {}
-	_ = set.Parse(args)
-	return set.Changed("bundle")
-}
-
-// runBundle is create and start, and what run is to a command: it waits for the end, and removes the container.
-func runBundle(store *container.Store, args []string) (int, error) {
+// bundleRun returns the verb run for a bundle, or nil if the arguments are those of run COMMAND: --bundle must stand before the ID. A link
+// named runc or crun always runs a bundle.
+func bundleRun(args []string) *verb {
 	var b bundleRunning
 	set := b.flags()
-	if err := parse(set, args, 1, 1); err != nil {
-		return process.StatusFailed, err
+	usage := set.Usage
+	set.Usage = func() {}
+	set.SetInterspersed(false)
+	wrong := set.Parse(args)
+	if !standsIn() && !set.Changed("bundle") {
+		return nil
 	}
-	if b.detach {
-		return detachBundle(store, set.Arg(0), &b.bundle)
+	do := func(store *container.Store, args []string) (int, error) {
+		// Flags may stand behind the ID, too.
+		set.SetInterspersed(true)
+		set.Usage = usage
+		rest := set.Args()
+		if wrong != nil {
+			// The second time, parse says what is wrong.
+			rest = args
+		}
+		if err := parse(set, rest, 1, 1); err != nil {
+			return process.StatusFailed, err
+		}
+		if b.detach {
+			return detachBundle(store, set.Arg(0), &b.bundle)
+		}
+		return b.run(store, set.Arg(0))
 	}
-	return b.run(store, set.Arg(0))
+	return &verb{"run", "[flags] ID", "run a container from a bundle", do, 1, true, false}
 }
 
+// run is create and start, and what run is to a command: it waits for the end, and removes the container.
 func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	request, err := b.request(id)
 	if err != nil {
