@@ -3,6 +3,9 @@
 package calls_test
 
 import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -47,11 +50,13 @@ func TestACommandThatCannotStartIsAFailure(t *testing.T) {
 	assert.EqualError(t, err, "execve(/bin/no-such-command): no such file or directory")
 }
 
-// CVE-2019-5736: a command that is /proc/self/exe, or that has it after #!, is the program of the list once more.
+// CVE-2019-5736: a command executes the program of the list once more if the command is /proc/self/exe, has it after #!, or asks for it
+// to load a program.
 func TestASecondExecutionEndsAtOnce(t *testing.T) {
-	script := t.TempDir() + "/script"
+	script, program := t.TempDir()+"/script", t.TempDir()+"/program"
 	require.NoError(t, os.WriteFile(script, []byte("#!/proc/self/exe\n"), 0o755))
-	for _, command := range []string{"/proc/self/exe", script} {
+	require.NoError(t, os.WriteFile(program, loadedBy(t, "/proc/self/exe"), 0o755))
+	for _, command := range []string{"/proc/self/exe", script, program} {
 		l := calls.New("container", false)
 		l.Do(unix.SYS_WRITE, 4, "x", 1)
 		l.Do(unix.SYS_FCNTL, calls.SocketSlot, unix.F_SETFD, unix.FD_CLOEXEC)
@@ -63,8 +68,29 @@ func TestASecondExecutionEndsAtOnce(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "x", string(written), "the second execution makes no call of the list")
 		assert.Empty(t, p.receive(t))
-		assert.Equal(t, 125, p.end(t))
+		// Linux before 6.7 does not give an interpreter all of its memory: a signal ends the last one.
+		assert.Error(t, p.Wait())
 	}
+}
+
+// loadedBy is a program without code, and with an interpreter. elf(5)
+func loadedBy(t *testing.T, interpreter string) []byte {
+	t.Helper()
+	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+	header := elf.Header64{
+		Ident: [16]byte{0x7f, 'E', 'L', 'F', 2, 1, 1}, Type: uint16(elf.ET_EXEC), Machine: uint16(machines[runtime.GOARCH]), Version: 1,
+		Entry: 0x10000000, Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 2,
+	}
+	name, size := interpreter+"\x00", uint64(64+2*56+len(interpreter)+1)
+	segments := []elf.Prog64{
+		{Type: uint32(elf.PT_INTERP), Off: 64 + 2*56, Filesz: uint64(len(name)), Memsz: uint64(len(name))},
+		{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: 0x10000000, Filesz: size, Memsz: size, Align: 0x10000},
+	}
+	var file bytes.Buffer
+	require.NoError(t, binary.Write(&file, binary.LittleEndian, header))
+	require.NoError(t, binary.Write(&file, binary.LittleEndian, segments))
+	file.WriteString(name)
+	return file.Bytes()
 }
 
 // waiting starts a list that waits for the end of the test.
