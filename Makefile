@@ -158,7 +158,7 @@ test-runc: need-go need-rootfs ## Run runc's integration tests on final, as root
 	@$(as_root) scripts/runc-suite.sh build/final $(FILES)
 
 packages: ## Install the packages that the tests need, with apt
-	@. /etc/os-release; set -- busybox-static codespell diffutils hostname mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \
+	@. /etc/os-release; set -- busybox-static codespell diffutils gcc hostname libc6-dev mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \
 	[ "$$ID" = ubuntu ] || set -- "$$@" vagrant vagrant-libvirt; \
 	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 
@@ -175,8 +175,10 @@ compare: need-go ## Compare what containers see with the final of BEFORE (a revi
 	@go build -o build/compare/run ./internal/compare
 	@$(SUDO) build/compare/run --before build/compare/before --after build/compare/after --count $(or $(N),100) --seed $(or $(SEED),1) $(FLAGS)
 
-bench: need-go need-rootfs ## Time a container of final, and of crun and runc if they are installed, as root
-	@go test ./final -run - -bench Start -benchtime 100x -count 3
+bench: need-go need-rootfs ## Time final beside crun, runc and bubblewrap, as root, and write final/BENCHMARKS.md. RUNS=20, BEFORE=older/final
+	@go build -o build/ ./final ./step0*/
+	@go build -o build/bench ./internal/bench
+	@$(as_root) build/bench --rootfs "$(ROOTFS)" $(if $(RUNS),--runs "$(RUNS)") $(if $(BEFORE),--before "$(BEFORE)")
 
 lint: need-go ## Look for mistakes without running any program
 	@unformatted=$$(gofmt -l step0* final internal scripts vm) && { [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; false; }; }

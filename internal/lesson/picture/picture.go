@@ -72,7 +72,11 @@ func (p picture) draw() ([]byte, error) {
 	if p.note != "" {
 		c.text(pageWidth-pageMargin, y+13, width/2, "quiet end", p.note)
 	}
-	y += 16 + pageMargin
+	return c.page(p.title, p.alt, y+16+pageMargin)
+}
+
+// page returns what was drawn, on paper of this height.
+func (c *canvas) page(title, alt string, height float64) ([]byte, error) {
 	var svg strings.Builder
 	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %g" width="%[1]d" height="%[2]g" role="img" aria-labelledby="title alt">
 <title id="title">%s</title>
@@ -80,7 +84,7 @@ func (p picture) draw() ([]byte, error) {
 <style>%s</style>
 <rect class="paper" x="0.5" y="0.5" width="%d" height="%g" rx="12"/>
 %s</svg>
-`, pageWidth, y, html.EscapeString(p.title), html.EscapeString(p.alt), style, pageWidth-1, y-1, c.svg.String())
+`, pageWidth, height, html.EscapeString(title), html.EscapeString(alt), style, pageWidth-1, height-1, c.svg.String())
 	return []byte(svg.String()), errors.Join(c.wrong...)
 }
 

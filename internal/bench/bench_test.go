@@ -1,0 +1,213 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestMain(m *testing.M) {
+	// The inner processes of bench are this test binary, started again.
+	if len(os.Args) > 1 {
+		switch {
+		case os.Args[1] == asWorker && os.Getenv("SHOW_CONTAINERS") != "":
+			var s settings
+			_ = s.flags().Parse(os.Args[3:])
+			if err := showContainers(s, os.Args[2]); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
+		case os.Args[1] == asInit, os.Args[1] == asWorker, os.Args[1] == "--final":
+			main()
+			os.Exit(0)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// flags are those of a short run that writes to a folder of the test.
+func flags(t *testing.T) (s settings, args []string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: make test")
+	}
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", t.TempDir())
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", dir+"/", "./final", "./step01-exec", "./step07-tmpfs")
+	build.Dir = "../.."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if os.Getenv("SUDO_UID") != "" {
+		// Root must not write into the build cache of the user who called sudo.
+		build.Env = append(build.Env, "GOCACHE="+t.TempDir())
+	}
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, string(output))
+	args = []string{"--final", dir + "/final", "--quick", "--steps", dir, "--calls", "../../final/bench/calls.c",
+		"--page", dir + "/page.md", "--plot", dir + "/plot.svg"}
+	if rootfs := os.Getenv("ROOTFS"); rootfs != "" {
+		args = append(args, "--rootfs", rootfs)
+	}
+	require.NoError(t, s.flags().Parse(args))
+	return s, args
+}
+
+// measure runs bench, and checks that nothing stays behind. It returns the page.
+func measure(t *testing.T, s settings, args []string) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	require.NoError(t, start(s, args))
+	after, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	assert.Equal(t, string(mounts), string(after))
+	trees, err := findTrees()
+	require.NoError(t, err)
+	require.NotEmpty(t, trees)
+	for _, tree := range trees {
+		assert.NoDirExists(t, filepath.Join(tree, parent))
+	}
+	left, err := os.ReadDir(os.TempDir())
+	require.NoError(t, err)
+	assert.Empty(t, left)
+	page, err := os.ReadFile(s.page)
+	require.NoError(t, err)
+	return string(page)
+}
+
+func TestAShortRunWritesThePage(t *testing.T) {
+	s, args := flags(t)
+	page := measure(t, s, args)
+	for _, row := range []string{
+		"run, minimal, warm, ms", "run, engine, cold, ms", "exec, warm, ms", "create + start + delete, cold, ms", "8 at a time, containers/s",
+		"while 5 others run, ms", "beside others / alone, ×", "100 bind mounts, ms", "smallest limit, KiB", "a created container, MB", "step07-tmpfs, ms",
+	} {
+		assert.Regexp(t, `(?m)^\| `+strings.NewReplacer("+", `\+`).Replace(row)+` \| [0-9.]+`, page)
+	}
+	assert.NotContains(t, page, os.TempDir(), "no paths of the machine")
+	for line := range strings.Lines(page) {
+		assert.True(t, len([]rune(line)) <= 131 || strings.HasPrefix(line, "|") || strings.Contains(line, "]("), line)
+	}
+	plot, err := os.ReadFile(s.plot)
+	require.NoError(t, err)
+	for decoder := xml.NewDecoder(strings.NewReader(string(plot))); ; {
+		_, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+	}
+	assert.Contains(t, string(plot), ">run, minimal, warm</text>")
+}
+
+func TestPeersThatAreMissingAreNamed(t *testing.T) {
+	s, args := flags(t)
+	t.Setenv("PATH", t.TempDir())
+	page := measure(t, s, args)
+	for _, missing := range []string{
+		"crun is not installed: apt-get install crun", "runc is not installed: apt-get install runc",
+		"bubblewrap is not installed: apt-get install bubblewrap", "there is no C compiler for the bare calls: apt-get install gcc",
+	} {
+		assert.Contains(t, page, "- Not measured: "+missing)
+	}
+	assert.Contains(t, page, "| | final |\n")
+}
+
+func TestBenchSaysWhatIsMissing(t *testing.T) {
+	s, args := flags(t)
+	s.rootfs = filepath.Join(t.TempDir(), "none")
+	assert.ErrorContains(t, start(s, nil), "no root file system: stat "+s.rootfs+"/bin/sleep: no such file or directory (make rootfs makes it)")
+	// Another user must be able to reach the program.
+	dir, err := os.MkdirTemp("/tmp", "bench-test-")
+	require.NoError(t, err)
+	defer os.RemoveAll(dir)
+	require.NoError(t, os.Chmod(dir, 0o755))
+	program, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(dir+"/bench", program, 0o755))
+	cmd := exec.Command(dir+"/bench", args...)
+	cmd.SysProcAttr = &unix.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd.Dir = "/"
+	output, err := cmd.CombinedOutput()
+	assert.Error(t, err)
+	assert.Equal(t, "bench: containers need root: use sudo\n", string(output))
+}
+
+func TestAnotherBenchIsInTheWay(t *testing.T) {
+	s, args := flags(t)
+	trees, err := makeCgroups()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, removeCgroups(trees)) }()
+	sleep := exec.Command("sleep", "60")
+	require.NoError(t, sleep.Start())
+	require.NoError(t, write(filepath.Join(trees[0], parent, "cgroup.procs"), fmt.Sprint(sleep.Process.Pid)))
+	assert.ErrorContains(t, start(s, args), "(does another bench run?)")
+	require.NoError(t, sleep.Process.Kill())
+	_ = sleep.Wait()
+}
+
+// view prints what a process sees of its container.
+const view = `hostname; id; umask; ulimit -n; tr '\0' '\n' </proc/self/environ; ls /proc/self/fd
+grep -E '^(Cap|NoNewPrivs|Seccomp:|Groups)' /proc/self/status
+# Root, mount point, options, type. A cover for a file is the null device.
+awk '{ type = "?"; for (i = 7; i < NF; i++) if ($i == "-") type = $(i + 1); print $5, $4, $6, type }' /proc/self/mountinfo | sort -T /dev/shm
+cat /proc/self/cgroup /sys/class/net/lo/flags
+find /dev -printf '%p %y %m %l\n' | sort -T /dev/shm; stat -c '%n %t %T' /dev/* | sort -T /dev/shm
+for name in memory/memory.limit_in_bytes pids/pids.max devices/devices.list memory.max pids.max; do
+	[ ! -e /sys/fs/cgroup/$name ] || { echo $name; sort -T /dev/shm /sys/fs/cgroup/$name; }
+done
+find /sys/fs/cgroup -maxdepth 1 -type l -printf '%p %l\n' | sort -T /dev/shm`
+
+// showContainers writes what final and the bare calls show to a command, to a file each.
+func showContainers(s settings, dir string) error {
+	b := &bench{settings: s, dir: dir, random: rand.New(rand.NewPCG(1, 2))}
+	if err := errors.Join(b.writeTemplate(), b.findPeers()); err != nil {
+		return err
+	}
+	for _, p := range b.peers {
+		line, err := p.run(b, container{id: "view", binds: 2, args: []string{"/bin/sh", "-c", view}})
+		if err != nil {
+			return err
+		}
+		cmd := exec.Command(line[0], line[1:]...)
+		cmd.Stderr = os.Stderr
+		output, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		name := filepath.Join(filepath.Dir(s.page), p.name)
+		if err := os.WriteFile(name, []byte(strings.ReplaceAll(string(output), dir, "DIR")), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestBareCallsMakeTheContainerOfFinal(t *testing.T) {
+	s, args := flags(t)
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip("needs a C compiler: make packages")
+	}
+	t.Setenv("SHOW_CONTAINERS", "1")
+	require.NoError(t, start(s, args))
+	ours, err := os.ReadFile(filepath.Join(filepath.Dir(s.page), final))
+	require.NoError(t, err)
+	bare, err := os.ReadFile(filepath.Join(filepath.Dir(s.page), bareCalls))
+	require.NoError(t, err)
+	assert.Contains(t, string(ours), "NoNewPrivs:\t1\n")
+	assert.Equal(t, string(ours), string(bare))
+}
