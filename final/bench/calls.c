@@ -4,9 +4,9 @@
 //	calls run ROOTFS CGROUP MEMORY SOURCE N COMMAND [ARG ...]
 //	calls exec PID CGROUP COMMAND [ARG ...]
 //
-// run makes the namespaces, mounts, covers, devices, cgroups, limits and capabilities of that configuration, with N bind mounts of
-// SOURCE at /binds/0, /binds/1, and so on. CGROUP is a path below each cgroup tree, MEMORY is a number of bytes. exec runs a command
-// in a container of run, where PID is process 1.
+// run makes the namespaces, mounts, covers, devices, cgroups, limits and capabilities of that configuration, with N read-only bind
+// mounts of SOURCE at /binds/0, /binds/1, and so on. CGROUP is a path below each cgroup tree, MEMORY is a number of bytes. exec runs
+// a command in a container of run, where PID is process 1.
 //
 // calls is no runtime. It reads no configuration, keeps no state, handles no signals, cleans up nothing after a failure, and its
 // whole message is the name of the call that failed. A test compares its container with that of final from inside.
@@ -262,7 +262,7 @@ static void make_root(const char *rootfs, const char *cgroup, const char *source
 	mount_at("mqueue", "mqueue", "dev/mqueue", SAFE, NULL);
 	mount_at("tmpfs", "shm", "dev/shm", SAFE, "mode=1777,size=64m");
 	for (int i = 0; i < binds; i++)
-		bind_mount(source, text("binds/%d", i), 0);
+		bind_mount(source, text("binds/%d", i), MS_RDONLY);
 	CALL(syscall(SYS_pivot_root, ".", "."));
 	CALL(umount2(".", MNT_DETACH));
 	for (size_t i = 0; i < sizeof read_only / sizeof *read_only; i++)

@@ -44,7 +44,7 @@ func (b *bench) bundle(c container) (string, error) {
 	config.Linux.CgroupsPath = "/" + parent + "/" + c.id
 	for i := range c.binds {
 		config.Mounts = append(config.Mounts, specs.Mount{
-			Destination: fmt.Sprintf("/binds/%d", i), Type: "bind", Source: b.path("source"), Options: []string{"bind", "rprivate"}})
+			Destination: fmt.Sprintf("/binds/%d", i), Type: "bind", Source: b.path("source"), Options: []string{"bind", "rprivate", "ro"}})
 	}
 	config.Linux.Resources.Memory = &specs.LinuxMemory{Limit: new(c.limit())}
 	config.Linux.Resources.Pids = &specs.LinuxPids{Limit: new(int64(pidsLimit))}

@@ -21,9 +21,6 @@ const (
 // mostBinds is the largest number of bind mounts that is measured.
 const mostBinds = 1000
 
-// descriptors is the limit of descriptors of a process in most shells.
-const descriptors = 1024
-
 // isolate is process 1: it prepares the mounts, starts the process that measures, and reaps what the runtimes leave.
 func isolate(s settings, dir string, args []string) error {
 	if os.Getpid() != 1 {
@@ -32,9 +29,8 @@ func isolate(s settings, dir string, args []string) error {
 	if err := mountAll(s.rootfs, dir); err != nil {
 		return err
 	}
-	// Go programs raise the limit that they have from their caller: getrlimit(2)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: descriptors, Max: descriptors}); err != nil {
-		return fmt.Errorf("limit descriptors: %w", err)
+	if err := limitDescriptors(); err != nil {
+		return err
 	}
 	worker, err := os.StartProcess("/proc/self/exe", append([]string{"bench", asWorker}, args...), &os.ProcAttr{
 		Env: os.Environ(), Files: []*os.File{nil, os.Stdout, os.Stderr}})
@@ -51,6 +47,19 @@ func isolate(s settings, dir string, args []string) error {
 			os.Exit(status.ExitStatus())
 		}
 	}
+}
+
+// limitDescriptors sets the soft limit, which most shells have at 1,024. Programs may raise it to the hard limit: getrlimit(2)
+func limitDescriptors() error {
+	var descriptors unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &descriptors); err != nil {
+		return fmt.Errorf("limit of descriptors: %w", err)
+	}
+	descriptors.Cur = min(1024, descriptors.Max)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &descriptors); err != nil {
+		return fmt.Errorf("limit descriptors to %d: %w", descriptors.Cur, err)
+	}
+	return nil
 }
 
 // mountAll gives the runs a folder in memory, and in there a root file system that they may change.

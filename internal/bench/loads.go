@@ -15,9 +15,7 @@ func (b *bench) measureThroughput() error {
 	t := table{name: "Many containers", about: throughputAbout}
 	for _, atOnce := range []int{1, 4, 8} {
 		tasks := b.each(all, func(p *peer) (float64, error) { return b.rate(p, b.few(40, 8), atOnce) })
-		r := b.alternate(fmt.Sprintf("%d at a time", atOnce), "containers/s", max(1, b.runs/4), warm, tasks)
-		r.more = true
-		t.rows = append(t.rows, r)
+		t.rows = append(t.rows, b.alternate(fmt.Sprintf("%d at a time", atOnce), perSecond, b.fewer(), warm, tasks))
 	}
 	b.tables = append(b.tables, t)
 	return nil
@@ -117,7 +115,7 @@ func (b *bench) measureBinds() error {
 	t := table{name: "Bind mounts", about: bindsAbout}
 	for _, binds := range []int{10, 100, b.few(mostBinds, 200)} {
 		tasks := b.each(all, func(p *peer) (float64, error) { return b.run(p, container{id: "binds", binds: binds, args: toTrue}) })
-		t.rows = append(t.rows, b.alternate(fmt.Sprintf("%d bind mounts", binds), "ms", max(1, b.runs/4), warm, tasks))
+		t.rows = append(t.rows, b.alternate(fmt.Sprintf("%d bind mounts", binds), "ms", b.fewer(), warm, tasks))
 	}
 	b.tables = append(b.tables, t)
 	return nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -37,9 +38,10 @@ type table struct {
 type row struct {
 	name, unit string
 	cells      map[string]cell
-	// more tells that a larger number is the better one.
-	more bool
 }
+
+// perSecond is the unit of which more is better.
+const perSecond = "containers/s"
 
 // A cell has what was measured, or why nothing could be.
 type cell struct {
@@ -117,6 +119,9 @@ func (b *bench) clock(line ...string) (float64, error) {
 	return took, finish(err)
 }
 
+// plain finds the message in a line of a log, as runc writes it.
+var plain = regexp.MustCompile(`^time=\S+ level=\S+ msg="(.*)"$`)
+
 // prepare returns a command without input and output. Its errors go to a file: a pipe would stay open as long as a container that
 // goes on. After the command, finish adds what it has said to its error.
 func (b *bench) prepare(line []string) (*exec.Cmd, func(error) error, error) {
@@ -138,7 +143,7 @@ func (b *bench) prepare(line []string) (*exec.Cmd, func(error) error, error) {
 			err = fmt.Errorf("no end after %v", limit)
 		}
 		if line := lastLine(string(text)); line != "" {
-			err = fmt.Errorf("%w: %s", err, line)
+			err = fmt.Errorf("%w: %s", err, plain.ReplaceAllString(line, "$1"))
 		}
 		return errors.New(strings.ReplaceAll(err.Error(), b.dir+"/", ""))
 	}, nil
@@ -165,6 +170,11 @@ func isFinal(p *peer) bool   { return p.name == final || p.name == before }
 func isRuntime(p *peer) bool { return p.runtime }
 func knowsExec(p *peer) bool { return p.runtime || p.name == bareCalls }
 func hasLimits(p *peer) bool { return p.name != bubblewrap }
+
+// fewer is the number of runs of a row that takes long.
+func (b *bench) fewer() int { return max(b.few(3, 1), b.runs/8) }
+
+// few returns n, or the other number for a quick run.
 func (b *bench) few(n, quick int) int {
 	if b.quick {
 		return quick

@@ -91,7 +91,7 @@ func (c cell) text(r row) string {
 		return "fails"
 	}
 	best := slices.Min(c.values)
-	if r.more {
+	if r.unit == perSecond {
 		best = slices.Max(c.values)
 	}
 	if len(c.values) == 1 || r.unit == "MB" || r.unit == "KiB" {
@@ -161,7 +161,7 @@ func (b *bench) writeTable(page *strings.Builder, t table) {
 			}
 			fmt.Fprintf(page, " %s |", c.text(r))
 			if c.failed != nil {
-				failures = append(failures, fmt.Sprintf("- %s, %s: `%s`\n", name, r.name, strings.ReplaceAll(c.failed.Error(), "`", "'")))
+				failures = append(failures, fmt.Sprintf("- %s, %s: %s\n", name, r.name, quote(c.failed)))
 			}
 		}
 		for _, name := range against {
@@ -172,6 +172,15 @@ func (b *bench) writeTable(page *strings.Builder, t table) {
 	if len(failures) > 0 {
 		page.WriteString("\n" + strings.Join(failures, ""))
 	}
+}
+
+// quote returns the begin of an error, as code.
+func quote(err error) string {
+	text := []rune(strings.ReplaceAll(err.Error(), "`", "'"))
+	if len(text) > 80 {
+		text = append(text[:80], '…')
+	}
+	return "`" + string(text) + "`"
 }
 
 func label(r row) string {
@@ -185,12 +194,12 @@ func label(r row) string {
 func ratio(r row, name string) string {
 	ours, ok := r.cells[final]
 	theirs, both := r.cells[name]
-	if !ok || !both || theirs.failed != nil || r.unit == "×" {
+	if !ok || !both || theirs.failed != nil || theirs.median() == 0 || r.unit == "×" {
 		return "–"
 	}
 	quotient := fmt.Sprintf("%.2f", ours.median()/theirs.median())
 	better := ours.median() < theirs.median()
-	if better != r.more {
+	if better != (r.unit == perSecond) {
 		return "**" + quotient + "**"
 	}
 	return quotient

@@ -86,7 +86,7 @@ func wrap(b *bench, c container) ([]string, error) {
 		"--mqueue", "/dev/mqueue", "--ro-bind", "/sys", "/sys", "--cap-drop", "ALL", "--cap-add", "CAP_KILL",
 		"--cap-add", "CAP_NET_BIND_SERVICE", "--cap-add", "CAP_AUDIT_WRITE"}
 	for i := range c.binds {
-		line = append(line, "--bind", b.path("source"), fmt.Sprintf("/binds/%d", i))
+		line = append(line, "--ro-bind", b.path("source"), fmt.Sprintf("/binds/%d", i))
 	}
 	return append(append(line, "--"), c.args...), err
 }

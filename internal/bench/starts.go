@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,7 +70,12 @@ func (b *bench) run(p *peer, c container) (float64, error) {
 }
 
 // lifecycle times what an engine does with a runtime: create, start, wait for the end, delete.
-func (b *bench) lifecycle(p *peer, c container) (float64, error) {
+func (b *bench) lifecycle(p *peer, c container) (took float64, err error) {
+	defer func() {
+		if err != nil {
+			b.remove(p, c.id)
+		}
+	}()
 	pidFile := b.path("pid")
 	_ = os.Remove(pidFile)
 	create, err := p.onBundle(b, c, "create", "--pid-file", pidFile)
@@ -88,13 +94,32 @@ func (b *bench) lifecycle(p *peer, c container) (float64, error) {
 	if _, err := b.clock(p.command(b, "start", c.id)...); err != nil {
 		return 0, fmt.Errorf("start: %w", err)
 	}
-	if _, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, int(limit.Milliseconds())); err != nil {
-		return 0, fmt.Errorf("wait for the container: %w", err)
+	if err := awaitEnd(process); err != nil {
+		return 0, err
 	}
 	if _, err := b.clock(p.command(b, "delete", c.id)...); err != nil {
 		return 0, fmt.Errorf("delete: %w", err)
 	}
 	return float64(time.Since(begin).Microseconds()) / 1000, nil
+}
+
+// awaitEnd waits until a process has ended, and process 1 has reaped it.
+func awaitEnd(process int) error {
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, int(limit.Milliseconds()))
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR {
+			return fmt.Errorf("wait for the container: %w", err)
+		}
+	}
+	for begin := time.Now(); unix.PidfdSendSignal(process, 0, nil, 0) == nil; time.Sleep(20 * time.Microsecond) {
+		if time.Since(begin) > limit {
+			return errors.New("the container's process does not end")
+		}
+	}
+	return nil
 }
 
 func openProcess(pidFile string) (int, error) {

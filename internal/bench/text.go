@@ -23,8 +23,8 @@ const introduction = `# Benchmarks
 How long does a container take? These tables put ` + "`final`" + ` beside runc, crun and bubblewrap, measured in one run of ` + "`make bench`" + `.
 The column final/crun divides the median of ` + "`final`" + ` by the median of crun. A bold ratio means that ` + "`final`" + ` is better.
 
-Every runtime gets the same configuration, the same root file system (an overlay) and a state folder in memory. A process
-may have 1,024 descriptors, as in most shells. Two columns are not runtimes:
+Every runtime gets the same configuration, the same root file system (an overlay) and a state folder in memory. The
+soft limit of descriptors is 1,024, as in most shells. Two columns are not runtimes:
 
 - **bare calls** is [bench/calls.c](bench/calls.c), a C program that makes the container of the minimal configuration with
   system calls alone. No runtime can be faster: the program reads no configuration, keeps no state and handles no errors.
@@ -51,11 +51,12 @@ const startsAbout = `Each container runs ` + "`true`" + `. The rows are:
 const throughputAbout = `Minimal containers that run ` + "`true`" + `, several at a time. How many come and go in a second? More is better.
 `
 
-const crowdAbout = `The minimal container, first alone on the machine, then while many containers of the same runtime sleep.
+const crowdAbout = `The minimal container, first alone on the machine, then while many containers of the same runtime sleep. Here the runtimes
+do not take turns: each has the machine to itself.
 `
 
-const bindsAbout = `The minimal container with more bind mounts. A runtime that keeps a descriptor open for each mount fails when it has no
-descriptor left.
+const bindsAbout = `The minimal container with more bind mounts, all read-only. A runtime that keeps a descriptor open for each of them fails
+when it has no descriptor left.
 `
 
 const memoryAbout = `**Smallest limit** is the smallest memory limit under which ` + "`true`" + ` runs three times. Whatever the runtime itself uses in
@@ -112,7 +113,7 @@ func findMachine() machine {
 func (m machine) facts(b *bench) [][2]string {
 	facts := [][2]string{
 		{"kernel", "Linux " + m.kernel},
-		{"processor", fmt.Sprintf("%s, %d of them", m.processor, m.processors)},
+		{"processor", fmt.Sprintf("%s, %d processors", m.processor, m.processors)},
 		{"memory", fmt.Sprintf("%.0f GiB", float64(m.memory)/(1<<30))},
 		{"cgroups", m.layout},
 		{"load when the run began", m.load},

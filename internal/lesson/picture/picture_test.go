@@ -20,30 +20,62 @@ func TestPicturesCanBeReadByEverybody(t *testing.T) {
 	for step := 1; step <= 7; step++ {
 		svg, err := Draw(step)
 		require.NoError(t, err)
-		text := string(svg)
-		elements := map[string]int{}
-		for decoder := xml.NewDecoder(strings.NewReader(text)); ; {
-			token, err := decoder.Token()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			require.NoError(t, err, "step %d", step)
-			if start, ok := token.(xml.StartElement); ok {
-				elements[start.Name.Local]++
-			}
+		canBeReadByEverybody(t, string(svg))
+	}
+	svg, err := chart.Draw()
+	require.NoError(t, err)
+	canBeReadByEverybody(t, string(svg))
+}
+
+func canBeReadByEverybody(t *testing.T, svg string) {
+	t.Helper()
+	elements := map[string]int{}
+	for decoder := xml.NewDecoder(strings.NewReader(svg)); ; {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
 		}
-		assert.Equal(t, 1, elements["title"], "step %d: for those who hear it", step)
-		assert.Equal(t, 1, elements["desc"], "step %d: for those who hear it", step)
-		assert.Zero(t, elements["image"]+elements["script"]+elements["a"], "step %d: nothing from elsewhere", step)
-		assert.NotContains(t, text, "url(")
-		assert.Contains(t, text, `viewBox="0 0 800 `)
-		assert.Contains(t, text, "prefers-color-scheme: dark")
-		for _, found := range size.FindAllStringSubmatch(text, -1) {
-			pixels, err := strconv.Atoi(found[1])
-			require.NoError(t, err)
-			assert.GreaterOrEqual(t, pixels, 14, "step %d: %s", step, found[0])
+		require.NoError(t, err, svg)
+		if start, ok := token.(xml.StartElement); ok {
+			elements[start.Name.Local]++
 		}
 	}
+	assert.Equal(t, 1, elements["title"], "for those who hear it: %s", svg)
+	assert.Equal(t, 1, elements["desc"], "for those who hear it: %s", svg)
+	assert.Zero(t, elements["image"]+elements["script"]+elements["a"], "nothing from elsewhere: %s", svg)
+	assert.NotContains(t, svg, "url(")
+	assert.Contains(t, svg, `viewBox="0 0 800 `)
+	assert.Contains(t, svg, "prefers-color-scheme: dark")
+	for _, found := range size.FindAllStringSubmatch(svg, -1) {
+		pixels, err := strconv.Atoi(found[1])
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, pixels, 14, "%s: %s", found[0], svg)
+	}
+}
+
+var chart = Chart{Title: "Times", Alt: "Two bars.", Headline: "Milliseconds", Note: "medians", Groups: []Group{
+	{Name: "run", Bars: []Bar{{Name: "ours", Value: 5, Text: "5.0", Ours: true}, {Name: "theirs", Value: 10, Text: "10.0"}}},
+	{Name: "exec", Bars: []Bar{{Name: "theirs", Value: 2.5, Text: "2.5"}}},
+}}
+
+// All bars of a chart have one scale, and the longest leaves room for its text.
+func TestBarsHaveOneScale(t *testing.T) {
+	svg, err := chart.Draw()
+	require.NoError(t, err)
+	var widths []float64
+	for _, found := range regexp.MustCompile(`class="(?:own|new)" x="[^"]+" y="[^"]+" width="([^"]+)"`).FindAllStringSubmatch(string(svg), -1) {
+		width, err := strconv.ParseFloat(found[1], 64)
+		require.NoError(t, err)
+		widths = append(widths, width)
+	}
+	require.Len(t, widths, 3)
+	assert.InDeltaSlice(t, []float64{widths[1] / 2, widths[1], widths[1] / 4}, widths, 0.2)
+	assert.Less(t, widths[1], 600.)
+	assert.Equal(t, 1, strings.Count(string(svg), `class="new" x=`), "only ours stands out")
+	long := chart
+	long.Groups = []Group{{Name: strings.Repeat("long ", 40)}}
+	_, err = long.Draw()
+	assert.ErrorContains(t, err, "too long")
 }
 
 func TestAPictureSaysWhatIsNew(t *testing.T) {
