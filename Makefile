@@ -162,23 +162,30 @@ packages: ## Install the packages that the tests need, with apt
 	[ "$$ID" = ubuntu ] || set -- "$$@" vagrant vagrant-libvirt; \
 	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 
-# It takes N configurations from SEED on. FLAGS are those of internal/compare, such as --verbose.
-compare: need-go ## Compare what containers see with the final of BEFORE (a revision or a program) and with this one, as root
-	@[ -n "$(BEFORE)" ] || { echo "make compare: name a revision or a program: make compare BEFORE=main" >&2; exit 1; }
+# Makes build/compare/before, the final of BEFORE.
+define before
 	@mkdir -p build/compare && rm -rf build/compare/tree
 	@if [ -f "$(BEFORE)" ]; then cp "$(BEFORE)" build/compare/before; else \
 		mkdir build/compare/tree && git archive "$(BEFORE)" | tar -x -C build/compare/tree && \
 		(cd build/compare/tree && go build -o ../before ./final) && rm -r build/compare/tree; \
 	fi
+endef
+
+# It takes N configurations from SEED on. FLAGS are those of internal/compare, such as --verbose.
+compare: need-go ## Compare what containers see with the final of BEFORE (a revision or a program) and with this one, as root
+	@[ -n "$(BEFORE)" ] || { echo "make compare: name a revision or a program: make compare BEFORE=main" >&2; exit 1; }
+	$(before)
 	@go build -o build/compare/after ./final
 	@go build -ldflags=-E=main.entry -o build/compare/probe ./internal/compare/probe
 	@go build -o build/compare/run ./internal/compare
 	@$(SUDO) build/compare/run --before build/compare/before --after build/compare/after --count $(or $(N),100) --seed $(or $(SEED),1) $(FLAGS)
 
-bench: need-go need-rootfs ## Time final beside crun, runc and bubblewrap, as root, and write final/BENCHMARKS.md. RUNS=20, BEFORE=older/final
+# BEFORE is one more final to time: a revision or a program.
+bench: need-go need-rootfs ## Time final beside crun, runc and bubblewrap, as root, and write final/BENCHMARKS.md. RUNS=20 is shorter
 	@go build -o build/ ./final ./step0*/
 	@go build -o build/bench ./internal/bench
-	@$(as_root) build/bench --rootfs "$(ROOTFS)" $(if $(RUNS),--runs "$(RUNS)") $(if $(BEFORE),--before "$(BEFORE)")
+	$(if $(BEFORE),$(before))
+	@$(as_root) build/bench --rootfs "$(ROOTFS)" $(if $(RUNS),--runs "$(RUNS)") $(if $(BEFORE),--before build/compare/before)
 
 lint: need-go ## Look for mistakes without running any program
 	@unformatted=$$(gofmt -l step0* final internal scripts vm) && { [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; false; }; }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/seccomp"
 )
@@ -78,7 +80,7 @@ func (b *bench) minimal() (*specs.Spec, error) {
 }
 
 // engine has the shape of what podman writes for podman run: eleven capabilities, files of the container's own in /etc, its own
-// /dev/shm, and the default seccomp profile.
+// /dev/shm, and a seccomp profile.
 func (b *bench) engine() (*specs.Spec, error) {
 	config, err := b.minimal()
 	if err != nil {
@@ -99,8 +101,27 @@ func (b *bench) engine() (*specs.Spec, error) {
 	config.Linux.MaskedPaths = []string{"/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
 		"/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/fs/selinux", "/sys/dev/block"}
 	config.Linux.ReadonlyPaths = []string{"/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
-	config.Linux.Seccomp, err = seccomp.Default(kept)
+	config.Linux.Seccomp, err = engineProfile(kept)
 	return config, err
+}
+
+// engineProfile has the shape of podman's default profile: rules for all architectures of the processor, some calls that are
+// refused by name, and ENOSYS for those that nobody has named.
+func engineProfile(kept []string) (*specs.LinuxSeccomp, error) {
+	profile, err := seccomp.Default(kept)
+	if err != nil {
+		return nil, err
+	}
+	profile.Architectures = []specs.Arch{specs.ArchX86_64, specs.ArchX86, specs.ArchX32}
+	if runtime.GOARCH == "arm64" {
+		profile.Architectures = []specs.Arch{specs.ArchAARCH64, specs.ArchARM}
+	}
+	profile.DefaultErrnoRet = new(uint(unix.ENOSYS))
+	refused := []string{"bdflush", "kexec_file_load", "kexec_load", "migrate_pages", "move_pages", "nfsservctl", "oldfstat", "oldlstat",
+		"oldstat", "swapoff", "swapon", "sysfs", "uselib", "userfaultfd", "ustat", "vm86", "vm86old", "vmsplice"}
+	profile.Syscalls = append(profile.Syscalls, specs.LinuxSyscall{
+		Names: refused, Action: specs.ActErrno, ErrnoRet: new(uint(unix.EPERM))})
+	return profile, nil
 }
 
 // engineMounts binds the container's own files, which an engine keeps in a folder.

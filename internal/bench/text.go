@@ -42,8 +42,8 @@ that you start by hand is cold.
 const startsAbout = `Each container runs ` + "`true`" + `. The rows are:
 
 - **run, minimal**: the configuration that ` + "`final spec`" + ` writes, with a limit of memory and a limit of processes.
-- **run, engine**: a configuration in the shape that podman writes, with Docker's seccomp profile, eleven capabilities, and
-  bind mounts for ` + "`/etc/hosts`" + `, ` + "`/dev/shm`" + ` and others.
+- **run, engine**: a configuration in the shape that podman writes, with its default seccomp profile, eleven capabilities,
+  and bind mounts for ` + "`/etc/hosts`" + `, ` + "`/dev/shm`" + ` and others.
 - **exec**: a second command in a running container.
 - **create + start + delete**: what an engine does. It creates the container, starts it, waits for its end and deletes it.
 `
@@ -76,7 +76,7 @@ const ending = `
 ` + "```" + `sh
 make bench                               # a few minutes; this page: %d runs of each row
 make bench RUNS=20                       # shorter
-make bench BEFORE=path/to/older/final    # with one more column
+make bench BEFORE=main                   # with one more column: final of a revision, or a program
 ` + "```" + `
 
 The command needs root. It writes this page and its plot again, and leaves nothing else behind. A runtime that is not
