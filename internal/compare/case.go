@@ -117,7 +117,7 @@ func generate(seed uint64) *configuration {
 	c := &configuration{Seed: seed, Mode: pick(d, ofBundle, ofBundle, ofCreate, ofCreate, ofExec, ofExec, ofFlags), Umask: 0o022}
 	if c.Mode == ofFlags {
 		withFlags(c, d)
-		return c
+		return c.quiet()
 	}
 	c.Spec = spec.Template(false, 0, 0)
 	c.Spec.Process.Terminal = false
@@ -136,6 +136,15 @@ func generate(seed uint64) *configuration {
 	}
 	if c.Mode == ofExec {
 		execIn(c, d)
+	}
+	return c.quiet()
+}
+
+// quiet leaves a terminal without input: the echo of input would come between what the probe prints.
+func (c *configuration) quiet() *configuration {
+	if slices.Contains(c.Flags, "--tty") || slices.Contains(c.ExecFlags, "--tty") || c.Spec != nil && c.Spec.Process.Terminal ||
+		c.ExecProcess != nil && c.ExecProcess.Terminal {
+		c.Stdin = "null"
 	}
 	return c
 }

@@ -21,8 +21,8 @@ const absent = "(absent)"
 // compareViews returns the differences of two views, sorted by field.
 func compareViews(before, after view) []difference {
 	one, two := map[string]string{}, map[string]string{}
-	flatten(one, "", before)
-	flatten(two, "", after)
+	flatten(one, "", onlyCommon(before, after))
+	flatten(two, "", onlyCommon(after, before))
 	all := maps.Clone(one)
 	maps.Copy(all, two)
 	var differences []difference
@@ -40,6 +40,18 @@ func compareViews(before, after view) []difference {
 		}
 	}
 	return differences
+}
+
+// onlyCommon replaces each section that the other view lacks by a word: its fields would hide the other differences.
+func onlyCommon(seen, other view) view {
+	common := view{}
+	for name, value := range seen {
+		if _, has := other[name]; !has {
+			value = "(present)"
+		}
+		common[name] = value
+	}
+	return common
 }
 
 func flatten(into map[string]string, name string, value any) {

@@ -195,7 +195,9 @@ func hooks(c *configuration, d dice) {
 	}
 	host, out := base+"/probe", base+"/out"
 	c.Spec.Hooks = &specs.Hooks{
-		Prestart: list("prestart", host, out), CreateRuntime: list("createRuntime", host, out), CreateContainer: list("createContainer", host, out),
+		//lint:ignore SA1019 engines still ask for it
+		Prestart:      list("prestart", host, out),
+		CreateRuntime: list("createRuntime", host, out), CreateContainer: list("createContainer", host, out),
 		StartContainer: list("startContainer", "/probe", "/out"), Poststart: list("poststart", host, out), Poststop: list("poststop", host, out),
 	}
 	if d.wild && d.chance(30) {

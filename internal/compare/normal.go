@@ -167,10 +167,13 @@ func nameMounts(mounts, host []mountLine) map[string]string {
 			optional = append(optional, word)
 		}
 		all[key] = fmt.Sprintf("%s from %s, root %s, %s, %v, super block of %s with %s, on %s",
-			m.kind, m.source, m.root, m.options, optional, name(devices, m.device, key), m.super, parent)
+			m.kind, m.source, m.root, m.options, optional, name(devices, m.device, key), descriptorPath.ReplaceAllString(m.super, "/proc/self/fd/N"), parent)
 	}
 	return all
 }
+
+// descriptorPath is the path of a layer of an overlay.
+var descriptorPath = regexp.MustCompile(`/proc/self/fd/[0-9]+`)
 
 // inTreeOrder sorts mounts: parents come before their children, and siblings in the order of their names.
 func inTreeOrder(mounts []mountLine) []mountLine {

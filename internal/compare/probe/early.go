@@ -21,6 +21,8 @@ var (
 // entry is never called from Go: it is an address for the linker.
 func entry()
 
+var _ = entry
+
 func init() {
 	// Attributes of a thread, such as the parent-death signal and the scheduler, are those of the first thread.
 	runtime.LockOSThread()
