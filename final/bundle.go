@@ -3,7 +3,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -132,7 +131,11 @@ func writePid(name string, pid int) error {
 		return err
 	}
 	defer dir.Close()
-	fd, partial := int(dir.Fd()), "."+rand.Text()
+	random, err := spec.MakeID()
+	if err != nil {
+		return err
+	}
+	fd, partial := int(dir.Fd()), "."+random
 	file, err := unix.Openat(fd, partial, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return fmt.Errorf("create a file in %s: %w", dir.Name(), err)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -37,7 +36,7 @@ type Public struct {
 	Rootfs      string               `json:"rootfs"`
 	Created     time.Time            `json:"created"`
 	Annotations map[string]string    `json:"annotations,omitempty"`
-	// Owner is the name of the user who has made it.
+	// Owner is the name of the user who has made it. The file has the user ID: whoever asks for the name looks it up.
 	Owner string `json:"owner"`
 	// Exit is the exit status of the command, nil if it is not known.
 	Exit *int `json:"exit,omitempty"`
@@ -92,6 +91,7 @@ func (c *Container) glance() error {
 	}
 	for range 20 {
 		if err := c.load(fd); err != nil || c.Version != "" {
+			c.Owner = userName(c.Owner)
 			return err
 		}
 		time.Sleep(time.Millisecond)
@@ -250,12 +250,12 @@ func (c *Container) Spec() (*specs.Spec, error) {
 	return config, err
 }
 
-// owner is our user name, or our user ID if there is no name.
-func owner() string {
-	if u, err := user.LookupId(strconv.Itoa(unix.Getuid())); err == nil {
+// userName returns the name of a user, or the user ID if there is no name.
+func userName(id string) string {
+	if u, err := user.LookupId(id); err == nil {
 		return u.Username
 	}
-	return strconv.Itoa(unix.Getuid())
+	return id
 }
 
 // List returns the state of all containers, sorted by ID. It leaves out containers that disappear meanwhile.

@@ -67,7 +67,7 @@ func (r *Run) claim(groups *cgroup.Cgroup) error {
 	r.State = State{
 		Public: Public{
 			Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Pid: os.Getpid(), Bundle: r.request.Bundle,
-			Rootfs: r.request.Spec.Root.Path, Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Owner: owner(),
+			Rootfs: r.request.Spec.Root.Path, Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Owner: strconv.Itoa(unix.Getuid()),
 		},
 		Started: started, Maker: os.Getpid(), Command: r.request.Spec.Process.Args, Held: r.request.Held,
 	}

@@ -38,7 +38,11 @@ func OpenInput(name string) (io.ReadCloser, error) {
 	if stat.Mode&unix.S_IFMT != unix.S_IFREG && DescriptorOf(name) == -1 {
 		return nil, fmt.Errorf("%s: must be a regular file (or a descriptor, such as /dev/fd/3)", name)
 	}
-	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", place), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	mode := unix.O_RDONLY | unix.O_NOCTTY | unix.O_CLOEXEC
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		mode |= unix.O_NONBLOCK
+	}
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", place), mode, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
@@ -62,11 +66,13 @@ func DescriptorOf(name string) int {
 
 // ReadAll reads at most limit bytes, and refuses a longer text.
 func ReadAll(r io.Reader, limit int) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err == nil && len(data) > limit {
+	// Most texts fit in here, and take two calls of read(2).
+	text := bytes.NewBuffer(make([]byte, 0, 16<<10))
+	_, err := text.ReadFrom(io.LimitReader(r, int64(limit)+1))
+	if err == nil && text.Len() > limit {
 		return nil, fmt.Errorf("must be at most %d MiB", limit>>20)
 	}
-	return data, err
+	return text.Bytes(), err
 }
 
 // maxConfig is how large a configuration may be, in bytes.
