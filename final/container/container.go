@@ -108,8 +108,11 @@ func (r *Run) Start() error {
 	r.Keep = r.request.Keep
 	line := r.List.Line()
 	line.Wait("sendmsg(go on)", "unix(7)", r.GoOn)
-	// The command runs from here on.
-	line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
+	// The command runs from here on. The configuration of a bundle is there already.
+	if r.request.Bundle == "" {
+		line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
+	}
+	r.config = r.request.Spec
 	line.Do("write(state.json, running)", "write(2)", 0, func() error { return r.set(specs.StateRunning) })
 	if line.Err == nil {
 		r.netDevices.close()

@@ -72,6 +72,8 @@ type Container struct {
 	lock  int
 	// lost says why the state cannot be read. It is nil if it can.
 	lost error
+	// config is the configuration, if it is known already: see Spec.
+	config *specs.Spec
 	// unfound says why even the processes of a container with a lost state cannot be found.
 	unfound error
 }
@@ -232,8 +234,11 @@ func (c *Container) write(name string, value any) error {
 	return os.Rename(partial, filepath.Join(c.dir, name))
 }
 
-// Spec returns the configuration of the container.
+// Spec returns the configuration of the container. The caller does not change it.
 func (c *Container) Spec() (*specs.Spec, error) {
+	if c.config != nil {
+		return c.config, nil
+	}
 	dir, err := c.open()
 	if err != nil {
 		return nil, err
@@ -247,7 +252,11 @@ func (c *Container) Spec() (*specs.Spec, error) {
 	if err == nil && (config.Process == nil || config.Linux == nil) {
 		err = fmt.Errorf("the configuration in %s lacks process or linux", c.dir)
 	}
-	return config, err
+	if err != nil {
+		return nil, err
+	}
+	c.config = config
+	return config, nil
 }
 
 // userName returns the name of a user, or the user ID if there is no name.
