@@ -13,9 +13,8 @@ import (
 // A reader has decoded the text up to at. Its methods return false for whatever they leave to encoding/json: mistakes, keys that differ
 // from a field in upper and lower case only, keys that come twice, numbers with a fraction.
 type reader struct {
-	types types
-	text  []byte
-	at    int
+	text []byte
+	at   int
 }
 
 // next skips white space, and returns the byte that follows, or 0 at the end.
@@ -51,7 +50,7 @@ func (r *reader) value(to reflect.Value, depth int) bool {
 	case to.Kind() == reflect.Pointer:
 		to.Set(reflect.New(to.Type().Elem()))
 		return r.value(to.Elem(), depth+1)
-	case to.IsValid() && to.Type().PkgPath() != "" && r.types.of(to.Type()).itself:
+	case to.IsValid() && to.Type().PkgPath() != "" && layoutOf(to.Type()).itself:
 		return r.itself(to, depth)
 	case c == '{':
 		return r.object(to, depth)
@@ -76,7 +75,7 @@ func (r *reader) value(to reflect.Value, depth int) bool {
 
 // null leaves a variable as it is, unless its type has its own idea of null.
 func (r *reader) null(to reflect.Value) bool {
-	return r.take("null") && !(to.IsValid() && to.Type().PkgPath() != "" && r.types.of(to.Type()).itself)
+	return r.take("null") && !(to.IsValid() && to.Type().PkgPath() != "" && layoutOf(to.Type()).itself)
 }
 
 // itself lets encoding/json decode a value into a variable whose type has methods for JSON.
@@ -106,7 +105,7 @@ func (r *reader) object(to reflect.Value, depth int) bool {
 	kind, l := to.Kind(), new(layout)
 	switch kind {
 	case reflect.Struct:
-		l = r.types.of(to.Type())
+		l = layoutOf(to.Type())
 	case reflect.Map:
 		if to.Type().Key().Kind() != reflect.String || to.Type().Key().PkgPath() != "" {
 			return false

@@ -13,8 +13,7 @@ import (
 
 // A writer has encoded text. Its methods return false for whatever they leave to encoding/json.
 type writer struct {
-	types types
-	text  []byte
+	text []byte
 }
 
 func (w *writer) value(v reflect.Value, depth int) bool {
@@ -28,7 +27,7 @@ func (w *writer) value(v reflect.Value, depth int) bool {
 	case reflect.Pointer, reflect.Interface:
 		return w.value(v.Elem(), depth+1)
 	}
-	if v.Type().PkgPath() != "" && w.types.of(v.Type()).itself {
+	if v.Type().PkgPath() != "" && layoutOf(v.Type()).itself {
 		if v.CanAddr() {
 			v = v.Addr()
 		}
@@ -65,7 +64,7 @@ func (w *writer) comma(from int) {
 }
 
 func (w *writer) object(v reflect.Value, depth int) bool {
-	l := w.types.of(v.Type())
+	l := layoutOf(v.Type())
 	w.text = append(w.text, '{')
 	from := len(w.text)
 	for _, f := range l.fields {

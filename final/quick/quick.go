@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // maxDepth is how deep usual values nest.
@@ -21,7 +22,7 @@ const maxDepth = 50
 func Unmarshal(text []byte, to any) error {
 	into := reflect.ValueOf(to).Elem()
 	into.SetZero()
-	r := reader{types: types{}, text: text}
+	r := reader{text: text}
 	if r.value(into, 0) && r.next() == 0 && r.at == len(text) {
 		return nil
 	}
@@ -31,15 +32,12 @@ func Unmarshal(text []byte, to any) error {
 
 // Marshal encodes a value as json.Marshal does.
 func Marshal(value any) ([]byte, error) {
-	w := writer{types: types{}, text: make([]byte, 0, 4096)}
+	w := writer{text: make([]byte, 0, 4096)}
 	if w.value(reflect.ValueOf(value), 0) {
 		return w.text, nil
 	}
 	return json.Marshal(value)
 }
-
-// types are the types that have been met.
-type types map[reflect.Type]*layout
 
 // A layout is how JSON represents a type.
 type layout struct {
@@ -61,13 +59,21 @@ var methods = []reflect.Type{
 	reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](), reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
 }
 
-func (t types) of(kind reflect.Type) *layout {
-	l := t[kind]
+var (
+	mutex sync.Mutex
+	// known has the types that this process has met.
+	known = map[reflect.Type]*layout{}
+)
+
+func layoutOf(kind reflect.Type) *layout {
+	mutex.Lock()
+	defer mutex.Unlock()
+	l := known[kind]
 	if l != nil {
 		return l
 	}
 	l = new(layout)
-	t[kind] = l
+	known[kind] = l
 	if kind.PkgPath() != "" {
 		pointer := reflect.PointerTo(kind)
 		l.itself = pointer.NumMethod() > 0 && slices.ContainsFunc(methods, pointer.Implements)

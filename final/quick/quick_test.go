@@ -120,9 +120,9 @@ func TestAUsualConfigurationIsQuick(t *testing.T) {
 		"linux": {"resources": {"devices": [{"allow": false, "access": "rwm"}], "memory": {"limit": -1}, "blockIO": {"weightDevice": [{"major": 8, "minor": 0, "weight": 10}]}},
 		"seccomp": {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]}]}}}`, specs.Version)
 	spec := new(specs.Spec)
-	r := reader{types: types{}, text: []byte(text)}
+	r := reader{text: []byte(text)}
 	assert.True(t, r.value(reflect.ValueOf(spec).Elem(), 0))
-	w := writer{types: types{}}
+	w := writer{}
 	assert.True(t, w.value(reflect.ValueOf(spec), 0))
 	same(t, text, new(specs.Spec), new(specs.Spec))
 }
