@@ -41,8 +41,12 @@ type configuration struct {
 	Flags, ExecFlags, Command []string
 	// ExecProcess is a process for exec --process.
 	ExecProcess *specs.Process
-	// Stdin is null, pipe or file. Output is pipe or file.
+	// Stdin is null, pipe, file, socket or terminal. Output is pipe or file.
 	Stdin, Output string
+	// Caller are changes to the process that calls the program, as the probe knows them.
+	Caller []string
+	// Detached says that run --detach takes the place of create and start.
+	Detached bool
 	// Preserved is how many descriptors are open from 3 on.
 	Preserved int
 	Umask     int
@@ -83,6 +87,7 @@ var features = []struct {
 }{
 	{"caller", 100, caller},
 	{"identifiers", 60, identifiers},
+	{"an odd caller", 30, oddCaller},
 	{"capabilities", 70, capabilities},
 	{"user namespace", 20, userNamespace},
 	{"joined namespaces", 20, joinedNamespaces},
@@ -91,6 +96,9 @@ var features = []struct {
 	{"cgroup namespace", 50, cgroupNamespace},
 	{"mounts", 75, mounts},
 	{"odd places", 30, oddPlaces},
+	{"fewer mounts", 12, fewerMounts},
+	{"the image has a mount", 10, mountInImage},
+	{"the root is a link", 8, linkedRoot},
 	{"/dev is a volume", 6, devVolume},
 	{"devices", 35, devices},
 	{"masks", 40, masks},
@@ -102,6 +110,7 @@ var features = []struct {
 	{"personality", 12, personality},
 	{"memory policy", 10, memoryPolicy},
 	{"seccomp", 45, filter},
+	{"seccomp listener", 8, listener},
 	{"environment", 60, environment},
 	{"working directory", 40, workingDirectory},
 	{"other command", 20, otherCommand},

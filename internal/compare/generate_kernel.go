@@ -180,6 +180,16 @@ func filter(c *configuration, d dice) {
 	c.Spec.Linux.Seccomp.Flags = some(d, 30, specs.LinuxSeccompFlagLog, specs.LinuxSeccompFlagSpecAllow)
 }
 
+// listener has a process on the host decide about two system calls. seccomp_unotify(2)
+func listener(c *configuration, _ dice) {
+	if c.Spec.Linux.Seccomp == nil {
+		c.Spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
+	}
+	p := c.Spec.Linux.Seccomp
+	p.ListenerPath, p.ListenerMetadata = base+"/listener", "for the listener"
+	p.Syscalls = append([]specs.LinuxSyscall{{Names: []string{"delete_module", "acct"}, Action: specs.ActNotify}}, p.Syscalls...)
+}
+
 func hooks(c *configuration, d dice) {
 	c.Host = append(c.Host, dir("/../out", 0o777))
 	c.mount("bind", base+"/out", "/out", "bind")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -141,6 +142,26 @@ func oddPlaces(c *configuration, d dice) {
 	}
 	c.look("/data", "/data/deep", "/nowhere/at/all")
 	c.note("mount on %s", place)
+}
+
+// fewerMounts takes some of the usual mounts away.
+func fewerMounts(c *configuration, d dice) {
+	c.Spec.Mounts = slices.DeleteFunc(c.Spec.Mounts, func(m specs.Mount) bool {
+		usual := map[string]int{"/proc": 15, "/dev": 15, "/dev/pts": 40, "/sys": 20, "/sys/fs/cgroup": 50, "/dev/mqueue": 50, "/dev/shm": 50}
+		return d.chance(usual[m.Destination])
+	})
+}
+
+// mountInImage has the host mount a file system in the root file system.
+func mountInImage(c *configuration, _ dice) {
+	c.Image = append(c.Image, tmpfs("/data/mounted", "size=1m,mode=711"), file("/data/mounted/file", "mounted\n"))
+	c.look("/data/mounted", "/data/mounted/file")
+}
+
+// linkedRoot names the root file system by a symbolic link.
+func linkedRoot(c *configuration, _ dice) {
+	c.Host = append(c.Host, link("/../bundle/link", "../bundle/rootfs"))
+	c.Spec.Root.Path = "link"
 }
 
 // devVolume makes /dev a directory of the host.

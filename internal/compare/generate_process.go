@@ -12,7 +12,14 @@ import (
 )
 
 func caller(c *configuration, d dice) {
-	c.Stdin, c.Output = pick(d, "null", "null", "pipe", "file"), pick(d, "pipe", "file")
+	c.Stdin, c.Output = pick(d, "null", "null", "pipe", "file", "socket"), pick(d, "pipe", "file")
+	if c.Mode == ofBundle && d.chance(10) {
+		c.Stdin = "terminal"
+		c.note("called at a terminal")
+	}
+	if c.Detached = c.Mode == ofCreate && d.chance(30) || c.Mode == ofExec && d.chance(50); c.Detached {
+		c.note("detached")
+	}
 	c.Umask = pick(d, 0o022, 0o022, 0o077, 0)
 	c.Spec.Process.NoNewPrivileges = d.chance(60)
 	if d.chance(8) {
@@ -23,6 +30,13 @@ func caller(c *configuration, d dice) {
 		c.Flags = append(c.Flags, "--no-new-keyring")
 		c.note("old keyring")
 	}
+}
+
+// oddCaller changes what a process inherits from the program that calls final.
+func oddCaller(c *configuration, d dice) {
+	c.Caller = some(d, 18, "nohup", "blocked", "nice", "affinity", "files", "core", "stack", "killable", "idle", "batch", "keyring", "steady", "slack", "no-thp",
+		"dying", "reaper", "dump", "no-new", "closed")
+	c.note("caller: %v", c.Caller)
 }
 
 func identifiers(c *configuration, d dice) {
@@ -141,7 +155,7 @@ func execIn(c *configuration, d dice) {
 		c.note("exec --process")
 	} else {
 		c.ExecFlags = some(d, 25, "--user=someone", "--env=EXEC=1", "--env=CALLER", "--workdir=/tmp", "--additional-gids=9", "--tty", "--cap=CAP_CHOWN",
-			"--no-new-privs=false", "--no-new-privs", "--interactive=false")
+			"--no-new-privs=false", "--no-new-privs", "--interactive=false", "--detach")
 		c.note("exec %v", c.ExecFlags)
 	}
 	if d.chance(20) {
@@ -152,7 +166,7 @@ func execIn(c *configuration, d dice) {
 
 // withFlags makes a configuration for run with flags.
 func withFlags(c *configuration, d dice) {
-	c.Stdin, c.Output, c.Umask = pick(d, "null", "pipe", "file"), pick(d, "pipe", "file"), pick(d, 0o022, 0o077)
+	c.Stdin, c.Output, c.Umask = pick(d, "null", "pipe", "file", "socket", "terminal"), pick(d, "pipe", "file"), pick(d, 0o022, 0o077)
 	c.Image = slices.Clone(image)
 	c.Host = hostFiles()
 	c.Flags = some(d, 20, "--hostname=other", "--init", "--env=A=B", "--env=CALLER", "--workdir=/tmp", "--workdir=/new/place", "--user=someone", "--user=1000:7", "--user=5",
@@ -164,8 +178,11 @@ func withFlags(c *configuration, d dice) {
 	if d.chance(20) {
 		c.Command = anyCommand(d)
 	}
-	if d.chance(25) {
+	if c.Stdin != "terminal" && d.chance(25) {
 		c.Mode = ofDetach
+	}
+	if d.chance(20) {
+		oddCaller(c, d)
 	}
 	c.note("%v %q", c.Flags, c.Command)
 }

@@ -20,6 +20,16 @@ const patience = 30 * time.Second
 
 // play calls the program in the way that the configuration wants.
 func (s *stand) play() error {
+	if s.Spec != nil && s.Spec.Linux.Seccomp != nil && s.Spec.Linux.Seccomp.ListenerPath != "" {
+		told, err := listenToFilters(base + "/listener")
+		if err != nil {
+			return err
+		}
+		defer func() {
+			told.close()
+			s.seen["listener"] = normalText(told.text())
+		}()
+	}
 	switch s.Mode {
 	case ofBundle:
 		return s.toEnd(append(append([]string{"run", "--bundle", base + "/bundle"}, s.Flags...), s.id()))
@@ -39,7 +49,7 @@ func (s *stand) runArgs(flags ...string) []string {
 
 // toEnd runs a container until it ends.
 func (s *stand) toEnd(args []string) error {
-	p, err := s.start(args, s.Preserved)
+	p, err := s.start(args, true)
 	if err != nil {
 		return err
 	}
@@ -50,7 +60,11 @@ func (s *stand) toEnd(args []string) error {
 
 // create makes a container and starts it. In mode exec it stays, and another command joins it.
 func (s *stand) create() error {
-	args := append([]string{"create", "--bundle", base + "/bundle", "--pid-file", base + "/pid"}, s.Flags...)
+	args := []string{"create"}
+	if s.Detached {
+		args = []string{"run", "--detach"}
+	}
+	args = append(append(args, "--bundle", base+"/bundle", "--pid-file", base+"/pid"), s.Flags...)
 	var console *output
 	if s.Spec.Process.Terminal {
 		var err error
@@ -59,7 +73,7 @@ func (s *stand) create() error {
 		}
 		args = append(args, "--console-socket", base+"/console")
 	}
-	p, err := s.start(append(args, s.id()), s.Preserved)
+	p, err := s.start(append(args, s.id()), true)
 	if err != nil {
 		return err
 	}
@@ -89,8 +103,10 @@ func (s *stand) create() error {
 
 // life is that of a created container, until it is deleted.
 func (s *stand) life(pid int, out *output) {
-	s.call("state after create", "state", s.id())
-	s.call("start", "start", s.id())
+	if !s.Detached {
+		s.call("state after create", "state", s.id())
+		s.call("start", "start", s.id())
+	}
 	if s.Mode == ofExec {
 		out.awaitLine()
 		s.add("process", out.now())
@@ -99,7 +115,7 @@ func (s *stand) life(pid int, out *output) {
 		s.join()
 		s.call("kill", "kill", s.id(), "KILL")
 	}
-	s.seen["exit"] = map[string]string{"status": await(pid)}
+	s.seen["exit"] = map[string]string{"status": s.await(pid)}
 	s.call("state at the end", "state", s.id())
 	s.call("delete", "delete", s.id())
 }
@@ -119,7 +135,7 @@ func (s *stand) join() {
 	} else {
 		args = append(append(args, s.id()), s.Command...)
 	}
-	p, err := s.start(args, s.Preserved)
+	p, err := s.start(args, true)
 	if err != nil {
 		s.seen["exec"] = err.Error()
 		return
@@ -130,7 +146,7 @@ func (s *stand) join() {
 
 // detach runs a container in the background and reads its log.
 func (s *stand) detach() error {
-	p, err := s.start(s.runArgs("--detach"), s.Preserved)
+	p, err := s.start(s.runArgs("--detach"), true)
 	if err != nil {
 		return err
 	}
@@ -139,7 +155,7 @@ func (s *stand) detach() error {
 		s.awaitEnd()
 	}
 	s.call("state at the end", "state", s.id())
-	logs, err := s.start([]string{"logs", s.id()}, 0)
+	logs, err := s.start([]string{"logs", s.id()}, false)
 	if err != nil {
 		return err
 	}
@@ -152,17 +168,23 @@ func (s *stand) detach() error {
 // awaitEnd waits until the program says that the container is stopped.
 func (s *stand) awaitEnd() {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		state, err := s.start([]string{"state", s.id()}, 0)
+		state, err := s.start([]string{"state", s.id()}, false)
 		if err != nil || !strings.Contains(state.stdout.text(), `"status": "running"`) {
 			return
 		}
 	}
 }
 
-// await waits for the end of process 1, whose parent we have become, and returns its status.
-func await(pid int) string {
+// await waits for the end of process 1, whose parent we have become, and returns its status. Process 1 ends after all other processes
+// of its namespace, and we are the parent of commands of exec --detach, too.
+func (s *stand) await(pid int) string {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		var status unix.WaitStatus
+		for _, child := range children() {
+			if child != pid && (s.holder == nil || child != s.holder.Process.Pid) {
+				_, _ = unix.Wait4(child, nil, unix.WNOHANG, nil)
+			}
+		}
 		switch got, err := unix.Wait4(pid, &status, unix.WNOHANG, nil); {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:

@@ -9,11 +9,11 @@
 //	probe [--stay] [--exit N] [PATH ...]
 //	probe --hook NAME FILE
 //	probe --hold
+//	probe --caller WORD,... PROGRAM [ARG ...]
 package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -32,6 +32,9 @@ func main() {
 			value = args[i+1]
 		}
 		return value, i >= 0
+	}
+	if len(args) > 2 && args[0] == "--caller" {
+		becomeCaller(args[1], args[2:])
 	}
 	if _, hold := option("--hold"); hold {
 		stay()
@@ -84,8 +87,7 @@ func hookView(name, file string) {
 	view["mounts"], view["stdin"] = mounts(), stdin()
 	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o666)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "open %s: %v\n", file, err)
-		os.Exit(1)
+		fail("open " + file + ": " + err.Error())
 	}
 	write(uintptr(fd), view)
 }
