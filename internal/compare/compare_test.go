@@ -108,7 +108,7 @@ func TestADifferenceIsSeen(t *testing.T) {
 			c.Preserved, c.Flags = 1, []string{"--preserve-fds=1"}
 		}},
 		{"process: descriptors: 0", func(c *configuration, _ *specs.Process, _ *specs.Linux) { c.Stdin = "pipe" }},
-		{"hook createRuntime 0: environ: [00]", func(c *configuration, _ *specs.Process, _ *specs.Linux) {
+		{"hook createRuntime 0", func(c *configuration, _ *specs.Process, _ *specs.Linux) {
 			c.Host = append(c.Host, dir("/../out", 0o777))
 			c.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: base + "/probe", Args: []string{"probe", "--hook", "createRuntime", base + "/out/createRuntime"}}}}
 		}},
