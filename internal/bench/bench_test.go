@@ -94,7 +94,7 @@ func TestAShortRunWritesThePage(t *testing.T) {
 	page := measure(t, s, args)
 	for _, row := range []string{
 		"run, minimal, warm, ms", "run, engine, cold, ms", "exec, warm, ms", "create + start + delete, cold, ms", "8 at a time, containers/s",
-		"while 5 others run, ms", "beside others / alone, ×", "100 bind mounts, ms", "smallest limit, KiB", "a created container, MB", "step07-tmpfs, ms",
+		"while 5 others run, ms", "beside others / alone, ×", "100 bind mounts, ms", "smallest limit, KiB", "a created container, MiB", "step07-tmpfs, ms",
 	} {
 		assert.Regexp(t, `(?m)^\| `+strings.NewReplacer("+", `\+`).Replace(row)+` \| [0-9.]+`, page)
 	}
@@ -167,6 +167,7 @@ grep -E '^(Cap|NoNewPrivs|Seccomp:|Groups)' /proc/self/status
 awk '{ type = "?"; for (i = 7; i < NF; i++) if ($i == "-") type = $(i + 1); print $5, $4, $6, type }' /proc/self/mountinfo | sort -T /dev/shm
 cat /proc/self/cgroup /sys/class/net/lo/flags
 find /dev -printf '%p %y %m %l\n' | sort -T /dev/shm; stat -c '%n %t %T' /dev/* | sort -T /dev/shm
+for device in zero kmsg; do head -c 1 /binds/0/$device >/dev/null 2>&1 && echo $device opens || echo $device is denied; done
 for name in memory/memory.limit_in_bytes pids/pids.max devices/devices.list memory.max pids.max; do
 	[ ! -e /sys/fs/cgroup/$name ] || { echo $name; sort -T /dev/shm /sys/fs/cgroup/$name; }
 done
@@ -177,6 +178,12 @@ func showContainers(s settings, dir string) error {
 	b := &bench{settings: s, dir: dir, random: rand.New(rand.NewPCG(1, 2))}
 	if err := errors.Join(b.writeTemplate(), b.findPeers()); err != nil {
 		return err
+	}
+	// The container may open zero, but not the log of the kernel.
+	for name, minor := range map[string]uint32{"zero": 5, "kmsg": 11} {
+		if err := unix.Mknod(b.path("source", name), unix.S_IFCHR|0o666, int(unix.Mkdev(1, minor))); err != nil {
+			return err
+		}
 	}
 	for _, p := range b.peers {
 		line, err := p.run(b, container{id: "view", binds: 2, args: []string{"/bin/sh", "-c", view}})
@@ -209,5 +216,6 @@ func TestBareCallsMakeTheContainerOfFinal(t *testing.T) {
 	bare, err := os.ReadFile(filepath.Join(filepath.Dir(s.page), bareCalls))
 	require.NoError(t, err)
 	assert.Contains(t, string(ours), "NoNewPrivs:\t1\n")
+	assert.Contains(t, string(bare), "zero opens\nkmsg is denied\n")
 	assert.Equal(t, string(ours), string(bare))
 }

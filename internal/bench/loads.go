@@ -155,7 +155,7 @@ func (b *bench) measureMemory() error {
 			return b.begin(p, c, line)
 		}},
 	} {
-		t.rows = append(t.rows, b.alternate(state.name, "MB", times, warm, b.each(state.chosen, func(p *peer) (float64, error) {
+		t.rows = append(t.rows, b.alternate(state.name, "MiB", times, warm, b.each(state.chosen, func(p *peer) (float64, error) {
 			stop, err := state.begin(p)
 			if err != nil {
 				return 0, err

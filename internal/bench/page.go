@@ -94,7 +94,7 @@ func (c cell) text(r row) string {
 	if r.unit == perSecond {
 		best = slices.Max(c.values)
 	}
-	if len(c.values) == 1 || r.unit == "MB" || r.unit == "KiB" {
+	if len(c.values) == 1 || r.unit == "MiB" || r.unit == "KiB" {
 		return number(c.median(), r)
 	}
 	return fmt.Sprintf("%s (%s)", number(c.median(), r), number(best, r))

@@ -47,7 +47,7 @@ func newCommand(known []int) (int, error) {
 	return 0, errors.New("the command of the container did not start")
 }
 
-// helpers returns the memory of all processes but the commands of containers, in MB: their share of what they share, too (proc(5),
+// helpers returns the memory of all processes but the commands of containers, in MiB: their share of what they share, too (proc(5),
 // Pss). Two that have one address space count once.
 func helpers() (float64, error) {
 	var seen []int

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -100,6 +101,9 @@ func findMachine() machine {
 		kernel: unix.ByteSliceToString(name.Release[:]), processor: runtime.GOARCH, processors: runtime.NumCPU(),
 		memory: info.Totalram * uint64(info.Unit), layout: "version 1", load: strings.Fields(string(average) + " ?")[0],
 	}
+	if load, err := strconv.ParseFloat(m.load, 64); err == nil && load > float64(m.processors)/2 {
+		m.load += ": the machine was busy, so the times are too long"
+	}
 	if found := regexp.MustCompile(`(?m)^model name\s*: (.+)$`).FindSubmatch(processors); found != nil {
 		m.processor = string(found[1])
 	}
@@ -113,7 +117,7 @@ func findMachine() machine {
 func (m machine) facts(b *bench) [][2]string {
 	facts := [][2]string{
 		{"kernel", "Linux " + m.kernel},
-		{"processor", fmt.Sprintf("%s, %d processors", m.processor, m.processors)},
+		{"processors", fmt.Sprintf("%d, %s", m.processors, m.processor)},
 		{"memory", fmt.Sprintf("%.0f GiB", float64(m.memory)/(1<<30))},
 		{"cgroups", m.layout},
 		{"load when the run began", m.load},
