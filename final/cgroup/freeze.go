@@ -5,7 +5,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -91,10 +90,10 @@ func (d *Dir) setFrozen(freeze bool) error {
 // freezeState returns frozen after the last process has stopped.
 func (d *Dir) freezeState() (string, error) {
 	if d.Version == 1 {
-		state, err := os.ReadFile(path.Join(d.Path, "freezer.state"))
+		state, err := readFile(path.Join(d.Path, "freezer.state"))
 		return strings.TrimSpace(string(state)), err
 	}
-	events, err := os.ReadFile(path.Join(d.Path, "cgroup.events"))
+	events, err := readFile(path.Join(d.Path, "cgroup.events"))
 	if Field(string(events), "frozen") == 1 {
 		return frozen, err
 	}

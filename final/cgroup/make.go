@@ -165,7 +165,7 @@ func (d *Dir) fillCpuset() error {
 // directory is the root of the tree, whose file is never empty.
 func filled(dirs []string, name string) (string, error) {
 	last := path.Join(dirs[len(dirs)-1], name)
-	content, err := os.ReadFile(last)
+	content, err := readFile(last)
 	value := strings.TrimSpace(string(content))
 	if err != nil || value != "" || len(dirs) == 1 {
 		return value, err

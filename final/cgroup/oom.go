@@ -3,7 +3,6 @@
 package cgroup
 
 import (
-	"os"
 	"path"
 )
 
@@ -19,7 +18,7 @@ func (c *Cgroup) OOMKills() (kills uint64, limit int64, err error) {
 	if d.Version == 2 {
 		events, max = "memory.events", "memory.max"
 	}
-	text, err := os.ReadFile(path.Join(d.Path, events))
+	text, err := readFile(path.Join(d.Path, events))
 	if err == nil {
 		limit, err = readNumber(path.Join(d.Path, max))
 	}

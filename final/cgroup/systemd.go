@@ -5,7 +5,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"reflect"
 	"slices"
@@ -121,7 +120,7 @@ func (c *Cgroup) properties(settings []setting) []systemd.Property {
 		if cpu == nil {
 			return ""
 		}
-		text, _ := os.ReadFile(path.Join(cpu.Path, file))
+		text, _ := readFile(path.Join(cpu.Path, file))
 		return string(text)
 	})
 }

@@ -5,7 +5,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -50,7 +49,7 @@ func findTrees(root string) (Mode, []tree, error) {
 	case 0:
 		return "", nil, errNoTrees
 	}
-	mountinfo, err := os.ReadFile(procSelf + "/mountinfo")
+	mountinfo, err := readFile(procSelf + "/mountinfo")
 	if err != nil {
 		return "", nil, fmt.Errorf("%w (/proc is not mounted: mount -t proc proc /proc)", err)
 	}
@@ -150,7 +149,7 @@ func unescape(s string) string {
 // findOwn finds the cgroup of this process in each tree. It returns an error if a mount does not show that cgroup, which happens in
 // some containers.
 func findOwn(trees []tree, proc string) error {
-	lines, err := os.ReadFile(proc + "/cgroup")
+	lines, err := readFile(proc + "/cgroup")
 	if err != nil {
 		return err
 	}
@@ -175,7 +174,7 @@ func findOwn(trees []tree, proc string) error {
 }
 
 func (t *tree) findRoot(proc string) error {
-	mountinfo, err := os.ReadFile(proc + "/mountinfo")
+	mountinfo, err := readFile(proc + "/mountinfo")
 	for line := range strings.Lines(string(mountinfo)) {
 		if found, ok := parseMount(line); ok && found.mount == t.mount {
 			t.root = found.root

@@ -93,7 +93,6 @@ func (c *Container) glance() error {
 	}
 	for range 20 {
 		if err := c.load(fd); err != nil || c.Version != "" {
-			c.Owner = userName(c.Owner)
 			return err
 		}
 		time.Sleep(time.Millisecond)
@@ -288,6 +287,7 @@ func (s *Store) List() ([]State, error) {
 		}
 		c := &Container{store: s, dir: filepath.Join(s.Root, entry.Name()), lock: -1}
 		if c.glance() == nil {
+			c.Owner = userName(c.Owner)
 			all = append(all, c.State)
 		}
 	}

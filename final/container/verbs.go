@@ -181,6 +181,7 @@ func (s *Store) Glance(id string) (*State, error) {
 	if err := c.look(); err != nil {
 		return nil, err
 	}
+	c.Owner = userName(c.Owner)
 	return &c.State, nil
 }
 

@@ -8,7 +8,6 @@ package owned
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -191,17 +190,27 @@ func ReadFile(dir int, name string) ([]byte, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	file := os.NewFile(uintptr(fd), name)
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
+	defer unix.Close(fd)
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		return nil, &os.PathError{Op: "stat", Path: name, Err: err}
 	}
-	if !info.Mode().IsRegular() {
+	if stat.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	if err := Check(fd, name); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(file)
+	content := make([]byte, stat.Size)
+	for at := 0; ; {
+		n, err := unix.Read(fd, content[at:])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, &os.PathError{Op: "read", Path: name, Err: err}
+		case n == 0:
+			return content[:at], nil
+		}
+		at += max(n, 0)
+	}
 }

@@ -78,10 +78,17 @@ func (r *reader) null(to reflect.Value) bool {
 	return r.take("null") && !(to.IsValid() && to.Type().PkgPath() != "" && layoutOf(to.Type()).itself)
 }
 
-// itself lets encoding/json decode a value into a variable whose type has methods for JSON.
+// itself decodes a value into a variable whose type has methods for JSON.
 func (r *reader) itself(to reflect.Value, depth int) bool {
 	from := r.at
-	return r.value(reflect.Value{}, depth+1) && json.Unmarshal(r.text[from:r.at], to.Addr().Interface()) == nil
+	if !r.value(reflect.Value{}, depth+1) {
+		return false
+	}
+	text, method := r.text[from:r.at], to.Addr().Interface()
+	if own, ok := method.(json.Unmarshaler); ok {
+		return own.UnmarshalJSON(text) == nil
+	}
+	return json.Unmarshal(text, method) == nil
 }
 
 // list decodes what is in brackets or braces, with commas in between.

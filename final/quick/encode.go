@@ -31,9 +31,7 @@ func (w *writer) value(v reflect.Value, depth int) bool {
 		if v.CanAddr() {
 			v = v.Addr()
 		}
-		text, err := json.Marshal(v.Interface())
-		w.text = append(w.text, text...)
-		return err == nil
+		return w.itself(v.Interface())
 	}
 	switch v.Kind() {
 	case reflect.Bool:
@@ -54,6 +52,21 @@ func (w *writer) value(v reflect.Value, depth int) bool {
 		return false
 	}
 	return true
+}
+
+// itself encodes a value whose type has methods for JSON.
+func (w *writer) itself(value any) bool {
+	if own, ok := value.(json.Marshaler); ok {
+		text, err := own.MarshalJSON()
+		r := reader{text: text}
+		if word, ok := r.string(); len(text) > 0 && text[0] == '"' && err == nil && ok && r.at == len(text) && isPlain(word) {
+			w.text = append(w.text, text...)
+			return true
+		}
+	}
+	text, err := json.Marshal(value)
+	w.text = append(w.text, text...)
+	return err == nil
 }
 
 // comma writes a comma, unless it would be the first thing after from.
@@ -143,13 +156,21 @@ func (w *writer) array(v reflect.Value, depth int) bool {
 
 // string encodes a string, and lets encoding/json do it if there is a byte to escape.
 func (w *writer) string(text string) {
+	if isPlain(text) {
+		w.text = append(append(append(w.text, '"'), text...), '"')
+		return
+	}
+	// A string can always be encoded.
+	escaped, _ := json.Marshal(text)
+	w.text = append(w.text, escaped...)
+}
+
+// isPlain reports whether encoding/json would escape no byte of a string.
+func isPlain(text string) bool {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			// A string can always be encoded.
-			escaped, _ := json.Marshal(text)
-			w.text = append(w.text, escaped...)
-			return
+			return false
 		}
 	}
-	w.text = append(append(append(w.text, '"'), text...), '"')
+	return true
 }
