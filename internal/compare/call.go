@@ -5,6 +5,7 @@ package main
 import (
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,6 +38,7 @@ func (s *stand) start(args []string, makes bool) (*running, error) {
 	p := &running{cmd: exec.Command(args[0], args[1:]...)}
 	p.cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "CALLER=calls"}
 	p.cmd.Dir = base + "/bundle"
+	p.cmd.SysProcAttr = new(syscall.SysProcAttr)
 	var files fileList
 	defer files.close()
 	if err := s.streams(p, &files, makes); err != nil {

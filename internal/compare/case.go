@@ -47,6 +47,8 @@ type configuration struct {
 	Caller []string
 	// Detached says that run --detach takes the place of create and start.
 	Detached bool
+	// Early says that exec comes before start.
+	Early bool
 	// Preserved is how many descriptors are open from 3 on.
 	Preserved int
 	Umask     int

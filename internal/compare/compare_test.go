@@ -50,7 +50,7 @@ func TestASeedIsAlwaysTheSameConfiguration(t *testing.T) {
 
 // plain is a container without anything odd.
 func plain() *configuration {
-	c := &configuration{Mode: ofBundle, Umask: 0o022, Image: slices.Clone(image), Host: hostFiles(), Spec: spec.Template(false, 0, 0)}
+	c := &configuration{Mode: ofBundle, Caller: []string{"keyring"}, Umask: 0o022, Image: slices.Clone(image), Host: hostFiles(), Spec: spec.Template(false, 0, 0)}
 	c.Spec.Process.Terminal, c.Spec.Process.Args = false, []string{"/probe"}
 	c.Spec.Root.Readonly, c.Spec.Linux.CgroupsPath = false, "/"+c.id()
 	return c
@@ -58,12 +58,12 @@ func plain() *configuration {
 
 func TestADifferenceIsSeen(t *testing.T) {
 	c, _ := newComparison(t)
-	mode, mask := uint32(0o027), unix.S_IFREG|uint32(0o600)
+	mask, owner := uint32(0o027), uint32(5)
 	for _, change := range []struct {
 		field string
 		make  func(*configuration, *specs.Process, *specs.Linux)
 	}{
-		{"process: process: umask", func(_ *configuration, p *specs.Process, _ *specs.Linux) { p.User.Umask = &mode }},
+		{"process: process: umask", func(_ *configuration, p *specs.Process, _ *specs.Linux) { p.User.Umask = &mask }},
 		{"process: process: cwd", func(_ *configuration, p *specs.Process, _ *specs.Linux) { p.Cwd = "/tmp" }},
 		{"image afterwards: /new", func(_ *configuration, p *specs.Process, _ *specs.Linux) { p.Cwd = "/new" }},
 		{"process: process: argv[0]", func(_ *configuration, p *specs.Process, _ *specs.Linux) { p.Args = []string{"probe"} }},
@@ -97,7 +97,7 @@ func TestADifferenceIsSeen(t *testing.T) {
 			c.mount("bind", base+"/host/file", "/data/file", "bind")
 		}},
 		{"process: files: /dev/full", func(_ *configuration, _ *specs.Process, l *specs.Linux) {
-			l.Devices = []specs.LinuxDevice{{Path: "/dev/full", Type: "c", Major: 1, Minor: 7, UID: &mode}}
+			l.Devices = []specs.LinuxDevice{{Path: "/dev/full", Type: "c", Major: 1, Minor: 7, UID: &owner}}
 		}},
 		{"process: paths: /proc/keys", func(_ *configuration, _ *specs.Process, l *specs.Linux) { l.MaskedPaths = nil }},
 		{"process: paths: /proc/sys/kernel/hostname", func(_ *configuration, _ *specs.Process, l *specs.Linux) { l.ReadonlyPaths = nil }},
@@ -115,7 +115,7 @@ func TestADifferenceIsSeen(t *testing.T) {
 		{"run: stderr", func(_ *configuration, p *specs.Process, _ *specs.Linux) { p.Args = []string{"no-such-command"} }},
 		{"run: status", func(_ *configuration, p *specs.Process, _ *specs.Linux) { p.Args = append(p.Args, "--exit", "3") }},
 		{"process: files: /etc/passwd", func(c *configuration, _ *specs.Process, _ *specs.Linux) {
-			c.Image = append(c.Image, entry{Path: "/etc/passwd", Mode: mask})
+			c.Image = append(c.Image, entry{Path: "/etc/passwd", Mode: unix.S_IFREG | 0o600})
 		}},
 	} {
 		altered := plain()

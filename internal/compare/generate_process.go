@@ -101,7 +101,7 @@ func environment(c *configuration, d dice) {
 	env := some(d, 60, "PATH=/none:/bin:/usr/bin", "HOME=/somewhere", "TWICE=1", "TWICE=2", "EMPTY=", "=odd", "TERM=xterm", "BYTES=\xff\xfe")
 	c.Spec.Process.Env = env
 	if d.chance(30) {
-		c.Image = append(c.Image, file("/etc/passwd", pick(d, "", "root:x:0:0:root\n", "x:y:1000:1000::/by-number:/x\nroot:x:0:0::/first\nroot:x:0:0::/second\n")))
+		c.Image = append(c.Image, file("/etc/passwd", pick(d, "", "root:x:0:0:root\n", "x:y:1000:5::/by-number:/x\nroot:x:0:0::/first\nroot:x:0:0::/second\n")))
 	}
 }
 
@@ -157,6 +157,9 @@ func execIn(c *configuration, d dice) {
 		c.ExecFlags = some(d, 25, "--user=someone", "--env=EXEC=1", "--env=CALLER", "--workdir=/tmp", "--additional-gids=9", "--tty", "--cap=CAP_CHOWN",
 			"--no-new-privs=false", "--no-new-privs", "--interactive=false", "--detach")
 		c.note("exec %v", c.ExecFlags)
+	}
+	if c.Early = !c.Detached && d.chance(15); c.Early {
+		c.note("before start")
 	}
 	if d.chance(20) {
 		c.Preserved = 2

@@ -19,18 +19,20 @@ type entry struct {
 	Text     string
 	UID, GID int
 	Device   uint64
+	// Note is kept in an extended attribute.
+	Note string
 }
 
 // image is in each root file system. The probe comes to it as /probe.
 var image = []entry{
 	dir("/bin", 0o755), dir("/etc", 0o755), dir("/proc", 0o555), dir("/sys", 0o555), dir("/dev", 0o755), dir("/tmp", 0o1777), dir("/root", 0o700),
 	dir("/data", 0o750), dir("/data/deep", 0o705), dir("/home/someone", 0o700), dir("/out", 0o777), dir("/var/run", 0o755),
-	{Path: "/data/file", Mode: unix.S_IFREG | 0o640, Text: "data\n", UID: 3, GID: 4},
+	{Path: "/data/file", Mode: unix.S_IFREG | 0o640, Text: "data\n", UID: 3, GID: 4, Note: "of the image"},
 	{Path: "/data/deep/set", Mode: unix.S_IFREG | 0o6755, Text: "set\n", UID: 5, GID: 6},
 	{Path: "/data/pipe", Mode: unix.S_IFIFO | 0o620},
 	link("/data/inner", "deep/set"),
-	file("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nsomeone:x:1000:1000::/home/someone:/bin/sh\n"),
-	file("/etc/group", "root:x:0:\nsomeone:x:1000:\nother:x:7:someone\n"),
+	file("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nsomeone:x:1000:1001::/home/someone:/bin/sh\n"),
+	file("/etc/group", "root:x:0:\nsomeone:x:1001:\nother:x:7:someone\n"),
 	file("/etc/not-executable", "text\n"),
 	link("/bin/probe", "../probe"), link("/bin/again", "/probe"),
 	{Path: "/bin/script", Mode: unix.S_IFREG | 0o755, Text: "#!/probe --script\n"},
@@ -63,8 +65,20 @@ func populate(below string, entries []entry, base int) error {
 			return fmt.Errorf("%s: %w", e.Path, err)
 		}
 	}
+	// Files that a container copies keep their times.
+	for _, e := range entries {
+		if e.Mode != 0 {
+			times := []unix.Timeval{{Sec: old}, {Sec: old}}
+			if err := unix.Lutimes(filepath.Join(below, e.Path), times); err != nil {
+				return fmt.Errorf("%s: set the times: %w", e.Path, err)
+			}
+		}
+	}
 	return nil
 }
+
+// old is the time at which the files of images were changed, in 2001.
+const old = 1000000000
 
 func makeEntry(place string, e entry, base int) error {
 	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
@@ -89,7 +103,13 @@ func makeEntry(place string, e entry, base int) error {
 	if err := os.Lchown(place, base+e.UID, base+e.GID); err != nil || e.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return err
 	}
-	return unix.Chmod(place, e.Mode&0o7777)
+	if err := unix.Chmod(place, e.Mode&0o7777); err != nil || e.Note == "" {
+		return err
+	}
+	// Not every kernel has such attributes on a tmpfs.
+	_ = unix.Setxattr(place, "trusted.note", []byte(e.Note), 0)
+	_ = unix.Setxattr(place, "user.note", []byte(e.Note), 0)
+	return nil
 }
 
 // own gives a tree to the root of a user namespace: the owners that populate has not set.

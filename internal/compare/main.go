@@ -12,6 +12,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -69,6 +70,9 @@ func (c *comparison) seeds(first, count uint64) (int, error) {
 			printDifferences(c.output, generate(seed), differences)
 			differ = append(differ, fmt.Sprint(seed))
 		}
+	}
+	if outcomes["made"] == 0 {
+		return len(differ), errors.New("no container was made: --verbose says why")
 	}
 	fmt.Fprintf(c.output, "%d configurations in %.0f seconds", count, time.Since(start).Seconds())
 	for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {

@@ -105,6 +105,9 @@ func (s *stand) create() error {
 func (s *stand) life(pid int, out *output) {
 	if !s.Detached {
 		s.call("state after create", "state", s.id())
+		if s.Early {
+			s.join()
+		}
 		s.call("start", "start", s.id())
 	}
 	if s.Mode == ofExec {
@@ -112,7 +115,11 @@ func (s *stand) life(pid int, out *output) {
 		s.add("process", out.now())
 		s.call("state while it runs", "state", s.id())
 		s.seen["limits on the host"] = s.limits()
-		s.join()
+		groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+		s.seen["cgroups on the host"] = fmt.Sprint(string(groups), err)
+		if !s.Early {
+			s.join()
+		}
 		s.call("kill", "kill", s.id(), "KILL")
 	}
 	s.seen["exit"] = map[string]string{"status": s.await(pid)}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/creack/pty"
@@ -64,7 +63,7 @@ func (s *stand) streams(p *running, files *fileList, makes bool) error {
 		master, slave, err := pty.Open()
 		open(slave, errors.Join(err, pty.Setsize(master, &pty.Winsize{Rows: 40, Cols: 100})))
 		p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr, p.stdout = slave, slave, slave, collect(master)
-		p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+		p.cmd.SysProcAttr.Setsid, p.cmd.SysProcAttr.Setctty = true, true
 	}
 	for i := range s.Preserved {
 		name := []string{"/kept", "/input", "/bundle/config.json"}[i%3]

@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// old is when the files of the image were changed, if nobody has changed them since.
+const old = 1000000000
+
 // out is the name of the directory in which hooks write what they see. Some write while we look.
 const out = "out"
 
@@ -66,6 +69,9 @@ func isKernel(place string) bool {
 
 func describe(place string, stat *unix.Stat_t) string {
 	text := fmt.Sprintf("mode %#o, owner %d:%d", stat.Mode, stat.Uid, stat.Gid)
+	if stat.Mtim.Sec == old {
+		text += ", old"
+	}
 	switch stat.Mode & unix.S_IFMT {
 	case unix.S_IFLNK:
 		target, err := os.Readlink(place)
