@@ -191,7 +191,7 @@ func listener(c *configuration, _ dice) {
 }
 
 func hooks(c *configuration, d dice) {
-	c.Host = append(c.Host, dir("/../out", 0o777))
+	c.Host = append(c.Host, dir("/../out", 0o777), entry{Path: "/../out/order", Mode: unix.S_IFREG | 0o666})
 	c.mount("bind", base+"/out", "/out", "bind")
 	list := func(name, probe, out string) []specs.Hook {
 		if !d.chance(70) {

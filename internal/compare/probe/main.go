@@ -15,6 +15,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 
@@ -78,18 +79,23 @@ var containerParts = []part{
 	{"calls", calls},
 }
 
-// hookView adds a line to a file with what a hook sees.
+// hookView adds a line to a file with what a hook sees, and its name to the file order beside it.
 func hookView(name, file string) {
 	view := map[string]any{"hook": name, "descriptors": descriptors()}
 	for _, part := range processParts {
 		view[part.name] = part.look()
 	}
 	view["mounts"], view["stdin"] = mounts(), stdin()
+	write(appendTo(file), view)
+	write(appendTo(path.Join(path.Dir(file), "order")), name)
+}
+
+func appendTo(file string) uintptr {
 	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC, 0o666)
 	if err != nil {
 		fail("open " + file + ": " + err.Error())
 	}
-	write(uintptr(fd), view)
+	return uintptr(fd)
 }
 
 // write writes JSON and a newline with system calls: package os would ask the runtime to poll.

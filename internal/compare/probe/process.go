@@ -161,16 +161,36 @@ func control(all section) {
 
 // auxiliary reads what the kernel has told the program at execve. getauxval(3)
 func auxiliary(all section) {
+	const program = 31
 	names := map[uint64]string{11: "AT_UID", 12: "AT_EUID", 13: "AT_GID", 14: "AT_EGID", 23: "AT_SECURE"}
 	content, err := os.ReadFile("/proc/self/auxv")
 	if err != nil {
 		all["auxv"] = told(nil, err)
 	}
 	for ; len(content) >= 16; content = content[16:] {
+		if binary.NativeEndian.Uint64(content) == program {
+			all["AT_EXECFN"] = textAt(binary.NativeEndian.Uint64(content[8:]))
+		}
 		if name, ok := names[binary.NativeEndian.Uint64(content)]; ok {
 			all[name] = strconv.FormatUint(binary.NativeEndian.Uint64(content[8:]), 10)
 		}
 	}
+}
+
+// textAt reads text of our own memory.
+func textAt(address uint64) string {
+	memory, err := os.Open("/proc/self/mem")
+	if err != nil {
+		return told(nil, err)
+	}
+	defer memory.Close()
+	text := make([]byte, 256)
+	n, err := memory.ReadAt(text, int64(address))
+	if n > 0 {
+		err = nil
+	}
+	before, _, _ := bytes.Cut(text[:n], []byte{0})
+	return told(string(before), err)
 }
 
 // environ returns the variables in order. Go's list lacks variables that appear twice.
