@@ -14,11 +14,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ofTheCaller is a variable that no container is to see. ofUs is one that our own programs are started with.
-const ofTheCaller, ofUs = "ATTACK_SECRET=of the caller", "GOMAXPROCS=1"
+// ofTheCaller is a variable that no container is to see.
+const ofTheCaller = "ATTACK_SECRET=of the caller"
 
 // searched starts a container that may look into all of its processes, and looks for their environments.
-func (c *bundled) searched() { c.searching("cat /proc/[0-9]*/environ 2>/dev/null; echo") }
+func (c *bundled) searched() {
+	c.searching(`cat /proc/[0-9]*/environ 2>/dev/null; echo; for p in /proc/[0-9]*; do ` +
+		`[ "$(cat $p/cmdline 2>/dev/null | tr -d '\0')" != container ] || echo "joins: $(cat $p/environ 2>/dev/null | tr '\0' ' ')"; done`)
+}
+
+// joins is what a container that is searched tells of a process that makes the calls of a list, before the environment of this process.
+const joins = "joins: "
 
 // searching starts a container that may look into all of its processes, and does that again and again.
 func (c *bundled) searching(script string) {
@@ -44,10 +50,13 @@ func (c *bundled) leaked() string {
 	return content
 }
 
+// joined is a stage of a process that has joined the namespaces of the container.
+const joined = "umask(0)"
+
 // heldWith starts a call that stays at a stage of the container side, and ends it when the container has looked around.
-func (c *bundled) heldWith(call *exec.Cmd, stage int) string {
+func (c *bundled) heldWith(call *exec.Cmd, stage string) string {
 	c.Helper()
-	call.Env = append(call.Env, ofTheCaller, fmt.Sprintf("%s=container %d %s", interruptEnv, stage, filepath.Join(c.TempDir(), "never")))
+	call.Env = append(call.Env, ofTheCaller, fmt.Sprintf("%s=container %s %s", interruptEnv, stage, filepath.Join(c.TempDir(), "never")))
 	require.NoError(c, call.Start())
 	held := c.atStage()
 	leaked := c.leaked()
@@ -66,13 +75,14 @@ func TestTheEnvironmentOfTheCallerIsNotSeenThroughWhatJoinsAContainer(t *testing
 				c.userNamespace()
 			}
 			c.searched()
-			leaked := c.heldWith(c.call("exec", c.id, "true"), 0)
+			leaked := c.heldWith(c.call("exec", c.id, "true"), joined)
 			require.NotContains(t, leaked, ofTheCaller)
+			require.Contains(t, leaked, joins, "the control: the process is there")
 			if user {
-				// Its own capabilities are for what is of its user namespace, and our program is not.
-				require.NotContains(t, leaked, ofUs)
+				// The capabilities of the container are for processes of its user namespace, and the memory of the process is the host's.
+				require.NotContains(t, leaked, joins+c.mark)
 			} else {
-				require.Contains(t, leaked, ofUs, "the control: the container can see it")
+				require.Contains(t, leaked, joins+c.mark, "the control: the container can see the environment, which is empty but for tests")
 			}
 			for range 20 {
 				call := c.call("exec", c.id, "true")
@@ -107,9 +117,10 @@ func TestTheEnvironmentOfTheCallerIsNotSeenThroughAContainerInTheSameNamespaces(
 	other.spec.Linux.UIDMappings, other.spec.Linux.GIDMappings = nil, nil
 	other.spec.Process.Args = []string{"true"}
 	other.write()
-	leaked := c.heldWith(other.call("run", "--bundle", other.dir, other.id), 0)
+	leaked := c.heldWith(other.call("run", "--bundle", other.dir, other.id), joined)
 	require.NotContains(t, leaked, ofTheCaller)
-	require.NotContains(t, leaked, ofUs)
+	require.Contains(t, leaked, joins, "the control: the process is there")
+	require.NotContains(t, leaked, joins+c.mark)
 	require.Equal(t, result{}, other.run())
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,17 +43,19 @@ func TestTheHostIsNotSeenThroughWhatJoinsAContainer(t *testing.T) {
 	}
 }
 
-// What joins a container has a proc of its own open. With CAP_SYS_PTRACE the container finds it among the descriptors, and there its
-// /proc/sys would not be read-only.
+// What joins a container has a proc of its own open if it has a label to write. With CAP_SYS_PTRACE the container finds it among the
+// descriptors, and there its /proc/sys would not be read-only.
 func TestTheProcOfWhatJoinsAContainerShowsProcessesOnly(t *testing.T) {
-	c := newBundle(t)
-	c.searching(`for dir in /proc/[0-9]*/fd/*/; do [ ! -e "$dir/self" ] || echo proc; [ ! -e "$dir/sys/kernel/core_pattern" ] || echo sys; done 2>/dev/null`)
-	const afterProc = 2
-	leaked := c.heldWith(c.call("exec", c.id, "true"), afterProc)
-	require.Contains(t, leaked, "proc\n", "the control: the container can reach it")
-	require.NotContains(t, leaked, "sys\n")
-	require.Equal(t, result{}, c.final("delete", "--force", c.id))
-	c.nothingLeft()
+	for profile, open := range map[string]bool{"": false, "unconfined": true} {
+		c := newBundle(t)
+		c.spec.Process.ApparmorProfile = profile
+		c.searching(`for dir in /proc/[0-9]*/fd/*/; do [ ! -e "$dir/self" ] || echo proc; [ ! -e "$dir/sys/kernel/core_pattern" ] || echo sys; done 2>/dev/null`)
+		leaked := c.heldWith(c.call("exec", c.id, "true"), "recvmsg(go_on)")
+		require.Equal(t, open, strings.Contains(leaked, "proc\n"), "the control: the container can reach it, and without a label there is none")
+		require.NotContains(t, leaked, "sys\n")
+		require.Equal(t, result{}, c.final("delete", "--force", c.id))
+		c.nothingLeft()
+	}
 }
 
 // control has a process in the PID namespace of the container that has the host's root directory.

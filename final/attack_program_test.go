@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -29,15 +28,11 @@ func holdProgram(args []string) error {
 	return unix.Exec("/attack", append([]string{"/attack", "attack", "spoil", "/proc/self/fd/" + strconv.Itoa(fd)}, args...), nil)
 }
 
-// spoilProgram writes to a program as soon as nobody executes it. It tells what it waits for, in a file if one is named.
+// spoilProgram writes to a program as soon as nobody executes it.
 func spoilProgram(args []string) (err error) {
-	if len(args) > 1 {
-		if os.Stdout, err = os.Create(args[1]); err != nil {
-			return err
-		}
-	}
-	for waited := false; ; time.Sleep(5 * time.Millisecond) {
-		fd, err := unix.Open(args[0], unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	for ; ; time.Sleep(5 * time.Millisecond) {
+		// To truncate comes before the kernel asks who executes it.
+		fd, err := unix.Open(args[0], unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
 		if err == nil {
 			_, err = unix.Write(fd, []byte("spoiled"))
 			unix.Close(fd)
@@ -45,14 +40,11 @@ func spoilProgram(args []string) (err error) {
 		if !errors.Is(err, unix.ETXTBSY) {
 			return err
 		}
-		if !waited {
-			fmt.Println("waits")
-			waited = true
-		}
 	}
 }
 
-// huntProgram waits for processes that execute a program, by the number of its file, and writes to it by each of them.
+// huntProgram waits for processes that execute a program, by the number of its file, and writes to the file by each of them. It does the
+// same with the lists of final.
 func huntProgram(args []string) error {
 	runtime.GOMAXPROCS(1)
 	fmt.Println("ready")
@@ -69,29 +61,61 @@ func huntProgram(args []string) error {
 			return err
 		}
 		for _, entry := range entries {
-			place := "/proc/" + entry.Name() + "/exe"
 			// By descriptor: between a look and the next it may become another program.
-			program, err := unix.Open(place, unix.O_PATH|unix.O_CLOEXEC, 0)
+			program, err := unix.Open("/proc/"+entry.Name()+"/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
 			if errors.Is(err, unix.EACCES) {
 				tell("hidden")
 			}
 			if err != nil {
 				continue
 			}
+			place := "/proc/self/fd/" + strconv.Itoa(program)
 			var stat unix.Stat_t
 			err = unix.Fstat(program, &stat)
-			if err != nil || strconv.FormatUint(stat.Ino, 10) != args[0] || entry.Name() == "self" || entry.Name() == "thread-self" {
-				unix.Close(program)
-				continue
-			}
-			// To truncate comes before the kernel asks who executes it.
-			fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(program), unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
-			if err == nil {
-				unix.Close(fd)
+			if name, _ := os.Readlink(place); strings.HasPrefix(name, "/memfd:final:") {
+				tell("list found")
+				spoilList(place, tell)
+			} else if err == nil && strconv.FormatUint(stat.Ino, 10) == args[0] && entry.Name() != "self" && entry.Name() != "thread-self" {
+				// To truncate comes before the kernel asks who executes it.
+				fd, err := unix.Open(place, unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0)
+				if err == nil {
+					unix.Close(fd)
+				}
+				tell("found " + nameOf(err))
 			}
 			unix.Close(program)
-			tell("found " + nameOf(err))
 		}
+	}
+}
+
+// spoilList writes to a list in all ways, as soon as nobody executes it.
+func spoilList(place string, tell func(string)) {
+	before, err := os.ReadFile(place)
+	if err != nil {
+		tell("list " + nameOf(err))
+		return
+	}
+	fd, err := unix.Open(place, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	for ; errors.Is(err, unix.ETXTBSY); fd, err = unix.Open(place, unix.O_RDWR|unix.O_CLOEXEC, 0) {
+		time.Sleep(time.Millisecond)
+	}
+	if err != nil {
+		tell("list " + nameOf(err))
+		return
+	}
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, []byte("spoiled"))
+	tell("list " + nameOf(err))
+	tell("list " + nameOf(unix.Ftruncate(fd, 0)))
+	tell("list " + nameOf(unix.Ftruncate(fd, int64(len(before))+1)))
+	memory, err := unix.Mmap(fd, 0, len(before), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	tell("list " + nameOf(err))
+	if err == nil {
+		memory[0] = 0
+		_ = unix.Munmap(memory)
+	}
+	if after, err := os.ReadFile(place); err != nil || string(after) != string(before) {
+		tell("list changed")
 	}
 }
 
@@ -137,28 +161,32 @@ func (v victim) unharmed(t *testing.T) {
 	require.True(t, string(content) == v.content, "the program on the host has changed")
 }
 
-// CVE-2019-5736
+// What a process executes until it becomes the command is a list. As the command, a list ends at once. CVE-2019-5736
+func TestAListEndsAtOnceAsTheCommand(t *testing.T) {
+	dir := rootfsOf(t, map[string]string{"link": "-> /proc/self/exe", "script": "#!/proc/self/exe\n"})
+	id := detached(t, "exec sleep 1000", "--rootfs", dir)
+	for _, name := range []string{"/proc/self/exe", "/link", "/script"} {
+		for _, args := range [][]string{{"run", "--rootfs", dir}, {"run", "--rootfs", dir, "--tty"}, {"exec", id}} {
+			r := inTime(t, command(t, append(args, name, "attack", "ids")...))
+			assert.Equal(t, result{"", "", 125}, r, "%v %s", args, name)
+		}
+	}
+	// A container may be given the descriptor that the socket of the list has in others.
+	c := newBundle(t, "/proc/self/exe")
+	c.write()
+	cmd := leaking(t, c.call("run", "--bundle", c.dir, "--preserve-fds", "7", c.id))
+	assert.Equal(t, result{"", "", 125}, inTime(t, cmd))
+	c.nothingLeft()
+}
+
+// With --init process 1 is the program, and so is its child, until that becomes the command. CVE-2019-5736
 func TestTheProgramOnTheHostCannotBeWrittenByItsOwnProcess(t *testing.T) {
 	v := newVictim(t)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	// Nobody reads what it prints when the monitor has gone.
-	dir := t.TempDir()
-	said := func() string {
-		content, _ := os.ReadFile(filepath.Join(dir, "said"))
-		return string(content)
-	}
-	flags := []string{"--rootfs", needRootfs(t), "--memory", "256m", "--volume", self + ":/attack:ro", "--volume", dir + ":/out"}
-	id := v.detached(t, append(flags, "/proc/self/exe", "attack", "hold", "/out/said")...)
-	until(t, "it waits for the host", func() bool { return said() == "waits\n" })
-	// On the host only the monitor executes it now. When it has gone, the file itself can be written.
-	var state struct{ Pid int }
-	require.NoError(t, json.Unmarshal([]byte(final(t, "state", id).stdout), &state))
-	monitor := parentOf(state.Pid)
-	require.Greater(t, monitor, 1)
-	require.NoError(t, unix.Kill(monitor, unix.SIGKILL))
-	until(t, "it has tried", func() bool { return strings.Count(said(), "\n") == 2 })
-	assert.Equal(t, "waits\nEROFS\n", said())
+	flags := []string{"run", "--init", "--rootfs", needRootfs(t), "--memory", "256m", "--volume", self + ":/attack:ro"}
+	r := inTime(t, v.call(append(flags, "/proc/self/exe", "attack", "hold")...))
+	assert.Equal(t, result{"EROFS\n", "", 0}, r)
 	v.unharmed(t)
 	t.Run("control: without a container", func(t *testing.T) {
 		// The mounts are its own, so that /attack is, too.
@@ -224,32 +252,38 @@ func TestTheProgramOnTheHostCannotBeWrittenWhenItJoinsAContainer(t *testing.T) {
 	v := newVictim(t)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	hunting := func(flags ...string) (id string) {
+	hunting := func(flags ...string) (said func() string, join func()) {
 		args := append([]string{"--rootfs", needRootfs(t), "--memory", "256m", "--volume", self + ":/attack:ro"}, flags...)
-		id = v.detached(t, append(args, "/attack", "attack", "hunt", v.number)...)
-		until(t, "the hunt has begun", func() bool { return final(t, "logs", id).stdout == "ready\n" })
-		until(t, "it is seen", func() bool {
+		id := v.detached(t, append(args, "/attack", "attack", "hunt", v.number)...)
+		said = func() string { return final(t, "logs", id).stdout }
+		join = func() {
 			r := outcome(t, v.call("exec", id, "/bin/true"))
 			require.Equal(t, 0, r.status, r.stderr)
-			return final(t, "logs", id).stdout != "ready\n"
+		}
+		until(t, "the hunt has begun", func() bool { return strings.HasPrefix(said(), "ready\n") })
+		return said, join
+	}
+	for _, test := range []struct {
+		flags []string
+		seen  string
+	}{
+		// As long as the process has rights that the container has not, nobody there can tell what it executes.
+		{nil, "hidden\n"},
+		// Who may look into all processes can. It is a list, and cannot be written to either.
+		{[]string{"--cap-add", "SYS_PTRACE"}, "list found\nlist EPERM\n"},
+		// The control: with --init process 1 is the program, and it is found.
+		{[]string{"--init"}, "found EROFS\nhidden\n"},
+	} {
+		said, join := hunting(test.flags...)
+		until(t, "it is seen", func() bool {
+			join()
+			return len(said()) >= len("ready\n"+test.seen)
 		})
-		return id
+		for range 20 {
+			join()
+		}
+		assert.Equal(t, "ready\n"+test.seen, said(), test.flags)
 	}
-	// As long as it has rights that the container has not, nobody there can tell what it executes. Who may look into all
-	// processes can, but not write to it.
-	id, tracing := hunting(), hunting("--cap-add", "SYS_PTRACE")
-	for range 20 {
-		require.Equal(t, 0, outcome(t, v.call("exec", tracing, "/bin/true")).status)
-	}
-	assert.Equal(t, "ready\nfound EROFS\n", final(t, "logs", tracing).stdout)
-	assert.Equal(t, "ready\nhidden\n", final(t, "logs", id).stdout)
-	// Then it becomes the command, which can be the program: this proves that it would have been found.
-	cmd := v.call("exec", id, "/proc/self/exe", "attack", "hunt", "0")
-	require.NoError(t, cmd.Start())
-	until(t, "it is found", func() bool { return final(t, "logs", id).stdout != "ready\nhidden\n" })
-	assert.Equal(t, "ready\nhidden\nfound EROFS\n", final(t, "logs", id).stdout)
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
 	v.unharmed(t)
 	t.Run("control: without a container", func(t *testing.T) {
 		prey := exec.Command(v.path, "attack", "hunt", "0")

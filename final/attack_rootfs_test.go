@@ -201,7 +201,7 @@ func TestAnImageCannotChooseWhatDevNullIs(t *testing.T) {
 		}
 		root, err := rootfs.OpenRoot(dir)
 		require.NoError(t, err)
-		mask, err := rootfs.NewMask(root)
+		mask, err := rootfs.NewMask(root, -1)
 		root.Close()
 		if assert.Equal(t, null.good, err == nil, "%+v: %v", null, err) && null.good {
 			mask.Close()

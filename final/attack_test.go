@@ -42,6 +42,8 @@ var attacks = map[string]func(args []string) error{
 	"dig":       digDown,
 	"sockets":   fillSockets,
 	"uncover":   uncoverRoot,
+	"look":      lookInto,
+	"trace":     traceToDeath,
 }
 
 // attack tries one, and prints what came of it: "done", or the name of the error.

@@ -41,8 +41,8 @@ func TestABuildWithCFailsWithTheCommandToType(t *testing.T) {
 	assert.Regexp(t, typed, err.Error())
 }
 
-// Whoever types go build gets a final that can join a container, at once or by the command in the error.
-func TestAPlainBuildLeadsToAFinalThatCanExec(t *testing.T) {
+// Whoever types go build gets a final that runs in any image, at once or by the command in the error.
+func TestAPlainBuildLeadsToAFinalThatCanBeInit(t *testing.T) {
 	needs.Compiler(t)
 	c := newTrial(t)
 	dir := t.TempDir()
@@ -63,20 +63,27 @@ func TestAPlainBuildLeadsToAFinalThatCanExec(t *testing.T) {
 	}
 	require.NoError(t, err, output)
 
-	c.detached(kept)
-	cmd := exec.Command(program, "--root", c.root, "exec", c.id, "echo", "ran")
+	cmd := exec.Command(program, "--root", c.root, "run", "--init", "--name", c.id, "--rootfs", rootfsOf(t, nil), "--env", c.mark, "echo", "ran")
 	cmd.Env = append(os.Environ(), c.mark)
 	require.Equal(t, result{"ran\n", "", 0}, outcome(t, cmd))
 }
 
-// A program that needs a dynamic linker would run the dynamic linker of the container.
-func TestAProgramWithADynamicLinkerJoinsNoContainer(t *testing.T) {
+// In a container only --init executes final itself: everything else is a list of system calls, which needs no dynamic linker.
+func TestAProgramWithADynamicLinkerNeedsOneInTheImageForInitOnly(t *testing.T) {
 	needs.Compiler(t)
 	c := newTrial(t)
 	program := filepath.Join(t.TempDir(), "final")
 	needs.Build(t, program, []string{"CGO_ENABLED=0"}, "-buildvcs=false", "-buildmode=pie", ".")
-	c.detached(kept)
-	cmd := exec.Command(program, "--root", c.root, "exec", c.id, "echo", "ran")
-	cmd.Env = append(os.Environ(), c.mark)
-	refused(t, outcome(t, cmd), failure("exec"), "dynamic linker", "-buildmode=pie")
+	// The image has no dynamic linker.
+	image := rootfsOf(t, nil)
+	linked := func(args ...string) result {
+		cmd := exec.Command(program, append([]string{"--root", c.root}, args...)...)
+		cmd.Env = append(os.Environ(), c.mark)
+		return outcome(t, cmd)
+	}
+	run := []string{"run", "--name", c.id, "--rootfs", image, "--env", c.mark}
+	require.Equal(t, result{"ran\n", "", 0}, linked(append(run, "echo", "ran")...))
+	refused(t, linked(append(run, "--init", "echo", "ran")...), 126, "--init", "dynamic linker", "CGO_ENABLED=0")
+	require.Equal(t, result{c.id + "\n", "", 0}, linked(append(run, "--detach", "sleep", "1000")...))
+	require.Equal(t, result{"ran\n", "", 0}, linked("exec", c.id, "echo", "ran"))
 }

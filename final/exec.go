@@ -69,11 +69,7 @@ func execute(store *container.Store, args []string) (int, error) {
 	if e.process == "" {
 		store.Warn = global.log.Remark
 	}
-	// Of the environment we need what --env names without a value.
-	if err := process.StartSealed(e.keep(), e.options.Env); err != nil {
-		return process.StatusFailed, err
-	}
-	// This may wait, too: not with the lock of the container.
+	// This may wait: not with the lock of the container.
 	if err := e.load(); err != nil {
 		return process.StatusFailed, err
 	}
@@ -102,21 +98,6 @@ func execute(store *container.Store, args []string) (int, error) {
 		return process.StatusFailed, err
 	}
 	return p.Wait(e.signals, console), nil
-}
-
-// keep returns the descriptors that we need when this program has been started again: those for the command, and those that --process
-// and --log name. A shell gives `--process <(COMMAND)` the name /dev/fd/63. proc_pid_fd(5)
-func (e *execution) keep() []int {
-	var keep []int
-	for fd := 3; fd < 3+min(e.preserveFDs, inherited); fd++ {
-		keep = append(keep, fd)
-	}
-	for _, name := range []string{e.process, global.log.File} {
-		if fd := spec.DescriptorOf(name); fd >= 3 {
-			keep = append(keep, fd)
-		}
-	}
-	return keep
 }
 
 // leave starts the command and leaves it to whoever becomes its parent.

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	debuginfo "runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -22,13 +21,12 @@ import (
 	"container-workshop/final/container"
 	"container-workshop/final/engine"
 	"container-workshop/final/guard"
-	"container-workshop/final/inside"
 	"container-workshop/final/process"
+	"container-workshop/final/reaper"
 	"container-workshop/final/report"
 )
 
-// Process 1 ends with the thread of ours that starts it, and the container side has to become the command on its first
-// thread: so neither of them changes threads. PR_SET_PDEATHSIG(2const)
+// Process 1 ends with the thread of ours that starts it: so that is the first one, which ends with us. PR_SET_PDEATHSIG(2const)
 func init() { runtime.LockOSThread() }
 
 // A verb is what the first argument names. It gets the arguments after it, and returns the exit status.
@@ -71,16 +69,11 @@ func main() {
 // Main runs the program with arguments and returns its exit status.
 func Main(args []string) int {
 	// These are ours alone, and so in no list.
-	if len(args) == 2 && args[0] == "inside" {
-		if socket, err := strconv.Atoi(args[1]); err == nil {
-			return inside.Main(socket)
-		}
-	}
 	if len(args) == 1 && args[0] == "guard" {
 		return ended(0, guard.WatchOver(&container.Store{Release: engine.Release}))
 	}
 	if len(args) > 0 && args[0] == "init" {
-		return inside.Init(args[1:])
+		return reaper.Main(args[1:])
 	}
 	// What we make has the mode that we say.
 	unix.Umask(0o022)

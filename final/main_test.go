@@ -4,14 +4,15 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"container-workshop/final/calls"
 	"container-workshop/final/engine/flags"
-	"container-workshop/final/process"
 	"container-workshop/final/spec"
 	"container-workshop/internal/check/steptest"
 )
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 	}
 	interrupt()
 	// By these the processes of a test are found, and interrupted.
-	process.Passed = []string{"WORKSHOP_AS_PROGRAM", "WORKSHOP_MARK", interruptEnv}
+	calls.Environment = slices.DeleteFunc(os.Environ(), func(variable string) bool { return !strings.HasPrefix(variable, "WORKSHOP_MARK=") })
 	awayFromOpenTmp()
 	steptest.Main(m, main)
 }

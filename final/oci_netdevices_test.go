@@ -205,7 +205,7 @@ func TestFailureAtAnyStageLeavesTheNetworkDevice(t *testing.T) {
 	c.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {Name: "inside"}}
 	c.write()
 	moving := -1
-	for _, side := range []string{"host", "container"} {
+	for _, side := range []string{"host", "inside", "container"} {
 		for index := 0; ; index++ {
 			if testing.Short() && side == "container" && index%3 != 0 {
 				continue

@@ -62,8 +62,7 @@ func TestThePropagationOfTheRoot(t *testing.T) {
 		c.mayMount()
 		c.spec.Linux.RootfsPropagation = word
 		c.spec.Linux.MaskedPaths = nil
-		root := mountsIn(t, c.says("cat /proc/self/mountinfo;"+mountTmpfs("/tmp/inside")))[0]
-		require.Equal(t, "/", root.at)
+		root := mountAt(t, c.says("cat /proc/self/mountinfo;"+mountTmpfs("/tmp/inside")), "/")
 		fields := strings.Join(root.propagation, " ")
 		if want == "" {
 			assert.Empty(t, fields, word)
@@ -87,7 +86,7 @@ func TestARootThatCannotBeBoundHasReadOnlyPaths(t *testing.T) {
 		shown := c.says("cat /proc/self/mountinfo;" + answer("touch /tmp/file"))
 		lines, last := shown[:strings.LastIndex(shown, "\n")+1], shown[strings.LastIndex(shown, "\n")+1:]
 		require.Equal(t, "no", last)
-		require.Equal(t, []string{"unbindable"}, mountsIn(t, lines)[0].propagation)
+		require.Equal(t, []string{"unbindable"}, mountAt(t, lines, "/").propagation)
 		c.nothingLeft()
 	}
 }

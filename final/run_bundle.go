@@ -74,6 +74,7 @@ func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	}
 	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	request.Keep, request.Size = b.keep, console.Size()
+	request.Pauses = b.pidFile != "" || b.consoleSocket != "" || b.pidfdSocket != ""
 	// Whoever gets the terminal by a socket sets it up.
 	request.Plain = b.consoleSocket == "" && !console.IsTerminal()
 	by := <-guard.StandBy(console)

@@ -113,6 +113,23 @@ func Own() (Sets, error) {
 	return sets, nil
 }
 
+// OfUserNamespace returns the sets of user 0 in a new user namespace: all that the kernel knows, whatever its maker has.
+// user_namespaces(7)
+func OfUserNamespace() (Sets, error) {
+	var all Set
+	for number := range uintptr(64) {
+		_, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, number, 0, 0, 0)
+		if errors.Is(err, unix.EINVAL) && number > unix.CAP_CHOWN {
+			break
+		}
+		if err != nil {
+			return Sets{}, fmt.Errorf("prctl PR_CAPBSET_READ %d: %w", number, err)
+		}
+		all |= 1 << number
+	}
+	return Sets{Bounding: all, Effective: all, Permitted: all}, nil
+}
+
 // Grantable is what a process with these sets can give to a container: what the process may use itself, and execve(2) leaves.
 func (s Sets) Grantable() Set { return s.Permitted & s.Bounding }
 

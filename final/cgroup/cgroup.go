@@ -175,6 +175,9 @@ func (c *Cgroup) Mounts() []Mount {
 	return mounts
 }
 
+// IsUnified reports whether /sys/fs/cgroup is one tree, of version 2.
+func (c *Cgroup) IsUnified() bool { return len(c.Dirs) == 1 && c.Dirs[0].Name == "" }
+
 // DirOf returns the cgroup in the tree that has the controller: a tree of version 1, or else the tree of version 2. It returns nil if
 // there is no such tree.
 func (c *Cgroup) DirOf(controller string) *Dir {

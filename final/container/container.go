@@ -3,53 +3,59 @@
 // Package container runs on the host side. It knows the life of one container: how final makes the container, what final keeps of it, and
 // how it ends.
 //
-// These are all processes of final. Each runs this program, and some become the command by execve:
+// These are the processes. Only what stands after "final" is this Go program. All others are lists of system calls (package calls), each in
+// a sealed file of its own, which final has compiled from the configuration:
 //
 //	your shell
 //	 ├ final run           is the host side of its container: waits until the command ends, then removes the container
-//	 │  ├ guard            lives as long as run, and cleans up if somebody kills run (package guard)
-//	 │  └ process 1        is the container side, in new namespaces (package inside); becomes the command
+//	 │  ├ guard            a list: lives as long as run; becomes final if somebody kills run, and cleans up (package guard)
+//	 │  └ process 1        a list, in new namespaces (package become); becomes the command
 //	 ├ final run -d        starts the monitor, prints the ID as soon as the command runs, and ends
-//	 │  └ monitor          is the host side of its container, in a session of its own (package engine)
+//	 │  └ final monitor    is the host side of its container, in a session of its own (package engine)
 //	 │     ├ guard         lives until the command runs: from then on, the container survives the death of its monitor
 //	 │     └ process 1     as for run
 //	 ├ final create        makes a container, and ends
-//	 │  └ process 1        is the container side; waits for start, and then becomes the command
+//	 │  └ process 1        waits for start, and then becomes the command
 //	 ├ final start         connects to this process 1
 //	 └ final exec          is the host side of one more process in a container (exec.go)
 //	    ├ guard            as for run; exec -d has none
-//	    ├ first fork       joins the namespaces of the container one after the other, and ends (package join)
-//	    └ second fork      starts in these namespaces; becomes the container side, and then the command
+//	    ├ first process    a list: joins the namespaces of the container one after the other, and ends
+//	    └ second process   goes on with the list in these namespaces, and becomes the command
 //
 // Run -d, create and exec -d end before their child does: the nearest subreaper, or process 1 of the host, becomes its parent. Process 1
-// of run and the second fork of exec die with their parent, by the parent-death signal. Run with --bundle and -d is create and start in one
-// process. The two forks also start process 1 of a container that joins a namespace by its path, or that has a new time namespace. With
-// --init, process 1 becomes this program once more, with the rights of the command, and the command is its child. The other verbs find the
-// container by its state, and start no process of final.
+// of run and the second process of exec die with their parent, by the parent-death signal. Run with --bundle and -d is create and start in
+// one process. The two processes also start process 1 of a container that joins a namespace by its path, or that has a new time namespace.
+// With --init, process 1 becomes final, with the rights of the command, and the command is its child. The other verbs find the container by
+// its state, and start no process of final.
 //
-// The host side and the container side talk over a pair of sockets:
+// Three work at the same time: process 1 makes what only a process in the new namespaces can make, a thread of final that has entered the
+// mount namespace of process 1 makes the tree that the command sees (package inside), and the rest of final does what is on the host. final
+// and process 1 talk over a pair of sockets:
 //
-//	host side                                          container side (package inside)
-//	clone, with new namespaces ----------------------> execve of this program, from a read-only mount
-//	writes the state and makes cgroups meanwhile
-//	Config, with mounts of the host's files ---------> makes the container around itself: mounts, devices
-//	       <------------------------------------------ Report: everything is mounted, if the next two lines have something to do
-//	moves network devices
-//	prestart and createRuntime hooks; go on ---------> createContainer hooks; pivot_root; terminal
-//	       <------------------------------------------ Report: ready, or why not; with the terminal, if there is one
-//	moves the container side to cgroups of version 2
-//	go on -------------------------------------------> joins cgroups of version 1; gives up its rights
-//	       <------------------------------------------ create ends here: this socket closes, and the socket for start stays open
-//	start connects: go on ---------------------------> loads the seccomp filter; startContainer hooks
-//	                                                   becomes the command: execve
-//	       <------------------------------------------ execve closes the socket; or Report: why not
+//	final                              its thread inside                  process 1
+//	compiles the list; clone, with new namespaces ----------------------> execve of the list
+//	state; cgroups                                                        hostname; loopback; fsopen of all file systems
+//	limits                             enters the mount namespace
+//	                                   bind mounts; the root  <---------- WordFilesystems, with descriptors; waits
+//	                                   attaches all mounts
+//	prestart, createRuntime and <----- everything is mounted
+//	createContainer hooks ---------->  devices; terminal; masks; finds
+//	                                   the command; ends
+//	moves process 1 to cgroups of version 2
+//	Orders, with descriptors -------------------------------------------> pivot_root; sysctls; working directory; terminal
+//	       <------------------------------------------------------------- WordReady, unless create has asked for the list
+//	go on --------------------------------------------------------------> joins cgroups of version 1; limits; gives up its rights
+//	       <------------------------------------------------------------- create ends here: the socket closes, and process 1 accepts start
+//	start connects: go on ----------------------------------------------> WordHooks, if there are startContainer hooks; waits for them
+//	                                                                      loads the seccomp filter; becomes the command: execve
+//	       <------------------------------------------------------------- execve closes the socket; or the number of the call that failed
 //	poststart hooks
 //	waits for the end, and passes signals on
 //	removes cgroups, storage and state; poststop hooks
 //
-// Run does all of this in one process, without the two lines about create and start. The container side joins its cgroups late, so that
-// hardly anything that this program does counts against the limits of the command. Only systemd moves the container side earlier: before
-// Config. Without no_new_privs, the container side gives up its rights after the line about start.
+// Run does all of this in one process, without the two lines about create and start. Process 1 joins its cgroups late, so that hardly
+// anything counts against the limits of the command but what it does itself. Only systemd moves process 1 earlier. Without no_new_privs,
+// process 1 gives up its rights after the line about start.
 package container
 
 import (
@@ -73,6 +79,8 @@ type Run struct {
 	request *Request
 	// pin is a descriptor of the directory of the container. As long as pin is open, no other directory gets the same inode number.
 	pin int
+	// plan is there until the command runs.
+	plan *plan
 	// netDevices are the network devices that have moved from the host to the container.
 	netDevices netDevices
 }
@@ -88,26 +96,18 @@ func (s *Store) Create(request *Request) (*Run, error) {
 	return r, nil
 }
 
-// clone starts process 1.
-func (r *Run) clone(p *plan) error {
-	streams := r.request.Streams
-	if r.request.Spec.Process.Terminal {
-		streams = [3]*os.File{}
-	}
-	attr := unix.SysProcAttr{}
-	if p.config.Tied {
-		attr.Pdeathsig = unix.SIGKILL
-	}
-	return r.Process.Start(p.namespaces, streams, r.request.Extra, &attr)
-}
-
 // Start lets the container side become the command, and returns when it has.
 func (r *Run) Start() error {
 	defer r.Close()
 	// A container whose command never ran is not kept.
 	r.Keep = r.request.Keep
 	line := r.List.Line()
-	line.Wait("sendmsg(go on)", "unix(7)", r.GoOn)
+	if r.request.Pauses {
+		line.Wait("write(go on)", "unix(7)", r.GoOn)
+	} else {
+		line.Wait("sendmsg(go on)", "unix(7)", func() error { return r.GoWith(r.plan.orderWith(r.plan.made)) })
+	}
+	r.closePlan()
 	// The command runs from here on. The configuration of a bundle is there already.
 	if r.request.Bundle == "" {
 		line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
@@ -125,6 +125,13 @@ func (r *Run) Start() error {
 	return line.Err
 }
 
+func (r *Run) closePlan() {
+	if r.plan != nil {
+		r.plan.close()
+		r.plan = nil
+	}
+}
+
 func (r *Run) set(status specs.ContainerState) error {
 	r.Status = status
 	return r.save()
@@ -132,6 +139,7 @@ func (r *Run) set(status specs.ContainerState) error {
 
 // Remove ends the container, and removes everything that is left of it. It is no error if parts are gone, or never existed.
 func (r *Run) Remove() error {
+	r.closePlan()
 	err := r.netDevices.back()
 	r.Kill()
 	if r.dir == "" || r.lock == -1 && !r.reopen() {

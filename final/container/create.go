@@ -3,66 +3,79 @@
 package container
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"container-workshop/final/become"
 	"container-workshop/final/cgroup"
+	"container-workshop/final/inside"
 	"container-workshop/final/more/hook"
 	"container-workshop/final/namespace"
 	"container-workshop/final/process"
 	"container-workshop/final/stage"
+	"container-workshop/final/terminal"
 )
 
-// make is the host side of making a container. The calls stand in the order in which they are made.
-func (r *Run) make() error {
+// make is the host side of making a container. The calls stand in the order in which they are made. From the clone on, process 1 works
+// beside this process, and so does a thread of this process that has entered the mount namespace of the container.
+func (r *Run) make() (err error) {
 	p, err := newPlan(r.request, r.store.warn)
 	if err != nil {
 		return err
 	}
-	defer p.close()
+	r.plan = p
 	defer r.request.Root.Close()
 	// The state gets these when claim takes the ID.
 	r.ID, r.Agent = r.request.ID, p.agent
+	if hooks := r.request.Spec.Hooks; hooks != nil && len(hooks.StartContainer) > 0 {
+		r.Process.Hooks = func() error { return r.startContainer(r.request.Spec) }
+	}
 
 	line := r.List.Line()
-	// The container side takes a millisecond to start, so start it first, and use the time.
-	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error { return r.clone(p) })
+	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error {
+		return r.Process.Start(p.program, r.request.streams(), r.request.Extra)
+	})
 	for _, k := range namespace.Kinds {
 		if p.namespaces.New&k.Flag != 0 {
 			line.Tell("  "+k.Name, k.Man, k.Step)
 		}
 	}
-	r.claimAll(line, p)
-	r.connect(line, p)
-	if r.request.Held {
-		// The container side goes on, to the point where it waits for Start.
-		line.Wait("sendmsg(go on)", "unix(7)", r.awaitHeld)
-		line.Do("write(state.json, created)", "write(2)", 0, func() error { return r.set(specs.StateCreated) })
-	}
-	return line.Err
-}
-
-// claimAll makes everything on the host that must go when the container ends.
-func (r *Run) claimAll(line *stage.Line, p *plan) {
 	line.Do(fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), "mkdir(2)", 0, func() error { return r.claim(p.cgroup) })
-	line.Do(fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(p.cgroup) })
 	if r.request.Prepare != nil {
 		r.request.Prepare(line)
 	}
-	if r.request.Bundle != "" {
-		// From now on, changes to the bundle have no effect. runtime.md, "Lifecycle"
-		line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
+	line.Do("open_tree(rootfs)", "open_tree(2)", 4, func() error { return cmp.Or(r.openRoot(p), r.openMounts(p)) })
+	if line.Err != nil {
+		return line.Err
 	}
+	work := r.enter(p)
+	// What follows until the end of the thread is done beside the thread.
+	r.onHost(line, p, work)
+	r.attend(line, work)
+	r.connect(line, p)
+	return line.Err
 }
 
-// connect sends the container side its orders, and waits until it is ready to become the command.
-func (r *Run) connect(line *stage.Line, p *plan) {
-	groups, isUnit := p.cgroup, p.cgroup.Unit != ""
-	if isUnit {
-		// systemd makes a scope around a process, so the cgroups exist only from here on.
+// streams are the standard streams of a command without a terminal.
+func (q *Request) streams() [3]*os.File {
+	if q.Spec.Process.Terminal {
+		return [3]*os.File{}
+	}
+	return q.Streams
+}
+
+// onHost makes the rest of what must go when the container ends: cgroups with their limits, and files. The thread needs the cgroups at the
+// end of its work.
+func (r *Run) onHost(line *stage.Line, p *plan, work *work) {
+	groups := p.cgroup
+	line.Do(fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(groups) })
+	if groups.Unit != "" {
+		// systemd makes a scope around a process, so it is there only from here on.
 		line.Do(fmt.Sprintf("StartTransientUnit(%s)", groups.Unit), "systemd.scope(5)", 6, func() error {
 			err := groups.Join(r.Process.PID)
 			// The planned cgroup does not know that the scope has started.
@@ -70,28 +83,47 @@ func (r *Run) connect(line *stage.Line, p *plan) {
 			return err
 		})
 	}
-	line.Do("open_tree(rootfs, cgroups)", "open_tree(2)", 4, func() error { return r.openAll(p) })
-	line.Do("sendmsg(config)", "unix(7)", 0, func() error { return r.sendConfig(p) })
-	if !isUnit {
-		r.limit(line, groups)
+	line.Do("open_tree(cgroups)", "open_tree(2)", 6, func() error { return cmp.Or(r.openCgroups(p), p.openTasks(groups.Tasks())) })
+	work.cgroups <- line.Err
+	r.limit(line, groups)
+	if r.request.Bundle != "" {
+		// From now on, changes to the bundle have no effect. runtime.md, "Lifecycle"
+		line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
 	}
-	if p.config.HostHooks {
-		line.Wait("recvmsg(mounted)", "unix(7)", r.WaitMounted)
-		r.moveDevices(line)
-		if hasHostHooks(r.request.Spec.Hooks) {
-			line.Do("execve(prestart and createRuntime hooks)", "execve(2)", 0, r.createRuntime)
-		}
-		line.Do("sendmsg(hooks have been run)", "unix(7)", 0, func() error { return r.Send(struct{}{}) })
+	if r.request.Held {
+		line.Do("bind(start)", "unix(7)", 0, func() error { return r.openHeld(p) })
 	}
-	line.Wait("recvmsg(ready)", "unix(7)", r.WaitReady)
-	r.Limit(line, r.request.Spec.Process, p.config.UserNamespace)
-	switch {
-	case isUnit:
-		// systemd has put the container side into the cgroup already.
-		r.limit(line, groups)
-	case groups.NeedsJoin():
+	line.Do("write(state.json)", "write(2)", 0, r.setPID)
+	r.Limit(line, r.request.Spec.Process, p.inside.UserNamespace)
+	if groups.Unit == "" && groups.NeedsJoin() {
 		line.Do(`write("cgroup.procs", pid)`, "cgroups(7)", 6, func() error { return groups.JoinRest(r.Process.PID) })
 	}
+}
+
+// connect takes the terminal, and gives process 1 its orders if it has to wait for another word after them: that of Start.
+func (r *Run) connect(line *stage.Line, p *plan) {
+	if line.Err == nil && p.made.Master != -1 {
+		r.Terminal, line.Err = terminal.Open(p.made.Master, r.Pidfd)
+	}
+	switch {
+	case r.request.Held:
+		line.Do("sendmsg(go on)", "unix(7)", 0, func() error { return r.Order(p.orderWith(p.made)) })
+		line.Wait("recvmsg(end of file)", "unix(7)", r.awaitHeld)
+		line.Do("write(state.json, created)", "write(2)", 0, func() error {
+			r.State.Late = p.program.Late()
+			return r.set(specs.StateCreated)
+		})
+	case r.request.Pauses:
+		line.Do("sendmsg(go on)", "unix(7)", 0, func() error { return r.Order(p.orderWith(p.made)) })
+		line.Wait("recvmsg(ready)", "unix(7)", r.WaitReady)
+	}
+}
+
+// orderWith returns the orders with what has been made.
+func (p *plan) orderWith(made *inside.Made) *become.Orders {
+	o := &p.orders
+	o.Command, o.Home, o.Null, o.Slave = made.Command, made.Home, made.Null, made.Slave
+	return o
 }
 
 // limit writes the limits of the container.
@@ -114,27 +146,22 @@ func (r *Run) makeCgroups(groups *cgroup.Cgroup) error {
 }
 
 func (r *Run) awaitHeld() error {
-	err := r.GoOn()
+	err := r.Follow()
 	if err == nil && !r.isHeld() {
 		return process.ErrGone
 	}
 	return err
 }
 
-// sendConfig writes down who process 1 is, before process 1 can do anything.
-func (r *Run) sendConfig(p *plan) error {
-	r.Cgroup = p.cgroup
+// setPID writes down who process 1 is, before process 1 can do anything.
+func (r *Run) setPID() error {
+	r.Cgroup = r.plan.cgroup
 	r.Pid = r.Process.PID
 	r.Started, _ = startTime(r.Pid)
-	status := specs.StateCreated
 	if r.request.Held {
-		status = specs.StateCreating
+		return r.set(specs.StateCreating)
 	}
-	if err := r.set(status); err != nil {
-		return err
-	}
-	p.config.State = r.hookState(specs.StateCreated)
-	return r.Send(&p.config, p.numbers()...)
+	return r.set(specs.StateCreated)
 }
 
 // writeConfig keeps the configuration for exec, and for whoever removes the container.
@@ -146,12 +173,5 @@ func (r *Run) writeConfig() error {
 	}{spec, hook.Lists(spec.Hooks)})
 }
 
-func flagNames(flags uintptr) string {
-	var names []string
-	for _, k := range namespace.Kinds {
-		if flags&k.Flag != 0 {
-			names = append(names, strings.TrimPrefix(k.Name, "CLONE_"))
-		}
-	}
-	return strings.Join(names, "|")
-}
+// flagNames writes flags without the CLONE_ before each.
+func flagNames(flags uintptr) string { return strings.ReplaceAll(namespace.Names(flags), "CLONE_", "") }

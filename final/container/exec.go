@@ -10,12 +10,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/capability"
+	"container-workshop/final/become"
 	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
+	"container-workshop/final/more/idmap"
 	"container-workshop/final/namespace"
 	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
+	"container-workshop/final/stage"
 	"container-workshop/final/terminal"
 )
 
@@ -79,18 +81,17 @@ func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 	// The container can stop or delay a process that comes into it. Others must not wait for that.
 	c.Close()
 
-	joining := &plan{cgroup: groups, namespaces: namespaces, config: request.config(spec, c.store.warn)}
-	joining.config.UserNamespace = namespaces.HasUser()
+	joining := &plan{cgroup: groups, namespaces: namespaces}
 	defer joining.close()
-	// The root directory of process 1 may differ from the root of its mount namespace.
-	if joining.files, err = c.root(); err != nil {
-		return nil, err
+	err = c.planJoin(joining, request, spec)
+	if err == nil {
+		err = enter(&p, joining, request)
 	}
-	if err := enter(&p, joining, request); err != nil {
+	if err != nil {
 		p.Kill()
 		// Whatever failed, this is the reason. When process 1 ends, the kernel kills the rest of its PID namespace first, and our process
 		// may be the first to go: then the pipe to it breaks.
-		if !c.alive() || errors.Is(err, unix.EPIPE) {
+		if !c.alive() || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ESRCH) {
 			err = c.justEnded()
 		}
 		return nil, err
@@ -98,43 +99,88 @@ func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 	return &p, nil
 }
 
-// config is for the container side. Where the request says nothing, the settings of the container count.
-func (q *ExecRequest) config(spec *specs.Spec, warn func(string)) inside.Config {
-	caps, err := capability.FromSpec(q.Process.Capabilities)
-	if err != nil {
-		warn(err.Error())
+// planJoin says what the process does. Where the request says nothing, the settings of the container count.
+func (c *Container) planJoin(p *plan, q *ExecRequest, config *specs.Spec) (err error) {
+	command := become.Request{
+		Config: config, Process: q.Process, Affinity: affinityOf(q.Process, config.Process), Capabilities: capabilities(q.Process, c.store.warn),
+		Filter: q.Filter, FilterFlags: q.FilterFlags, Namespaces: p.namespaces, Extra: len(q.Extra), Tasks: len(p.cgroup.Tasks()),
+		Tied: !q.Detached, Explain: q.Explain,
 	}
-	config := inside.Config{
-		Capabilities: caps, Filter: q.Filter, FilterFlags: q.FilterFlags, Joins: true, Tied: !q.Detached, Size: q.Size, Plain: q.Plain,
-		CPUAffinity: affinityOf(q.Process, spec.Process), Personality: spec.Linux.Personality,
-		MemoryPolicy: spec.Linux.MemoryPolicy,
+	p.planStreams(&command, q.streams())
+	if p.program, err = become.Joined(&command); err != nil {
+		return err
 	}
-	config.SetProcess(q.Process)
+	if missing := p.program.Missing; missing != 0 {
+		c.store.warn(fmt.Sprintf("process.capabilities: left out, because final cannot give them: %s", missing))
+	}
+	joins := *config
+	joins.Process = q.Process
+	p.inside.Spec, p.inside.UserNamespace, p.inside.Size, p.inside.Plain = &joins, p.namespaces.HasUser(), q.Size, q.Plain
 	if size := sizeOf(q.Process); size != nil {
-		config.Size = size
+		p.inside.Size = size
 	}
-	return config
+	// The root directory of process 1 may differ from the root of its mount namespace.
+	tree, err := c.Tree()
+	if err != nil {
+		return err
+	}
+	p.inside.Root = p.add(int(tree), "root directory")
+	p.orders.Root = p.inside.Root
+	return nil
 }
 
-// enter starts the process in the namespaces of the container, and sends it its orders.
+func (q *ExecRequest) streams() [3]*os.File {
+	if q.Process.Terminal {
+		return [3]*os.File{}
+	}
+	return q.Streams
+}
+
+// enter starts the process in the namespaces of the container, and gives it its orders.
 func enter(p *process.Process, joining *plan, request *ExecRequest) error {
 	line, groups := p.List.Line(), joining.cgroup
 	line.Do("open(tasks of the cgroups)", "cgroups(7)", 6, func() error { return joining.openTasks(groups.Tasks()) })
 	// No process can change its own PID namespace: its child is in the new one. setns(2)
-	line.Do("fork(), setns(pidfd), clone()", "setns(2)", 3, func() error {
-		return p.Start(joining.namespaces, request.Streams, request.Extra, &unix.SysProcAttr{})
+	line.Do("clone(), setns(pidfd), clone()", "setns(2)", 3, func() error {
+		return p.Start(joining.program, request.streams(), request.Extra)
 	})
-	line.Do("sendmsg(config)", "unix(7)", 0, func() error {
-		if groups.NeedsJoin() {
-			go cgroup.Warm()
+	if groups.NeedsJoin() {
+		go cgroup.Warm()
+	}
+	var made *inside.Made
+	if line.Err == nil {
+		made, line.Err = join(p, line, &joining.inside)
+		line.Err = failure(line.Err)
+		if line.Err != nil {
+			line.Err = p.Why(line.Err)
 		}
-		return p.Send(&joining.config, joining.numbers()...)
-	})
-	line.Wait("recvmsg(ready)", "unix(7)", p.WaitReady)
-	p.Limit(line, request.Process, joining.config.UserNamespace)
+	}
+	p.Limit(line, request.Process, joining.inside.UserNamespace)
 	line.Do(`write("cgroup.procs", pid)`, "cgroups(7)", 6, func() error { return groups.JoinRest(p.PID) })
-	line.Wait("sendmsg(go on)", "unix(7)", p.GoOn)
+	line.Do("sendmsg(go on)", "unix(7)", 0, func() error {
+		joining.made = made
+		return p.Order(joining.orderWith(made))
+	})
+	if line.Err == nil && made.Master != -1 {
+		p.Terminal, line.Err = terminal.Open(made.Master, p.Pidfd)
+	}
+	line.Wait("recvmsg(end of file)", "unix(7)", p.Follow)
 	return line.Err
+}
+
+// join makes what the process gets. In a user namespace a terminal belongs to who opens it.
+func join(p *process.Process, line *stage.Line, q *inside.Request) (made *inside.Made, err error) {
+	if !q.UserNamespace {
+		return inside.Join(line, q)
+	}
+	if q.IDs, err = idmap.Read(p.PID); err != nil {
+		return nil, err
+	}
+	err = inside.Enter(-1, -1, q.IDs, func() error {
+		made, err = inside.Join(line, q)
+		return err
+	})
+	return made, err
 }
 
 // sizeOf is the size of the terminal in the configuration.
@@ -151,15 +197,6 @@ func affinityOf(process, first *specs.Process) *specs.CPUAffinity {
 		return process.ExecCPUAffinity
 	}
 	return first.ExecCPUAffinity
-}
-
-// root opens the root directory of the container, for the container side.
-func (c *Container) root() ([]*os.File, error) {
-	tree, err := c.Tree()
-	if err != nil {
-		return nil, err
-	}
-	return []*os.File{os.NewFile(uintptr(tree), "root directory")}, nil
 }
 
 // Tree opens the root directory of a running container.

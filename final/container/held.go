@@ -11,7 +11,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"container-workshop/final/inside"
 	"container-workshop/final/more/notify"
 	"container-workshop/final/process"
 	"container-workshop/final/seccomp"
@@ -28,11 +27,11 @@ func (r *Run) openHeld(p *plan) error {
 	if !r.request.Held {
 		return nil
 	}
-	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	p.add(socket, startSocket)
+	p.orders.Start = p.add(socket, startSocket)
 	if err := errors.Join(unix.Bind(socket, r.address()), unix.Listen(socket, 1)); err != nil {
 		return fmt.Errorf("create the socket for start: %w", err)
 	}
@@ -40,7 +39,7 @@ func (r *Run) openHeld(p *plan) error {
 	if err != nil {
 		return err
 	}
-	p.files = append(p.files, held)
+	p.files, p.orders.Held = append(p.files, held), int(held.Fd())
 	return lock(int(held.Fd()))
 }
 
@@ -87,31 +86,26 @@ func (s *Store) Start(id string) error {
 	if p.Agent, err = c.agentOf(spec); err != nil {
 		return err
 	}
-	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
+	if hooks := spec.Hooks; hooks != nil && len(hooks.StartContainer) > 0 {
+		p.Hooks = func() error { return c.startContainer(spec) }
 	}
-	p.Socket = inside.Socket(socket)
+	p.Late = c.Late
 	defer p.HangUp()
-	err = unix.Connect(socket, c.address())
+	err = p.Connect(c.address())
 	if errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("cannot start container %s: another start is under way", id)
 	}
 	if err != nil {
 		return fmt.Errorf("connect to the container: %w", err)
 	}
-	if err := p.Send(struct{}{}); err != nil {
+	if err := p.Say(); err != nil {
 		return err
 	}
 	// From here on the container starts, whatever happens to us. Its hooks may take long, so give the lock back.
 	err = os.Remove(filepath.Join(c.dir, startSocket))
 	c.Close()
-	hooked, followed := p.Follow()
-	if err := errors.Join(followed, err); err != nil {
+	if err := errors.Join(p.Follow(), err); err != nil {
 		return err
-	}
-	if hooks := spec.Hooks; hooks != nil && len(hooks.StartContainer) > 0 && !hooked && !c.alive() {
-		return process.ErrGone
 	}
 	c.poststart(spec.Hooks)
 	return nil

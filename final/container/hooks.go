@@ -11,7 +11,12 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"container-workshop/final/become"
+	"container-workshop/final/cgroup"
 	"container-workshop/final/more/hook"
+	"container-workshop/final/namespace"
+	"container-workshop/final/process"
+	"container-workshop/final/seccomp"
 )
 
 // hasHostHooks reports whether there are hooks to run while the container is made.
@@ -81,5 +86,78 @@ func (c *Container) poststop() func() {
 				c.store.warn(err.Error())
 			}
 		}
+	}
+}
+
+// createContainer runs the hooks that see the container before its command does. They start in the root directory of the container to be,
+// and the host's programs are in sight. config.md, "POSIX-platform Hooks"
+func (r *Run) createContainer(p *plan) error {
+	q := &become.Request{Config: r.request.Spec, Process: r.request.Spec.Process}
+	orders := become.Orders{Root: p.inside.Root}
+	place := hook.Place{Start: r.starter(q, &orders, nil, os.Environ())}
+	return hook.Run("createContainer", r.request.Spec.Hooks.CreateContainer, r.hookState(specs.StateCreated), place)
+}
+
+// startContainer runs the hooks for just before the command. They have its rights, and count against the limits of the container.
+func (c *Container) startContainer(config *specs.Spec) error {
+	tree, err := c.Tree()
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	p := &plan{namespaces: &namespace.Set{}}
+	defer p.close()
+	if err := p.openTasks(c.Cgroup.Tasks()); err != nil {
+		return err
+	}
+	q := &become.Request{Config: config, Process: config.Process, Capabilities: capabilities(config.Process, func(string) {}), Tasks: len(p.orders.Tasks)}
+	if config.Linux.Seccomp != nil {
+		if q.Filter, err = seccomp.Compile(config.Linux.Seccomp); err != nil {
+			return err
+		}
+	}
+	orders := become.Orders{Root: int(tree), Tasks: p.orders.Tasks}
+	place := hook.Place{Start: c.starter(q, &orders, c.Cgroup, config.Process.Env)}
+	return hook.Run("startContainer", config.Hooks.StartContainer, c.hookState(specs.StateCreated), place)
+}
+
+// starter returns a function that starts a hook in the namespaces of the container, and in its cgroups if there are some.
+func (c *Container) starter(q *become.Request, orders *become.Orders, groups *cgroup.Cgroup, env []string) hook.Start {
+	return func(h *specs.Hook, streams [3]*os.File) (hook.Running, error) {
+		pidfd, err := c.pidfd()
+		if err != nil || pidfd == -1 {
+			return nil, errors.Join(err, c.justEnded())
+		}
+		file := os.NewFile(uintptr(pidfd), "process 1")
+		defer file.Close()
+		if q.Namespaces, err = namespace.Of(c.Pid, file); err != nil {
+			return nil, err
+		}
+		program, err := become.Hook(q, h, env, groups != nil)
+		if err != nil {
+			return nil, err
+		}
+		p := process.Make(false, c.store.warn)
+		err = p.Start(program, streams, nil)
+		if err == nil && groups != nil {
+			err = errors.Join(groups.JoinRest(p.PID), p.Like(c.Pid))
+		}
+		if err == nil {
+			orders.Command = h.Path
+			err = p.Order(orders)
+		}
+		if err == nil {
+			err = p.Follow()
+		}
+		if err != nil {
+			p.Kill()
+			var failure *process.Failure
+			if errors.As(err, &failure) {
+				// The status for a command that is not found is not that of a hook.
+				err = failure.Err
+			}
+			return nil, err
+		}
+		return &p, nil
 	}
 }

@@ -5,15 +5,18 @@ package container
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/become"
 	"container-workshop/final/capability"
 	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
 	"container-workshop/final/more/notify"
 	"container-workshop/final/namespace"
+	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
@@ -47,6 +50,8 @@ type Request struct {
 	Plain bool
 	// Extra are open files that become the descriptors 3, 4, … of the command.
 	Extra []*os.File
+	// Pauses says that the caller has something to do when the container is made, and before its command runs: between Create and Start.
+	Pauses bool
 	// Detached says that the container outlives this process.
 	Detached bool
 	// Held says that the container outlives this process, and waits for Start.
@@ -105,23 +110,22 @@ type plan struct {
 	namespaces *namespace.Set
 	cgroup     *cgroup.Cgroup
 	agent      *notify.Agent
-	// config is for the container side. files go with it, in the order of inside.Config.
-	config inside.Config
+	program    *become.Program
+	// inside is what a thread of ours makes in the mount namespace of the container, and made is what it has made.
+	inside inside.Request
+	made   *inside.Made
+	// orders are for process 1, which files go with.
+	orders become.Orders
 	files  []*os.File
 }
 
 // newPlan refuses what cannot work, before anything is made. The caller closes the plan.
 func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
-	spec := q.Spec
-	if err := checkLabels(spec.Process); err != nil {
+	config := q.Spec
+	if err := checkLabels(config.Process); err != nil {
 		return nil, err
 	}
-	capabilities, err := capability.FromSpec(spec.Process.Capabilities)
-	if err != nil {
-		// Unknown capabilities are left out, with a warning. config.md, capabilities
-		warn(err.Error())
-	}
-	if err := checkMounts(spec.Mounts); err != nil {
+	if err := checkMounts(config.Mounts); err != nil {
 		return nil, err
 	}
 	groups, err := newCgroup(q)
@@ -129,25 +133,82 @@ func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
 		return nil, err
 	}
 	p := &plan{cgroup: groups, agent: newAgent(q)}
-	if p.namespaces, err = namespace.Open(spec.Linux); err != nil {
+	if p.namespaces, err = namespace.Open(config.Linux); err != nil {
 		return nil, err
 	}
-	c := &p.config
-	c.SetContainer(spec)
-	c.SetProcess(spec.Process)
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	command := become.Request{
+		Config: config, Process: config.Process, Capabilities: capabilities(config.Process, warn), Filter: q.Filter, FilterFlags: q.FilterFlags,
+		Namespaces: p.namespaces, Extra: len(q.Extra), Tasks: len(groups.Tasks()), Unified: groups.IsUnified(), MountLabel: config.Linux.MountLabel,
+		Tied: !q.Detached && !q.Held, Held: q.Held, Pauses: q.Pauses, NoPivot: q.NoPivot, OldKeyring: q.OldKeyring, Explain: q.Explain,
+	}
 	if !selinux() {
-		c.MountLabel = ""
+		command.MountLabel = ""
 	}
-	c.Capabilities, c.Filter, c.FilterFlags = capabilities, q.Filter, q.FilterFlags
-	c.Init = q.Init
-	c.Tied, c.Held = !q.Detached && !q.Held, q.Held
-	c.NoPivot, c.OldKeyring, c.Explain, c.Size, c.Plain = q.NoPivot, q.OldKeyring, q.Explain, q.Size, q.Plain
-	c.UserNamespace = p.namespaces.HasUser()
-	c.HostHooks = hasHostHooks(spec.Hooks) || len(spec.Linux.NetDevices) > 0
-	if c.Size == nil {
-		c.Size = sizeOf(spec.Process)
+	if q.Init {
+		if command.Init, err = process.Sealed(); err != nil {
+			return nil, err
+		}
+		p.files = append(p.files, command.Init)
 	}
+	p.planStreams(&command, q.Streams)
+	if p.program, err = become.First(&command); err != nil {
+		return nil, err
+	}
+	if missing := p.program.Missing; missing != 0 {
+		warn(fmt.Sprintf("process.capabilities: left out, because final cannot give them: %s", missing))
+	}
+	p.planInside(q)
 	return p, nil
+}
+
+// capabilities are those of a configuration. Unknown ones are left out, with a warning. config.md, capabilities
+func capabilities(process *specs.Process, warn func(string)) capability.Sets {
+	sets, err := capability.FromSpec(process.Capabilities)
+	if err != nil {
+		warn(err.Error())
+	}
+	return sets
+}
+
+// planStreams says what happens to the standard streams of a command without a terminal. A stream that is the host's /dev/null becomes the
+// container's: with an open file comes its node, and root in the container could change the mode and the owner of the host's. Files are
+// the caller's, and so is a FIFO that has a name; a pipe is the command's.
+func (p *plan) planStreams(command *become.Request, streams [3]*os.File) {
+	p.inside.Streams = [3]int{-1, -1, -1}
+	for i, stream := range streams {
+		if command.Process.Terminal {
+			break
+		}
+		if stream == nil {
+			// In a user namespace the node of a new /dev/null belongs to nobody.
+			command.Null[i] = !p.namespaces.HasUser()
+			continue
+		}
+		p.inside.Streams[i] = int(stream.Fd())
+		command.Null[i] = rootfs.IsNull(int(stream.Fd())) && !p.namespaces.HasUser()
+		command.Give[i] = isPipe(int(stream.Fd()))
+	}
+}
+
+// planInside says what a thread of ours makes in the mount namespace of the container.
+func (p *plan) planInside(q *Request) {
+	linux, in := q.Spec.Linux, &p.inside
+	copied := *q.Spec
+	// config.json keeps the paths as they were given.
+	copied.Mounts = slices.Clone(copied.Mounts)
+	in.Spec, in.Clones = &copied, map[int]int{}
+	in.HostMounts = !spec.HasNamespace(linux.Namespaces, specs.MountNamespace)
+	in.JoinedMounts = !in.HostMounts && !spec.MakesNamespace(linux.Namespaces, specs.MountNamespace)
+	in.UserNamespace, in.NoPivot = p.namespaces.HasUser(), q.NoPivot
+	in.Size, in.Plain = q.Size, q.Plain
+	if in.Size == nil {
+		in.Size = sizeOf(q.Spec.Process)
+	}
 }
 
 func newAgent(q *Request) *notify.Agent {
@@ -207,18 +268,25 @@ func checkMounts(mounts []specs.Mount) error {
 	return nil
 }
 
-// numbers are the descriptors of files.
-func (p *plan) numbers() []int {
-	numbers := make([]int, len(p.files))
-	for i, file := range p.files {
-		numbers[i] = int(file.Fd())
-	}
-	return numbers
+// add adds a descriptor that the plan closes.
+func (p *plan) add(fd int, name string) int {
+	p.files = append(p.files, os.NewFile(uintptr(fd), name))
+	return fd
 }
 
 func (p *plan) close() {
+	if p.made != nil {
+		p.made.Close()
+	}
 	p.namespaces.Close()
 	for _, file := range p.files {
 		file.Close()
 	}
+}
+
+// isPipe reports whether an open file is a pipe without a name. pipe(7)
+func isPipe(fd int) bool {
+	var stat unix.Stat_t
+	var fs unix.Statfs_t
+	return unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO && unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.PIPEFS_MAGIC
 }

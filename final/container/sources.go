@@ -6,34 +6,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/become"
+	"container-workshop/final/inside"
 	"container-workshop/final/more/idmap"
 	"container-workshop/final/namespace"
 	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
 )
 
-// openAll opens what the container side needs from the host: detached mounts, and files. The container side cannot reach them itself once
-// its root directory is another. The order is that of inside.Config.
-func (r *Run) openAll(p *plan) error {
-	for _, open := range []func(*plan) error{r.openRoot, r.openMounts, r.openCgroups, r.openHeld} {
-		if err := open(p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// add adds a descriptor to the files that go with the configuration.
-func (p *plan) add(fd int, name string) {
-	p.files = append(p.files, os.NewFile(uintptr(fd), name))
-}
-
+// openRoot opens the mount for the root directory.
 func (r *Run) openRoot(p *plan) error {
 	mount := r.request.Mount
 	if mount == nil {
@@ -43,18 +29,17 @@ func (r *Run) openRoot(p *plan) error {
 	if err != nil {
 		return err
 	}
-	p.add(root, "rootfs")
+	p.inside.Root = p.add(root, "rootfs")
+	p.orders.Root = root
 	// systemd makes mounts on the host shared: so without this call the host would see the mounts of the container.
 	return rootfs.Change(root, 0, 0, unix.MS_SLAVE, true)
 }
 
-// openMounts clones the sources of bind mounts where the container side has no right to: in a user namespace, in an existing mount
-// namespace, and where IDs are mapped.
+// openMounts clones the sources of bind mounts where this has to happen in the host's mount namespace: for a container in a user namespace,
+// or in an existing mount namespace, and where IDs are mapped.
 func (r *Run) openMounts(p *plan) error {
-	// config.json keeps the paths as they were given.
-	p.config.Mounts = slices.Clone(p.config.Mounts)
-	for i := range p.config.Mounts {
-		m := &p.config.Mounts[i]
+	for i := range p.inside.Spec.Mounts {
+		m := &p.inside.Spec.Mounts[i]
 		options, err := rootfs.ParseOptions(m.Options)
 		if err != nil {
 			continue
@@ -71,21 +56,21 @@ func (r *Run) openMounts(p *plan) error {
 			m.Source = filepath.Join(r.request.Bundle, m.Source)
 		}
 		if inner, ok := r.innerPath(m.Source, r.isRoot); ok {
-			// Perhaps only an earlier mount makes this source appear, and the container side sees earlier mounts.
+			// Perhaps only an earlier mount makes this source appear.
 			m.Source = inner
-			p.config.Inner = append(p.config.Inner, i)
+			p.inside.Inner = append(p.inside.Inner, i)
 			continue
 		}
 		mapped := options.IDMap || len(m.UIDMappings) > 0
-		if !p.config.UserNamespace && !p.namespaces.Mount && !mapped {
+		if !p.inside.UserNamespace && !p.namespaces.Mount && !mapped {
 			continue
 		}
 		clone, err := rootfs.Clone(m.Source, options.Recursive)
 		if err != nil {
 			return fmt.Errorf("mounts[%d]: %w", i, err)
 		}
-		p.add(clone, m.Source)
-		p.config.Bound = append(p.config.Bound, i)
+		// The thread closes it.
+		p.inside.Clones[i] = clone
 		if !mapped {
 			continue
 		}
@@ -93,16 +78,13 @@ func (r *Run) openMounts(p *plan) error {
 			return fmt.Errorf("mounts[%d]: %w", i, err)
 		}
 	}
-	r.MapMount = func(i, mount int) error { return r.mapInner(p, i, mount) }
+	p.inside.MapMount = func(i, mount int) error { return r.mapInner(p, i, mount) }
 	return nil
 }
 
-// mapInner maps the IDs of a mount that the container side has cloned in its own tree, and has sent to us.
+// mapInner maps the IDs of a mount of something in the container's own tree.
 func (r *Run) mapInner(p *plan, i, mount int) error {
-	if !slices.Contains(p.config.Inner, i) {
-		return fmt.Errorf("mounts[%d]: this mount has no ID mappings", i)
-	}
-	m := &p.config.Mounts[i]
+	m := &p.inside.Spec.Mounts[i]
 	options, err := rootfs.ParseOptions(m.Options)
 	if err == nil {
 		err = r.mapIDs(mount, m, options.IDMapAll)
@@ -137,39 +119,38 @@ func (r *Run) isRoot(name string) bool {
 	return unix.Stat(name, &there) == nil && unix.Fstat(int(r.request.Root), &root) == nil && there.Dev == root.Dev && there.Ino == root.Ino
 }
 
-// openCgroups opens the files by which the container side joins its cgroups of version 1. If the container mounts cgroups, it clones those
-// of the container and no others.
+// openCgroups clones the cgroups of the container and no others, if the container mounts cgroups.
 func (r *Run) openCgroups(p *plan) error {
 	seen := false
-	for _, m := range p.config.Mounts {
+	for _, m := range p.inside.Spec.Mounts {
 		seen = seen || m.Type == "cgroup" || m.Type == "cgroup2"
 	}
-	for _, m := range p.cgroup.Mounts() {
-		switch {
-		case !seen:
-		case m.Link != "":
-			p.config.Links = append(p.config.Links, [2]string{m.Name, m.Link})
-		default:
-			clone, err := rootfs.Clone(m.Source, false)
-			if err != nil {
-				return err
-			}
-			p.add(clone, m.Source)
-			p.config.Cgroups = append(p.config.Cgroups, m.Name)
-		}
+	if !seen {
+		return nil
 	}
-	return p.openTasks(p.cgroup.Tasks())
+	for _, m := range p.cgroup.Mounts() {
+		if m.Link != "" {
+			p.inside.Links = append(p.inside.Links, [2]string{m.Name, m.Link})
+			continue
+		}
+		clone, err := rootfs.Clone(m.Source, false)
+		if err != nil {
+			return err
+		}
+		p.inside.Cgroups = append(p.inside.Cgroups, inside.Cgroup{Name: m.Name, Mount: clone})
+	}
+	return nil
 }
 
+// openTasks opens the files by which the process joins its cgroups of version 1.
 func (p *plan) openTasks(tasks []string) error {
 	for _, name := range tasks {
 		fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("open %s: %w", name, err)
 		}
-		p.add(fd, name)
+		p.orders.Tasks = append(p.orders.Tasks, p.add(fd, name))
 	}
-	p.config.Tasks = len(tasks)
 	return nil
 }
 
@@ -182,7 +163,7 @@ func (r *Run) mapIDs(mount int, m *specs.Mount, recursive bool) error {
 		helper := process.Make(false, r.store.warn)
 		defer helper.Kill()
 		maps := &namespace.Set{New: unix.CLONE_NEWUSER, UIDs: m.UIDMappings, GIDs: m.GIDMappings, Nobody: true}
-		if err := helper.Start(maps, [3]*os.File{}, nil, &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}); err != nil {
+		if err := helper.Start(become.Waiting(&become.Request{Namespaces: maps, Tied: true}), [3]*os.File{}, nil); err != nil {
 			return fmt.Errorf("uidMappings, gidMappings: %w", err)
 		}
 		pid = helper.PID

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/become"
 	"container-workshop/final/cgroup"
 	"container-workshop/final/owned"
 	"container-workshop/final/quick"
@@ -57,6 +58,8 @@ type State struct {
 	Keep bool `json:"keep"`
 	// Held says that the container was made by create: it waits for Start, or has waited.
 	Held bool `json:"held,omitempty"`
+	// Late has the words for what can fail when Start has given its word.
+	Late []become.Late `json:"late,omitempty"`
 	// Cgroup is where its processes are.
 	Cgroup *cgroup.Cgroup `json:"cgroup,omitempty"`
 	// Stored says that an engine keeps something for the container: see Store.Release.

@@ -3,13 +3,15 @@
 // Package guard is a process of its own, which cleans up after another process of the host side if somebody kills that.
 //
 // Who starts it: run, exec and the monitor of a detached container (Start). Where it is: on the host, in a session of its own. What it
-// sees: the terminal of the caller, and a pipe by which it is told what to look after. How it ends: with the process that has
+// sees: the terminal of the caller, a pipe, and a file in memory that says what to look after. How it ends: with the process that has
 // started it, by Dismiss; or, when that has been killed, by itself, when everything is cleaned up.
 package guard
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -17,20 +19,28 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/calls"
 	"container-workshop/final/container"
 	"container-workshop/final/process"
 	"container-workshop/final/terminal"
 )
 
-// A Guard is a process that cleans up if somebody kills us, which we cannot do ourselves. It reads from a pipe until our end is closed.
-// Then it restores the terminal, and removes the container.
+// A Guard is a process that cleans up if somebody kills us, which we cannot do ourselves. While we live, it is a list of three system calls
+// (package calls), which costs next to nothing: it waits until our end of a pipe is closed. Only then it becomes this program, restores the
+// terminal, and removes the container.
 type Guard struct {
 	pid    int
 	pipe   *os.File
+	memory *os.File
 	charge charge
+	// length is that of the charge in the memory.
+	length int
 }
 
-// A charge is what a guard looks after.
+// maxCharge bounds what the guard reads, in bytes.
+const maxCharge = 1 << 20
+
+// A charge is what a guard looks after. It is in a file in memory, which the guard reads when we are gone.
 type charge struct {
 	Root, ID string
 	// Maker is the process that makes the container.
@@ -41,27 +51,61 @@ type charge struct {
 }
 
 // Start starts a guard for a terminal. The guard has its own session, so no key and no signal to our process group ends it.
-func Start(console *terminal.Console) (*Guard, error) {
+func Start(console *terminal.Console) (g *Guard, err error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer read.Close()
-	g := &Guard{pipe: write}
-	g.pid, err = syscall.ForkExec("/proc/self/exe", []string{os.Args[0], "guard"}, &syscall.ProcAttr{
-		Env:   process.SmallEnv(),
-		Files: []uintptr{read.Fd(), console.In.Fd(), os.Stderr.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
+	defer func() {
+		if err != nil {
+			write.Close()
+		}
+	}()
+	fd, err := unix.MemfdCreate("charge", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	memory := os.NewFile(uintptr(fd), "charge")
+	g = &Guard{pipe: write, memory: memory}
+	self, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0)
 	if errors.Is(err, unix.ENOENT) {
 		err = errors.New("/proc is not mounted: mount -t proc proc /proc")
 	}
 	if err != nil {
-		write.Close()
+		return nil, err
+	}
+	defer self.Close()
+	files := []*os.File{memory, console.In, os.Stderr, read, self}
+	g.pid, err = list().Start(files, &syscall.SysProcAttr{Setsid: true})
+	if err != nil {
 		return nil, err
 	}
 	console.Changed = g.restore
 	return g, nil
+}
+
+// ignored are the signals that do not end a guard.
+var ignored = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
+
+// list is what the guard does while we live. poll(2) tells of the end of the pipe whatever it is asked for.
+func list() *calls.List {
+	const pipe, self = 3, 4
+	l := calls.New("guard", false)
+	l.Socket(pipe)
+	// struct sigaction of the kernel: SIG_IGN is 1.
+	ignore := l.Struct(&[4]uint64{1})
+	for _, sig := range ignored {
+		l.Stage(fmt.Sprintf("sigaction(%s, SIG_IGN)", unix.SignalName(sig)), "sigaction(2)", 0)
+		l.Do(unix.SYS_RT_SIGACTION, int(sig), ignore, 0, 8)
+	}
+	l.Stage("poll(pipe)", "poll(2)", 0)
+	again := l.Label()
+	l.Mark(again)
+	l.Do(unix.SYS_PPOLL, l.Struct(&unix.PollFd{Fd: pipe}), 1, 0, 0, 0).On(-int64(unix.EINTR), again)
+	l.Stage("execve(final guard)", "execve(2)", 0)
+	l.Do(unix.SYS_EXECVEAT, self, "", l.Strings([]string{os.Args[0], "guard"}), l.Strings(process.SmallEnv()), unix.AT_EMPTY_PATH)
+	return l
 }
 
 // Watch tells the guard which container we are about to make.
@@ -80,8 +124,14 @@ func (g *Guard) restore(settings *unix.Termios) {
 }
 
 func (g *Guard) tell() error {
-	err := json.NewEncoder(g.pipe).Encode(&g.charge)
-	if errors.Is(err, unix.EPIPE) {
+	content, err := json.Marshal(&g.charge)
+	if err != nil {
+		return err
+	}
+	// One call, so that nobody can kill us in the middle. Spaces cover what is left of a longer charge.
+	content = append(content, bytes.Repeat([]byte{' '}, max(0, g.length-len(content)))...)
+	g.length = len(content)
+	if _, err = g.memory.WriteAt(content, 0); err == nil && !g.isThere() {
 		err = errors.New("somebody has killed the guard process of the container")
 	}
 	return err
@@ -90,7 +140,7 @@ func (g *Guard) tell() error {
 // Dismiss ends the guard when there is nothing left to look after.
 func (g *Guard) Dismiss() {
 	_ = unix.Kill(g.pid, unix.SIGKILL)
-	g.pipe.Close()
+	g.close()
 	for {
 		if _, err := unix.Wait4(g.pid, nil, 0, nil); err != unix.EINTR {
 			return
@@ -98,21 +148,31 @@ func (g *Guard) Dismiss() {
 	}
 }
 
-// WatchOver is the guard at work. Its standard input is the pipe, and its standard output is the terminal. The pipe also tells the root of
-// the store.
+// isThere reports whether the guard has its end of the pipe open.
+func (g *Guard) isThere() bool {
+	end := []unix.PollFd{{Fd: int32(g.pipe.Fd())}}
+	n, _ := unix.Poll(end, 0)
+	return n == 0
+}
+
+func (g *Guard) close() {
+	g.pipe.Close()
+	g.memory.Close()
+}
+
+// WatchOver is the guard at work, when whoever has started it is gone. Its standard input is the charge, and its standard output is the
+// terminal. The charge also tells the root of the store.
 func WatchOver(store *container.Store) error {
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
+	for _, sig := range ignored {
+		signal.Ignore(sig)
+	}
+	content, err := io.ReadAll(io.NewSectionReader(os.Stdin, 0, maxCharge))
+	if err != nil || len(content) == 0 {
+		return err
+	}
 	var c charge
-	for words := json.NewDecoder(os.Stdin); ; {
-		var next charge
-		err := words.Decode(&next)
-		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		c = next
+	if err := json.Unmarshal(content, &c); err != nil {
+		return err
 	}
 	if c.Settings != nil {
 		_ = unix.IoctlSetTermios(int(os.Stdout.Fd()), unix.TCSETS, c.Settings)

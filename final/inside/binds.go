@@ -14,44 +14,49 @@ import (
 	"container-workshop/final/stage"
 )
 
-// sources clones the sources of bind mounts that the host side has not cloned. This comes before the host's mounts become slaves: the
-// host must see what the container mounts in a shared mount.
-func (c *container) sources() []stage.Stage {
-	var list []stage.Stage
-	for i, m := range c.Mounts {
+// sources clones the sources of bind mounts that the host side has not cloned. This comes before the mounts become slaves of the
+// host's: if the container mounts something in a shared mount, the host must see it.
+//
+// In a user namespace the clones keep the attributes of their sources locked, because they are made in its mount namespace.
+// mount_namespaces(7), "Restrictions on mount namespaces"
+func (c *container) sources(line *stage.Line) {
+	if c.Clones == nil {
+		c.Clones = map[int]int{}
+	}
+	for i, m := range c.Spec.Mounts {
 		options, err := rootfs.ParseOptions(m.Options)
-		if _, done := c.clones[i]; done || err != nil || !options.Binds(m.Type) || slices.Contains(c.Inner, i) {
+		if _, done := c.Clones[i]; done || err != nil || !options.Binds(m.Type) || slices.Contains(c.Inner, i) {
 			continue
 		}
-		list = append(list, stage.Stage{Call: fmt.Sprintf("open_tree(%q)", m.Source), Man: "open_tree(2)", Do: func() (err error) {
-			if c.clones[i], err = rootfs.Clone(m.Source, options.Recursive); err != nil {
-				err = fmt.Errorf("mounts[%d]: %w", i, err)
+		line.Do(fmt.Sprintf("open_tree(%q)", m.Source), "open_tree(2)", 0, func() error {
+			clone, err := rootfs.Clone(m.Source, options.Recursive)
+			if err != nil {
+				return fmt.Errorf("mounts[%d]: %w", i, err)
 			}
-			return err
-		}})
+			c.Clones[i] = clone
+			return nil
+		})
 	}
-	return list
 }
 
-// bindInner binds what is in the container's own tree. Mounts that come before in the configuration are seen. Where IDs are mapped, the
-// host side does that: we have no right to.
-func (c *container) bindInner(i int, m specs.Mount, options *rootfs.Options) error {
+// bindInner binds a file or directory of the container's own tree. It sees the mounts that come before in the configuration.
+func (c *container) bindInner(i int, m *specs.Mount, options *rootfs.Options) error {
 	clone, err := c.tree.Clone(m.Source, options.Recursive)
 	if err != nil {
 		return err
 	}
+	c.Clones[i] = clone
 	if options.IDMap || len(m.UIDMappings) > 0 {
-		if err := c.await(Report{Map: i + 1}, clone); err != nil {
-			unix.Close(clone)
+		if err := c.MapMount(i, clone); err != nil {
 			return err
 		}
 	}
-	return c.bind(clone, m, options)
+	return c.bind(i, m, options)
 }
 
-// bind attaches a clone of a mount, which it closes.
-func (c *container) bind(clone int, m specs.Mount, options *rootfs.Options) error {
-	defer func() { unix.Close(clone) }()
+// bind attaches a clone of a mount.
+func (c *container) bind(i int, m *specs.Mount, options *rootfs.Options) error {
+	clone := c.Clones[i]
 	var stat unix.Stat_t
 	if err := unix.Fstat(clone, &stat); err != nil {
 		return fmt.Errorf("stat %s: %w", m.Source, err)
@@ -72,29 +77,27 @@ func (c *container) bind(clone int, m specs.Mount, options *rootfs.Options) erro
 		return err
 	}
 	clone = rootfs.Again(clone, options.Recursive)
+	c.Clones[i] = clone
 	return attachClone(clone, place, options, set, clear)
 }
 
-// attachClone gives a clone its attributes and attaches it. Without a word about propagation it has nothing to do with the host's any more.
+// attachClone gives a clone its attributes and attaches it. If no option says how mounts propagate, the clone is cut off from the host's.
 func attachClone(clone, place int, options *rootfs.Options, set, clear uint64) error {
-	propagation, all := options.Propagation, options.PropagationAll
-	if propagation == 0 {
-		propagation, all = unix.MS_PRIVATE, true
-	}
 	if err := rootfs.Change(clone, options.SetAll, options.ClearAll, 0, true); err != nil {
 		return err
 	}
 	if err := rootfs.Change(clone, set, clear, 0, false); err != nil {
 		return err
 	}
-	if err := rootfs.Change(clone, 0, 0, propagation, all); err != nil {
-		return err
+	o := rootfs.Options{Propagation: options.Propagation, PropagationAll: options.PropagationAll}
+	if o.Propagation == 0 {
+		o.Propagation, o.PropagationAll = unix.MS_PRIVATE, true
 	}
-	return rootfs.Attach(clone, place)
+	return attach(clone, place, &o)
 }
 
-// remount changes what is mounted already.
-func (c *container) remount(m specs.Mount, options *rootfs.Options) error {
+// remount changes a mount that is there already.
+func (c *container) remount(m *specs.Mount, options *rootfs.Options) error {
 	place, err := c.tree.Open(m.Destination, unix.O_PATH, 0)
 	if err != nil {
 		return err
@@ -109,28 +112,30 @@ func (c *container) remount(m specs.Mount, options *rootfs.Options) error {
 	return rootfs.Change(place, options.Set, options.Clear, options.Propagation, false)
 }
 
-// mountCgroups shows the container its own cgroups and no others: one directory on version 2, one for each controller in a
-// tmpfs on version 1. cgroups(7)
-func (c *container) mountCgroups(m specs.Mount, options *rootfs.Options) error {
+// mountCgroups shows the container its own cgroups and no others: one directory on version 2, one for each controller in a tmpfs on
+// version 1. cgroups(7)
+func (c *container) mountCgroups(i int, m *specs.Mount, options *rootfs.Options) error {
+	if c.Await != nil && !c.awaited {
+		if err := c.Await(); err != nil {
+			return err
+		}
+	}
+	c.awaited = true
 	place, _, err := c.place(m, true)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(place)
-	if len(c.Cgroups) == 1 && c.Cgroups[0] == "" {
+	if len(c.Cgroups) == 1 && c.Cgroups[0].Name == "" {
 		return c.attachCgroup(0, place, options)
 	}
-	tmpfs, err := rootfs.MakeFilesystem("tmpfs", "tmpfs", []string{"mode=755"}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(tmpfs)
+	tmpfs := c.fresh.Mounts[i]
 	if err := rootfs.Attach(tmpfs, place); err != nil {
 		return err
 	}
 	below := rootfs.Root(tmpfs)
-	for i, name := range c.Cgroups {
-		dir, err := below.Directory(name, 0o755)
+	for i, group := range c.Cgroups {
+		dir, err := rootfs.Maker{Root: below}.Directory(group.Name, 0o755)
 		if err != nil {
 			return err
 		}
@@ -153,7 +158,7 @@ func (c *container) mountCgroups(m specs.Mount, options *rootfs.Options) error {
 }
 
 func (c *container) attachCgroup(i, place int, options *rootfs.Options) error {
-	clone := rootfs.Again(c.cgroups[i], options.Recursive)
-	defer unix.Close(clone)
+	clone := rootfs.Again(c.Cgroups[i].Mount, options.Recursive)
+	c.Cgroups[i].Mount = clone
 	return attachClone(clone, place, options, options.Set, options.Clear)
 }

@@ -1,180 +1,145 @@
 //go:build linux
 
-// Package inside runs in the container, as process 1, between clone and execve.
+// Package inside runs on the host side, on a thread of its own that has entered the mount namespace of a new container. It makes the
+// tree that the command sees, and finds the command. All decisions about the tree are made here: process 1 only makes a list of calls.
 //
-// Who starts it: the host side, by clone and execve of this program (see package container, which draws how the two talk).
-// Where it is: in new namespaces, as root of the host with all capabilities, still with the host's tree as its root.
-// What it sees: a descriptor, which is a socket to the host side, and the standard streams of the command.
-// What it has of the caller's environment: nothing. Others may see it, where they share a PID namespace.
-// What it has of Go: one thread at work and no garbage collection, as its environment says, since anything more could count
-// against the limits of the command in its last moments.
-// How it ends: it becomes the command by execve, or says why it could not and exits. It dies with the host side: by the
-// parent-death signal, or because its socket is closed when it waits for a message. Only what is held, for a later process to
-// start it, does not.
+// Who starts it: the host side, by Enter, as soon as process 1 is in its new namespaces.
+// Which process: a thread of the final that you started. Only its root directory, its mounts and the owner of the files that it makes
+// are the container's. It stays in the host's PID namespace and keeps the rights of the host's root.
+// What it sees: the host's tree, as a copy in the new mount namespace, until process 1 changes the root directory. Do not trust the
+// container's tree: the thread resolves every path in it below a descriptor of the root directory. It executes no file of the container,
+// so the container never gets hold of the host's program.
+// How it ends: with the function that it runs. No other code of the host side runs on the thread before or after.
+//
+// A process that joins a container needs nothing to be mounted: Join stays in the host's mount namespace, and works below a descriptor of
+// the container's root directory.
 package inside
 
 import (
-	"errors"
-	"io"
-	"os"
-	"runtime"
-
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/command"
+	"container-workshop/final/more/idmap"
 	"container-workshop/final/rootfs"
-	"container-workshop/final/stage"
 )
 
-// A container is process 1 at work.
-type container struct {
-	Config
-	socket Socket
-	// first is the first descriptor that is not for the command.
-	first int
-	list  stage.List
-	// tree is the root directory of the container, from when it is mounted on.
-	tree rootfs.Root
-	// own are the mounts in it that nobody else has.
-	own rootfs.Own
-	// proc is a file system of the container's processes that no image can have its hand in. -1 until there is one.
-	proc int
-	// root is the mount for the root directory.
-	root int
-	// clones are bind mounts that are not attached yet, by the index of the mount.
-	clones map[int]int
-	// cgroups are bind mounts of the container's cgroups that are not attached yet.
-	cgroups []int
-	// tasks are the files by which we join the cgroups, open.
-	tasks []int
-	// start is a listening socket, and held a locked file. execve closes both.
-	start, held int
-	// later are mounts that become read-only when all is in them.
-	later []int
-	// terminal is the master of the command's terminal, -1 if it has none.
-	terminal int
-	command  command
-	// last is what comes after the host side's word.
-	last last
-	// self is this program, for what starts it again when the host's tree is out of sight. -1 if nothing does.
-	self     int
-	warnings []string
+// A Request says what to make in the mount namespace of a new container, or what to prepare for a process that joins a container.
+// Join looks at Spec.Process, Root, UserNamespace, Size, Plain and Streams only.
+type Request struct {
+	// Spec is the configuration. The host side has translated the paths of the mounts.
+	Spec *specs.Spec
+	// Root is the detached mount for the root directory. For Join it is a descriptor of the container's root directory. It stays open.
+	Root int
+	// Clones are bind mounts that the host side has cloned, by the index of the mount. Make closes them.
+	Clones map[int]int
+	// Inner are the bind mounts, by index, whose source is a path below the root directory.
+	Inner []int
+	// Cgroups are the cgroups that the container sees. Make closes their mounts.
+	Cgroups []Cgroup
+	// Links are symbolic links below /sys/fs/cgroup: name and target.
+	Links [][2]string
+	// HostMounts says that the container has no mount namespace, JoinedMounts that it joins an existing mount namespace, and UserNamespace
+	// that it has another user namespace than the host.
+	HostMounts, JoinedMounts, UserNamespace bool
+	// NoPivot prepares a change of the root directory that works on an initramfs.
+	NoPivot bool
+	// IDs are the maps of the user namespace. Nil without a user namespace.
+	IDs *idmap.IDs
+	// Await waits until the host side has filled in Cgroups and Links. Nil if they are there from the beginning.
+	Await func() error
+	// MapMount maps the IDs of an inner bind mount, by the index of the mount.
+	MapMount func(i, mount int) error
+	// Filesystems waits for the new file systems, which process 1 makes in its namespaces.
+	Filesystems func() (*Filesystems, error)
+	// Mounted asks the host side for what it does when everything is mounted: its hooks, and network devices. The host side must do this on
+	// another thread, whose mount namespace is the host's. Nil if there is nothing to do.
+	Mounted func() error
+	// Size is the size of the terminal.
+	Size *unix.Winsize
+	// Plain says that lines printed on the terminal end with LF, not with CR LF: no terminal shows them.
+	Plain bool
+	// Streams are the standard streams of the command, -1 for the container's /dev/null. Nobody looks at them if there is a terminal.
+	Streams [3]int
 }
 
-// Main becomes the command, or returns the exit status. It has to be called on the first thread of the process, locked to it.
-// The descriptors from 3 up to the socket are the command's.
-func Main(socket int) int {
-	// What is for the command is not for the hooks before it.
-	_ = unix.CloseRange(3, uint(socket), unix.CLOSE_RANGE_CLOEXEC)
-	// Nobody in the container to be is to look into this process, which has the rights of the host's root. CVE-2016-9962
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+// A Cgroup is a detached mount of one of the container's cgroups. The name is a path below /sys/fs/cgroup, and empty on version 2.
+type Cgroup struct {
+	Name  string
+	Mount int
+}
 
-	c := &container{socket: Socket(socket), first: socket, proc: -1, terminal: -1, self: -1, clones: map[int]int{}}
-	descriptors, err := c.socket.Receive(&c.Config)
-	if err != nil {
-		if err != io.EOF {
-			os.Stderr.WriteString("inside: only run can start this\n")
+// Made is what process 1 needs to become the command.
+type Made struct {
+	// Master and Slave are the two ends of the terminal, -1 without a terminal.
+	Master, Slave int
+	// Null are the container's own /dev/null for the standard streams, -1 for a stream that stays as it is.
+	Null [3]int
+	// Command is the path to execute.
+	Command string
+	// Home is HOME=… if the environment has no HOME or an empty one, and "" otherwise.
+	Home string
+}
+
+// Close closes what process 1 has got by now: all but the master of the terminal.
+func (m *Made) Close() {
+	for _, fd := range append(m.Null[:], m.Slave) {
+		if fd != -1 {
+			unix.Close(fd)
 		}
-		// The host side is gone.
-		return StatusFailed
-	}
-	c.take(descriptors)
-	if c.Tied {
-		// For one that joins a container this cannot be asked for with clone: its parent is out of its sight. PR_SET_PDEATHSIG(2const)
-		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
-	}
-	c.command = command{args: decode(c.Args), env: decode(c.Env)}
-	c.list = stage.List{Side: "container", Explain: c.Explain}
-	err = c.become()
-	_ = c.socket.Send(Report{Error: err.Error(), Status: status(err), Records: c.list.Records})
-	return StatusFailed
-}
-
-// take sorts the descriptors that come with the configuration. See Config for their order.
-func (c *container) take(descriptors []int) {
-	next := func() int {
-		first := descriptors[0]
-		descriptors = descriptors[1:]
-		return first
-	}
-	c.root = next()
-	for _, i := range c.Bound {
-		c.clones[i] = next()
-	}
-	for range c.Cgroups {
-		c.cgroups = append(c.cgroups, next())
-	}
-	for range c.Tasks {
-		c.tasks = append(c.tasks, next())
-	}
-	if c.Held {
-		c.start, c.held = next(), next()
 	}
 }
 
-// become works through all stages. It returns only if one of them fails.
-func (c *container) become() error {
-	stages := c.create
-	if c.Joins {
-		stages = c.join
-	}
-	if err := stages(); err != nil {
-		return err
-	}
-	last, err := c.prepareLast()
+// A container is a container in the making, or one that a process joins.
+type container struct {
+	*Request
+	// tree is the root directory of the container, and maker makes what is missing of paths in it.
+	tree  rootfs.Root
+	maker rootfs.Maker
+	// own are the mounts in the tree that nobody else has.
+	own rootfs.Own
+	// proc is the host's /proc, and command where the command begins.
+	proc    int
+	command command.Place
+	fresh   *Filesystems
+	// procs is how often Proc has been attached.
+	procs int
+	// awaited says that Cgroups are there. Before that the host side may be writing to them.
+	awaited bool
+	// later are mounts that become read-only when everything is in them.
+	later []int
+	made  Made
+}
+
+func newContainer(q *Request) (*container, error) {
+	proc, err := hostProc()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := c.ready(); err != nil {
-		return err
+	c := &container{
+		Request: q, tree: rootfs.Root(q.Root), proc: proc, fresh: &Filesystems{Proc: -1, Empty: -1},
+		command: command.Place{Root: rootfs.Root(q.Root), Proc: proc, Cwd: q.Spec.Process.Cwd},
+		made:    Made{Master: -1, Slave: -1, Null: [3]int{-1, -1, -1}},
 	}
-	// From here on what we use counts against the limits of the container, and may be all that they allow.
-	err = c.list.Run(last...)
-	runtime.KeepAlive(c)
-	return err
+	c.maker = rootfs.Maker{Root: c.tree, May: q.IDs.MayMake}
+	c.own, err = rootfs.NewOwn(c.maker)
+	return c, err
 }
 
-// ready tells the host side, and waits for its word to go on. On version 2 it puts us into the cgroups in between.
-func (c *container) ready() error {
-	var descriptors []int
-	if c.terminal != -1 {
-		descriptors = append(descriptors, c.terminal)
+// close closes the mounts that are the container's now, or nobody's after a failure.
+func (c *container) close() {
+	open := []int{c.fresh.Proc, c.fresh.Empty}
+	if c.awaited {
+		for _, group := range c.Cgroups {
+			open = append(open, group.Mount)
+		}
 	}
-	return c.await(Report{Warnings: c.warnings}, descriptors...)
-}
-
-// await makes a report, and waits for the host side's word to go on.
-func (c *container) await(report Report, descriptors ...int) error {
-	report.Records = c.list.Records
-	if err := c.socket.Send(report, descriptors...); err != nil {
-		return err
+	for _, mounts := range []map[int]int{c.Clones, c.fresh.Mounts} {
+		for _, mount := range mounts {
+			open = append(open, mount)
+		}
 	}
-	c.list.Records = c.list.Records[:0]
-	return c.word()
-}
-
-func (c *container) word() error {
-	var word struct{}
-	if _, err := c.socket.Receive(&word); err != nil {
-		return errors.New("the host side has ended")
+	for _, fd := range open {
+		unix.Close(fd)
 	}
-	return nil
-}
-
-// A notExecutable or notFound error is about the command.
-type (
-	notExecutable struct{ error }
-	notFound      struct{ error }
-)
-
-func (e notExecutable) Unwrap() error { return e.error }
-func (e notFound) Unwrap() error      { return e.error }
-
-func status(err error) int {
-	switch {
-	case errors.As(err, new(notFound)):
-		return StatusNotFound
-	case errors.As(err, new(notExecutable)):
-		return StatusNotExecutable
-	}
-	return StatusFailed
 }

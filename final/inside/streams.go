@@ -12,54 +12,56 @@ import (
 	"container-workshop/final/stage"
 )
 
-// streams makes the standard streams the command's.
-func (c *container) streams() []stage.Stage {
-	var list []stage.Stage
-	for stream := range 3 {
-		// In a user namespace the host's node belongs to nobody.
-		if isNull(stream) && !c.UserNamespace {
-			list = append(list, stage.Stage{Call: fmt.Sprintf(`open("/dev/null"), dup(%d)`, stream), Man: "null(4)", Do: func() error { return c.ownNull(stream) }})
+// prepareCommand finds what the command gets from the container: its null streams, its HOME and its program.
+func (c *container) prepareCommand(line *stage.Line) {
+	process := c.Spec.Process
+	if !process.Terminal {
+		for i, stream := range c.Streams {
+			// In a user namespace the host's node belongs to nobody, so nobody there can change it.
+			if stream == -1 || rootfs.IsNull(stream) && !c.UserNamespace {
+				line.Do(fmt.Sprintf(`open("/dev/null"), for stream %d`, i), "null(4)", 0, func() error { return c.ownNull(i, stream) })
+			}
 		}
 	}
-	return append(list, stage.Stage{Call: fmt.Sprintf("fchown(0, 1, 2, %d)", c.User.UID), Man: "fchown(2)", Do: c.giveStreams})
+	line.Do("read(/etc/passwd)", "passwd(5)", 0, func() error {
+		c.made.Home = c.command.Home(process.User.UID, process.Env)
+		return nil
+	})
+	line.Do(fmt.Sprintf("find(%q)", process.Args[0]), "execve(2)", 4, func() (err error) {
+		c.made.Command, err = c.command.Find(process.Args[0], process.Env)
+		return err
+	})
 }
 
-// isNull reports whether an open file is the device /dev/null.
-func isNull(fd int) bool {
-	var stat unix.Stat_t
-	return unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFCHR && stat.Rdev == unix.Mkdev(1, 3)
-}
-
-// ownNull makes a stream that is the host's /dev/null the container's. With an open file comes its node, and root in the container
-// could change the mode and the owner of the host's: then nobody else on the host could write to it.
-func (c *container) ownNull(stream int) error {
-	flags, err := unix.FcntlInt(uintptr(stream), unix.F_GETFL, 0)
-	fd := -1
-	if err == nil {
-		fd, err = c.openNull(flags & (unix.O_ACCMODE | unix.O_APPEND | unix.O_NONBLOCK))
+// ownNull opens the container's /dev/null for a stream that is the host's /dev/null, or none. Through an open file, root in the container could
+// change the mode and the owner of the host's node: then nobody else on the host could write to it.
+func (c *container) ownNull(number, stream int) (err error) {
+	flags := unix.O_RDWR
+	if stream != -1 {
+		flags, err = unix.FcntlInt(uintptr(stream), unix.F_GETFL, 0)
 	}
 	if err == nil {
-		err = unix.Dup3(fd, stream, 0)
-		unix.Close(fd)
+		c.made.Null[number], err = c.openNull(flags & (unix.O_ACCMODE | unix.O_APPEND | unix.O_NONBLOCK))
 	}
 	if err != nil {
-		err = fmt.Errorf("open /dev/null for stream %d: %w", stream, err)
+		err = fmt.Errorf("open /dev/null for stream %d: %w", number, err)
 	}
 	return err
 }
 
-// openNull opens the container's /dev/null. Where there is none, as the container may have removed it, it makes one that nobody else sees.
+// openNull opens the container's /dev/null. If the container has none, perhaps because it has removed it, openNull makes a node that nobody
+// else sees.
 func (c *container) openNull(flags int) (int, error) {
 	place, err := c.tree.Open("/dev/null", unix.O_PATH|unix.O_NOFOLLOW, 0)
 	if err == nil {
 		defer unix.Close(place)
-		if !isNull(place) {
+		if !rootfs.IsNull(place) {
 			err = errors.New("it is not the null device")
 		}
 	}
 	if err == nil {
 		var fd int
-		if fd, err = unix.Openat(c.proc, fmt.Sprintf("self/fd/%d", place), flags|unix.O_CLOEXEC, 0); err == nil {
+		if fd, err = rootfs.Reopen(c.proc, place, flags); err == nil {
 			return fd, nil
 		}
 	}
@@ -68,30 +70,9 @@ func (c *container) openNull(flags int) (int, error) {
 		return -1, err
 	}
 	defer unix.Close(mount)
-	if err := unix.Mknodat(mount, "null", unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
+	// The umask may be the host's.
+	if err := errors.Join(unix.Mknodat(mount, "null", unix.S_IFCHR, int(unix.Mkdev(1, 3))), unix.Fchmodat(mount, "null", 0o666, 0)); err != nil {
 		return -1, fmt.Errorf("mknod: %w", err)
 	}
 	return unix.Openat(mount, "null", flags|unix.O_CLOEXEC, 0)
-}
-
-// giveStreams gives the pipes that are standard streams to the user of the command, who could not open /dev/stdout otherwise.
-// Files are the caller's, and so is a FIFO that has a name.
-func (c *container) giveStreams() error {
-	for stream := range 3 {
-		var stat unix.Stat_t
-		var fs unix.Statfs_t
-		if c.User.UID == 0 || unix.Fstat(stream, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO ||
-			unix.Fstatfs(stream, &fs) != nil || fs.Type != unix.PIPEFS_MAGIC {
-			continue
-		}
-		err := unix.Fchown(stream, int(c.User.UID), -1)
-		if c.UserNamespace && errors.Is(err, unix.EPERM) {
-			// It is a user's whom we do not know here.
-			err = nil
-		}
-		if err != nil {
-			return fmt.Errorf("give stream %d to the user %d: %w", stream, c.User.UID, err)
-		}
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -56,6 +57,20 @@ const late = unix.CLONE_NEWCGROUP | unix.CLONE_NEWTIME
 type Handle struct {
 	File  *os.File
 	Flags uintptr
+}
+
+// Names are the names of the flags, as in C.
+func (h *Handle) Names() string { return Names(h.Flags) }
+
+// Names writes flags as in C.
+func Names(flags uintptr) string {
+	var names []string
+	for _, k := range Kinds {
+		if flags&k.Flag != 0 {
+			names = append(names, k.Name)
+		}
+	}
+	return strings.Join(names, "|")
 }
 
 // A Set has the namespaces of a process to start.
@@ -171,6 +186,18 @@ func (s *Set) MakesUser() bool { return s.New&unix.CLONE_NEWUSER != 0 }
 
 // HasUser reports whether the process gets another user namespace than we have.
 func (s *Set) HasUser() bool { return s.MakesUser() || s.User }
+
+// NeedsEnter reports whether a process needs more than clone to get into the namespaces.
+func (s *Set) NeedsEnter() bool { return len(s.Joined) > 0 || s.Offsets != nil }
+
+// OffsetLines returns the clocks of a new time namespace as the kernel wants them, one a line. time_namespaces(7)
+func (s *Set) OffsetLines() []byte {
+	var lines []byte
+	for clock, offset := range s.Offsets {
+		lines = fmt.Appendf(lines, "%s %d %d\n", clock, offset.Secs, offset.Nanosecs)
+	}
+	return lines
+}
 
 // Close closes the descriptors.
 func (s *Set) Close() {

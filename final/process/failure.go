@@ -2,21 +2,14 @@
 
 package process
 
-import "container-workshop/final/inside"
+import "container-workshop/final/become"
 
 // A Failure is an error with the exit status that goes with it.
-type Failure struct {
-	Status int
-	Err    error
-}
-
-func (f *Failure) Error() string { return f.Err.Error() }
-
-func (f *Failure) Unwrap() error { return f.Err }
+type Failure = become.Failure
 
 // The exit status for a failure of ours, and for a command that cannot be executed or is not found.
 const (
-	StatusFailed        = inside.StatusFailed
-	StatusNotExecutable = inside.StatusNotExecutable
-	StatusNotFound      = inside.StatusNotFound
+	StatusFailed        = become.StatusFailed
+	StatusNotExecutable = become.StatusNotExecutable
+	StatusNotFound      = 127
 )

@@ -46,3 +46,27 @@ func (p *Process) raise(limits []specs.POSIXRlimit) error {
 	}
 	return nil
 }
+
+// nlimits is the number of resource limits, RLIM_NLIMITS of the kernel.
+const nlimits = 16
+
+// Like gives the process the resource limits and the OOM score of another one. prlimit(2), proc_pid_oom_score_adj(5)
+func (p *Process) Like(pid int) error {
+	for resource := range nlimits {
+		var limit unix.Rlimit
+		if err := unix.Prlimit(pid, resource, nil, &limit); err == unix.EPERM {
+			// Without CAP_SYS_RESOURCE only the limits of our own users can be seen.
+			break
+		} else if err != nil {
+			return fmt.Errorf("prlimit: %w", err)
+		}
+		if err := unix.Prlimit(p.PID, resource, &limit, nil); err != nil {
+			return fmt.Errorf("prlimit: %w", err)
+		}
+	}
+	score, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
+	if err == nil {
+		err = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", p.PID), score, 0)
+	}
+	return err
+}

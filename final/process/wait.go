@@ -3,8 +3,10 @@
 package process
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -154,4 +156,52 @@ func (p *Process) WaitDetached() int {
 	p.wait()
 	k := &keeper{Process: p}
 	return k.status()
+}
+
+// WaitHook waits until a hook ends. It is an error if the hook fails.
+func (p *Process) WaitHook() error {
+	p.wait()
+	switch {
+	case p.ended.Signaled():
+		return fmt.Errorf("signal: %s", p.ended.Signal())
+	case p.ended.ExitStatus() != 0:
+		return fmt.Errorf("exit status %d", p.ended.ExitStatus())
+	}
+	return nil
+}
+
+// KillHook ends a hook.
+func (p *Process) KillHook() { p.sigkill() }
+
+// wait waits for the end of the process. Its descriptor tells of nothing else, whereas wait(2) would tell of each stop of one
+// that has asked us to trace it.
+func (p *Process) wait() {
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.Pidfd), Events: unix.POLLIN}}, -1)
+		if n > 0 || err != nil && err != unix.EINTR {
+			break
+		}
+	}
+	status := statusOf(p.PID)
+	p.ended = &status
+}
+
+// statusOf returns how a child of ours has ended. If another process traces the child, only the tracer can wait for the child. A tracer in a
+// container could keep us waiting for ever, so the status comes from /proc then. ptrace(2), proc_pid_stat(5)
+func statusOf(pid int) (status unix.WaitStatus) {
+	if ended, _ := unix.Wait4(pid, &status, unix.WNOHANG, nil); ended == 0 {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		last := stat[bytes.LastIndexByte(stat, ' ')+1:]
+		code, _ := strconv.Atoi(string(bytes.TrimSpace(last)))
+		status = unix.WaitStatus(code)
+	}
+	return status
+}
+
+func reap(pid int) (status unix.WaitStatus) {
+	for {
+		if _, err := unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
+			return status
+		}
+	}
 }

@@ -57,7 +57,7 @@ func (o Own) MakeDevice(d specs.LinuxDevice) error {
 		return fmt.Errorf("create the device %s: %w", d.Path, err)
 	}
 	defer unix.Close(parent)
-	failed := o.may(parent)
+	failed := o.maker.May(parent)
 	if failed == nil {
 		failed = unix.Mknodat(parent, base, deviceTypes[d.Type]|mode, int(number(d)))
 	}
@@ -81,7 +81,7 @@ func (o Own) MakeDevice(d specs.LinuxDevice) error {
 // parent opens the directory of a path below the root, and makes it if it is not there.
 func (o Own) parent(name string) (dir int, base string, err error) {
 	above, base := path.Split(path.Clean("/" + name))
-	dir, err = maker{root: o.root, may: o.may}.make(above, unix.S_IFDIR|0o755, maxDepth)
+	dir, err = o.maker.make(above, unix.S_IFDIR|0o755, maxDepth)
 	return dir, base, err
 }
 
@@ -93,6 +93,9 @@ func isDevice(node int, d specs.LinuxDevice) bool {
 	kind := deviceTypes[d.Type]
 	return unix.Fstat(node, &stat) == nil && stat.Mode&unix.S_IFMT == kind && (kind == unix.S_IFIFO || stat.Rdev == number(d))
 }
+
+// IsNull reports whether an open file is the device /dev/null.
+func IsNull(fd int) bool { return isDevice(fd, Devices[0]) }
 
 // MakeLink makes a symbolic link in the root directory. One that is there already is left alone.
 func (r Root) MakeLink(target, base string) error {
@@ -109,14 +112,14 @@ func (o Own) MakeLink(target, name string) error {
 		return err
 	}
 	defer unix.Close(parent)
-	if err := o.may(parent); err != nil {
+	if err := o.maker.May(parent); err != nil {
 		return fmt.Errorf("create the link %s: %w", name, err)
 	}
 	return Root(parent).MakeLink(target, base)
 }
 
-// BindDevice shows the host's node of a device below the root, for who may not make one. It must be where it is in the container,
-// and the host's tree in sight. user_namespaces(7)
+// BindDevice shows the host's node of a device below the root, for a user namespace, where a new node would be of no use. The path has to
+// be the same on the host, whose tree has to be in sight. user_namespaces(7)
 func (o Own) BindDevice(d specs.LinuxDevice) error {
 	node, err := unix.Open(d.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {

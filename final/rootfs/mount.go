@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mount is made in three moves, none of which looks up a path of the root file system by its name: make one that is
-// attached nowhere (MakeFilesystem, Clone), set its attributes (Change), attach it to what a descriptor stands for (Attach).
+// Making a mount takes three moves, none of which looks up a path of the root file system by its name: make a mount that is attached
+// nowhere (MakeFilesystem, Clone), set its attributes (Change), attach it to the file that a descriptor is open on (Attach).
 // fsopen(2), open_tree(2), mount_setattr(2), move_mount(2)
 
 // MakeFilesystem makes a new file system. data are its own options, as key or key=value; flags are attributes of the mount, such
@@ -26,9 +26,9 @@ func MakeFilesystem(fstype, source string, data []string, flags int) (int, error
 		data = append([]string{"source=" + source}, data...)
 	}
 	for _, option := range data {
-		key, value, ok := strings.Cut(option, "=")
+		key, value, ok := CutOption(option)
 		if ok {
-			err = unix.FsconfigSetString(fs, key, unquoted(value))
+			err = unix.FsconfigSetString(fs, key, value)
 		} else {
 			err = unix.FsconfigSetFlag(fs, key)
 		}
@@ -46,7 +46,13 @@ func MakeFilesystem(fstype, source string, data []string, flags int) (int, error
 	return mount, nil
 }
 
-// unquoted returns a value without the quotes around it: they only keep its commas from splitting it. mount(8), context=
+// CutOption splits an option of a file system into what fsconfig takes: a key, and a value if there is one. fsconfig(2)
+func CutOption(option string) (key, value string, hasValue bool) {
+	key, value, hasValue = strings.Cut(option, "=")
+	return key, unquoted(value), hasValue
+}
+
+// unquoted returns a value without quotes around it: they only keep commas in it from splitting it. mount(8), context=
 func unquoted(value string) string {
 	if inner, ok := strings.CutPrefix(value, `"`); ok && strings.HasSuffix(inner, `"`) {
 		return strings.TrimSuffix(inner, `"`)

@@ -14,14 +14,21 @@ import (
 // there are on the host, and stay there. A link in an image can make /dev a volume, so this goes by the mount that a descriptor is
 // on and not by a path.
 type Own struct {
-	root   Root
+	maker  Maker
 	mounts map[uint64]bool
 }
 
-// NewOwn returns what knows no other mount than the root yet.
-func NewOwn(root Root) (Own, error) {
-	o := Own{root, map[uint64]bool{}}
-	return o, o.Add(int(root))
+// NewOwn returns what knows no other mount than the root of the maker yet.
+func NewOwn(maker Maker) (Own, error) {
+	o := Own{maker, map[uint64]bool{}}
+	o.maker.May = func(dir int) error {
+		err := o.may(dir)
+		if err == nil && maker.May != nil {
+			err = maker.May(dir)
+		}
+		return err
+	}
+	return o, o.Add(int(maker.Root))
 }
 
 // Add adds a mount, which has to stay.
@@ -47,7 +54,7 @@ func (o Own) may(dir int) error {
 
 // Has reports whether a directory below the root, which is made if it is not there, is in one of the mounts.
 func (o Own) Has(name string) (bool, error) {
-	fd, err := maker{root: o.root, may: o.may}.make(name, unix.S_IFDIR|0o755, maxDepth)
+	fd, err := o.maker.make(name, unix.S_IFDIR|0o755, maxDepth)
 	if err == nil {
 		err = o.may(fd)
 		unix.Close(fd)
@@ -69,7 +76,7 @@ func (o Own) BindFile(fd int, name string, attributes uint64) error {
 	if err := Change(mount, attributes, 0, 0, false); err != nil {
 		return err
 	}
-	place, err := maker{root: o.root, may: o.may}.make(name, unix.S_IFREG|0o644, maxDepth)
+	place, err := o.maker.make(name, unix.S_IFREG|0o644, maxDepth)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,10 @@
 //go:build linux
 
-// Package rootfs runs in the container, as process 1, before the command is there: it makes the tree that the command sees.
-// The host side uses it too, to read files of an image (Root.ReadFile), and to make mounts that are attached nowhere.
+// Package rootfs runs on the host side: on the thread that has entered a new container's mount namespace, it makes the tree that the
+// command sees. Other threads use it too, to read files of an image (Root.ReadFile), and to make mounts that are attached nowhere.
 //
-// What is in a root file system is not to be trusted: any of its directories can be a symbolic link to a place on the host.
-// So nothing in it is named by a path alone. A path is resolved below the root, by the kernel, to a descriptor, and what
-// follows is done to the descriptor. openat2(2)
+// Do not trust a root file system: any of its directories can be a symbolic link to a place on the host. So no call names a file in it
+// by a path alone. The kernel resolves a path below the root to a descriptor, and the next calls use the descriptor. openat2(2)
 package rootfs
 
 import (
@@ -13,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,7 +90,7 @@ func (r Root) ReadFileBy(proc int, name string, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("%s: must be a regular file of at most %d bytes", name, limit)
 	}
 	// O_NONBLOCK: if somebody has a lease on the file, open would wait. fcntl(2)
-	fd, err := unix.Openat(proc, fmt.Sprintf("self/fd/%d", place), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := Reopen(proc, place, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
@@ -105,46 +103,10 @@ func (r Root) ReadFileBy(proc int, name string, limit int) ([]byte, error) {
 	return content[:n], nil
 }
 
-// maxDepth bounds how many directories and symbolic links are followed for one path.
-const maxDepth = 1000
-
-// Directory opens a directory, and makes it and those above it if they are not there. It may be another file already.
-func (r Root) Directory(name string, mode uint32) (int, error) {
-	return maker{root: r}.make(name, unix.S_IFDIR|mode, maxDepth)
-}
-
-// File opens a file, and makes an empty one, and the directories above it, if it is not there.
-func (r Root) File(name string) (int, error) {
-	return maker{root: r}.make(name, unix.S_IFREG|0o644, maxDepth)
-}
-
-// Place opens the file or directory that something is mounted on, and makes it if it is not there. It reports whether it has made it.
-// Look at the descriptor, and mount on the descriptor: the path can lead elsewhere a moment later.
-func (r Root) Place(name string, directory bool) (fd int, made bool, err error) {
-	fd, err = r.Open(name, unix.O_PATH, 0)
-	if !errors.Is(err, unix.ENOENT) {
-		return fd, false, err
-	}
-	if directory {
-		fd, err = r.Directory(name, 0o755)
-	} else {
-		fd, err = r.File(name)
-	}
-	return fd, true, err
-}
-
-// PlainDirectory opens a directory to which no symbolic link leads, and makes it if it is not there.
-func (r Root) PlainDirectory(name string) (int, error) {
-	fd, err := maker{root: r, resolve: unix.RESOLVE_NO_SYMLINKS}.make(name, unix.S_IFDIR|0o755, maxDepth)
-	if err == nil && !isDirectory(fd) {
-		unix.Close(fd)
-		err = unix.ENOTDIR
-	}
-	if err != nil {
-		// These are runc's words: callers look for them.
-		return -1, fmt.Errorf("%s of the root file system: proc and sysfs must be mounted on ordinary directory, not a symbolic link: %w", name, err)
-	}
-	return fd, nil
+// Reopen opens the file that the descriptor of an O_PATH is open on, through a proc file system of the caller's. close-on-exec is added
+// to the flags.
+func Reopen(proc, place, flags int) (int, error) {
+	return unix.Openat(proc, fmt.Sprintf("self/fd/%d", place), flags|unix.O_CLOEXEC, 0)
 }
 
 // IsInProc reports whether an open file is the one with a name in a directory below the root, and that is the root directory of a proc.
@@ -175,66 +137,4 @@ func Mode(fd int) (uint32, error) {
 		return 0, fmt.Errorf("stat: %w", err)
 	}
 	return stat.Mode & 0o7777, nil
-}
-
-// A maker makes what is missing of a path below a root.
-type maker struct {
-	root Root
-	// resolve restricts how a path is resolved. openat2(2)
-	resolve uint64
-	// may returns an error for a directory in which nothing may be made. Nil allows all.
-	may func(dir int) error
-}
-
-func (m maker) open(name string, flags int) (int, error) {
-	return m.root.Resolve(name, flags, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS|m.resolve)
-}
-
-func (m maker) make(name string, mode uint32, depth int) (int, error) {
-	fd, err := m.open(name, unix.O_PATH)
-	if !errors.Is(err, unix.ENOENT) {
-		return fd, err
-	}
-	dir, base := path.Split(path.Clean("/" + name))
-	if depth == 0 || base == "" {
-		return -1, fmt.Errorf("create %s: %w", name, unix.ELOOP)
-	}
-	parent, err := m.make(dir, unix.S_IFDIR|0o755, depth-1)
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(parent)
-	if m.may != nil {
-		if err := m.may(parent); err != nil {
-			return -1, fmt.Errorf("create %s: %w", name, err)
-		}
-	}
-	if mode&unix.S_IFMT == unix.S_IFDIR {
-		err = unix.Mkdirat(parent, base, mode)
-	} else {
-		err = unix.Mknodat(parent, base, mode, 0)
-	}
-	if errors.Is(err, unix.EEXIST) && m.resolve&unix.RESOLVE_NO_SYMLINKS == 0 {
-		// A symbolic link to nowhere. What it leads to is made, below the root as well.
-		link := make([]byte, unix.PathMax)
-		if n, err := unix.Readlinkat(parent, base, link); err == nil {
-			return m.make(absolute(dir, string(link[:n])), mode, depth-1)
-		}
-	} else if err != nil && !errors.Is(err, unix.EEXIST) {
-		return -1, fmt.Errorf("create %s: %w", name, err)
-	}
-	// What has been made is opened where it has been made: the path to it may lead elsewhere by now.
-	fd, err = Root(parent).Resolve(base, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_BENEATH)
-	if err != nil {
-		return -1, fmt.Errorf("open %s: %w", name, err)
-	}
-	return fd, nil
-}
-
-// absolute returns where a symbolic link in a directory leads.
-func absolute(dir, link string) string {
-	if path.IsAbs(link) {
-		return link
-	}
-	return path.Join(dir, link)
 }

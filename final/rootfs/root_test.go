@@ -41,11 +41,11 @@ func TestNoPathLeadsOutOfTheRoot(t *testing.T) {
 func TestWhatIsMadeIsBelowTheRoot(t *testing.T) {
 	root, inside, outside := hostile(t)
 	for _, name := range []string{"absolute/x/y", "up/z", "nowhere", "far", "../../q", "plain/deep/er"} {
-		fd, err := root.Directory(name, 0o755)
+		fd, err := Maker{Root: root}.Directory(name, 0o755)
 		require.NoError(t, err, name)
 		unix.Close(fd)
 	}
-	fd, err := root.File("nowhere/file")
+	fd, err := Maker{Root: root}.File("nowhere/file")
 	require.NoError(t, err)
 	unix.Close(fd)
 	assert.FileExists(t, filepath.Join(inside, outside, "new/file"))
@@ -60,7 +60,7 @@ func TestALoopOfLinksIsAnError(t *testing.T) {
 	require.NoError(t, os.Symlink("b/x", filepath.Join(inside, "a")))
 	require.NoError(t, os.Symlink("a/x", filepath.Join(inside, "b")))
 	for _, name := range []string{"loop", "loop/x", "a", "a/y"} {
-		_, err := root.Directory(name, 0o755)
+		_, err := Maker{Root: root}.Directory(name, 0o755)
 		assert.ErrorIs(t, err, unix.ELOOP, name)
 	}
 }
@@ -96,7 +96,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		root, _, outside := hostile(t)
-		if fd, err := root.File(name); err == nil {
+		if fd, err := (Maker{Root: root}).File(name); err == nil {
 			unix.Close(fd)
 		}
 		entries, err := os.ReadDir(outside)

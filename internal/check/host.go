@@ -100,9 +100,10 @@ func (s *session) container() ([]process, error) {
 	var found []process
 	for queue := children[s.cmd.Process.Pid]; len(queue) > 0; queue = queue[1:] {
 		queue = append(queue, children[queue[0]]...)
-		// Compare files, not paths: a program can be started from its own mount.
-		exe, err := os.Stat(fmt.Sprintf("/proc/%d/exe", queue[0]))
-		if err != nil || os.SameFile(exe, program) {
+		// Compare files, not paths: a program can be started from its own mount. A program that is only in memory is a helper of final.
+		name := fmt.Sprintf("/proc/%d/exe", queue[0])
+		exe, err := os.Stat(name)
+		if link, _ := os.Readlink(name); err != nil || os.SameFile(exe, program) || strings.HasPrefix(link, "/memfd:") {
 			continue
 		}
 		fd, err := unix.PidfdOpen(queue[0], 0)

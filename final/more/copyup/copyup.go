@@ -1,6 +1,7 @@
 //go:build linux
 
-// Package copyup runs in the container, before the command is there: it fills a tmpfs with the files that are below it in the image.
+// Package copyup runs on the thread of the host side that has entered a new container's mount namespace. It fills a tmpfs with the files
+// that the image has below the tmpfs.
 package copyup
 
 import (
@@ -13,39 +14,51 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/more/idmap"
 	"container-workshop/final/rootfs"
 )
 
 // maxCopyDepth bounds how many directories below each other are copied. Each costs two descriptors while what is in it is copied.
 const maxCopyDepth = 256
 
-// CopyUp copies the contents of a directory to a new file system: so a tmpfs that is mounted over the directory starts with what the
-// image has there. place is a descriptor of the directory, and to one of the root directory of the file system, which must be writable
-// but need not be attached yet. It gets the owner and the mode of the directory, unless keep says no. name is for messages.
+// A Copy says in which way files are copied.
+type Copy struct {
+	// Proc is a path to the host's /proc.
+	Proc string
+	// IDs are the maps of the container's user namespace, nil without one. The host's root makes the copy, but reads only what the
+	// container's root may read, and makes no device nodes.
+	IDs *idmap.IDs
+}
+
+// Up copies the contents of a directory to a new file system: so a tmpfs that is mounted over the directory starts with what the image
+// has there. place is a descriptor of the directory. to is a descriptor of the file system's root directory, which must be writable but need
+// not be attached yet. It gets the owner and the mode of the directory, unless keep says no. name is for messages.
 //
-// No symbolic link in it is followed, nothing but a regular file is opened, and a mount in it is left out: it is not the
-// image's. The host's /proc must be in sight. config.md, tmpcopyup
-func CopyUp(place int, name string, to int, keep bool) error {
+// Up follows no symbolic link in the directory, opens nothing but regular files, and leaves out mounts, which are not the image's.
+// config.md, tmpcopyup
+func (c Copy) Up(place int, name string, to int, keep bool) error {
+	var own, top unix.Stat_t
+	if err := errors.Join(unix.Fstat(to, &own), unix.Fstat(place, &top)); err != nil {
+		return fmt.Errorf("stat the copy of %s: %w", name, err)
+	}
+	if !c.mayRead(&top) {
+		return fmt.Errorf("copy %s: open . below the root: %w", name, unix.EACCES)
+	}
 	from, err := rootfs.Root(place).Open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return fmt.Errorf("copy %s: %w", name, err)
 	}
-	var own unix.Stat_t
-	if err := unix.Fstat(to, &own); err != nil {
-		unix.Close(from)
-		return fmt.Errorf("stat the copy of %s: %w", name, err)
-	}
-	if err := copyDirectory(from, to, name, maxCopyDepth); err != nil || !keep {
+	if err := c.copyDirectory(from, to, name, maxCopyDepth); err != nil || !keep {
 		return err
 	}
-	if err := errors.Join(unix.Chown(procPath(to), int(own.Uid), int(own.Gid)), unix.Chmod(procPath(to), own.Mode&0o7777)); err != nil {
+	if err := errors.Join(unix.Chown(c.path(to), int(own.Uid), int(own.Gid)), unix.Chmod(c.path(to), own.Mode&0o7777)); err != nil {
 		return fmt.Errorf("keep the mode of the mount on %s: %w", name, err)
 	}
 	return nil
 }
 
 // copyDirectory closes the descriptor from, which is open for reading. to need not be.
-func copyDirectory(from, to int, name string, depth int) error {
+func (c Copy) copyDirectory(from, to int, name string, depth int) error {
 	dir := os.NewFile(uintptr(from), name)
 	defer dir.Close()
 	if depth == 0 {
@@ -60,16 +73,16 @@ func copyDirectory(from, to int, name string, depth int) error {
 		return err
 	}
 	for _, base := range entries {
-		if err := copyFile(from, to, base, path.Join(name, base), depth); err != nil {
+		if err := c.copyFile(from, to, base, path.Join(name, base), depth); err != nil {
 			return err
 		}
 	}
 	// What is made in a directory changes its times.
-	return copyAttributes(from, to, name, &stat)
+	return c.copyAttributes(from, to, name, &stat)
 }
 
 // copyFile copies a file of any type from one directory to another, which it is not in yet.
-func copyFile(fromDir, toDir int, base, name string, depth int) error {
+func (c Copy) copyFile(fromDir, toDir int, base, name string, depth int) error {
 	const below = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV
 	from, err := rootfs.Root(fromDir).Resolve(base, unix.O_PATH|unix.O_NOFOLLOW, 0, below)
 	if errors.Is(err, unix.EXDEV) {
@@ -83,7 +96,7 @@ func copyFile(fromDir, toDir int, base, name string, depth int) error {
 	if err := unix.Fstat(from, &stat); err != nil {
 		return fmt.Errorf("stat %s: %w", name, err)
 	}
-	if err := makeLike(from, toDir, base, &stat); errors.Is(err, errNoDevice) {
+	if err := c.makeLike(from, toDir, base, &stat); errors.Is(err, errNoDevice) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("copy %s: create the file: %w", name, err)
@@ -93,25 +106,40 @@ func copyFile(fromDir, toDir int, base, name string, depth int) error {
 		return fmt.Errorf("copy %s: open the copy: %w", name, err)
 	}
 	defer unix.Close(to)
-	switch stat.Mode & unix.S_IFMT {
-	case unix.S_IFDIR:
+	denied := !c.mayRead(&stat)
+	switch kind := stat.Mode & unix.S_IFMT; {
+	case denied && kind == unix.S_IFDIR:
+		return fmt.Errorf("copy %s: open the directory: %w", name, unix.EACCES)
+	case denied && kind == unix.S_IFREG:
+		return fmt.Errorf("copy %s: open the file: %w", name, unix.EACCES)
+	case kind == unix.S_IFDIR:
 		dir, err := unix.Openat(from, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("copy %s: open the directory: %w", name, err)
 		}
-		return copyDirectory(dir, to, name, depth-1)
-	case unix.S_IFREG:
-		if err := copyContent(from, to, stat.Size); err != nil {
+		return c.copyDirectory(dir, to, name, depth-1)
+	case kind == unix.S_IFREG:
+		if err := c.copyContent(from, to, stat.Size); err != nil {
 			return fmt.Errorf("copy %s: %w", name, err)
 		}
 	}
-	return copyAttributes(from, to, name, &stat)
+	return c.copyAttributes(from, to, name, &stat)
+}
+
+// mayRead reports whether the container's root may read a file, or list a directory and open the files in it.
+func (c Copy) mayRead(stat *unix.Stat_t) bool {
+	const read, search = 0o4, 0o1
+	rights := uint32(read)
+	if stat.Mode&unix.S_IFMT == unix.S_IFDIR {
+		rights |= search
+	}
+	return c.IDs.RootMay(stat, rights)
 }
 
 var errNoDevice = errors.New("device nodes cannot be created here")
 
 // makeLike makes an empty file of the same type, which nobody else may open until it has its owner and its mode.
-func makeLike(from, dir int, base string, stat *unix.Stat_t) error {
+func (c Copy) makeLike(from, dir int, base string, stat *unix.Stat_t) error {
 	switch stat.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		return unix.Mkdirat(dir, base, 0o700)
@@ -123,9 +151,13 @@ func makeLike(from, dir int, base string, stat *unix.Stat_t) error {
 		}
 		return unix.Symlinkat(string(target[:n]), dir, base)
 	case unix.S_IFCHR, unix.S_IFBLK:
+		if c.IDs != nil && stat.Rdev != 0 {
+			// Nobody could use the node. What needs the device will say so.
+			return errNoDevice
+		}
 		err := unix.Mknodat(dir, base, stat.Mode&unix.S_IFMT|0o600, int(stat.Rdev))
 		if errors.Is(err, unix.EPERM) {
-			// In a user namespace, and where the cgroup of devices forbids it. What needs the device will say so.
+			// The cgroup of devices may forbid it, or a user namespace that we are in.
 			return errNoDevice
 		}
 		return err
@@ -134,9 +166,9 @@ func makeLike(from, dir int, base string, stat *unix.Stat_t) error {
 }
 
 // copyContent copies a regular file, and leaves holes where it has some: a lastlog is some MB of data in many GB. lseek(2)
-func copyContent(from, to int, size int64) error {
+func (c Copy) copyContent(from, to int, size int64) error {
 	// A lease on the file would make us wait. fcntl(2)
-	in, err := os.OpenFile(procPath(from), unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	in, err := os.OpenFile(c.path(from), unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if errors.Is(err, unix.EAGAIN) {
 		return errors.New("another process holds a lease on the file (fcntl(2), F_SETLEASE): stop this process, or leave out tmpcopyup")
 	}
@@ -144,7 +176,7 @@ func copyContent(from, to int, size int64) error {
 		return fmt.Errorf("open the file: %w", errors.Unwrap(err))
 	}
 	defer in.Close()
-	out, err := os.OpenFile(procPath(to), unix.O_WRONLY, 0)
+	out, err := os.OpenFile(c.path(to), unix.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("open the copy: %w", errors.Unwrap(err))
 	}
@@ -185,22 +217,26 @@ func copyRange(out, in *os.File, offset, size int64) error {
 	return err
 }
 
-// copyAttributes is done when the content is there: a write takes away setuid and capabilities, and so does a new owner.
-func copyAttributes(from, to int, name string, stat *unix.Stat_t) error {
-	err := unix.Fchownat(to, "", int(stat.Uid), int(stat.Gid), unix.AT_EMPTY_PATH)
+// copyAttributes comes after the content, because a write takes away setuid and capabilities, and so does a new owner.
+func (c Copy) copyAttributes(from, to int, name string, stat *unix.Stat_t) error {
+	owner := c.IDs.OwnerOf(stat)
+	err := error(unix.EINVAL)
+	if owner.HostUID != -1 && owner.HostGID != -1 {
+		err = unix.Fchownat(to, "", owner.HostUID, owner.HostGID, unix.AT_EMPTY_PATH)
+	}
 	if errors.Is(err, unix.EINVAL) {
 		err = fmt.Errorf("%w (the user namespace has no such IDs: map them, or leave out tmpcopyup)", err)
 	}
 	if err != nil {
-		return fmt.Errorf("copy %s: give the copy to %d:%d: %w", name, stat.Uid, stat.Gid, err)
+		return fmt.Errorf("copy %s: give the copy to %d:%d: %w", name, owner.UID, owner.GID, err)
 	}
 	// A symbolic link has no mode of its own.
 	if stat.Mode&unix.S_IFMT != unix.S_IFLNK {
-		if err := unix.Chmod(procPath(to), stat.Mode&0o7777); err != nil {
+		if err := unix.Chmod(c.path(to), stat.Mode&0o7777); err != nil {
 			return fmt.Errorf("copy %s: set the mode: %w", name, err)
 		}
 	}
-	if err := copyXattrs(procPath(from), procPath(to)); err != nil {
+	if err := c.copyXattrs(c.path(from), c.path(to)); err != nil {
 		return fmt.Errorf("copy %s: %w", name, err)
 	}
 	if err := unix.UtimesNanoAt(to, "", []unix.Timespec{stat.Atim, stat.Mtim}, unix.AT_EMPTY_PATH); err != nil {
@@ -209,13 +245,12 @@ func copyAttributes(from, to int, name string, stat *unix.Stat_t) error {
 	return nil
 }
 
-// procPath names the file that a descriptor stands for, also if that is a symbolic link. Other than the descriptor of an O_PATH,
-// it can be opened, and has a mode and extended attributes. open(2)
-func procPath(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
+// path names the file that a descriptor is open on, even if the file is a symbolic link. Unlike the descriptor of an O_PATH, the file
+// that the name leads to can be opened, and has a mode and extended attributes. open(2)
+func (c Copy) path(fd int) string { return fmt.Sprintf("%s/self/fd/%d", c.Proc, fd) }
 
-// copyXattrs copies the extended attributes that the other file system takes, and that we may set: trusted ones not in a user
-// namespace. xattr(7)
-func copyXattrs(from, to string) error {
+// copyXattrs copies the extended attributes that the other file system takes. In a user namespace it leaves out the trusted ones. xattr(7)
+func (c Copy) copyXattrs(from, to string) error {
 	size, err := unix.Listxattr(from, nil)
 	if size == 0 || unsupported(err) {
 		return nil
@@ -232,6 +267,9 @@ func copyXattrs(from, to string) error {
 		return nil
 	}
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:size]), "\x00"), "\x00") {
+		if c.IDs != nil && strings.HasPrefix(name, "trusted.") {
+			continue
+		}
 		if err := copyXattr(from, to, name); err != nil && !unsupported(err) {
 			return fmt.Errorf("copy the extended attribute %s: %w", name, err)
 		}

@@ -22,13 +22,16 @@ import (
 	"container-workshop/internal/needs"
 )
 
+// plain copies without a user namespace.
+var plain = Copy{Proc: "/proc"}
+
 // empty returns a tmpfs that is attached nowhere, and a path of its root directory.
 func empty(t *testing.T) (int, string) {
 	t.Helper()
 	mount, err := rootfs.MakeFilesystem("tmpfs", "tmpfs", nil, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { unix.Close(mount) })
-	return mount, procPath(mount) + "/"
+	return mount, plain.path(mount) + "/"
 }
 
 // copied copies the directory data below the root, and returns a path of the copy.
@@ -43,12 +46,12 @@ func copied(t *testing.T, inside string) (string, error) {
 
 // copyTo copies a directory below the root, which is made if it is not there, as for a mount.
 func copyTo(root rootfs.Root, name string, mount int) error {
-	place, _, err := root.Place(name, true)
+	place, _, err := rootfs.Maker{Root: root}.Place(name, true)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(place)
-	return CopyUp(place, name, mount, false)
+	return plain.Up(place, name, mount, false)
 }
 
 // known has what a copy has in common with the file.

@@ -4,7 +4,6 @@
 package hook
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +23,17 @@ type Place struct {
 	Env []string
 	// Tied hooks end with us: without a container there is nothing for them to do.
 	Tied bool
+	// Start starts a hook somewhere else: Dir, Env and Tied do not count then. Nil starts it here.
+	Start Start
+}
+
+// A Start starts a hook with standard streams.
+type Start func(h *specs.Hook, streams [3]*os.File) (Running, error)
+
+// A Running is a hook at work. Its end is that of a process: see [exec.Cmd.Wait]. Kill ends it.
+type Running interface {
+	WaitHook() error
+	KillHook()
 }
 
 // Run runs hooks in their order, each to its end, with the state of the container on standard input. The first that fails ends
@@ -76,40 +86,63 @@ func prepare(point string, hooks []specs.Hook, first int, state []byte, place Pl
 }
 
 func runOne(h *specs.Hook, input, output *os.File, place Place) error {
-	ctx := context.Background()
-	if h.Timeout != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
-		defer cancel()
-	}
 	if err := errors.Join(rewind(input), output.Truncate(0), rewind(output)); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, h.Path)
-	cmd.Args = h.Args
-	if len(h.Args) == 0 {
-		cmd.Args = []string{h.Path}
+	start := place.Start
+	if start == nil {
+		start = place.start
 	}
-	env := h.Env
-	if env == nil {
-		env = place.Env
+	running, err := start(h, [3]*os.File{input, output, output})
+	if err != nil {
+		return err
 	}
-	// Nil would be our own.
-	cmd.Dir, cmd.Env = place.Dir, append([]string{}, env...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, output, output
-	if place.Tied {
-		// It ends with the thread that starts it, to which we are locked. PR_SET_PDEATHSIG(2const)
-		cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	late := make(chan struct{})
+	if h.Timeout != nil {
+		timer := time.AfterFunc(time.Duration(*h.Timeout)*time.Second, func() {
+			close(late)
+			running.KillHook()
+		})
+		defer timer.Stop()
 	}
-	err := cmd.Run()
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	err = running.WaitHook()
+	select {
+	case <-late:
 		return fmt.Errorf("killed, because it took longer than %d s", *h.Timeout)
+	default:
 	}
 	if err != nil {
 		return fmt.Errorf("%w%s", err, lastWords(output))
 	}
 	return nil
 }
+
+// start starts a hook here.
+func (p *Place) start(h *specs.Hook, streams [3]*os.File) (Running, error) {
+	cmd := exec.Command(h.Path)
+	cmd.Args = h.Args
+	if len(h.Args) == 0 {
+		cmd.Args = []string{h.Path}
+	}
+	env := h.Env
+	if env == nil {
+		env = p.Env
+	}
+	// Nil would be our own.
+	cmd.Dir, cmd.Env = p.Dir, append([]string{}, env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = streams[0], streams[1], streams[2]
+	if p.Tied {
+		// It ends with the thread that starts it, to which we are locked. PR_SET_PDEATHSIG(2const)
+		cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	}
+	return command{cmd}, cmd.Start()
+}
+
+type command struct{ *exec.Cmd }
+
+func (c command) WaitHook() error { return c.Wait() }
+
+func (c command) KillHook() { _ = c.Process.Kill() }
 
 func rewind(file *os.File) error {
 	_, err := file.Seek(0, io.SeekStart)

@@ -1,6 +1,7 @@
 //go:build linux
 
-// Package idmap runs on the host side: it makes mounts that show the owners of files as a user namespace maps them.
+// Package idmap runs on the host side. It makes mounts that show the owners of files as a user namespace maps them (Map), and knows who an
+// ID of a user namespace is on the host (IDs).
 package idmap
 
 import (

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package nopivot runs in the container, before the command is there: it changes the root directory of a host whose own root directory is an
-// initramfs, where pivot_root cannot work.
+// Package nopivot runs on the thread of the host side that has entered a new container's mount namespace. It prepares the change of the root
+// directory on a host whose own root directory is an initramfs, where pivot_root cannot work.
 package nopivot
 
 import (
@@ -16,18 +16,17 @@ import (
 	"container-workshop/final/rootfs"
 )
 
-// MoveRoot is for when rootfs.Pivot cannot work, on an initramfs: it covers the root directory with the mount that rootfs.Enter has
-// attached, and makes that the root directory of this process. The host's root directory is still below it, and a process that may unmount
-// gets there.
+// MoveRoot covers the root directory with the mount that rootfs.Enter has attached. Process 1 makes the mount its root directory with chroot
+// afterwards. The host's root directory is still below it, and a process that may unmount gets there.
 //
 // All other mounts of the host go away. Above all its proc and its sysfs must: the kernel lets a new user namespace mount a proc with
-// nothing masked and nothing read-only if the mount namespace has one already, wherever that is. proc is a proc of our own, to read
-// the list of mounts from. mount(2), MS_MOVE; mount_namespaces(7)
+// nothing masked and nothing read-only if the mount namespace has such a proc already, wherever that is. proc is the host's /proc, to
+// read the list of this thread's mounts from. mount(2), MS_MOVE; mount_namespaces(7)
 func MoveRoot(mount, proc int) error {
 	if err := unix.MoveMount(mount, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("move the root file system: %w", err)
 	}
-	// Paths still start in the old root directory, below what we have mounted on it.
+	// Paths still begin in the old root directory, below the new mount.
 	ours, err := rootfs.MountID(mount)
 	if err == nil {
 		err = detachOthers(ours, proc)
@@ -38,10 +37,7 @@ func MoveRoot(mount, proc int) error {
 	if err != nil {
 		return fmt.Errorf("remove the host's mounts: %w", err)
 	}
-	if err := unix.Fchdir(mount); err != nil {
-		return fmt.Errorf("change to the root file system: %w", err)
-	}
-	return rootfs.ChangeRoot()
+	return nil
 }
 
 // A mountLine is one of a list of mounts. proc_pid_mountinfo(5)
@@ -52,13 +48,13 @@ type mountLine struct {
 
 type mountTable map[uint64]mountLine
 
-// readMounts reads the list of mounts of our mount namespace.
+// readMounts reads the list of mounts in the mount namespace of this thread.
 func readMounts(proc int) (mountTable, error) {
-	fd, err := unix.Openat(proc, "self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Openat(proc, "thread-self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open /proc/self/mountinfo: %w", err)
+		return nil, fmt.Errorf("open /proc/thread-self/mountinfo: %w", err)
 	}
-	file := os.NewFile(uintptr(fd), "/proc/self/mountinfo")
+	file := os.NewFile(uintptr(fd), "/proc/thread-self/mountinfo")
 	defer file.Close()
 	content, err := io.ReadAll(file)
 	if err != nil {
@@ -69,7 +65,7 @@ func readMounts(proc int) (mountTable, error) {
 		before, after, _ := strings.Cut(line, " - ")
 		fields, kind := strings.Fields(before), strings.Fields(after)
 		if len(fields) < 5 || len(kind) < 1 {
-			return nil, fmt.Errorf("/proc/self/mountinfo: unknown line %q", line)
+			return nil, fmt.Errorf("/proc/thread-self/mountinfo: unknown line %q", line)
 		}
 		m := mountLine{root: fields[3], place: unescape.Replace(fields[4]), kind: kind[0]}
 		m.id, _ = strconv.ParseUint(fields[0], 10, 64)
@@ -79,11 +75,11 @@ func readMounts(proc int) (mountTable, error) {
 	return table, nil
 }
 
-// unescape undoes what the kernel does to the characters that would end a field.
+// unescape restores the characters that would end a field. The kernel writes them as octal numbers.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// detachOthers takes away what is mounted on the file system of the root directory, with all below, but for one mount. It leaves what is
-// locked: in a user namespace all that is the host's. mount_namespaces(7)
+// detachOthers unmounts everything on the file system of the root directory but one mount. It leaves locked mounts: in a user namespace these
+// are all mounts of the host. mount_namespaces(7)
 func detachOthers(ours uint64, proc int) error {
 	table, err := readMounts(proc)
 	if err != nil {
@@ -101,7 +97,7 @@ func detachOthers(ours uint64, proc int) error {
 	return nil
 }
 
-// coverOthers covers each proc and sysfs that is left and whole, but for what is below one mount: one that is covered is not whole.
+// coverOthers covers each proc and sysfs that is left and not covered yet, but for those below one mount.
 func coverOthers(ours uint64, proc int) error {
 	for _, last := range []bool{false, true} {
 		table, err := readMounts(proc)

@@ -1,0 +1,88 @@
+//go:build linux
+
+package become
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// enter adds the way into namespaces that exist already, and into a new time namespace. Into new ones the process comes by the clone that
+// starts it.
+//
+// A process cannot change its own PID namespace: its child is in the new one. So the process that the host side has started has a child,
+// which goes on in its place, and ends. By CLONE_PARENT this child is a child of the host side too. setns(2), pid_namespaces(7)
+//
+//	host side                     first process                     second process
+//	clone, execve --------------> not dumpable any more
+//	                              makes a time namespace, if wanted
+//	                              joins namespaces, a user one last
+//	                              clone, with new namespaces -----> waits
+//	reads the PID <-------------- writes the PID of the second
+//	waits for its end             exits
+//	writes the ID maps; a byte ---------------------------------->  becomes user 0, if there is a user namespace
+//	                                                                and goes on with the list
+//
+// The host's program is never in one of these namespaces: what the processes there execute is the list. CVE-2016-9962, CVE-2019-5736
+func (p *Program) enter() {
+	s := p.Namespaces
+	if !s.NeedsEnter() {
+		return
+	}
+	because := func(what string) func(error, string) error {
+		return func(err error, _ string) error {
+			return fmt.Errorf("start a process in existing namespaces: %s: %w", what, err)
+		}
+	}
+	p.Stage("prctl(PR_SET_DUMPABLE, 0)", "PR_SET_DUMPABLE(2const)", 0)
+	p.Do(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	p.newTime(because("make a time namespace"))
+	for _, handle := range s.Joined {
+		p.Stage(fmt.Sprintf("setns(%s)", handle.Names()), "setns(2)", 0)
+		p.Do(unix.SYS_SETNS, p.add(handle.File), handle.Flags).Fails(because("join the namespaces"))
+	}
+	child, goOn := p.Slot(), p.Label()
+	p.Stage("clone()", "clone(2)", 3)
+	p.Do(unix.SYS_CLONE, s.New|unix.CLONE_PARENT|uintptr(unix.SIGCHLD), 0, 0, 0, 0).To(child).On(0, goOn).Fails(because("clone"))
+	// This process is still in the PID namespace of the host side, so the host side can use the PID.
+	p.say(WordPID, child)
+	p.Exit(0)
+	p.Mark(goOn)
+	// The kernel does not pass this on to a child.
+	p.Do(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
+	p.Stage("read(go on)", "unix(7)", 0).Waiting = true
+	p.wait()
+	p.becomeUser(because("become user 0 of the user namespace"))
+	p.Stage("setsid()", "setsid(2)", 0)
+	p.Do(unix.SYS_SETSID)
+}
+
+// newTime makes a time namespace for the second process. Its clocks can only be set while no process is in it. time_namespaces(7)
+func (p *Program) newTime(because func(error, string) error) {
+	if p.Namespaces.Offsets == nil {
+		return
+	}
+	p.Stage("unshare(CLONE_NEWTIME)", "time_namespaces(7)", 0)
+	p.Do(unix.SYS_UNSHARE, unix.CLONE_NEWTIME).Fails(because)
+	lines := p.Namespaces.OffsetLines()
+	if len(lines) == 0 {
+		return
+	}
+	file := p.Slot()
+	p.Do(unix.SYS_OPENAT, unix.AT_FDCWD, "/proc/self/timens_offsets", unix.O_WRONLY|unix.O_CLOEXEC, 0).To(file).Fails(because)
+	p.Do(unix.SYS_WRITE, file, lines, len(lines)).Fails(because)
+	p.Do(unix.SYS_CLOSE, file)
+}
+
+// becomeUser makes the process user 0 of its user namespace, if it has one. At execve only this user keeps capabilities. capabilities(7)
+func (p *Program) becomeUser(because func(error, string) error) {
+	if !p.Namespaces.HasUser() {
+		return
+	}
+	p.Stage("setresuid(0), setresgid(0)", "credentials(7)", 0)
+	// A user namespace that denies setgroups is no reason to fail. user_namespaces(7)
+	p.Do(unix.SYS_SETGROUPS, 0, 0).Ignore()
+	p.Do(unix.SYS_SETRESGID, 0, 0, 0).Fails(because)
+	p.Do(unix.SYS_SETRESUID, 0, 0, 0).Fails(because)
+}

@@ -1,0 +1,109 @@
+//go:build linux
+
+package become
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/calls"
+	"container-workshop/final/inside"
+	"container-workshop/final/rootfs"
+)
+
+// filesystems makes all new file systems and sends them to the host side, which attaches them. They are made here, because each belongs
+// to namespaces of its maker: its owners to the user namespace, proc to the PID namespace, sysfs to the network namespace, mqueue to the
+// IPC namespace. The order is that of [Program.Filesystems].
+func (p *Program) filesystems() error {
+	all := []calls.Slot{p.newFilesystem(&inside.Proc, nil)}
+	if len(p.Config.Linux.MaskedPaths) > 0 {
+		all = append(all, p.newFilesystem(&inside.Empty, nil))
+	}
+	p.new = map[int]int{}
+	for i := range p.Config.Mounts {
+		m := &p.Config.Mounts[i]
+		f, err := inside.NewFilesystem(m, p.MountLabel, p.Unified)
+		if err != nil {
+			return fmt.Errorf("mounts[%d], %s: %w", i, m.Destination, err)
+		}
+		if f == nil {
+			continue
+		}
+		p.new[i] = len(all)
+		all = append(all, p.newFilesystem(f, func(err error) error { return fmt.Errorf("mount %s on %s: %w", m.Type, m.Destination, err) }))
+	}
+	p.Stage("sendmsg(file systems)", "unix(7)", 0)
+	p.send(WordFilesystems, all)
+	for _, slot := range all {
+		p.Do(unix.SYS_CLOSE, slot)
+	}
+	p.count = len(all)
+	return nil
+}
+
+// Filesystems sorts the descriptors that come with WordFilesystems. It returns nil if some are still to come.
+func (p *Program) Filesystems(descriptors []int) *inside.Filesystems {
+	if len(descriptors) < p.count {
+		return nil
+	}
+	f := &inside.Filesystems{Proc: descriptors[0], Empty: -1, Mounts: map[int]int{}}
+	if len(p.Config.Linux.MaskedPaths) > 0 {
+		f.Empty = descriptors[1]
+	}
+	for i, place := range p.new {
+		f.Mounts[i] = descriptors[place]
+	}
+	return f
+}
+
+// openProc makes a proc that is attached nowhere, if there is something to write to: so nothing can be mounted over its files. CVE-2025-52881
+func (p *Program) openProc(needed bool, options ...string) {
+	if needed {
+		proc := inside.Proc
+		proc.Data = options
+		p.proc = p.newFilesystem(&proc, nil)
+	}
+}
+
+// newFilesystem makes a file system that is attached nowhere. wrap says what the file system is for. fsopen(2)
+func (p *Program) newFilesystem(f *inside.Filesystem, wrap func(error) error) calls.Slot {
+	kind := f.Type
+	p.Stage(fmt.Sprintf("fsopen(%q), fsmount()", kind), "fsopen(2)", map[string]int{"proc": 5, "tmpfs": 7}[kind])
+	because := func(what string) func(error, string) error {
+		return func(err error, text string) error {
+			if errors.Is(err, unix.ENODEV) && strings.HasPrefix(what, "file system") {
+				err = fmt.Errorf("%w (the kernel has no such file system)", err)
+			}
+			err = fmt.Errorf("%s: %w", what, err)
+			if text != "" {
+				err = fmt.Errorf("%w (%s)", err, text)
+			}
+			if wrap != nil {
+				err = wrap(err)
+			}
+			return err
+		}
+	}
+	fs, mount := p.Slot(), p.Slot()
+	p.Do(unix.SYS_FSOPEN, kind, unix.FSOPEN_CLOEXEC).To(fs).Fails(because("file system " + kind))
+	data := f.Data
+	if f.Source != "" {
+		data = append([]string{"source=" + f.Source}, data...)
+	}
+	for _, option := range data {
+		key, value, isString := rootfs.CutOption(option)
+		failed := because(fmt.Sprintf("option %s of file system %s", option, kind))
+		if isString {
+			p.Do(unix.SYS_FSCONFIG, fs, unix.FSCONFIG_SET_STRING, key, value, 0).Text(fs).Fails(failed)
+		} else {
+			p.Do(unix.SYS_FSCONFIG, fs, unix.FSCONFIG_SET_FLAG, key, 0, 0).Text(fs).Fails(failed)
+		}
+	}
+	p.Do(unix.SYS_FSCONFIG, fs, unix.FSCONFIG_CMD_CREATE, 0, 0, 0).Text(fs).Fails(because("create file system " + kind))
+	p.Do(unix.SYS_FSMOUNT, fs, unix.FSMOUNT_CLOEXEC, f.Flags).To(mount).Text(fs).Fails(because("mount file system " + kind))
+	p.Do(unix.SYS_CLOSE, fs)
+	return mount
+}

@@ -1,0 +1,234 @@
+//go:build linux
+
+package become
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/calls"
+	"container-workshop/final/spec"
+)
+
+// last adds what comes between the host side's word and the command. The order is the one in which each call still may do what it has
+// to. From the first call on, all that the process uses counts against the limits of the container, and may be all that they allow.
+func (p *Program) last() error {
+	p.joinCgroups()
+	if !p.joins && spec.MakesNamespace(p.Config.Linux.Namespaces, "cgroup") {
+		// The cgroups that the process is in now become the root of what it sees of them.
+		p.Stage("unshare(CLONE_NEWCGROUP)", "cgroup_namespaces(7)", 0)
+		p.Do(unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
+	}
+	if err := p.affinity(); err != nil {
+		return err
+	}
+	if !p.OldKeyring {
+		// The keys of the caller's session are not for the container. keyctl(2)
+		p.Stage("keyctl(KEYCTL_JOIN_SESSION_KEYRING)", "session-keyring(7)", 0)
+		p.Do(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0)
+	}
+	if err := p.limits(); err != nil {
+		return err
+	}
+	if err := p.priorities(); err != nil {
+		return err
+	}
+	if err := p.memoryPolicy(); err != nil {
+		return err
+	}
+	p.closeAll()
+	early := func() {
+		if !p.Process.NoNewPrivileges {
+			// Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes next. seccomp(2)
+			p.filter()
+		}
+	}
+	if !p.Process.NoNewPrivileges {
+		// The filter comes early, and may know none of the calls by which the process waits.
+		p.hold()
+	}
+	if err := p.credentials(early); err != nil {
+		return err
+	}
+	if p.Tied {
+		p.dieWithHost()
+	}
+	if p.Process.NoNewPrivileges {
+		p.Stage("prctl(PR_SET_NO_NEW_PRIVS)", "PR_SET_NO_NEW_PRIVS(2const)", 0)
+		p.Do(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		// By now the process may do no more than the command. Another container can see it, if they share a PID namespace.
+		p.hold()
+		// Nothing but execve comes after it: it may forbid everything else.
+		p.filter()
+	}
+	return p.execute()
+}
+
+// joinCgroups moves the process into the cgroups of version 1, whatever its number there. cgroups(7)
+func (p *Program) joinCgroups() {
+	if p.Tasks == 0 {
+		return
+	}
+	p.Stage(`write(tasks, "0")`, "cgroups(7)", 6)
+	for _, file := range p.orders.tasks {
+		p.Do(unix.SYS_WRITE, file, "0", 1)
+	}
+}
+
+// closeAll closes what the process has of the host and does not need any more: the path of the command may lead there. Execve closes the
+// rest that is not for the command. CVE-2024-21626
+func (p *Program) closeAll() {
+	p.Stage("close(rootfs, tasks, ...)", "close(2)", 0)
+	open := append([]calls.Slot{p.orders.root}, p.orders.tasks...)
+	for i, null := range p.Null {
+		if null {
+			open = append(open, p.orders.null[i])
+		}
+	}
+	if p.Process.Terminal {
+		open = append(open, p.orders.slave)
+	}
+	if p.proc != 0 {
+		open = append(open, p.proc)
+	}
+	for _, slot := range open {
+		p.Do(unix.SYS_CLOSE, slot)
+	}
+	p.Stage(fmt.Sprintf("close_range(%d, ~0, CLOSE_RANGE_CLOEXEC)", p.socket), "close_range(2)", 0)
+	p.Do(unix.SYS_CLOSE_RANGE, p.socket, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC)
+	if p.Extra == 0 {
+		return
+	}
+	p.Stage(fmt.Sprintf("fcntl(3 to %d, F_SETFD, 0)", p.socket-1), "fcntl(2)", 0)
+	for fd := 3; fd < p.socket; fd++ {
+		p.Do(unix.SYS_FCNTL, fd, unix.F_SETFD, 0)
+	}
+}
+
+// hold adds the wait for start, if there is one, and the startContainer hooks.
+//
+// The process tells the host side that the container is created, by closing the socket to it, and waits for a later process of the host
+// side, which is start, to connect and to give its word. As long as the process has the locked file open, the container is created and not
+// running: the kernel closes it at execve, and not a moment before or after. That the process has come so far is written into the file,
+// for who finds it when create has been killed. Nothing else of the host's stays open for so long: another container may be able to look
+// into the process, where they share a PID namespace. flock(2)
+func (p *Program) hold() {
+	if p.Held {
+		o := &p.orders
+		p.Stage("accept(start)", "unix(7)", 0).Waiting = true
+		p.Do(unix.SYS_WRITE, o.held, "created", 7).Fails(func(err error, _ string) error {
+			return fmt.Errorf("mark the container as created: %w", err)
+		})
+		p.Do(unix.SYS_CLOSE, calls.SocketSlot)
+		p.accept()
+	}
+	p.heldAt = p.Len()
+	if hooks := p.Config.Hooks; !p.joins && hooks != nil && len(hooks.StartContainer) > 0 {
+		p.Stage("wait(startContainer hooks)", "unix(7)", 0).Waiting = true
+		p.tell(WordHooks)
+		p.wait()
+	}
+	if p.Explain {
+		p.SendTimes(WordTimes)
+	}
+}
+
+// accept waits for the word of a process that connects. If that is killed before it can say the word, there may be another one.
+func (p *Program) accept() {
+	again, hangUp, goOn := p.Label(), p.Label(), p.Label()
+	p.Mark(again)
+	p.Do(unix.SYS_ACCEPT4, p.orders.start, 0, 0, unix.SOCK_CLOEXEC).To(calls.SocketSlot).
+		On(-int64(unix.EINTR), again).On(-int64(unix.ECONNABORTED), again).
+		Fails(func(err error, _ string) error { return fmt.Errorf("wait for start: %w", err) })
+	p.Do(unix.SYS_READ, calls.SocketSlot, p.byte, 1).On(1, goOn).On(0, hangUp).On(-int64(unix.ECONNRESET), hangUp)
+	p.Mark(hangUp)
+	p.Do(unix.SYS_CLOSE, calls.SocketSlot)
+	p.Goto(again)
+	p.Mark(goOn)
+}
+
+// filter loads the seccomp filter.
+func (p *Program) filter() {
+	if len(p.Filter) == 0 {
+		return
+	}
+	instructions := unsafe.Slice((*byte)(unsafe.Pointer(&p.Filter[0])), len(p.Filter)*int(unsafe.Sizeof(p.Filter[0])))
+	program := p.Struct(&struct {
+		length  uint64
+		address calls.Address
+	}{uint64(len(p.Filter)), p.Bytes(instructions).At(0)})
+	listens := p.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
+	man := "seccomp(2)"
+	if listens {
+		man = "seccomp_unotify(2)"
+	}
+	p.Stage(fmt.Sprintf("seccomp(SECCOMP_SET_MODE_FILTER, %d instructions)", len(p.Filter)), man, 0)
+	if listens {
+		p.announceListener()
+	}
+	load := p.Do(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, p.FilterFlags, program)
+	if listens {
+		load.Fails(func(err error, _ string) error { return fmt.Errorf("seccomp: load a filter with a listener: %w", err) })
+		// Whatever the filter makes of it, it is one call.
+		p.Do(unix.SYS_READ, calls.SocketSlot, p.byte, 1).Ignore()
+	}
+}
+
+// announceListener tells the host side the number of the descriptor by which an agent decides about system calls. It is here only when the
+// filter is: and then the process may not be able to send it. So the host side takes it out of this process, and gives its word when the
+// agent has it. The lowest number is the next one. seccomp_unotify(2), pidfd_getfd(2), dup(2)
+func (p *Program) announceListener() {
+	number := p.Slot()
+	p.Do(unix.SYS_FCNTL, calls.SocketSlot, unix.F_DUPFD_CLOEXEC, 0).To(number)
+	p.Do(unix.SYS_CLOSE, number)
+	p.say(WordListener, number)
+}
+
+// execute replaces the process by the command, or by our own init, which starts it.
+func (p *Program) execute() error {
+	for _, word := range slices.Concat(p.Process.Args, p.Process.Env) {
+		if strings.ContainsRune(word, 0) {
+			return fmt.Errorf("execve: %q: %w", word, unix.EINVAL)
+		}
+	}
+	path, args := p.orders.path, []any{}
+	for _, arg := range p.Process.Args {
+		args = append(args, arg)
+	}
+	var env []any
+	for _, variable := range p.Process.Env {
+		// An empty HOME counts as none.
+		if variable != "HOME=" {
+			env = append(env, variable)
+		}
+	}
+	if !p.isHook && !hasHome(p.Process.Env) {
+		env = append(env, p.orders.home)
+	}
+	failed := func(err error, _ string) error {
+		return &Failure{StatusNotExecutable, fmt.Errorf("exec: %q: %w", p.command, err)}
+	}
+	p.execve = p.Stage("execve(command)", "execve(2)", 1)
+	if p.Init == nil {
+		p.Do(unix.SYS_EXECVE, path, p.StringPointers(args...), p.StringPointers(env...)).Fails(failed)
+		return nil
+	}
+	args = append([]any{"init", "init", path}, args...)
+	// An empty path stands for the descriptor itself.
+	p.Do(unix.SYS_EXECVEAT, p.initNumber, "", p.StringPointers(args...), p.StringPointers(env...), unix.AT_EMPTY_PATH).Fails(func(err error, text string) error {
+		if err == unix.ENOENT {
+			err = fmt.Errorf("--init: final needs a dynamic linker, which the image lacks: build final with CGO_ENABLED=0 and without -buildmode=pie (%w)", err)
+		}
+		return failed(err, text)
+	})
+	return nil
+}
+
+// hasHome reports whether an environment has a HOME that is not empty.
+func hasHome(env []string) bool {
+	return slices.ContainsFunc(env, func(variable string) bool { return strings.HasPrefix(variable, "HOME=") && variable != "HOME=" })
+}

@@ -1,0 +1,84 @@
+//go:build linux
+
+package command
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/rootfs"
+)
+
+// program returns the beginning of an ELF file with one segment, which names an interpreter.
+func program(kind uint16, interpreter string) []byte {
+	head := make([]byte, 64+56, 256)
+	copy(head, "\x7fELF\x02\x01\x01")
+	order := binary.LittleEndian
+	order.PutUint16(head[18:], kind)
+	order.PutUint64(head[32:], 64)
+	order.PutUint16(head[54:], 56)
+	order.PutUint16(head[56:], 1)
+	order.PutUint32(head[64:], 3)
+	order.PutUint64(head[64+8:], uint64(len(head)))
+	order.PutUint64(head[64+32:], uint64(len(interpreter)+1))
+	return append(append(head, interpreter...), 0)
+}
+
+// ofHost is the host's root directory.
+func ofHost(t *testing.T) *Place {
+	t.Helper()
+	root, err := rootfs.OpenRoot("/")
+	require.NoError(t, err)
+	t.Cleanup(root.Close)
+	return &Place{Root: root, Cwd: "/"}
+}
+
+func TestWhatTheKernelDoesNotSayOfAFileThatItCannotLoad(t *testing.T) {
+	there := filepath.Join(t.TempDir(), "interpreter")
+	assert.NoError(t, os.WriteFile(there, nil, 0o755))
+	for _, test := range []struct {
+		name     string
+		head     string
+		expected string
+		status   int
+	}{
+		{"a script", "#!" + there + " -x\n", "", 0},
+		{"a script without an end of line", "#! " + there, "", 0},
+		{"a script whose interpreter is missing", "#!/no/such/shell\n", `interpreter "/no/such/shell" is missing`, StatusNotFound},
+		{"a script from Windows", "#!/bin/sh\r\n", "carriage return", StatusNotFound},
+		{"a program", string(program(machine, there)), "", 0},
+		{"a program whose interpreter is missing", string(program(machine, "/no/such/ld.so")), `interpreter "/no/such/ld.so" is missing`, StatusNotFound},
+		{"a program for another processor", string(program(machine+1, there)), "another kind of processor", StatusNotExecutable},
+		{"a program that ends early", "\x7fELF\x02", "exec format error", StatusNotExecutable},
+		{"text", "echo hello\n", "", 0},
+		{"nothing", "", "", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := ofHost(t).loadable("file", []byte(test.head))
+			if test.expected == "" {
+				assert.NoError(t, err)
+				return
+			}
+			assert.ErrorContains(t, err, test.expected)
+			assert.Equal(t, test.status, Status(err))
+		})
+	}
+}
+
+func FuzzLoadable(f *testing.F) {
+	f.Add(program(machine, "/lib/ld.so"))
+	f.Add([]byte("#!/bin/sh\r\n"))
+	f.Add([]byte("\x7fELF\x02\x01"))
+	f.Fuzz(func(t *testing.T, head []byte) {
+		err := ofHost(t).loadable("file", head)
+		if err != nil && !errors.As(err, new(notFound)) && !errors.As(err, new(notExecutable)) {
+			t.Errorf("an error without a status: %v", err)
+		}
+	})
+}

@@ -1,6 +1,0 @@
-//go:build linux
-
-package inside
-
-// machine is the processor that we run on, as ELF files name it: EM_X86_64. elf(5)
-const machine = 62
