@@ -74,12 +74,13 @@ compile() {
 	rm -rf "$target"/{step0*,final,internal,vm,tests,parts}
 	mkdir -p "$target"/{tests,parts,programs}
 	cp -r go.mod CONTRIBUTING.md step0* final internal vm "$target"
-	for folder in step0* final internal/check internal/check/cmd internal/lesson internal/trace final/*/ final/*/*/; do
+	for folder in step0* final internal/check internal/check/cmd internal/compare internal/lesson internal/trace final/*/ final/*/*/; do
 		folder=${folder%/}
 		compgen -G "$folder/*_test.go" >/dev/null || continue
 		go test -c -o "$target/tests/${folder//\//+}" "./$folder"
 	done
-	go build -o "$target/programs/" ./step0*/
+	go build -o "$target/programs/" ./step0*/ ./final
+	go build -ldflags=-E=main.entry -o "$target/programs/compare-probe" ./internal/compare/probe
 	GOARCH='' go test ./internal/check -run TestMutantsLackTheirProperties -args -compile-into "$PWD/$target/programs" -compile-for "$arch"
 }
 

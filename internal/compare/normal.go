@@ -46,7 +46,8 @@ func (s *stand) parse(line, name string) any {
 	case len(mounts) == 0:
 		return seen
 	}
-	seen["mounts"] = nameMounts(mounts, s.hostMounts)
+	named, keys := nameMounts(mounts, s.hostMounts)
+	seen["mounts"], seen["order of mounts"] = named, keys
 	if names["pid"] == "the host's" {
 		delete(seen, "processes")
 	}
@@ -131,10 +132,10 @@ func parseMounts(lines []any) []mountLine {
 }
 
 // nameMounts gives each mount a name: its target, and a number if there are several. Numbers of mounts, devices and peer groups
-// become the name of the first mount that has them. The kernel lists mounts in the order in which they were made, even before they had
-// a place: only the tree says what covers what.
-func nameMounts(mounts, host []mountLine) map[string]string {
-	ids, devices, groups, all := map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
+// become the name of the first mount that has them. The order is that in which the mounts were made, and in which the kernel lists them.
+func nameMounts(mounts, host []mountLine) (all map[string]string, order string) {
+	ids, devices, groups := map[string]string{}, map[string]string{}, map[string]string{}
+	all = map[string]string{}
 	for _, m := range host {
 		for _, word := range m.optional {
 			if _, number, found := strings.Cut(word, ":"); found && groups[number] == "" {
@@ -169,7 +170,10 @@ func nameMounts(mounts, host []mountLine) map[string]string {
 		all[key] = fmt.Sprintf("%s from %s, root %s, %s, %v, super block of %s with %s, on %s",
 			m.kind, m.source, m.root, m.options, optional, name(devices, m.device, key), descriptorPath.ReplaceAllString(m.super, "/proc/self/fd/N"), parent)
 	}
-	return all
+	for _, m := range mounts {
+		order += ids[m.id] + " "
+	}
+	return all, order
 }
 
 // descriptorPath is the path of a layer of an overlay.

@@ -261,10 +261,12 @@ func (s *stand) leftNow() map[string]string {
 	if err != nil {
 		left["mounts"] = err.Error()
 	}
-	for key, text := range nameMounts(now, nil) {
+	mounts, _ := nameMounts(now, nil)
+	for key, text := range mounts {
 		left["mount "+key] = text
 	}
-	for key, text := range nameMounts(s.hostMounts, nil) {
+	mounts, _ = nameMounts(s.hostMounts, nil)
+	for key, text := range mounts {
 		if left["mount "+key] == text {
 			delete(left, "mount "+key)
 		} else {

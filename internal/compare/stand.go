@@ -67,6 +67,9 @@ func observe(c *configuration, program, probe string) (view, error) {
 
 // build makes the bundle and all that is around it.
 func (s *stand) build(program, probe string) error {
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return err
+	}
 	if err := unix.Mount("compare", base, "tmpfs", 0, "mode=755"); err != nil {
 		return fmt.Errorf("mount a tmpfs on %s: %w", base, err)
 	}
