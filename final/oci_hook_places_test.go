@@ -92,3 +92,22 @@ func TestHooksRunWhereTheBundleIsGone(t *testing.T) {
 	require.Equal(t, "/\n", noted(t, dir, "place"))
 	c.nothingLeft()
 }
+
+// TestAStartContainerHookHasTheHomeOfTheCommand: such a hook inherits the environment of the command, and callers count on HOME there.
+func TestAStartContainerHookHasTheHomeOfTheCommand(t *testing.T) {
+	c := newBundle(t, "sleep", "1000")
+	dir := c.notes()
+	require.NoError(t, os.WriteFile(c.in("etc/passwd"), []byte("root:x:0:0::/of/root:/bin/sh\n"), 0o644))
+	c.spec.Process.Env = append(c.spec.Process.Env, "HOME=")
+	// The first hook inherits, and the other two say what they want.
+	for i, env := range [][]string{nil, {"HOME="}, {"HOME=/said"}} {
+		c.hook("startContainer", fmt.Sprintf(`echo "${HOME-none}" >%s/%d`, dir, i))
+		c.spec.Hooks.StartContainer[i].Env = env
+	}
+	c.started()
+	for i, want := range []string{"/of/root\n", "\n", "/said\n"} {
+		assert.Equal(t, want, noted(t, dir, fmt.Sprint(i)))
+	}
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+}

@@ -201,8 +201,8 @@ func (p *Program) execute() error {
 	}
 	var env []any
 	for _, variable := range p.Process.Env {
-		// An empty HOME counts as none.
-		if variable != "HOME=" {
+		// An empty HOME counts as none. Hooks keep theirs.
+		if variable != "HOME=" || p.isHook {
 			env = append(env, variable)
 		}
 	}

@@ -8,14 +8,18 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/become"
 	"container-workshop/final/cgroup"
+	"container-workshop/final/command"
 	"container-workshop/final/more/hook"
 	"container-workshop/final/namespace"
 	"container-workshop/final/process"
+	"container-workshop/final/rootfs"
 	"container-workshop/final/seccomp"
 )
 
@@ -105,6 +109,10 @@ func (c *Container) startContainer(config *specs.Spec) error {
 		return err
 	}
 	defer tree.Close()
+	env, err := environment(config.Process, tree)
+	if err != nil {
+		return err
+	}
 	p := &plan{namespaces: &namespace.Set{}}
 	defer p.close()
 	if err := p.openTasks(c.Cgroup.Tasks()); err != nil {
@@ -117,8 +125,23 @@ func (c *Container) startContainer(config *specs.Spec) error {
 		}
 	}
 	orders := become.Orders{Root: int(tree), Tasks: p.orders.Tasks}
-	place := hook.Place{Start: c.starter(q, &orders, c.Cgroup, config.Process.Env)}
+	place := hook.Place{Start: c.starter(q, &orders, c.Cgroup, env)}
 	return hook.Run("startContainer", config.Hooks.StartContainer, c.hookState(specs.StateCreated), place)
+}
+
+// environment returns the environment of the command with its HOME. The startContainer hooks get the same.
+func environment(process *specs.Process, tree rootfs.Root) ([]string, error) {
+	proc, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: "/proc", Err: err}
+	}
+	defer unix.Close(proc)
+	env := slices.DeleteFunc(slices.Clone(process.Env), func(variable string) bool { return variable == "HOME=" })
+	place := command.Place{Root: tree, Proc: proc}
+	if home := place.Home(process.User.UID, env); home != "" {
+		env = append(env, home)
+	}
+	return env, nil
 }
 
 // starter returns a function that starts a hook in the namespaces of the container, and in its cgroups if there are some.
