@@ -87,11 +87,14 @@ func execute(store *container.Store, args []string) (int, error) {
 		return process.StatusFailed, err
 	}
 	defer c.Close()
-	watcher, err := guard.Start(console)
-	if err != nil {
-		return process.StatusFailed, err
+	if console.IsTerminal() {
+		// If somebody kills us, the command ends with us. Only the settings of the terminal need a guard.
+		watcher, err := guard.Start(console)
+		if err != nil {
+			return process.StatusFailed, err
+		}
+		defer watcher.Dismiss()
 	}
-	defer watcher.Dismiss()
 	defer console.Restore()
 	p, err := e.run(c, console)
 	if err != nil {

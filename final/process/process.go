@@ -59,8 +59,12 @@ var ErrGone = errors.New("the container's first process ended before it could st
 
 // next waits for a word of the process. It returns io.EOF when the process has become the command, waits for start, or has ended.
 func (p *Process) next() (word uint32, data []byte, descriptors []int, err error) {
+	size := maxMessage
+	if p.List.Explain {
+		size = maxTimes
+	}
 	for {
-		m, err := p.Socket.receive()
+		m, err := p.Socket.receive(size)
 		if err != nil {
 			return 0, nil, nil, err
 		}

@@ -18,9 +18,10 @@ import (
 // calls: see package become for its words. unix(7), SOCK_SEQPACKET
 type Socket int
 
-// Messages of the process are short: those with the times of its stages are the longest. 253 descriptors come with one at most.
+// Messages of the process are short, but for those with the times of its stages. 253 descriptors come with one at most.
 const (
-	maxMessage = 32 << 10
+	maxMessage = 2 << 10
+	maxTimes   = 34 << 10
 	maxRights  = 253
 )
 
@@ -65,9 +66,9 @@ func (s Socket) identify() error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(s), unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
 }
 
-// receive waits for a message. It returns io.EOF if the process has closed its end instead.
-func (s Socket) receive() (*message, error) {
-	buffer, control := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4*maxRights)+unix.CmsgSpace(unix.SizeofUcred))
+// receive waits for a message of at most size bytes. It returns io.EOF if the process has closed its end instead.
+func (s Socket) receive(size int) (*message, error) {
+	buffer, control := make([]byte, size), make([]byte, unix.CmsgSpace(4*maxRights)+unix.CmsgSpace(unix.SizeofUcred))
 	for {
 		n, m, _, _, err := unix.Recvmsg(int(s), buffer, control, unix.MSG_CMSG_CLOEXEC)
 		switch {

@@ -122,7 +122,7 @@ func (p *Process) follow(first int) error {
 // second one already, and would name another process of the host.
 func (p *Process) successor(first int) (pid int, err error) {
 	for {
-		m, e := p.Socket.receive()
+		m, e := p.Socket.receive(maxMessage)
 		switch {
 		case e != nil:
 			return 0, cmp.Or(err, e)

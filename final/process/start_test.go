@@ -81,7 +81,7 @@ func TestDescriptorsThatNobodyHasAskedForAreClosed(t *testing.T) {
 	before := count()
 	for word, kept := range map[uint32]int{become.WordReady: 0, become.WordFilesystems: 2} {
 		require.NoError(t, Socket(theirs.Fd()).send(says(word, 0), 0, 1))
-		m, err := p.Socket.receive()
+		m, err := p.Socket.receive(maxMessage)
 		require.NoError(t, err)
 		assert.Len(t, m.descriptors, kept)
 		assert.Equal(t, before+kept, count())
