@@ -44,7 +44,7 @@ func (c *trial) interrupted(p place, action string, flags []string, command ...s
 func places(t *testing.T, flags []string) []place {
 	t.Helper()
 	var all []place
-	for _, side := range []string{"host", "inside", "container"} {
+	for _, side := range []string{"host", "state", "inside", "container"} {
 		for index, done := 0, false; !done; index++ {
 			p := place{side: side, index: index}
 			t.Run(fmt.Sprintf("%s %d fails", side, index), func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestFailureAtAnyStageLeavesNothing(t *testing.T) {
 	for _, p := range all {
 		calls = append(calls, p.side+" "+p.call)
 	}
-	for _, call := range []string{"host clone(", "host mkdir(", "host rmdir(", "container pivot_root(", "inside move_mount(", "container seccomp(", "container execve(", `inside open("/dev/pts/ptmx")`} {
+	for _, call := range []string{"host clone(", "state mkdir(", "host rmdir(", "container pivot_root(", "inside move_mount(", "container seccomp(", "container execve(", `inside open("/dev/pts/ptmx")`} {
 		require.True(t, slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, call) }), "%s is no stage of\n%s", call, strings.Join(calls, "\n"))
 	}
 	for k, kill := range []struct {

@@ -111,7 +111,7 @@ func TestArgumentsAndVariablesAreBytes(t *testing.T) {
 }
 
 // explainLine is a line of --explain: when, how long, side, step, call, man page.
-var explainLine = regexp.MustCompile(`^ *([0-9.]+) +(?:[0-9]+|-)  (host|inside|container) +(-|0[1-7]) +(\S.*\S) +(\S+)\(([0-9][a-z]*)\)$`)
+var explainLine = regexp.MustCompile(`^ *([0-9.]+) +(?:[0-9]+|-)  (host|state|inside|container) +(-|0[1-7]) +(\S.*\S) +(\S+)\(([0-9][a-z]*)\)$`)
 
 func TestExplainTellsWhatIsDoneInOrder(t *testing.T) {
 	r := run(t, "echo output; exit 3", "--explain", "--init", "--user", "1", "--read-only", "--sysctl", "net.ipv4.ip_forward=1", "--oom-score-adj", "9")
@@ -133,7 +133,7 @@ func TestExplainTellsWhatIsDoneInOrder(t *testing.T) {
 		pages = append(pages, fields[5:])
 	}
 	require.IsNonDecreasing(t, at)
-	for _, word := range []string{"host", "inside", "container", "01", "02", "03", "04", "05", "06", "07"} {
+	for _, word := range []string{"host", "state", "inside", "container", "01", "02", "03", "04", "05", "06", "07"} {
 		require.True(t, seen[word], word)
 	}
 	for _, call := range []string{"clone(", "pivot_root(", "sethostname(", "move_mount(", "mkdir(", "setresuid(1)", "seccomp(", "execve("} {

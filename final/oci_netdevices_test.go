@@ -205,7 +205,7 @@ func TestFailureAtAnyStageLeavesTheNetworkDevice(t *testing.T) {
 	c.spec.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {Name: "inside"}}
 	c.write()
 	moving := -1
-	for _, side := range []string{"host", "inside", "container"} {
+	for _, side := range []string{"host", "state", "inside", "container"} {
 		for index := 0; ; index++ {
 			if testing.Short() && side == "container" && index%3 != 0 {
 				continue
@@ -217,7 +217,7 @@ func TestFailureAtAnyStageLeavesTheNetworkDevice(t *testing.T) {
 			r := outcome(t, c.interruptedBundle(side, index, "fail"))
 			if !strings.Contains(r.stderr, errInterrupted.Error()) {
 				require.Equal(t, result{}, r)
-				require.Greater(t, index, 5, side)
+				require.Greater(t, index, 3, side)
 				break
 			}
 			call := stageOf(r.stderr, c.root, c.id)

@@ -4,9 +4,7 @@ package container
 
 import (
 	"cmp"
-	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -21,8 +19,8 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// make is the host side of making a container. The calls stand in the order in which they are made. From the clone on, process 1 works
-// beside this process, and so does a thread of this process that has entered the mount namespace of the container.
+// make is the host side of making a container. The calls stand in the order in which they are made. Two other threads work beside this
+// one, and process 1 does: see beside and work.
 func (r *Run) make() (err error) {
 	p, err := newPlan(r.request, r.store.warn)
 	if err != nil {
@@ -36,26 +34,26 @@ func (r *Run) make() (err error) {
 		r.Process.Hooks = func() error { return r.startContainer(r.request.Spec) }
 	}
 
-	line := r.List.Line()
+	line, beside := r.List.Line(), r.makeBeside(p)
 	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error {
 		return r.Process.Start(p.program, r.request.streams(), r.request.Extra)
 	})
+	close(beside.started)
 	for _, k := range namespace.Kinds {
 		if p.namespaces.New&k.Flag != 0 {
 			line.Tell("  "+k.Name, k.Man, k.Step)
 		}
 	}
-	line.Do(fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), "mkdir(2)", 0, func() error { return r.claim(p.cgroup) })
-	if r.request.Prepare != nil {
-		r.request.Prepare(line)
-	}
+	line.Wait("wait(state)", "mkdir(2)", func() error { return <-beside.claimed })
 	line.Do("open_tree(rootfs)", "open_tree(2)", 4, func() error { return cmp.Or(r.openRoot(p), r.openMounts(p)) })
-	if line.Err != nil {
-		return line.Err
+	var work *work
+	if line.Err == nil {
+		work = r.enter(p, beside)
 	}
-	work := r.enter(p)
-	// What follows until the end of the thread is done beside the thread.
-	r.onHost(line, p, work)
+	err = <-beside.done
+	r.List.Records = append(r.List.Records, beside.list.Records...)
+	line.Err = cmp.Or(line.Err, err)
+	r.settle(line, p)
 	r.attend(line, work)
 	r.connect(line, p)
 	return line.Err
@@ -69,30 +67,9 @@ func (q *Request) streams() [3]*os.File {
 	return q.Streams
 }
 
-// onHost makes the rest of what must go when the container ends: cgroups with their limits, and files. The thread needs the cgroups at the
-// end of its work.
-func (r *Run) onHost(line *stage.Line, p *plan, work *work) {
+// settle writes down who process 1 is, and puts it where only the host side can.
+func (r *Run) settle(line *stage.Line, p *plan) {
 	groups := p.cgroup
-	line.Do(fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(groups) })
-	if groups.Unit != "" {
-		// systemd makes a scope around a process, so it is there only from here on.
-		line.Do(fmt.Sprintf("StartTransientUnit(%s)", groups.Unit), "systemd.scope(5)", 6, func() error {
-			err := groups.Join(r.Process.PID)
-			// The planned cgroup does not know that the scope has started.
-			r.Cgroup = groups
-			return err
-		})
-	}
-	line.Do("open_tree(cgroups)", "open_tree(2)", 6, func() error { return cmp.Or(r.openCgroups(p), p.openTasks(groups.Tasks())) })
-	work.cgroups <- line.Err
-	r.limit(line, groups)
-	if r.request.Bundle != "" {
-		// From now on, changes to the bundle have no effect. runtime.md, "Lifecycle"
-		line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
-	}
-	if r.request.Held {
-		line.Do("bind(start)", "unix(7)", 0, func() error { return r.openHeld(p) })
-	}
 	line.Do("write(state.json)", "write(2)", 0, r.setPID)
 	r.Limit(line, r.request.Spec.Process, p.inside.UserNamespace)
 	if groups.Unit == "" && groups.NeedsJoin() {

@@ -17,18 +17,16 @@ type work struct {
 	// result back.
 	mounted chan struct{}
 	answer  chan error
-	// cgroups tells the thread that the mounts of the cgroups are there, or why not.
-	cgroups chan error
 	// done gets the end of the work.
 	done chan error
 }
 
 // enter starts a thread in the mount namespace of the container.
-func (r *Run) enter(p *plan) *work {
-	w := &work{list: stage.List{Side: "inside", Explain: r.List.Explain}, mounted: make(chan struct{}), answer: make(chan error), cgroups: make(chan error, 1), done: make(chan error, 1)}
+func (r *Run) enter(p *plan, beside *beside) *work {
+	w := &work{list: stage.List{Side: "inside", Explain: r.List.Explain}, mounted: make(chan struct{}), answer: make(chan error), done: make(chan error, 1)}
 	in := &p.inside
 	in.Filesystems = r.Filesystems
-	in.Await = func() error { return <-w.cgroups }
+	in.Await = func() error { return <-beside.cgroups }
 	if hooks := r.request.Spec.Hooks; hooks != nil || len(r.request.Spec.Linux.NetDevices) > 0 {
 		in.Mounted = func() error {
 			w.mounted <- struct{}{}
@@ -55,6 +53,9 @@ func failure(err error) error {
 // attend does what the thread asks for, until the thread has done its work. If our own work has failed, process 1 goes, and the thread fails
 // as well when it needs process 1, or us.
 func (r *Run) attend(line *stage.Line, w *work) {
+	if w == nil {
+		return
+	}
 	if line.Err != nil {
 		r.Kill()
 		_ = w.wait(func() error { return line.Err })

@@ -1,0 +1,68 @@
+//go:build linux
+
+package container
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+
+	"container-workshop/final/stage"
+)
+
+// A beside is a thread of ours that makes what must go from the host when the container ends: state, cgroups with their limits, and files.
+// It works beside the clone, and beside the thread in the mount namespace of the container.
+type beside struct {
+	list stage.List
+	// started is closed when process 1 is there, or when it cannot be made.
+	started chan struct{}
+	// claimed gets the end of the claim, cgroups that of making cgroups, and done that of all.
+	claimed, cgroups, done chan error
+}
+
+// makeBeside starts the thread.
+func (r *Run) makeBeside(p *plan) *beside {
+	b := &beside{list: stage.List{Side: "state", Explain: r.List.Explain}, started: make(chan struct{}), claimed: make(chan error, 1), cgroups: make(chan error, 1), done: make(chan error, 1)}
+	go func() {
+		line := b.list.Line()
+		line.Do(fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), "mkdir(2)", 0, func() error { return r.claim(p.cgroup) })
+		if r.request.Prepare != nil {
+			r.request.Prepare(line)
+		}
+		b.claimed <- line.Err
+		r.cgroups(line, p, b)
+		b.cgroups <- line.Err
+		r.files(line, p)
+		b.done <- line.Err
+	}()
+	return b
+}
+
+// cgroups makes the cgroups, and opens what others need of them.
+func (r *Run) cgroups(line *stage.Line, p *plan, b *beside) {
+	groups := p.cgroup
+	line.Do(fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(groups) })
+	if groups.Unit != "" {
+		// systemd makes a scope around a process.
+		<-b.started
+		line.Do(fmt.Sprintf("StartTransientUnit(%s)", groups.Unit), "systemd.scope(5)", 6, func() error {
+			err := groups.Join(r.Process.PID)
+			// The planned cgroup does not know that the scope has started.
+			r.Cgroup = groups
+			return err
+		})
+	}
+	line.Do("open_tree(cgroups)", "open_tree(2)", 6, func() error { return cmp.Or(r.openCgroups(p), p.openTasks(groups.Tasks())) })
+}
+
+// files writes the limits of the container, and what others may want to know of it.
+func (r *Run) files(line *stage.Line, p *plan) {
+	r.limit(line, p.cgroup)
+	if r.request.Bundle != "" {
+		// From now on, changes to the bundle have no effect. runtime.md, "Lifecycle"
+		line.Do("write(config.json)", "write(2)", 0, r.writeConfig)
+	}
+	if r.request.Held {
+		line.Do("bind(start)", "unix(7)", 0, func() error { return r.openHeld(p) })
+	}
+}
