@@ -76,6 +76,8 @@ const (
 	WordPID
 	// WordTimes comes with the times of the stages until here.
 	WordTimes
+	// WordLast says that nothing can be said any more: the process is about to become the command.
+	WordLast
 )
 
 // A Program is the list of one process.

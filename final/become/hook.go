@@ -32,6 +32,7 @@ func Hook(q *Request, h *specs.Hook, env []string, start bool) (*Program, error)
 	p.Stage("fchdir(rootfs)", "chdir(2)", 0)
 	p.Do(unix.SYS_FCHDIR, p.orders.root)
 	if !start {
+		p.takeLeave()
 		return p, p.execute()
 	}
 	p.chroot()

@@ -132,9 +132,15 @@ func (p *Program) hold() {
 		p.tell(WordHooks)
 		p.wait()
 	}
+	p.takeLeave()
+}
+
+// takeLeave adds the last words to the host side: from here on the end of the connection means that the command runs.
+func (p *Program) takeLeave() {
 	if p.Explain {
 		p.SendTimes(WordTimes)
 	}
+	p.tell(WordLast)
 }
 
 // accept waits for the word of a process that connects. If that is killed before it can say the word, there may be another one.

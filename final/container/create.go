@@ -123,7 +123,7 @@ func (r *Run) makeCgroups(groups *cgroup.Cgroup) error {
 }
 
 func (r *Run) awaitHeld() error {
-	err := r.Follow()
+	err := r.AwaitHeld()
 	if err == nil && !r.isHeld() {
 		return process.ErrGone
 	}

@@ -164,7 +164,7 @@ func (p *Process) send(message []byte, descriptors ...int) error {
 // Say gives the process its word.
 func (p *Process) Say() error { return p.send([]byte{0}) }
 
-// GoOn gives the word. It returns when the process has become its command, or waits for Start.
+// GoOn gives the word. It returns when the process has become its command.
 func (p *Process) GoOn() error {
 	p.Signals.Expect(p.Socket.closed)
 	if err := p.Say(); err != nil {
@@ -182,19 +182,25 @@ func (p *Process) GoWith(orders *become.Orders) error {
 	return p.Follow()
 }
 
-// Follow deals with what the process asks for until it has become its command, waits for Start, or has ended.
+// Follow deals with what the process asks for until it has become its command. It is an error if the process ends before.
 func (p *Process) Follow() error {
 	p.Signals.Expect(p.Socket.closed)
+	last := false
 	for {
 		word, data, _, err := p.next()
 		switch {
-		case err == io.EOF:
+		case err == io.EOF && last:
 			p.record()
 			p.Signals.Expect(func() bool { return true })
 			p.close()
 			return nil
+		case err == io.EOF:
+			return ErrGone
 		case err != nil:
 			return err
+		case word == become.WordLast:
+			last = true
+			continue
 		case word == become.WordHooks:
 			err = p.runHooks()
 		case word == become.WordListener:
@@ -209,6 +215,20 @@ func (p *Process) Follow() error {
 			return err
 		}
 	}
+}
+
+// AwaitHeld waits until the process waits for Start, or has ended.
+func (p *Process) AwaitHeld() error {
+	_, _, _, err := p.next()
+	if err == nil {
+		err = ErrGone
+	}
+	if err != io.EOF {
+		return err
+	}
+	p.record()
+	p.close()
+	return nil
 }
 
 func (p *Process) runHooks() error {
