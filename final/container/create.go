@@ -34,7 +34,18 @@ func (r *Run) make() (err error) {
 		r.Process.Hooks = func() error { return r.startContainer(r.request.Spec) }
 	}
 
-	line, beside := r.List.Line(), r.makeBeside(p)
+	line := r.List.Line()
+	openRoot := func() {
+		line.Do("open_tree(rootfs)", "open_tree(2)", 4, func() error { return r.openRoot(p) })
+	}
+	if r.request.Mount == nil {
+		// The list of mounts has them in the order in which they were made, and this is the first.
+		openRoot()
+	}
+	if line.Err != nil {
+		return line.Err
+	}
+	beside := r.makeBeside(p)
 	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error {
 		return r.Process.Start(p.program, r.request.streams(), r.request.Extra)
 	})
@@ -45,7 +56,10 @@ func (r *Run) make() (err error) {
 		}
 	}
 	line.Wait("wait(state)", "mkdir(2)", func() error { return <-beside.claimed })
-	line.Do("open_tree(rootfs)", "open_tree(2)", 4, func() error { return cmp.Or(r.openRoot(p), r.openMounts(p)) })
+	if r.request.Mount != nil {
+		openRoot()
+	}
+	line.Do("open_tree(volumes)", "open_tree(2)", 0, func() error { return r.openMounts(p) })
 	var work *work
 	if line.Err == nil {
 		work = r.enter(p, beside)

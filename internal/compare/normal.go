@@ -168,13 +168,25 @@ func nameMounts(mounts, host []mountLine) (all map[string]string, order string) 
 			optional = append(optional, word)
 		}
 		all[key] = fmt.Sprintf("%s from %s, root %s, %s, %v, super block of %s with %s, on %s",
-			m.kind, m.source, m.root, m.options, optional, name(devices, m.device, key), descriptorPath.ReplaceAllString(m.super, "/proc/self/fd/N"), parent)
+			m.kind, m.source, m.root, m.options, optional, name(devices, m.device, key), super(&m), parent)
 	}
 	for _, m := range mounts {
 		order += ids[m.id] + " "
 	}
 	return all, order
 }
+
+// super returns the options of a file system. The mode of a tmpfs is left out: it is the mode of its directory, which the views have anyway,
+// whether an option or chmod(2) has set it.
+func super(m *mountLine) string {
+	text := descriptorPath.ReplaceAllString(m.super, "/proc/self/fd/N")
+	if m.kind == "tmpfs" {
+		text = modeOption.ReplaceAllString(text, "")
+	}
+	return text
+}
+
+var modeOption = regexp.MustCompile(`,mode=[0-7]+`)
 
 // descriptorPath is the path of a layer of an overlay.
 var descriptorPath = regexp.MustCompile(`/proc/self/fd/[0-9]+`)
