@@ -28,6 +28,27 @@ func TestKillZeroAsksWhetherTheContainerRuns(t *testing.T) {
 	c.nothingLeft()
 }
 
+// Before start, process 1 has no handler yet. The kernel would keep all signals but SIGKILL from it.
+func TestASignalEndsAContainerThatHasNotStarted(t *testing.T) {
+	for _, signal := range []string{"HUP", "INT", "QUIT", "ABRT", "TERM"} {
+		c := newBundle(t, "true")
+		c.write()
+		require.NoError(t, c.call("create", "--bundle", c.dir, c.id).Run())
+		require.Equal(t, result{}, c.final("kill", c.id, signal))
+		c.stopped()
+		require.Equal(t, result{}, c.final("delete", c.id))
+		c.nothingLeft()
+	}
+	c := newBundle(t, "sh", "-c", "grep SigBlk /proc/self/status >/notes")
+	c.write()
+	require.NoError(t, c.call("create", "--bundle", c.dir, c.id).Run())
+	require.Equal(t, result{}, c.final("kill", c.id, "USR1"))
+	require.Equal(t, result{}, c.final("start", c.id))
+	c.wrote("notes", "SigBlk:\t0000000000000000\n")
+	c.stopped()
+	require.Equal(t, result{}, c.final("delete", c.id))
+}
+
 func TestSIGKILLIsForAllWhereTheKernelDoesNotEndThemWithTheFirst(t *testing.T) {
 	for _, firstHasGone := range []bool{false, true} {
 		for _, paused := range []bool{false, true} {

@@ -109,54 +109,6 @@ func (p *Program) closeAll() {
 	}
 }
 
-// hold adds the wait for start, if there is one, and the startContainer hooks.
-//
-// The process tells the host side that the container is created, by closing the socket to it, and waits for a later process of the host
-// side, which is start, to connect and to give its word. As long as the process has the locked file open, the container is created and not
-// running: the kernel closes it at execve, and not a moment before or after. That the process has come so far is written into the file,
-// for who finds it when create has been killed. Nothing else of the host's stays open for so long: another container may be able to look
-// into the process, where they share a PID namespace. flock(2)
-func (p *Program) hold() {
-	if p.Held {
-		o := &p.orders
-		p.Stage("accept(start)", "unix(7)", 0).Waiting = true
-		p.Do(unix.SYS_WRITE, o.held, "created", 7).Fails(func(err error, _ string) error {
-			return fmt.Errorf("mark the container as created: %w", err)
-		})
-		p.Do(unix.SYS_CLOSE, calls.SocketSlot)
-		p.accept()
-	}
-	p.heldAt = p.Len()
-	if hooks := p.Config.Hooks; !p.joins && hooks != nil && len(hooks.StartContainer) > 0 {
-		p.Stage("wait(startContainer hooks)", "unix(7)", 0).Waiting = true
-		p.tell(WordHooks)
-		p.wait()
-	}
-	p.takeLeave()
-}
-
-// takeLeave adds the last words to the host side: from here on the end of the connection means that the command runs.
-func (p *Program) takeLeave() {
-	if p.Explain {
-		p.SendTimes(WordTimes)
-	}
-	p.tell(WordLast)
-}
-
-// accept waits for the word of a process that connects. If that is killed before it can say the word, there may be another one.
-func (p *Program) accept() {
-	again, hangUp, goOn := p.Label(), p.Label(), p.Label()
-	p.Mark(again)
-	p.Do(unix.SYS_ACCEPT4, p.orders.start, 0, 0, unix.SOCK_CLOEXEC).To(calls.SocketSlot).
-		On(-int64(unix.EINTR), again).On(-int64(unix.ECONNABORTED), again).
-		Fails(func(err error, _ string) error { return fmt.Errorf("wait for start: %w", err) })
-	p.Do(unix.SYS_READ, calls.SocketSlot, p.byte, 1).On(1, goOn).On(0, hangUp).On(-int64(unix.ECONNRESET), hangUp)
-	p.Mark(hangUp)
-	p.Do(unix.SYS_CLOSE, calls.SocketSlot)
-	p.Goto(again)
-	p.Mark(goOn)
-}
-
 // filter loads the seccomp filter.
 func (p *Program) filter() {
 	if len(p.Filter) == 0 {
