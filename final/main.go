@@ -72,6 +72,9 @@ func Main(args []string) int {
 	if len(args) == 1 && args[0] == "guard" {
 		return ended(0, guard.WatchOver(&container.Store{Release: engine.Release}))
 	}
+	if len(args) == 2 && args[0] == "monitor" {
+		return ended(engine.WakeMonitor(&container.Store{Warn: global.log.Warn, Release: engine.Release}))
+	}
 	if len(args) > 0 && args[0] == "init" {
 		return reaper.Main(args[1:])
 	}

@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"container-workshop/final/calls"
+	"container-workshop/final/engine"
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/spec"
 	"container-workshop/internal/check/steptest"
@@ -28,6 +30,8 @@ func TestMain(m *testing.M) {
 	interrupt()
 	// By these the processes of a test are found, and interrupted.
 	calls.Environment = slices.DeleteFunc(os.Environ(), func(variable string) bool { return !strings.HasPrefix(variable, "WORKSHOP_MARK=") })
+	// So each monitor becomes a list, and often.
+	engine.Quiet = 20 * time.Millisecond
 	awayFromOpenTmp()
 	steptest.Main(m, main)
 }

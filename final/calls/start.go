@@ -39,3 +39,14 @@ func (l *List) Start(files []*os.File, attr *syscall.SysProcAttr) (pid int, err 
 	}
 	return pid, err
 }
+
+// Execute makes the calls of the list in this process, in place of the program that runs in it. The process keeps its PID, its children,
+// and the descriptors that stay open at execve. Execute returns only if it fails.
+func (l *List) Execute(args []string) error {
+	image, err := l.Image()
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	return os.NewSyscallError("execve", syscall.Exec(fmt.Sprintf("/proc/self/fd/%d", image.Fd()), args, Environment))
+}

@@ -11,7 +11,8 @@
 //	 │  ├ guard            a list: lives as long as run; becomes final if somebody kills run, and cleans up (package guard)
 //	 │  └ process 1        a list, in new namespaces (package become); becomes the command
 //	 ├ final run -d        starts the monitor, prints the ID as soon as the command runs, and ends
-//	 │  └ final monitor    is the host side of its container, in a session of its own (package engine)
+//	 │  └ final monitor    is the host side of its container, in a session of its own (package engine); becomes a list, which waits, as
+//	 │     │               long as nothing happens
 //	 │     ├ guard         lives until the command runs: from then on, the container survives the death of its monitor
 //	 │     └ process 1     as for run
 //	 ├ final create        makes a container, and ends

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -88,20 +87,22 @@ func texts(list [][]byte) []string {
 	return all
 }
 
-// Monitor stays with a detached container: it is the parent of its process 1, and so learns how that ends. It also keeps the log. Who
-// starts it: run, in a session of its own. How it ends: with the container. The container does not end with it, unless it prints:
-// see [logs.Keeper.CopyPipe].
+// Monitor makes a detached container, and stays with the container: the monitor is the parent of process 1, so it learns how process 1
+// ends. It also keeps the log. Who starts it: run, in a session of its own. How it ends: with the container. If somebody kills the monitor,
+// the container goes on until it prints: see [logs.Keeper.AddPipe].
+//
+// While nothing happens, the process of the monitor is a list of system calls, which waits: see monitor.go.
 func Monitor(store *container.Store) (int, error) {
 	report, orders := os.NewFile(3, "report"), os.NewFile(4, "order")
 	// The monitor survives the end of the caller's session, and the caller's limit on the size of files. It catches these signals and reads
-	// none: if it ignored them, the command would inherit that.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGXFSZ)
+	// none: see ignored.
+	signal.Notify(make(chan os.Signal, 1), ignored...)
 	var o order
 	if err := json.NewDecoder(orders).Decode(&o); err != nil {
 		return process.StatusFailed, fmt.Errorf("read what to run: %w", err)
 	}
 	orders.Close()
-	r, keeper, err := startDetached(store, &o)
+	m, err := startDetached(store, &o)
 	answer := started{Status: process.StatusFailed}
 	if err != nil {
 		answer.Error = err.Error()
@@ -110,34 +111,35 @@ func Monitor(store *container.Store) (int, error) {
 			answer.Status = failure.Status
 		}
 	} else {
-		answer.ID = r.ID
+		answer.ID = m.run.ID
 	}
 	_ = json.NewEncoder(report).Encode(answer)
 	report.Close()
 	if err != nil {
 		return process.StatusFailed, nil
 	}
-	return watch(r, keeper)
+	return m.watch()
 }
 
-func startDetached(store *container.Store, o *order) (*container.Run, *logs.Keeper, error) {
+func startDetached(store *container.Store, o *order) (*monitor, error) {
 	options, command, err := flags.ParseRun(texts(o.Args))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	options.Env, options.EnvFiles = texts(o.Env), nil
 	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	request, err := MakeRequest(store, options, command, console, o.Systemd)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	request.Detached, request.Keep = true, !options.Remove
+	m := &monitor{store: store, input: -1}
 	if options.Interactive {
-		// The monitor keeps the other end open, and never writes.
-		read, _, err := pipe()
+		read, write, err := pipe()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
+		m.input = write
 		request.Streams[0] = os.NewFile(uintptr(read), "input")
 	}
 	var output []int
@@ -145,7 +147,7 @@ func startDetached(store *container.Store, o *order) (*container.Run, *logs.Keep
 		for stream := 1; stream <= 2; stream++ {
 			read, write, err := pipe()
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			output, request.Streams[stream] = append(output, read), os.NewFile(uintptr(write), "output")
 			// Only the command keeps its end open.
@@ -154,25 +156,24 @@ func startDetached(store *container.Store, o *order) (*container.Run, *logs.Keep
 	}
 	watcher, err := guard.Start(console)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	// Once the container runs, it does not need us any more.
 	defer watcher.Dismiss()
 	if err := watcher.Watch(store.Root, request.ID, console); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r, err := store.Create(request)
-	if err != nil {
-		return nil, nil, err
+	if m.run, err = store.Create(request); err != nil {
+		return nil, err
 	}
-	keeper, err := keepLog(r, options, output)
+	m.keeper, err = keepLog(m.run, options, output)
 	if err == nil {
-		err = r.Start()
+		err = m.run.Start()
 	}
 	if err != nil {
-		return nil, nil, cmp.Or(err, r.Remove())
+		return nil, cmp.Or(err, m.run.Remove())
 	}
-	return r, keeper, nil
+	return m, nil
 }
 
 // pipe makes a pipe. Its ends block, as a command expects, and the ends of os.Pipe do not. pipe(2)
@@ -193,28 +194,12 @@ func keepLog(r *container.Run, options *flags.Options, output []int) (*logs.Keep
 		return nil, err
 	}
 	if r.Terminal != nil {
-		// A terminal ends by itself when the command has ended.
-		keeper.Copy("stdout", r.Terminal)
+		keeper.AddTerminal(int(r.Terminal.Master.Fd()), r.Terminal)
 	}
 	for i, pipe := range output {
-		if err := keeper.CopyPipe([]string{"stdout", "stderr"}[i], pipe); err != nil {
+		if err := keeper.AddPipe([]string{"stdout", "stderr"}[i], pipe); err != nil {
 			return nil, err
 		}
 	}
 	return keeper, nil
-}
-
-// watch waits for the end of a detached container, and closes its log.
-func watch(r *container.Run, keeper *logs.Keeper) (int, error) {
-	status := r.WaitDetached()
-	keeper.Finish()
-	if err := r.OOM(status); err != nil {
-		keeper.Note(fmt.Sprintf("%s: %v", filepath.Base(os.Args[0]), err))
-	}
-	// Now the log is complete: logs --follow ends here.
-	err := keeper.Close()
-	if !r.Keep {
-		return 0, cmp.Or(r.Remove(), err)
-	}
-	return 0, cmp.Or(r.Finish(status), err)
 }

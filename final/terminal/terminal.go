@@ -15,10 +15,10 @@ import (
 // A Terminal is the terminal of a command. This process reads the command's output from the Master, and writes keys there. pty(7)
 type Terminal struct {
 	Master *os.File
-	// peer is the command's side of the terminal. A read from the master fails while nobody has the command's side open, although a
-	// process of the container can open it again at any time, as /dev/console. So this process keeps the peer open until the command
+	// Peer is the command's side of the terminal. A read from the master fails while nobody has the command's side open, although a
+	// process of the container can open it again at any time, as /dev/console. So this process keeps the Peer open until the command
 	// has ended.
-	peer *os.File
+	Peer *os.File
 	// pidfd is a descriptor of the command.
 	pidfd int
 	// over is true when the command has ended. Its last output can still be on its way in the kernel, so await waits for output until the
@@ -43,8 +43,13 @@ func Open(master, pidfd int) (*Terminal, error) {
 		t.Close()
 		return nil, fmt.Errorf("open the command's side of its terminal: %w", err)
 	}
-	t.peer = os.NewFile(uintptr(peer), "the command's side of its terminal")
+	t.Peer = os.NewFile(uintptr(peer), "the command's side of its terminal")
 	return t, nil
+}
+
+// Resume returns the terminal whose Master and Peer an earlier program of this process has left open.
+func Resume(master, peer, pidfd int) *Terminal {
+	return &Terminal{Master: os.NewFile(uintptr(master), "terminal"), Peer: os.NewFile(uintptr(peer), "the command's side of its terminal"), pidfd: pidfd}
 }
 
 // Read waits for output of the command. It returns io.EOF when the command has ended and all output has been read.
@@ -57,7 +62,7 @@ func (t *Terminal) Read(buffer []byte) (int, error) {
 
 // Close hangs up: processes that still have the terminal open cannot use it any more.
 func (t *Terminal) Close() {
-	t.peer.Close()
+	t.Peer.Close()
 	t.Master.Close()
 }
 
@@ -70,7 +75,7 @@ func (t *Terminal) await() bool {
 		}
 		t.over, t.left, t.deadline = true, maxLeft, time.Now().Add(maxWait)
 		// If no other process has the terminal open, a read from the master now fails when all output has been read.
-		t.peer.Close()
+		t.Peer.Close()
 	}
 	return t.left > 0 && t.hasOutput(max(0, time.Until(t.deadline)))
 }
@@ -97,7 +102,7 @@ func (t *Terminal) hasOutput(while time.Duration) bool {
 
 // hasInput reports whether keys are waiting for the command to read them. It reports false when the command has ended.
 func (t *Terminal) hasInput() bool {
-	return poll(0, int(t.peer.Fd()))[0]
+	return poll(0, int(t.Peer.Fd()))[0]
 }
 
 // poll waits until one of the descriptors can be read, or for so many milliseconds. -1 milliseconds are for ever. It returns which

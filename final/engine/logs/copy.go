@@ -3,10 +3,9 @@
 package logs
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,39 +14,81 @@ import (
 // maxPipe is the most that a pipe can hold, unless somebody with CAP_SYS_RESOURCE has made it larger. pipe(7)
 const maxPipe = 1 << 20
 
-// Copy keeps, as a stream named stdout or stderr, what a reader brings, from now on. The reader has to end by itself.
-func (k *Keeper) Copy(stream string, from io.Reader) {
-	k.copying.Add(1)
-	go k.copy(stream, from)
+// A Stream is where the output of the container comes from: a pipe, or the master of its terminal.
+type Stream struct {
+	// Name is stdout or stderr.
+	Name string
+	FD   int
+	// Terminal says that FD is the master of a terminal. After the end of the container, the keeper reads the rest from another reader.
+	Terminal bool
+	// Over says that nothing more can come.
+	Over bool
 }
 
-// CopyPipe keeps what comes out of a pipe, whose descriptor is ours then.
+// AddPipe keeps what comes out of a pipe, whose descriptor is the keeper's then.
 //
 // As long as somebody reads, a container that prints too fast waits, and nothing happens to it. If we are killed, nobody reads the
 // pipe any more: the next write of the container fails with EPIPE, and SIGPIPE ends a process that does not handle it. pipe(7)
-func (k *Keeper) CopyPipe(stream string, fd int) error {
-	// Finish sets a deadline, which only what does not block can have.
+func (k *Keeper) AddPipe(name string, fd int) error {
+	// A process of the container can open its end a second time, and read before we do. We must not wait then.
 	if err := unix.SetNonblock(fd, true); err != nil {
-		return fmt.Errorf("read the %s of the container: %w", stream, err)
+		return fmt.Errorf("read the %s of the container: %w", name, err)
 	}
-	pipe := os.NewFile(uintptr(fd), stream)
-	k.pipes = append(k.pipes, pipe)
-	k.Copy(stream, pipe)
+	k.streams = append(k.streams, Stream{Name: name, FD: fd})
 	return nil
 }
 
-func (k *Keeper) copy(stream string, from io.Reader) {
-	defer k.copying.Done()
+// AddTerminal keeps the output of a terminal. When the container has ended, rest brings what is left. The caller closes the terminal.
+func (k *Keeper) AddTerminal(master int, rest io.Reader) {
+	k.streams, k.rest = append(k.streams, Stream{Name: "stdout", FD: master, Terminal: true}), rest
+}
+
+// Copy keeps what the container prints. It returns true when the process of the pidfd has ended, and false when nothing has come for a
+// while.
+func (k *Keeper) Copy(pidfd int, quiet time.Duration) (ended bool) {
 	buffer := make([]byte, 32<<10)
 	for {
-		n, err := from.Read(buffer)
-		k.write(stream, buffer[:n])
-		k.slowDown()
-		if pipe, ok := from.(*os.File); ok && errors.Is(err, os.ErrDeadlineExceeded) {
-			k.drain(stream, pipe, buffer)
+		polled := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+		for i := range k.streams {
+			polled = append(polled, k.streams[i].Poll())
 		}
-		if err != nil {
-			return
+		n, err := unix.Poll(polled, int(quiet.Milliseconds()))
+		switch {
+		case err == unix.EINTR:
+			continue
+		case n <= 0:
+			return false
+		case polled[0].Revents != 0:
+			return true
+		}
+		for i := range k.streams {
+			if polled[i+1].Revents != 0 {
+				k.take(&k.streams[i], buffer)
+			}
+		}
+		k.streams = slices.DeleteFunc(k.streams, func(s Stream) bool { return s.Over && !s.Terminal })
+		k.slowDown(pidfd)
+	}
+}
+
+// Poll is how to wait for the stream. The kernel leaves out a descriptor that is -1. poll(2)
+func (s *Stream) Poll() unix.PollFd {
+	if s.Over {
+		return unix.PollFd{Fd: -1}
+	}
+	return unix.PollFd{Fd: int32(s.FD), Events: unix.POLLIN}
+}
+
+// take keeps what a stream has now.
+func (k *Keeper) take(s *Stream, buffer []byte) {
+	n, err := unix.Read(s.FD, buffer)
+	switch {
+	case n > 0:
+		k.write(s.Name, buffer[:n])
+	case err != unix.EINTR && err != unix.EAGAIN:
+		s.Over = true
+		if !s.Terminal {
+			unix.Close(s.FD)
 		}
 	}
 }
@@ -55,37 +96,45 @@ func (k *Keeper) copy(stream string, from io.Reader) {
 // Finish is called when the container has ended. All that its processes have printed is in the pipes by then, and is read. But a
 // process elsewhere may have been sent the other end, and print for ever: more than a pipe can hold is not read. unix(7), SCM_RIGHTS
 func (k *Keeper) Finish() {
-	close(k.ended)
-	for _, pipe := range k.pipes {
-		// This wakes the goroutine that reads.
-		_ = pipe.SetReadDeadline(time.Unix(1, 0))
+	buffer := make([]byte, 32<<10)
+	for i := range k.streams {
+		s := &k.streams[i]
+		switch {
+		case s.Over:
+		case s.Terminal:
+			k.drainTerminal(s, buffer)
+		default:
+			k.drain(s, buffer)
+			unix.Close(s.FD)
+		}
 	}
-	k.copying.Wait()
-	for _, pipe := range k.pipes {
-		pipe.Close()
+	k.streams = nil
+}
+
+func (k *Keeper) drainTerminal(s *Stream, buffer []byte) {
+	for {
+		n, err := k.rest.Read(buffer)
+		k.write(s.Name, buffer[:n])
+		if err != nil {
+			return
+		}
 	}
 }
 
-func (k *Keeper) drain(stream string, pipe *os.File, buffer []byte) {
-	raw, err := pipe.SyscallConn()
-	if err != nil {
-		return
+func (k *Keeper) drain(s *Stream, buffer []byte) {
+	left := maxPipe
+	if size, err := unix.FcntlInt(uintptr(s.FD), unix.F_GETPIPE_SZ, 0); err == nil {
+		left = max(left, size)
 	}
-	_ = raw.Control(func(fd uintptr) {
-		left := maxPipe
-		if size, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0); err == nil {
-			left = max(left, size)
+	for left > 0 {
+		n, err := unix.Read(s.FD, buffer)
+		if err == unix.EINTR {
+			continue
 		}
-		for left > 0 {
-			n, err := unix.Read(int(fd), buffer)
-			if err == unix.EINTR {
-				continue
-			}
-			if n <= 0 {
-				return
-			}
-			k.write(stream, buffer[:n])
-			left -= n
+		if n <= 0 {
+			return
 		}
-	})
+		k.write(s.Name, buffer[:n])
+		left -= n
+	}
 }

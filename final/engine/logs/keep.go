@@ -17,8 +17,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,13 +47,11 @@ type Limits struct {
 type Keeper struct {
 	limits  Limits
 	dir     *os.File
-	copying sync.WaitGroup
-	pipes   []*os.File
-	ended   chan struct{}
-	pace    pace
+	streams []Stream
+	// rest is that of AddTerminal.
+	rest io.Reader
+	pace pace
 
-	// mutex is for all below: each stream has a goroutine that writes.
-	mutex sync.Mutex
 	// file is nil if "log" could not be made.
 	file *os.File
 	// size is that of file, and batch has the records that are not written yet.
@@ -66,7 +64,7 @@ type Keeper struct {
 
 // Keep starts a log in an empty directory, which is the keeper's then.
 func Keep(dir *os.File, limits Limits) (*Keeper, error) {
-	k := &Keeper{limits: limits, dir: dir, ended: make(chan struct{}), pace: pace{burst: burst, rate: rate, since: time.Now()}}
+	k := &Keeper{limits: limits, dir: dir, pace: pace{burst: burst, rate: rate, since: time.Now()}}
 	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		err = fmt.Errorf("lock %s: %w", dir.Name(), err)
 		return nil, errors.Join(err, dir.Close())
@@ -104,8 +102,6 @@ func fileName(age int) string {
 // write keeps what a stream has brought. A line that is not over yet is kept as a piece at once: it may be a question that waits
 // for an answer, and we may be killed.
 func (k *Keeper) write(stream string, data []byte) {
-	k.mutex.Lock()
-	defer k.mutex.Unlock()
 	head := header(stream)
 	for len(data) > 0 {
 		tag, piece, rest := byte('P'), data[:min(len(data), maxPiece)], data[min(len(data), maxPiece):]
@@ -207,8 +203,6 @@ func (k *Keeper) rotate() error {
 
 // Close ends the log, and releases its lock.
 func (k *Keeper) Close() error {
-	k.mutex.Lock()
-	defer k.mutex.Unlock()
 	k.flush()
 	if k.lost > 0 {
 		_ = k.tellLost()

@@ -4,6 +4,7 @@ package logs
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,12 +48,12 @@ func shown(t *testing.T, dir string, o Options) (stdout, stderr string) {
 // all are the options for what is there.
 var all = Options{Tail: -1}
 
-// pipe returns a pipe whose read end is copied.
+// pipe returns the write end of a pipe that the keeper reads.
 func pipe(t *testing.T, k *Keeper, stream string) *os.File {
 	t.Helper()
 	var ends [2]int
 	require.NoError(t, unix.Pipe2(ends[:], unix.O_CLOEXEC))
-	require.NoError(t, k.CopyPipe(stream, ends[0]))
+	require.NoError(t, k.AddPipe(stream, ends[0]))
 	write := os.NewFile(uintptr(ends[1]), "write end")
 	t.Cleanup(func() { write.Close() })
 	return write
@@ -216,4 +217,49 @@ func TestALogThatCannotBeRotatedStaysBounded(t *testing.T) {
 	stdout, stderr := shown(t, dir, all)
 	require.True(t, strings.HasSuffix(stdout, "y\nafter\n"), stdout)
 	require.Contains(t, stderr, "bytes of this log are lost: rename log")
+}
+
+// saved passes a keeper on as a monitor does: the descriptors stay open, and all else is in a file.
+func saved(t *testing.T, k *Keeper) *Keeper {
+	t.Helper()
+	content, err := json.Marshal(k.Save())
+	require.NoError(t, err)
+	var s Saved
+	require.NoError(t, json.Unmarshal(content, &s))
+	next, err := s.Restore(nil)
+	require.NoError(t, err)
+	return next
+}
+
+func TestAKeeperGoesOnWhereAnotherHasEnded(t *testing.T) {
+	k, dir := newKeeper(t, Limits{200, 3})
+	stdout := pipe(t, k, "stdout")
+	k.write("stdout", []byte("before\nhalf a line"))
+	k.pace.written = 1 << 40
+	next := saved(t, k)
+	require.Equal(t, k.size, next.size)
+	require.Greater(t, next.pace.wait(time.Now()), time.Hour)
+	_, err := stdout.WriteString(" and more\n")
+	require.NoError(t, err)
+	next.Finish()
+	// The third record is too much for the first file.
+	next.write("stderr", bytes.Repeat([]byte("x"), 100))
+	files, _ := total(t, dir)
+	require.Equal(t, 2, files)
+	out, errOut := shown(t, dir, all)
+	require.Equal(t, "before\nhalf a line and more\n", out)
+	require.Equal(t, strings.Repeat("x", 100), errOut)
+}
+
+func TestALossIsToldByALaterKeeper(t *testing.T) {
+	k, dir := newKeeper(t, Limits{1 << 20, 3})
+	file := k.file
+	k.file, _ = os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	k.write("stdout", []byte("lost\n"))
+	k.file.Close()
+	k.file = file
+	saved(t, k).write("stdout", []byte("after\n"))
+	stdout, stderr := shown(t, dir, all)
+	require.Equal(t, "after\n", stdout)
+	require.Regexp(t, `^\d+ bytes of this log are lost: .*no space left on device\n$`, stderr)
 }

@@ -2,7 +2,11 @@
 
 package logs
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // A container that prints without end would keep a processor and the disk busy: ours, as nobody counts them as the container's. So
 // after a burst we write at a pace, and the container waits for us.
@@ -31,15 +35,8 @@ func (p *pace) wait(now time.Time) time.Duration {
 }
 
 // slowDown waits as long as the pace says, but not for more of a container that has ended.
-func (k *Keeper) slowDown() {
-	k.mutex.Lock()
-	wait := k.pace.wait(time.Now())
-	k.mutex.Unlock()
-	if wait == 0 {
-		return
-	}
-	select {
-	case <-time.After(wait):
-	case <-k.ended:
+func (k *Keeper) slowDown(pidfd int) {
+	if wait := k.pace.wait(time.Now()); wait > 0 {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(wait.Milliseconds())+1)
 	}
 }
