@@ -219,15 +219,24 @@ func TestALogThatCannotBeRotatedStaysBounded(t *testing.T) {
 	require.Contains(t, stderr, "bytes of this log are lost: rename log")
 }
 
-// saved passes a keeper on as a monitor does: the descriptors stay open, and all else is in a file.
+// saved passes a keeper on as a monitor does: the descriptors stay open, and all else is in a file. Here both keepers close theirs.
 func saved(t *testing.T, k *Keeper) *Keeper {
 	t.Helper()
 	content, err := json.Marshal(k.Save())
 	require.NoError(t, err)
 	var s Saved
 	require.NoError(t, json.Unmarshal(content, &s))
+	again := []*int{&s.Dir, &s.File}
+	for i := range s.Streams {
+		again = append(again, &s.Streams[i].FD)
+	}
+	for _, fd := range again {
+		*fd, err = unix.FcntlInt(uintptr(*fd), unix.F_DUPFD_CLOEXEC, 0)
+		require.NoError(t, err)
+	}
 	next, err := s.Restore(nil)
 	require.NoError(t, err)
+	t.Cleanup(func() { next.Close() })
 	return next
 }
 
@@ -235,10 +244,10 @@ func TestAKeeperGoesOnWhereAnotherHasEnded(t *testing.T) {
 	k, dir := newKeeper(t, Limits{200, 3})
 	stdout := pipe(t, k, "stdout")
 	k.write("stdout", []byte("before\nhalf a line"))
-	k.pace.written = 1 << 40
+	k.pace.written = 1 << 32
 	next := saved(t, k)
 	require.Equal(t, k.size, next.size)
-	require.Greater(t, next.pace.wait(time.Now()), time.Hour)
+	require.Greater(t, next.pace.wait(time.Now()), 5*time.Minute)
 	_, err := stdout.WriteString(" and more\n")
 	require.NoError(t, err)
 	next.Finish()
@@ -254,10 +263,12 @@ func TestAKeeperGoesOnWhereAnotherHasEnded(t *testing.T) {
 func TestALossIsToldByALaterKeeper(t *testing.T) {
 	k, dir := newKeeper(t, Limits{1 << 20, 3})
 	file := k.file
-	k.file, _ = os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	k.file = full
 	k.write("stdout", []byte("lost\n"))
-	k.file.Close()
 	k.file = file
+	require.NoError(t, full.Close())
 	saved(t, k).write("stdout", []byte("after\n"))
 	stdout, stderr := shown(t, dir, all)
 	require.Equal(t, "after\n", stdout)
