@@ -48,7 +48,7 @@ type note struct {
 
 // WakeMonitor is the monitor again after it was a list. Its standard input is its note.
 func WakeMonitor(store *container.Store) (int, error) {
-	// Go respects that the list ignores SIGHUP and SIGINT. It catches the others until here.
+	// The Go runtime goes on ignoring SIGHUP and SIGINT, as the list did. A SIGTERM that comes while the runtime starts ends the monitor.
 	signal.Ignore(ignored...)
 	m, err := wake(store)
 	if err != nil {
