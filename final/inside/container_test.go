@@ -230,3 +230,13 @@ func (c *container) runs() {
 	n, _ := ready.Read(line)
 	require.Equal(c, "ready\n", string(line[:n]))
 }
+
+func kernelAtLeast(t *testing.T, major, minor int) bool {
+	t.Helper()
+	var name unix.Utsname
+	require.NoError(t, unix.Uname(&name))
+	var version [2]int
+	_, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &version[0], &version[1])
+	require.NoError(t, err)
+	return version[0] > major || version[0] == major && version[1] >= minor
+}
