@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -51,8 +53,15 @@ func lookInto(args []string) error {
 		}
 	}
 	link("exe")
-	link("root")
-	link("cwd")
+	for _, name := range []string{"root", "cwd"} {
+		var theirs, ours unix.Stat_t
+		err := errors.Join(unix.Stat(proc+name, &theirs), unix.Stat("/", &ours))
+		if err != nil || theirs.Dev == ours.Dev && theirs.Ino == ours.Ino {
+			fmt.Println(name, nameOf(err))
+		} else {
+			fmt.Println(name, "of others")
+		}
+	}
 	for _, dir := range []string{"fd", "map_files"} {
 		entries, err := os.ReadDir(proc + dir)
 		if err != nil {
@@ -122,10 +131,30 @@ func traceToDeath(args []string) error {
 	return nil
 }
 
-// looked looks into a process that joins the container, as it stays at a stage, and returns what is seen.
-func (c *bundled) looked(stage string, words ...string) string {
+// keepSocket takes the socket of a process, by its only argument, kills the process, and keeps the socket open.
+func keepSocket(args []string) error {
+	pid, err := processNamed(args[0])
+	if err != nil {
+		return err
+	}
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.PidfdGetfd(pidfd, 3, 0); err != nil {
+		return err
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		return err
+	}
+	fmt.Println("killed")
+	time.Sleep(time.Hour)
+	return nil
+}
+
+// looked looks from the container into the process of a call, as it stays at a stage, and returns what is seen.
+func (c *bundled) looked(call *exec.Cmd, stage string, words ...string) string {
 	c.Helper()
-	call := c.call("exec", c.id, "true")
 	call.Env = append(call.Env, ofTheCaller, fmt.Sprintf("%s=container %s %s", interruptEnv, stage, filepath.Join(c.TempDir(), "never")))
 	require.NoError(c, call.Start())
 	held := c.atStage()
@@ -136,6 +165,23 @@ func (c *bundled) looked(stage string, words ...string) string {
 	require.Empty(c, r.stderr)
 	require.True(c, strings.HasSuffix(r.stdout, "\ndone\n"), r.stdout)
 	return r.stdout
+}
+
+// endedBy starts an attack that kills the process of a call, and returns the status with which the call ends while the attack goes on.
+func (c *bundled) endedBy(call *exec.Cmd, attack ...string) int {
+	c.Helper()
+	attacker := c.call(append([]string{"exec", c.id, "/attack", "attack"}, attack...)...)
+	said, err := attacker.StdoutPipe()
+	require.NoError(c, err)
+	require.NoError(c, attacker.Start())
+	defer func() { _ = attacker.Process.Kill(); _ = attacker.Wait() }()
+	line, err := bufio.NewReader(said).ReadString('\n')
+	require.NoError(c, err)
+	require.Equal(c, "killed\n", line)
+	late := time.AfterFunc(patience, func() { _ = call.Process.Kill() })
+	_ = call.Wait()
+	require.True(c, late.Stop(), "exec waits for the attacker")
+	return call.ProcessState.ExitCode()
 }
 
 // capable gives the container capabilities beside its own.
@@ -156,10 +202,26 @@ func TestNobodyLooksIntoWhatJoinsAContainer(t *testing.T) {
 				c.capable("CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_DAC_READ_SEARCH")
 			}
 			c.started()
-			// At the first stage in the container, and at a late one.
-			for _, stage := range []string{joined, "keyctl(KEYCTL_JOIN_SESSION_KEYRING)"} {
-				assert.Equal(t, "exe EACCES\nroot EACCES\ncwd EACCES\nfd EACCES\nmap_files EACCES\nmem EACCES\n"+
-					"process_vm_readv EPERM\npidfd_getfd EPERM\nptrace EPERM\ndone\n", c.looked(stage), stage)
+			_, pid := c.status()
+			other := c.beside()
+			other.spec.Process.Args = []string{"true"}
+			other.joins(pid, specs.PIDNamespace)
+			if user {
+				other.userNamespace()
+				other.joins(pid, specs.UserNamespace)
+				other.spec.Linux.UIDMappings, other.spec.Linux.GIDMappings = nil, nil
+			}
+			other.write()
+			for name, args := range map[string][]string{
+				"a command that joins it": {"exec", c.id, "true"},
+				// Until it has its root directory, such a container has the host's.
+				"a container in its PID namespace": {"run", "--bundle", other.dir, other.id},
+			} {
+				// At the first stage in the container, and at a late one.
+				for _, stage := range []string{joined, "keyctl(KEYCTL_JOIN_SESSION_KEYRING)"} {
+					assert.Equal(t, "exe EACCES\nroot EACCES\ncwd EACCES\nfd EACCES\nmap_files EACCES\nmem EACCES\n"+
+						"process_vm_readv EPERM\npidfd_getfd EPERM\nptrace EPERM\ndone\n", c.looked(c.call(args...), stage), "%s: %s", name, stage)
+				}
 			}
 			require.Equal(t, result{}, c.final("delete", "--force", c.id))
 			c.nothingLeft()
@@ -176,14 +238,14 @@ func TestWhatJoinsAContainerHasNothingOfTheHosts(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	// In itself this is the control: the container sees everything.
-	seen := "exe LIST\nroot /\ncwd /\nfd OPEN\nmap_files LIST\nmem read\nprocess_vm_readv done\npidfd_getfd done\nptrace done\ndone\n"
+	seen := "exe LIST\nroot done\ncwd done\nfd OPEN\nmap_files LIST\nmem read\nprocess_vm_readv done\npidfd_getfd done\nptrace done\ndone\n"
 	list := regexp.MustCompile(`/memfd:final:container \(deleted\)`)
 	// Later the process has its root directory, the files by which it joins cgroups, and the container's /dev/null.
 	for stage, open := range map[string]string{
 		joined:                                `socket:\[\d+\]|pipe:\[\d+\]|anon_inode:\[pidfd\]`,
 		"keyctl(KEYCTL_JOIN_SESSION_KEYRING)": `socket:\[\d+\]|pipe:\[\d+\]|anon_inode:\[pidfd\]|/|/dev/null|/\S*/container-workshop-` + c.id + `/tasks`,
 	} {
-		said := list.ReplaceAllString(c.looked(stage, c.root, c.dir, self, ofTheCaller), "LIST")
+		said := list.ReplaceAllString(c.looked(c.call("exec", c.id, "true"), stage, c.root, c.dir, self, ofTheCaller), "LIST")
 		said = regexp.MustCompile(`(?m)(^fd (`+open+`)\n)+`).ReplaceAllString(said, "fd OPEN\n")
 		assert.Equal(t, seen, said, stage)
 	}
@@ -207,18 +269,22 @@ func TestATracerInTheContainerHoldsUpNoExec(t *testing.T) {
 	},
 		func() string { return "the command does not start" })
 
-	tracer := c.call("exec", c.id, "/attack", "attack", "trace", "cat")
-	said, err := tracer.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, tracer.Start())
-	defer func() { _ = tracer.Process.Kill(); _ = tracer.Wait() }()
-	line, err := bufio.NewReader(said).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "killed\n", line)
-	late := time.AfterFunc(patience, func() { _ = prey.Process.Kill() })
-	_ = prey.Wait()
-	require.True(t, late.Stop(), "exec waits for the tracer")
-	require.Equal(t, 128+int(unix.SIGKILL), prey.ProcessState.ExitCode())
+	require.Equal(t, 128+int(unix.SIGKILL), c.endedBy(prey, "trace", "cat"))
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+}
+
+// The socket to the host side is closed when the process becomes the command or ends. With CAP_SYS_PTRACE the container can keep it open.
+func TestASocketThatIsKeptOpenHoldsUpNoExec(t *testing.T) {
+	c := newBundle(t, "sleep", "1000")
+	copySelf(t, filepath.Join(c.spec.Root.Path, "attack"), 0o755)
+	c.capable("CAP_SYS_PTRACE")
+	c.started()
+	call := c.call("exec", c.id, "true")
+	call.Env = append(call.Env, fmt.Sprintf("%s=container %s %s", interruptEnv, joined, filepath.Join(t.TempDir(), "never")))
+	require.NoError(t, call.Start())
+	c.atStage()
+	require.Equal(t, failure("exec"), c.endedBy(call, "keep", "container"))
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()
 }

@@ -44,6 +44,7 @@ var attacks = map[string]func(args []string) error{
 	"uncover":   uncoverRoot,
 	"look":      lookInto,
 	"trace":     traceToDeath,
+	"keep":      keepSocket,
 }
 
 // attack tries one, and prints what came of it: "done", or the name of the error.

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/check"
 )
 
 // ownNetwork gives the thread of the test, and what it starts, a network namespace of its own: no device of the host is touched.
@@ -244,7 +246,9 @@ func TestFailureAtAnyStageLeavesTheNetworkDevice(t *testing.T) {
 		cmd := c.interruptedBundle("host", index, more)
 		require.NoError(t, cmd.Start())
 		c.atStage()
-		require.NoError(t, unix.Kill(c.first(), unix.SIGKILL))
+		first := c.first()
+		require.NoError(t, unix.Kill(first, unix.SIGKILL))
+		c.until(func() bool { return check.Stat(first, 3) == "Z" }, func() string { return "process 1 does not end" })
 		require.NoError(t, os.WriteFile(more, nil, 0o600))
 		require.Error(t, cmd.Wait())
 		require.Equal(t, before, c.onHost("eth0"))

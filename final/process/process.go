@@ -1,7 +1,8 @@
 //go:build linux
 
-// Package process runs on the host side. It starts process 1 of a container, or a process that joins a container, from a list of system
-// calls (package become), talks with it until it becomes the command, and waits for its end. Package container draws how the two talk.
+// Package process runs on the host side, in the final that you started and in the host's namespaces. It starts process 1 of a container, or a
+// process that joins a container, from a list of system calls (package become), talks with the process until it becomes the command, and
+// waits for its end. Package container draws how the two talk.
 package process
 
 import (
@@ -21,16 +22,16 @@ import (
 
 // A Process is a process in a container that this process has started: process 1, or a process that has joined the container.
 type Process struct {
-	// Terminal is that of the command, nil if it has none.
+	// Terminal is the terminal of the command. Nil if the command has none.
 	Terminal *terminal.Terminal
 	List     stage.List
-	// Program is what the process does until it becomes the command. It is nil for process 1 that somebody else has started: then Late
-	// says what its last calls are.
+	// Program is the list of the process. It is nil for process 1 of a created container, which an earlier final has started. Then Late has
+	// the error texts for the last calls.
 	Program *become.Program
 	Late    []become.Late
 	// Socket leads to the process until it becomes the command. It is -1 before and afterwards.
 	Socket Socket
-	// PID is 0 before the process has started. Pidfd is a descriptor of the process, which stays true when it has ended.
+	// PID is 0 before the process has started. Pidfd is a descriptor of the process. Unlike the PID, it never means another process later.
 	PID, Pidfd int
 	// Unfreeze lets the processes of a container go on, nil for a process that has joined it. See sigkill.
 	Unfreeze func()
@@ -38,23 +39,23 @@ type Process struct {
 	Agent *notify.Agent
 	// Hooks runs the startContainer hooks. It is nil if there are none.
 	Hooks func() error
-	// Signals are told when the command begins to run.
+	// Signals learn from us when the command begins to run.
 	Signals *terminal.Signals
-	// Warn is told of what is no failure.
+	// Warn gets warnings.
 	Warn func(message string)
 
-	// times are those of the stages of the process, as far as it has told.
+	// times are the times of the stages, as far as the process has sent them.
 	times []byte
-	// ended is how the process has ended, once it has been waited for.
+	// ended is the status of the process, after wait.
 	ended *unix.WaitStatus
 }
 
 // Make returns a process that has not started yet.
 func Make(explained bool, warn func(message string)) Process {
-	return Process{Socket: -1, Warn: warn, List: stage.List{Side: "host", Explain: explained}}
+	return Process{Socket: -1, Pidfd: -1, Warn: warn, List: stage.List{Side: "host", Explain: explained}}
 }
 
-// ErrGone is what there is to say of a process that was killed before it could say more.
+// ErrGone is the error for a process that has ended without a report, because somebody has killed it.
 var ErrGone = errors.New("the container's first process ended before it could start the command")
 
 // next waits for a word of the process. It returns io.EOF when the process has become the command, waits for start, or has ended.
@@ -64,6 +65,9 @@ func (p *Process) next() (word uint32, data []byte, descriptors []int, err error
 		size = maxTimes
 	}
 	for {
+		if !p.Socket.await(p.Pidfd) {
+			return 0, nil, nil, io.EOF
+		}
 		m, err := p.Socket.receive(size)
 		if err != nil {
 			return 0, nil, nil, err
@@ -79,10 +83,10 @@ func (p *Process) next() (word uint32, data []byte, descriptors []int, err error
 	}
 }
 
-// failure is what the process says of a call that has failed.
+// failure returns the error that a report of the process means.
 func (p *Process) failure(data []byte) error {
 	if p.Program == nil {
-		// Another final has made the list. The start of a container that has been created ends with these few calls.
+		// Another final has made the list, for create. Only the calls after the wait for start are left.
 		return become.LateFailure(p.Late, data)
 	}
 	err, ok := p.Program.Failure(data)
@@ -140,19 +144,19 @@ func (p *Process) Why(err error) error {
 	return err
 }
 
-// Order lets the process go on, with what the host side has made for it.
+// Order sends the process its orders, so the process goes on.
 func (p *Process) Order(orders *become.Orders) error {
 	message, descriptors := p.Program.Encode(orders)
 	return p.send(message, descriptors...)
 }
 
-// WaitReady waits until all is done but what comes after our word to go on.
+// WaitReady waits until the process has followed its orders up to the cgroups.
 func (p *Process) WaitReady() error {
 	_, _, err := p.expect(become.WordReady)
 	return err
 }
 
-// send sends a message. If the process has ended, the error is what it has said last.
+// send sends a message. If the process has ended, the error is the failure that it has reported.
 func (p *Process) send(message []byte, descriptors ...int) error {
 	err := p.Socket.send(message, descriptors...)
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
@@ -161,10 +165,10 @@ func (p *Process) send(message []byte, descriptors ...int) error {
 	return err
 }
 
-// Say gives the process its word.
+// Say sends the byte for which the process waits.
 func (p *Process) Say() error { return p.send([]byte{0}) }
 
-// GoOn gives the word. It returns when the process has become its command.
+// GoOn lets the process go on. It returns when the process has become its command.
 func (p *Process) GoOn() error {
 	p.Signals.Expect(p.Socket.closed)
 	if err := p.Say(); err != nil {
@@ -238,7 +242,7 @@ func (p *Process) runHooks() error {
 	return p.Hooks()
 }
 
-// record adds the calls of the process to ours.
+// record adds the records of the process to those of the host side.
 func (p *Process) record() {
 	if p.List.Explain && p.Program != nil {
 		p.List.Records = append(p.List.Records, p.Program.Records(p.times)...)
@@ -256,7 +260,7 @@ func (p *Process) notify(number int) error {
 
 // Kill ends the process if it has not ended, and waits for it.
 func (p *Process) Kill() {
-	// Before it can see that the socket is closed, and say so.
+	// Kill first: otherwise the process would notice that the socket is closed, and report a failure.
 	if p.PID != 0 && p.ended == nil {
 		p.sigkill()
 		p.wait()
@@ -264,7 +268,7 @@ func (p *Process) Kill() {
 	p.HangUp()
 }
 
-// HangUp closes the socket, if that has not happened.
+// HangUp closes the socket, if the socket is open.
 func (p *Process) HangUp() {
 	if p.Socket != -1 {
 		p.Signals.Expect(nil)
@@ -277,12 +281,13 @@ func (p *Process) close() {
 	p.Socket = -1
 }
 
-// signal sends a signal to the process. If it has ended nothing happens.
+// signal sends a signal to the process. If the process has ended, nothing happens.
 func (p *Process) signal(sig unix.Signal) {
 	_ = unix.PidfdSendSignal(p.Pidfd, sig, nil, 0)
 }
 
-// sigkill ends the process. A container that is paused, or has frozen what process 1 waits for at its end, cannot hold us up by that.
+// sigkill ends the process, even in a paused container. A frozen process does not end, nor does process 1 as long as another process in its
+// PID namespace is frozen.
 func (p *Process) sigkill() {
 	p.signal(unix.SIGKILL)
 	if p.Unfreeze != nil {
@@ -304,7 +309,7 @@ func (p *Process) SendPidfd(socket string) error {
 	return notify.SendTo(socket, []byte("pidfd"), p.Pidfd)
 }
 
-// checkStream refuses a directory: from there it is not far to all of the host's files.
+// checkStream refuses a directory as a standard stream: from a directory the command could walk to all of the host's files.
 func checkStream(number int, stream *os.File) error {
 	var stat unix.Stat_t
 	if stream == nil || unix.Fstat(int(stream.Fd()), &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFDIR {

@@ -14,18 +14,18 @@ import (
 	"container-workshop/final/become"
 )
 
-// A Socket is the host side's end of a connection with a process that is not the command yet. The other end belongs to a list of system
-// calls: see package become for its words. unix(7), SOCK_SEQPACKET
+// A Socket is our end of a connection with a process that is not the command yet. The list of the process uses the other end: package become
+// has its words. unix(7), SOCK_SEQPACKET
 type Socket int
 
-// Messages of the process are short, but for those with the times of its stages. 253 descriptors come with one at most.
+// Messages of a process are short, except for those with the times of its stages. The kernel allows 253 descriptors with a message.
 const (
 	maxMessage = 2 << 10
 	maxTimes   = 34 << 10
 	maxRights  = 253
 )
 
-// pair makes a socket for us and one for the process.
+// pair makes both ends of a connection.
 func pair() (ours Socket, theirs int, err error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -57,7 +57,7 @@ type message struct {
 	word        uint32
 	data        []byte
 	descriptors []int
-	// sender is the PID of the process that has sent the message, if identify has been called before, and else 0.
+	// sender is the PID of the process that has sent the message. It is 0 without identify.
 	sender int
 }
 
@@ -72,7 +72,7 @@ func (s Socket) receive(size int) (*message, error) {
 	for {
 		n, m, _, _, err := unix.Recvmsg(int(s), buffer, control, unix.MSG_CMSG_CLOEXEC)
 		switch {
-		// The other end was closed with a message of ours unread. That is said once, before what the process has said.
+		// The process has ended with a message of ours unread. The kernel reports this once, before the last messages of the process.
 		case err == unix.EINTR, err == unix.ECONNRESET:
 			continue
 		case err == nil && n == 0:
@@ -90,14 +90,14 @@ func (s Socket) receive(size int) (*message, error) {
 		}
 		received.word = binary.NativeEndian.Uint32(buffer)
 		if received.word != become.WordFilesystems {
-			// Whoever has taken hold of the process could fill our table of open files.
+			// If a container has taken over the process, the container could fill our table of open files.
 			received.close()
 		}
 		return received, nil
 	}
 }
 
-// parse reads what comes beside the data of a message.
+// parse reads descriptors and the sender from the control data of a message.
 func (m *message) parse(control []byte) error {
 	all, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
@@ -121,12 +121,23 @@ func (m *message) close() {
 	m.descriptors = nil
 }
 
-// number is what comes with a word.
+// number is the number that comes with a word.
 func number(data []byte) int {
 	if len(data) < 8 {
 		return -1
 	}
 	return int(int32(binary.NativeEndian.Uint32(data[4:])))
+}
+
+// await waits until receive has something to say. It returns false if the process has ended before, whose descriptor pidfd is: where the
+// container can look into the process, it can take the other end of the socket and keep the socket open.
+func (s Socket) await(pidfd int) bool {
+	for {
+		fds := []unix.PollFd{{Fd: int32(s), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
+		if n, _ := unix.Poll(fds, -1); n > 0 {
+			return fds[0].Revents != 0
+		}
+	}
 }
 
 // hasMessage reports whether receive would not wait.
@@ -136,7 +147,7 @@ func (s Socket) hasMessage() bool {
 	return n > 0 && fds[0].Revents&unix.POLLIN != 0
 }
 
-// closed reports whether the other side has closed its end. Execve closes the end of a process that becomes the command.
+// closed reports whether the process has closed its end. When the process becomes the command, execve closes it.
 func (s Socket) closed() bool {
 	fds := []unix.PollFd{{Fd: int32(s)}}
 	_, _ = unix.Poll(fds, 0)

@@ -24,6 +24,9 @@ type Agent struct {
 // listenerTimeout is how long the filter may take to be loaded.
 const listenerTimeout = 10 * time.Second
 
+// listenerKind is what /proc/PID/fd says of a listener.
+const listenerKind = "anon_inode:seccomp notify"
+
 // Send takes the listener of the filter out of a process, as soon as it is there, and sends it to the agent with the state of the process.
 // The number is that of the listener in the process, which is known by a descriptor and by its PID. The PID is 0 for process 1 that
 // somebody else has made. config-linux.md, "The Container Process State"
@@ -38,6 +41,10 @@ func (a *Agent) Send(pidfd, pid, number int) error {
 		return fmt.Errorf("linux.seccomp: take the listener of the filter: %w", err)
 	}
 	defer unix.Close(listener)
+	// Where a container can look into the process, it may have put another file there.
+	if kind, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", listener)); kind != listenerKind {
+		return fmt.Errorf("linux.seccomp: take the listener of the filter: descriptor %d is %s, and no listener", number, kind)
+	}
 	if err := a.send(listener, pid); err != nil {
 		return fmt.Errorf("linux.seccomp.listenerPath: failed to connect with seccomp agent: %w", err)
 	}
