@@ -53,7 +53,7 @@ func (c *bundled) leaked() string {
 // joined is a stage of a process that has joined the namespaces of the container.
 const joined = "umask(0)"
 
-// heldWith starts a call that stays at a stage of the container side, and ends it when the container has looked around.
+// heldWith starts a call that stays at a stage of the process that joins, and ends it when the container has looked around.
 func (c *bundled) heldWith(call *exec.Cmd, stage string) string {
 	c.Helper()
 	call.Env = append(call.Env, ofTheCaller, fmt.Sprintf("%s=container %s %s", interruptEnv, stage, filepath.Join(c.TempDir(), "never")))

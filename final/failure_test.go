@@ -39,7 +39,7 @@ func (c *trial) interrupted(p place, action string, flags []string, command ...s
 	return cmd
 }
 
-// places returns all stages of both sides, by letting each of them fail. It requires of each what point "failure at any stage
+// places returns all stages of all sides, by letting each of them fail. It requires of each what point "failure at any stage
 // leaves nothing" asks for.
 func places(t *testing.T, flags []string) []place {
 	t.Helper()
@@ -126,7 +126,7 @@ func beforeItRuns(all []place) []place {
 	return list
 }
 
-// killRun kills the parent while one of the two sides is at a place.
+// killRun kills the parent while one of the sides is at a place.
 func killRun(t *testing.T, p place, flags []string) {
 	c := newTrial(t)
 	cmd := c.interrupted(p, filepath.Join(t.TempDir(), "never"), flags, "true")

@@ -43,6 +43,7 @@ type verb struct {
 
 var verbs = []verb{
 	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand, process.StatusFailed, true, false},
+	{"plan", "[flags] COMMAND [ARG ...]", planAbout, plan, 1, false, false},
 	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute, 255, true, false},
 	{"list", "[flags]", "list containers", list, 1, false, false},
 	{"state", "ID", "print the state of a container as JSON", state, 1, false, false},

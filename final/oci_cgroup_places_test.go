@@ -74,7 +74,7 @@ func TestAFrozenCgroupIsRefused(t *testing.T) {
 
 // The directories above a cgroup go with it if they were made for it, also when final ends half-way.
 func TestNothingIsLeftOfADeepCgroup(t *testing.T) {
-	// Up to where the container side is told what to do.
+	// Up to where process 1 gets its orders.
 	for index := range 12 {
 		for _, action := range []string{"fail", filepath.Join(t.TempDir(), "never")} {
 			c := newBundle(t, "true")

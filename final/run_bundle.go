@@ -74,7 +74,7 @@ func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	}
 	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	request.Keep, request.Size = b.keep, console.Size()
-	request.Pauses = b.pidFile != "" || b.consoleSocket != "" || b.pidfdSocket != ""
+	request.Pauses = b.pauses()
 	// Whoever gets the terminal by a socket sets it up.
 	request.Plain = b.consoleSocket == "" && !console.IsTerminal()
 	by := <-guard.StandBy(console)
@@ -83,6 +83,11 @@ func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	}
 	defer by.Guard.Dismiss()
 	return runToEnd(store, request, &by, console, b.handOver)
+}
+
+// pauses reports whether run has something to do for its caller before the command runs.
+func (b *bundle) pauses() bool {
+	return b.pidFile != "" || b.consoleSocket != "" || b.pidfdSocket != ""
 }
 
 // detachBundle leaves the container to whoever becomes the parent of its process 1. PR_SET_CHILD_SUBREAPER(2const)

@@ -1,11 +1,13 @@
 //go:build linux
 
-// Package become runs on the host side. It compiles what a new process has to do until it becomes the command, to a list of system
-// calls (package calls). The process makes these calls itself: it is process 1 of a container, or joins one. Package process starts it.
+// Package become runs on the host side. It turns a configuration into a list of system calls (package calls): everything that a new process
+// does until it becomes the command. The process makes these calls itself. It is process 1 of a container, or a process that joins one.
 //
-// Where the process is: in the namespaces of the container, with the rights of the host's root, or of user 0 of a user namespace. What it
-// does: only what no other process can do for it. The rest, such as mounts and devices, is the work of a thread of the host side: see
-// package inside. How it ends: the last call is execve of the command. If a call fails, the process reports which, and exits.
+// Who starts the process: package process, by clone and execve of the list. No Go runs in it.
+// Where the process is: in the namespaces of the container, with the rights of the host's root, or of user 0 of a user namespace.
+// What it sees: the host's tree, until it changes its root directory; then the container's.
+// What it does: only what no other process can do for it. Mounts and devices are the work of a thread of the host side: see package inside.
+// How it ends: the last call is execve of the command. If a call fails, the process reports the failure to the host side, and exits.
 package become
 
 import (
@@ -26,7 +28,7 @@ type Request struct {
 	Config *specs.Spec
 	// Process is the command.
 	Process *specs.Process
-	// Affinity is that of a process that joins a container. Nil for process 1, and where the configuration has none.
+	// Affinity are the processors of a process that joins a container. Nil for process 1, and if the configuration does not say.
 	Affinity *specs.CPUAffinity
 	// Capabilities are those of the command.
 	Capabilities capability.Sets
@@ -37,9 +39,9 @@ type Request struct {
 	Namespaces *namespace.Set
 	// Extra is the number of descriptors that the command gets beside its standard streams: 3, 4, …
 	Extra int
-	// Null says which standard streams are to be the container's /dev/null.
+	// Null says which standard streams the process replaces with the container's /dev/null.
 	Null [3]bool
-	// Give says which standard streams are pipes without a name: the user of the command gets them, and could not open /dev/stdout otherwise.
+	// Give says which standard streams are pipes without a name. They get the user of the command as owner, who may then open /dev/stdout.
 	Give [3]bool
 	// Tasks is the number of files by which the process joins cgroups of version 1.
 	Tasks int
@@ -47,34 +49,36 @@ type Request struct {
 	MountLabel string
 	// Unified says that the container sees a cgroup of version 2.
 	Unified bool
-	// Tied says that the process ends with the thread that starts it.
+	// Tied says that the kernel kills the process when the thread ends that has started it.
 	Tied bool
 	// Pauses says that the process waits for another word after its orders.
 	Pauses bool
 	// Held says that the process waits for start.
 	Held bool
-	// Init is this program, if the command is to have a process 1 in front of it. See package reaper.
+	// Init is the program of --init, which becomes process 1 in front of the command: see package reaper. Nil if there is none.
 	Init *os.File
-	// NoPivot says that another root directory has been moved over the host's already. OldKeyring keeps the session keyring of the caller.
+	// NoPivot says that the host side has already moved the container's root over the host's. OldKeyring keeps the session keyring of the
+	// caller.
 	NoPivot, OldKeyring bool
 	// Explain asks for the times of the calls.
 	Explain bool
 }
 
-// Words are the messages of the process. Each begins with one, in four bytes. 0 is a failure: see calls.List.Failure.
+// Words are what the process tells the host side. Each message begins with a word, in four bytes. Word 0 reports a failure: see
+// calls.List.Failure.
 const (
 	// WordFilesystems comes with the descriptors of new file systems.
 	WordFilesystems = iota + 1
-	// WordReady says that only what follows Orders is missing; the process waits for a byte.
+	// WordReady says that the process has followed its orders up to the cgroups. It waits for a byte.
 	WordReady
-	// WordHooks says that the startContainer hooks are to be run; the process waits for a byte.
+	// WordHooks asks the host side to run the startContainer hooks. The process waits for a byte.
 	WordHooks
-	// WordListener comes with the number of a descriptor of the process, which is about to be the listener of its filter. It waits for
-	// a byte when it is.
+	// WordListener comes with a number: the descriptor that is about to become the listener of the process's filter. The process then loads
+	// the filter and waits for a byte.
 	WordListener
-	// WordPID comes with the PID of the process that the one who says it has started in its place.
+	// WordPID comes with the PID of the second process, which the first one has started in its place: see enter.
 	WordPID
-	// WordTimes comes with the times of the stages until here.
+	// WordTimes comes with the times of the stages so far, for --explain.
 	WordTimes
 	// WordLast says that nothing can be said any more: the process is about to become the command.
 	WordLast
@@ -83,29 +87,30 @@ const (
 // A Program is the list of one process.
 type Program struct {
 	*calls.List
-	// Files are what the process gets beside the streams, extra descriptors and its socket, with the numbers after these.
+	// Files are further files for the process. Their numbers follow those of the streams, the extra descriptors and the socket.
 	Files []*os.File
 	// Missing are capabilities that the process cannot give to the command.
 	Missing capability.Set
 
 	*Request
-	// joins says that the container is there already, and isHook that the command is a hook.
+	// joins says that the process joins a container, and isHook that its command is a hook.
 	joins, isHook bool
 	// heldAt is the number of the first call after the wait for start.
 	heldAt int
 	// socket is the number of the socket to the host side.
 	socket int
 	orders orders
-	// proc is a file system of the container's processes, attached nowhere, if there is one.
+	// proc is a proc file system of the container that is attached nowhere. 0 if the process needs none.
 	proc calls.Slot
-	// new are the places of the new file systems among their descriptors, by the index of the mount. count is the number of descriptors.
+	// new says where the file system of a mount is among the descriptors of WordFilesystems, by the index of the mount. count is the number
+	// of these descriptors.
 	new   map[int]int
 	count int
-	// saved has the limit on open files as the process got it.
+	// saved has the limit on open files that the process had at first.
 	saved calls.Buffer
-	// byte is where words of the host side go.
+	// byte is memory for a byte from the host side.
 	byte calls.Buffer
-	// command is the path of the command, when the host side has found it, and execve the stage for it.
+	// command is the path of the command, once the host side has found the command. execve is the last stage.
 	command string
 	execve  *calls.Stage
 	// initNumber is the number of the descriptor Init.
@@ -127,7 +132,7 @@ func (p *Program) Replaces(stream int) bool {
 	return p.Null[stream] || p.Process != nil && p.Process.Terminal
 }
 
-// add adds a file to those that the process gets, and returns its number there.
+// add gives the process one more file, and returns the number of the file there.
 func (p *Program) add(file *os.File) int {
 	p.Files = append(p.Files, file)
 	return p.socket + len(p.Files)
@@ -141,43 +146,43 @@ func (p *Program) wait() {
 	p.Mark(goOn)
 }
 
-// say adds a message.
+// say adds a message with a word and the value of a slot.
 func (p *Program) say(word uint32, number calls.Slot) {
 	message := p.Struct(&[2]uint32{word})
 	p.Store(message, 4, number)
 	p.Do(unix.SYS_WRITE, calls.SocketSlot, message, 8)
 }
 
-// tell is say without a number.
+// tell adds a message that is only a word.
 func (p *Program) tell(word uint32) {
 	p.Do(unix.SYS_WRITE, calls.SocketSlot, p.Struct(&word), 4)
 }
 
 // begin adds what every process does first.
 func (p *Program) begin() {
-	// Nobody in the container to be is to look into this process, which has the rights of the host's root. CVE-2016-9962
+	// This process has the rights of the host's root: nobody in the container may look into it. CVE-2016-9962
 	p.Stage("prctl(PR_SET_DUMPABLE, 0)", "PR_SET_DUMPABLE(2const)", 0)
 	p.Do(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	// What is for the command is for nobody before it.
+	// Only the command gets the extra descriptors: closeAll clears this flag for them.
 	p.Stage("close_range(3, ~0, CLOSE_RANGE_CLOEXEC)", "close_range(2)", 0)
 	p.Do(unix.SYS_CLOSE_RANGE, 3, 1<<32-1, unix.CLOSE_RANGE_CLOEXEC)
 	p.dieWithHost()
 	if !p.isHook {
 		p.raiseFiles()
 	}
-	// What the process makes has the mode that the call says.
+	// Files get exactly the mode that a call asks for.
 	p.Stage("umask(0)", "umask(2)", 0)
 	p.Do(unix.SYS_UMASK, 0)
 }
 
-// dieWithHost ties the process to the thread that has started it. A change of user makes the kernel forget this. Until it has its orders,
-// every process is tied: nobody else knows of it.
+// dieWithHost makes the kernel kill the process when the thread ends that has started it. A change of user clears this setting. Until a
+// process has its orders, it always has the setting, because only that thread knows of the process.
 func (p *Program) dieWithHost() {
 	p.Stage("prctl(PR_SET_PDEATHSIG, SIGKILL)", "PR_SET_PDEATHSIG(2const)", 0)
 	p.Do(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
 }
 
-// outliveHost ends the tie of a process that outlives the host side.
+// outliveHost clears the parent-death signal of a process that outlives the host side.
 func (p *Program) outliveHost() {
 	if !p.Tied {
 		p.Stage("prctl(PR_SET_PDEATHSIG, 0)", "PR_SET_PDEATHSIG(2const)", 0)
@@ -185,7 +190,7 @@ func (p *Program) outliveHost() {
 	}
 }
 
-// raiseFiles raises the limit on open files for what comes before the command. The command gets the old limit back.
+// raiseFiles raises the limit on open files: there may be more mounts than the limit of the command allows. limits restores the limit.
 func (p *Program) raiseFiles() {
 	p.saved = p.Buffer(16)
 	most, half := p.Buffer(16), p.Slot()

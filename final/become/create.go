@@ -24,7 +24,7 @@ func First(q *Request) (*Program, error) {
 		return nil, err
 	}
 	p.openProc(len(q.Config.Linux.Sysctl) > 0 || hasLabels(q.Process))
-	// The host side attaches mounts and makes devices meanwhile.
+	// Meanwhile a thread of the host side attaches mounts and makes devices.
 	p.receive()
 	p.outliveHost()
 	p.changeRoot()
@@ -50,7 +50,7 @@ func Joined(q *Request) (*Program, error) {
 	if err := p.initialAffinity(); err != nil {
 		return nil, err
 	}
-	// It shows processes and nothing else: with CAP_SYS_PTRACE the container can reach it, and must not find /proc/sys there. proc(5)
+	// With CAP_SYS_PTRACE the container can reach this proc by /proc/PID/fd, so it shows only processes, and no /proc/sys. proc(5)
 	p.openProc(hasLabels(q.Process), "subset=pid")
 	p.receive()
 	p.outliveHost()
@@ -63,7 +63,7 @@ func Joined(q *Request) (*Program, error) {
 	return p, p.last()
 }
 
-// hostnames are what the container calls itself, in its UTS namespace.
+// hostnames sets the hostname and the domain name of the UTS namespace.
 func (p *Program) hostnames() {
 	name := func(call string, number uintptr, what, name string, step int) {
 		if name == "" {
@@ -78,7 +78,7 @@ func (p *Program) hostnames() {
 	name("setdomainname", unix.SYS_SETDOMAINNAME, "domainname", p.Config.Domainname, 0)
 }
 
-// loopback brings up the loopback interface, which a new network namespace has, by a request to any socket. netdevice(7)
+// loopback brings up the loopback interface of a new network namespace. The request goes to any socket in this namespace. netdevice(7)
 func (p *Program) loopback() {
 	request := struct {
 		name  [unix.IFNAMSIZ]byte
@@ -94,7 +94,7 @@ func (p *Program) loopback() {
 	p.Do(unix.SYS_CLOSE, socket)
 }
 
-// changeRoot makes the mount of the orders the root directory. It is attached already, on top of the host's tree.
+// changeRoot makes the mount of the orders the root directory. The thread of the host side has attached it in the host's tree.
 func (p *Program) changeRoot() {
 	namespaces := p.Config.Linux.Namespaces
 	p.Stage("fchdir(rootfs)", "chdir(2)", 4)
@@ -102,12 +102,12 @@ func (p *Program) changeRoot() {
 		return fmt.Errorf("change to the root file system: %w", err)
 	})
 	if p.NoPivot || !spec.MakesNamespace(namespaces, "mount") {
-		// The root directory of others is not ours to change.
+		// pivot_root would change the root directory of all processes in this mount namespace, and some are not the container's.
 		p.Stage(`chroot(".")`, "chroot(2)", 4)
 		p.chroot()
 		return
 	}
-	// All processes of the mount namespace get the new root directory. The old one comes to be on top of it.
+	// With the same directory for both arguments, the kernel mounts the old root on top of the new one.
 	p.Stage(`pivot_root(".", ".")`, "pivot_root(2)", 4)
 	p.Do(unix.SYS_PIVOT_ROOT, ".", ".").Fails(func(err error, _ string) error {
 		if err == unix.EINVAL {
@@ -115,7 +115,7 @@ func (p *Program) changeRoot() {
 		}
 		return fmt.Errorf("pivot_root: %w", err)
 	})
-	// The host's tree goes away for good: nothing in the container has a way to it, unlike after chroot(2).
+	// From here on, the mount namespace has no mount of the host any more, so no process can walk out to the host's tree, as after chroot(2).
 	p.Stage(`umount2(".", MNT_DETACH)`, "umount2(2)", 4)
 	p.Do(unix.SYS_UMOUNT2, ".", unix.MNT_DETACH).Fails(func(err error, _ string) error {
 		return fmt.Errorf("detach the old root: %w", err)
@@ -128,7 +128,7 @@ func (p *Program) chroot() {
 	p.Do(unix.SYS_CHDIR, "/")
 }
 
-// propagate says whether what is mounted in the root directory is seen elsewhere. config-linux.md, "Rootfs Mount Propagation"
+// propagate sets the mount propagation of the root directory. config-linux.md, "Rootfs Mount Propagation"
 func (p *Program) propagate() error {
 	word := p.Config.Linux.RootfsPropagation
 	options, err := rootfs.ParseOptions([]string{word})
@@ -145,8 +145,8 @@ func (p *Program) propagate() error {
 	return nil
 }
 
-// workingDirectory goes to the working directory. A directory of the host, to which a descriptor may lead, is no part of the tree below
-// the root directory, and the kernel says so. CVE-2024-21626, getcwd(2)
+// workingDirectory goes to the working directory. A path such as /proc/self/fd/7 can lead to a directory of the host. Then getcwd(2) returns
+// a path that does not begin with a slash. CVE-2024-21626
 func (p *Program) workingDirectory() {
 	cwd := p.Process.Cwd
 	p.Stage(fmt.Sprintf("chdir(%q)", cwd), "chdir(2)", 0)
@@ -164,7 +164,7 @@ func (p *Program) workingDirectory() {
 	p.Mark(inside)
 }
 
-// streams gives the command its terminal, or its own /dev/null, and makes its user the owner of pipes.
+// streams replaces standard streams by the terminal or by the container's /dev/null, and makes the user of the command the owner of pipes.
 func (p *Program) streams() {
 	if p.Process.Terminal {
 		p.terminal()
@@ -186,13 +186,13 @@ func (p *Program) streams() {
 			return fmt.Errorf("give stream %d to the user %d: %w", stream, uid, err)
 		})
 		if p.Namespaces.HasUser() {
-			// The pipe is a user's whom nobody knows there.
+			// The owner of the pipe may have no ID in the user namespace.
 			call.Allow(unix.EPERM)
 		}
 	}
 }
 
-// terminal makes the terminal that of the session, and the standard streams. pts(4)
+// terminal makes the terminal the three standard streams, and the controlling terminal of the session. pts(4)
 func (p *Program) terminal() {
 	p.Stage("dup3(terminal, 0 to 2), ioctl(TIOCSCTTY)", "TIOCSCTTY(2const)", 0)
 	for stream := range 3 {
@@ -208,7 +208,7 @@ func (p *Program) terminal() {
 	})
 }
 
-// ready says that the rest is only what follows the second word of the host side.
+// ready tells the host side that the process has followed its orders up to the cgroups, and waits for a byte.
 func (p *Program) ready() {
 	p.Stage("write(ready), read(go on)", "unix(7)", 0).Waiting = true
 	if p.Explain {

@@ -10,8 +10,8 @@ import (
 	"container-workshop/final/capability"
 )
 
-// credentials adds what makes the process the user of the command, with the capabilities of the command. It leaves out what the process
-// cannot give, as the specification asks. credentials(7), config.md, capabilities
+// credentials changes the user and the capabilities to those of the command. It leaves out capabilities that the process does not have, as
+// the specification asks. credentials(7), config.md, capabilities
 func (p *Program) credentials(between func()) error {
 	own, err := p.own()
 	if err != nil {
@@ -21,14 +21,14 @@ func (p *Program) credentials(between func()) error {
 	p.Missing = missing
 	change := sets.Calls(own.Bounding)
 
-	// While the process has CAP_SETPCAP.
+	// This needs CAP_SETPCAP, which capset takes away below.
 	p.Stage(fmt.Sprintf("prctl(PR_CAPBSET_DROP, all but %d)", len(sets.Bounding.Names())), "PR_CAPBSET_DROP(2const)", 0)
 	for _, number := range change.Drop {
 		p.Do(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, number, 0, 0, 0)
 	}
 	p.user()
 	if p.Process.User.UID != 0 {
-		// The change of user has cleared the effective ones, of which the next calls need some.
+		// The change of user has cleared the effective capabilities. The next calls need some of them.
 		again := own.Calls(own.Bounding)
 		p.capset("capset(all, for now)", &again)
 	}
@@ -41,7 +41,7 @@ func (p *Program) credentials(between func()) error {
 	return nil
 }
 
-// own are the capabilities that the process has: ours, or all in a user namespace.
+// own are the capabilities that the process has: those of the host side, or all of them in a user namespace.
 func (p *Program) own() (capability.Sets, error) {
 	if p.Namespaces.HasUser() {
 		return capability.OfUserNamespace()
@@ -54,7 +54,7 @@ func (p *Program) capset(name string, change *capability.Calls) {
 	p.Do(unix.SYS_CAPSET, p.Struct(&change.Header), p.Struct(&change.Data))
 }
 
-// user adds the change of user, which keeps the capabilities for capset to choose from.
+// user changes the user and the groups. The permitted capabilities stay, for capset to choose from.
 func (p *Program) user() {
 	user := &p.Process.User
 	umask := uint32(0o022)
@@ -65,7 +65,7 @@ func (p *Program) user() {
 	p.Do(unix.SYS_UMASK, umask)
 	groups := p.Do(unix.SYS_SETGROUPS, len(user.AdditionalGids), p.numbers(user.AdditionalGids))
 	if p.Namespaces.HasUser() && len(user.AdditionalGids) == 0 {
-		// Nobody may leave groups in a user namespace whose maker had no right to: then they stay as they are. user_namespaces(7)
+		// A user namespace can forbid setgroups. Then the groups stay as they are. user_namespaces(7)
 		groups.Allow(unix.EPERM)
 	}
 	p.Do(unix.SYS_SETRESGID, user.GID, user.GID, user.GID)

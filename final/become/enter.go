@@ -8,23 +8,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enter adds the way into namespaces that exist already, and into a new time namespace. Into new ones the process comes by the clone that
-// starts it.
+// enter takes the process into existing namespaces, and into a new time namespace. A process that needs only new namespaces of other kinds
+// gets them by the clone that starts it, and enter adds nothing.
 //
-// A process cannot change its own PID namespace: its child is in the new one. So the process that the host side has started has a child,
-// which goes on in its place, and ends. By CLONE_PARENT this child is a child of the host side too. setns(2), pid_namespaces(7)
+// A process cannot change its own PID namespace: setns(2) only decides about its children. So the process that the host side has started,
+// the first process, starts a second one, and ends. The second process goes on with the list. CLONE_PARENT makes it a child of the host
+// side, too. pid_namespaces(7)
 //
 //	host side                     first process                     second process
 //	clone, execve --------------> not dumpable any more
 //	                              makes a time namespace, if wanted
-//	                              joins namespaces, a user one last
+//	                              joins namespaces, the user namespace last
 //	                              clone, with new namespaces -----> waits
 //	reads the PID <-------------- writes the PID of the second
 //	waits for its end             exits
 //	writes the ID maps; a byte ---------------------------------->  becomes user 0, if there is a user namespace
 //	                                                                and goes on with the list
 //
-// The host's program is never in one of these namespaces: what the processes there execute is the list. CVE-2016-9962, CVE-2019-5736
+// Both processes execute the list from the start, and never the program of the host. So the container finds only the list in /proc/PID/exe
+// and in their memory. CVE-2016-9962, CVE-2019-5736
 func (p *Program) enter() {
 	s := p.Namespaces
 	if !s.NeedsEnter() {
@@ -45,11 +47,11 @@ func (p *Program) enter() {
 	child, goOn := p.Slot(), p.Label()
 	p.Stage("clone()", "clone(2)", 3)
 	p.Do(unix.SYS_CLONE, s.New|unix.CLONE_PARENT|uintptr(unix.SIGCHLD), 0, 0, 0, 0).To(child).On(0, goOn).Fails(because("clone"))
-	// This process is still in the PID namespace of the host side, so the host side can use the PID.
+	// The first process is in the PID namespace of the host side, so this PID means the same to the host side.
 	p.say(WordPID, child)
 	p.Exit(0)
 	p.Mark(goOn)
-	// The kernel does not pass this on to a child.
+	// A child does not inherit the parent-death signal.
 	p.Do(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL), 0, 0, 0)
 	p.Stage("read(go on)", "unix(7)", 0).Waiting = true
 	p.wait()
@@ -58,7 +60,8 @@ func (p *Program) enter() {
 	p.Do(unix.SYS_SETSID)
 }
 
-// newTime makes a time namespace for the second process. Its clocks can only be set while no process is in it. time_namespaces(7)
+// newTime makes a time namespace for the second process. The clocks can be set only as long as the namespace has no process.
+// time_namespaces(7)
 func (p *Program) newTime(because func(error, string) error) {
 	if p.Namespaces.Offsets == nil {
 		return
@@ -75,13 +78,13 @@ func (p *Program) newTime(because func(error, string) error) {
 	p.Do(unix.SYS_CLOSE, file)
 }
 
-// becomeUser makes the process user 0 of its user namespace, if it has one. At execve only this user keeps capabilities. capabilities(7)
+// becomeUser makes the process user 0 of its user namespace, if there is one. capabilities(7)
 func (p *Program) becomeUser(because func(error, string) error) {
 	if !p.Namespaces.HasUser() {
 		return
 	}
 	p.Stage("setresuid(0), setresgid(0)", "credentials(7)", 0)
-	// A user namespace that denies setgroups is no reason to fail. user_namespaces(7)
+	// Some user namespaces forbid setgroups. Then the groups stay. user_namespaces(7)
 	p.Do(unix.SYS_SETGROUPS, 0, 0).Ignore()
 	p.Do(unix.SYS_SETRESGID, 0, 0, 0).Fails(because)
 	p.Do(unix.SYS_SETRESUID, 0, 0, 0).Fails(because)

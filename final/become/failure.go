@@ -12,7 +12,7 @@ func (f *Failure) Error() string { return f.Err.Error() }
 
 func (f *Failure) Unwrap() error { return f.Err }
 
-// The exit status for a failure of ours, and for a command that cannot be executed.
+// The exit status for a failure of final, and for a command that cannot be executed.
 const (
 	StatusFailed        = 125
 	StatusNotExecutable = 126

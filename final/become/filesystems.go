@@ -14,9 +14,9 @@ import (
 	"container-workshop/final/rootfs"
 )
 
-// filesystems makes all new file systems and sends them to the host side, which attaches them. They are made here, because each belongs
-// to namespaces of its maker: its owners to the user namespace, proc to the PID namespace, sysfs to the network namespace, mqueue to the
-// IPC namespace. The order is that of [Program.Filesystems].
+// filesystems makes all new file systems, and sends their descriptors to the host side, which attaches them. Only a process in the new
+// namespaces can make them, because a file system belongs to the namespaces of its maker: proc to the PID namespace, sysfs to the network
+// namespace, mqueue to the IPC namespace, and the owners of files to the user namespace. [Program.Filesystems] knows the order.
 func (p *Program) filesystems() error {
 	all := []calls.Slot{p.newFilesystem(&inside.Proc, nil)}
 	if len(p.Config.Linux.MaskedPaths) > 0 {
@@ -44,7 +44,7 @@ func (p *Program) filesystems() error {
 	return nil
 }
 
-// Filesystems sorts the descriptors that come with WordFilesystems. It returns nil if some are still to come.
+// Filesystems says which descriptor of WordFilesystems is which file system. It returns nil as long as some descriptors are missing.
 func (p *Program) Filesystems(descriptors []int) *inside.Filesystems {
 	if len(descriptors) < p.count {
 		return nil
@@ -59,7 +59,8 @@ func (p *Program) Filesystems(descriptors []int) *inside.Filesystems {
 	return f
 }
 
-// openProc makes a proc that is attached nowhere, if there is something to write to: so nothing can be mounted over its files. CVE-2025-52881
+// openProc makes a proc that is attached nowhere, so nobody can mount anything over its files. The process writes sysctls and labels to it.
+// CVE-2025-52881
 func (p *Program) openProc(needed bool, options ...string) {
 	if needed {
 		proc := inside.Proc
@@ -68,7 +69,7 @@ func (p *Program) openProc(needed bool, options ...string) {
 	}
 }
 
-// newFilesystem makes a file system that is attached nowhere. wrap says what the file system is for. fsopen(2)
+// newFilesystem makes a file system that is attached nowhere. wrap adds to an error what the file system is for. fsopen(2)
 func (p *Program) newFilesystem(f *inside.Filesystem, wrap func(error) error) calls.Slot {
 	kind := f.Type
 	p.Stage(fmt.Sprintf("fsopen(%q), fsmount()", kind), "fsopen(2)", map[string]int{"proc": 5, "tmpfs": 7}[kind])

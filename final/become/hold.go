@@ -12,11 +12,10 @@ import (
 
 // hold adds the wait for start, if there is one, and the startContainer hooks.
 //
-// The process tells the host side that the container is created, by closing the socket to it, and waits for a later process of the host
-// side, which is start, to connect and to give its word. As long as the process has the locked file open, the container is created and not
-// running: the kernel closes it at execve, and not a moment before or after. That the process has come so far is written into the file,
-// for who finds it when create has been killed. Nothing else of the host's stays open for so long: another container may be able to look
-// into the process, where they share a PID namespace. flock(2)
+// The process closes its socket, which tells the host side that the container is created. Then it waits until final start connects and sends
+// a byte. It keeps one locked file open, and the kernel closes this file at execve: so the lock says, at every moment, whether the container
+// is still created or already runs. The process writes to the file first, for whoever finds the container after somebody has killed create.
+// Nothing else of the host stays open for so long: a container that shares the PID namespace may be able to look into this process. flock(2)
 func (p *Program) hold() {
 	if p.Held {
 		o := &p.orders

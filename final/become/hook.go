@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hook returns the list of a process that runs a hook in the namespaces of a container. Orders bring a directory for Root: the hook starts
-// there. A startContainer hook is a program of the container, so Root is its root directory too, and it has the rights of the command and no
-// others. A createContainer hook is a program of the host, and has all rights. config.md, "POSIX-platform Hooks"
+// Hook returns the list of a process that runs a hook in the namespaces of a container. The hook starts in the directory Root of its orders.
+// A startContainer hook is a program of the container: Root is also its root directory, and it has only the rights of the command. A
+// createContainer hook is a program of the host, and has all rights. config.md, "POSIX-platform Hooks"
 func Hook(q *Request, h *specs.Hook, env []string, start bool) (*Program, error) {
 	command := *q.Process
 	command.Args, command.Env, command.Terminal = h.Args, env, false
@@ -36,13 +36,13 @@ func Hook(q *Request, h *specs.Hook, env []string, start bool) (*Program, error)
 		return p, p.execute()
 	}
 	p.chroot()
-	// The directory is there, or the command will say why not.
+	// If the directory is missing, the command fails later, and says why.
 	p.Stage(fmt.Sprintf("chdir(%q)", command.Cwd), "chdir(2)", 0)
 	p.Do(unix.SYS_CHDIR, command.Cwd).Ignore()
 	return p, p.last()
 }
 
-// Waiting returns the list of a process that lives in namespaces until it is killed, or the host side ends.
+// Waiting returns the list of a process that only keeps its namespaces alive, until somebody kills it or the host side ends.
 func Waiting(q *Request) *Program {
 	p := newProgram(q)
 	p.begin()

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sysctls are written by way of a proc that is out of the image's reach.
+// sysctls writes kernel parameters, through a proc that no image can tamper with: see openProc.
 func (p *Program) sysctls() {
 	for _, key := range slices.Sorted(maps.Keys(p.Config.Linux.Sysctl)) {
 		p.writeProc("sys/"+sysctlPath(key), p.Config.Linux.Sysctl[key], "proc_sys(5)", func(err error) error { return err })
 	}
 }
 
-// sysctlPath returns the path of a sysctl, whose dots are slashes. A slash in it is a dot, as in the name of an interface, unless it
-// comes first. sysctl(8)
+// sysctlPath returns the path of a sysctl: dots become slashes, and slashes become dots, as in the name of an interface. If a slash comes
+// first, the name is a path already. sysctl(8)
 func sysctlPath(key string) string {
 	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '/' {
 		return key
@@ -33,7 +33,7 @@ func hasLabels(process *specs.Process) bool {
 	return process.ApparmorProfile != "" || process.SelinuxLabel != ""
 }
 
-// labels are written to files of the process itself, for the next execve.
+// labels writes the labels that the process gets at its next execve, which is that of the command.
 func (p *Program) labels() {
 	write := func(field, name, man, value string) {
 		p.writeProc(name, value, man, func(err error) error {
@@ -51,14 +51,14 @@ func (p *Program) labels() {
 	}
 }
 
-// writeProc writes to a file of proc. Self is a symbolic link within proc; no mount can be in the way, and none is followed.
+// writeProc writes to a file of proc. It follows the symbolic link self, but no link or mount that leads out of this proc.
 func (p *Program) writeProc(name, value, man string, wrap func(error) error) {
 	how := p.Struct(&unix.OpenHow{Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS})
 	file := p.Slot()
 	p.Stage(fmt.Sprintf("write(/proc/%s, %q)", name, value), man, 0)
 	p.Do(unix.SYS_OPENAT2, p.proc, name, how, how.Size).To(file).Fails(func(err error, _ string) error {
 		if errors.Is(err, unix.ENOENT) {
-			// The cause is not the value.
+			// Without this case, the error would blame the value.
 			return wrap(fmt.Errorf("the kernel has no /proc/%s", name))
 		}
 		return wrap(fmt.Errorf("open /proc/%s: %w", name, err))

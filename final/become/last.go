@@ -14,12 +14,12 @@ import (
 	"container-workshop/final/spec"
 )
 
-// last adds what comes between the host side's word and the command. The order is the one in which each call still may do what it has
-// to. From the first call on, all that the process uses counts against the limits of the container, and may be all that they allow.
+// last adds the calls from "go on" to the command. Each call takes rights away, so the order is the one in which each call still has the
+// rights that it needs. From joinCgroups on, whatever the process uses counts against the limits of the container, which may be tiny.
 func (p *Program) last() error {
 	p.joinCgroups()
 	if !p.joins && spec.MakesNamespace(p.Config.Linux.Namespaces, "cgroup") {
-		// The cgroups that the process is in now become the root of what it sees of them.
+		// The current cgroups of the process become the root of its new cgroup namespace, so this call comes after joinCgroups.
 		p.Stage("unshare(CLONE_NEWCGROUP)", "cgroup_namespaces(7)", 0)
 		p.Do(unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
 	}
@@ -27,7 +27,7 @@ func (p *Program) last() error {
 		return err
 	}
 	if !p.OldKeyring {
-		// The keys of the caller's session are not for the container. keyctl(2)
+		// A new session keyring hides the keys of the caller's session from the container. keyctl(2)
 		p.Stage("keyctl(KEYCTL_JOIN_SESSION_KEYRING)", "session-keyring(7)", 0)
 		p.Do(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0)
 	}
@@ -43,12 +43,12 @@ func (p *Program) last() error {
 	p.closeAll()
 	early := func() {
 		if !p.Process.NoNewPrivileges {
-			// Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes next. seccomp(2)
+			// Without no_new_privs a filter needs CAP_SYS_ADMIN, which the next capset takes away. seccomp(2)
 			p.filter()
 		}
 	}
 	if !p.Process.NoNewPrivileges {
-		// The filter comes early, and may know none of the calls by which the process waits.
+		// The wait comes before the filter, which may forbid the calls of the wait.
 		p.hold()
 	}
 	if err := p.credentials(early); err != nil {
@@ -60,15 +60,15 @@ func (p *Program) last() error {
 	if p.Process.NoNewPrivileges {
 		p.Stage("prctl(PR_SET_NO_NEW_PRIVS)", "PR_SET_NO_NEW_PRIVS(2const)", 0)
 		p.Do(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-		// By now the process may do no more than the command. Another container can see it, if they share a PID namespace.
+		// By now the process has only the rights of the command. So a container that shares the PID namespace gains nothing by an attack on it.
 		p.hold()
-		// Nothing but execve comes after it: it may forbid everything else.
+		// Only execve comes after the filter, which may forbid everything else.
 		p.filter()
 	}
 	return p.execute()
 }
 
-// joinCgroups moves the process into the cgroups of version 1, whatever its number there. cgroups(7)
+// joinCgroups moves the process into the cgroups of version 1. The number 0 means the thread that writes it. cgroups(7)
 func (p *Program) joinCgroups() {
 	if p.Tasks == 0 {
 		return
@@ -79,8 +79,8 @@ func (p *Program) joinCgroups() {
 	}
 }
 
-// closeAll closes what the process has of the host and does not need any more: the path of the command may lead there. Execve closes the
-// rest that is not for the command. CVE-2024-21626
+// closeAll closes descriptors of the host that the process no longer needs: the path of the command may be /proc/self/fd/N, and must not lead
+// to them. Execve closes the rest, except what is for the command. CVE-2024-21626
 func (p *Program) closeAll() {
 	p.Stage("close(rootfs, tasks, ...)", "close(2)", 0)
 	open := append([]calls.Slot{p.orders.root}, p.orders.tasks...)
@@ -131,14 +131,14 @@ func (p *Program) filter() {
 	load := p.Do(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, p.FilterFlags, program)
 	if listens {
 		load.Fails(func(err error, _ string) error { return fmt.Errorf("seccomp: load a filter with a listener: %w", err) })
-		// Whatever the filter makes of it, it is one call.
+		// The filter may refuse this call, too. Then the process does not wait.
 		p.Do(unix.SYS_READ, calls.SocketSlot, p.byte, 1).Ignore()
 	}
 }
 
-// announceListener tells the host side the number of the descriptor by which an agent decides about system calls. It is here only when the
-// filter is: and then the process may not be able to send it. So the host side takes it out of this process, and gives its word when the
-// agent has it. The lowest number is the next one. seccomp_unotify(2), pidfd_getfd(2), dup(2)
+// announceListener tells the host side which number the listener of the filter will have: the lowest free one. An agent decides about system
+// calls by this listener. The process gets the listener when it loads the filter, and by then the filter may forbid to send it. So the host
+// side takes the listener out of this process by its number. seccomp_unotify(2), pidfd_getfd(2), dup(2)
 func (p *Program) announceListener() {
 	number := p.Slot()
 	p.Do(unix.SYS_FCNTL, calls.SocketSlot, unix.F_DUPFD_CLOEXEC, 0).To(number)
@@ -146,7 +146,7 @@ func (p *Program) announceListener() {
 	p.say(WordListener, number)
 }
 
-// execute replaces the process by the command, or by our own init, which starts it.
+// execute becomes the command, or the process 1 of --init, which starts the command.
 func (p *Program) execute() error {
 	for _, word := range slices.Concat(p.Process.Args, p.Process.Env) {
 		if strings.ContainsRune(word, 0) {

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Late says what a failure of a call after the wait for start is called. The final that made the list is gone by then, and so the words
-// are kept with the state of the container.
+// A Late is the error text for calls after the wait for start. The final that has made the list is gone by then, so create keeps these texts
+// with the state of the container, for start.
 type Late struct {
-	// From is the number of the first call in the list that fails with these words.
+	// From is the number of the first call with this text. The text holds up to the next Late.
 	From int
 	// Text has a zero byte in the place of the error.
 	Text string
@@ -25,7 +25,7 @@ type Late struct {
 // errPlace stands for an error in the text of a Late.
 var errPlace = errors.New("\x00")
 
-// Late returns the words for all calls after the wait for start, in the order of the calls.
+// Late returns the texts for all calls after the wait for start, in the order of the calls.
 func (p *Program) Late() []Late {
 	var all []Late
 	for i := p.heldAt; i < p.Len(); i++ {
@@ -43,7 +43,7 @@ func (p *Program) Late() []Late {
 	return all
 }
 
-// LateFailure is what a report of a process that somebody else has started means.
+// LateFailure returns the error that a report means, from a process whose list an earlier final has made.
 func LateFailure(all []Late, report []byte) error {
 	if len(report) < 12 {
 		return errors.New("the container's first process reports an unknown failure")

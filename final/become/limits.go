@@ -42,8 +42,8 @@ func (p *Program) limit(name string, resource int, value any) {
 	})
 }
 
-// priorities sets what the command gets before other processes, and for what kind of machine the command is. All but personality(2)
-// need rights, so these calls come before the rights go. sched(7), ioprio_set(2)
+// priorities sets how the kernel schedules the command and its I/O, and which kind of system the command sees. Most of these calls need
+// rights, so they come before the change of user. sched(7), ioprio_set(2), personality(2)
 func (p *Program) priorities() error {
 	if s := p.Process.Scheduler; s != nil {
 		attr, err := spec.SchedAttr(s)
@@ -110,8 +110,8 @@ func (p *Program) initialAffinity() error {
 	return nil
 }
 
-// setAffinity binds the process to the processors of a mask. The kernel ignores processors that the host does not have. Without words for
-// a failure, a failure is none.
+// setAffinity binds the process to the processors of a mask. The kernel ignores processors that the host does not have. If failed is nil, the
+// process goes on after a failure.
 func (p *Program) setAffinity(mask []uint64, failed func(error, string) error) {
 	call := p.Do(unix.SYS_SCHED_SETAFFINITY, 0, len(mask)*8, p.words(mask))
 	if failed == nil {

@@ -10,14 +10,14 @@ import (
 	"container-workshop/final/calls"
 )
 
-// Orders are what the process waits for when it has made its namespaces and file systems: descriptors of what the host side has made
-// meanwhile, the path of the command, and a HOME.
+// Orders are the message that lets the process go on, once it has its namespaces and has made its file systems. They bring descriptors of
+// what the host side has made meanwhile, the path of the command, and a HOME.
 type Orders struct {
-	// Root is the mount for the root directory, or the root directory of a container that is there.
+	// Root is the mount for the root directory of a new container, or the root directory of a container to join.
 	Root int
 	// Slave is the command's side of its terminal.
 	Slave int
-	// Null are for the standard streams that are to be the container's /dev/null.
+	// Null are the container's /dev/null, for standard streams that the process replaces.
 	Null [3]int
 	// Tasks are the files by which the process joins cgroups.
 	Tasks []int
@@ -29,23 +29,21 @@ type Orders struct {
 	Home string
 }
 
-// orders are the places in the memory and the slots of the process where its Orders go.
+// orders say where the Orders go: to which memory and to which slots of the process.
 type orders struct {
 	path, home               calls.Buffer
 	root, slave, start, held calls.Slot
 	null                     [3]calls.Slot
 	tasks                    []calls.Slot
-	// all are these slots, in the order in which descriptors come.
-	all []*calls.Slot
 }
 
-// path and home are sent with a fixed length.
+// The two texts have a fixed length, so the message has, too.
 const (
 	pathSize = unix.PathMax
 	homeSize = unix.PathMax + 8
 )
 
-// slots lists the slots in the order in which descriptors come. The same order is in Encode.
+// slots lists the slots in the order in which descriptors come. Encode has the same order.
 func (p *Program) slots() []*calls.Slot {
 	o := &p.orders
 	all := []*calls.Slot{&o.root}
@@ -67,7 +65,7 @@ func (p *Program) slots() []*calls.Slot {
 	return all
 }
 
-// Encode returns orders as the process expects them.
+// Encode returns the message that receive expects.
 func (p *Program) Encode(o *Orders) (message []byte, descriptors []int) {
 	message = make([]byte, pathSize+homeSize)
 	copy(message[:pathSize-1], o.Command)
@@ -93,12 +91,14 @@ func (p *Program) Encode(o *Orders) (message []byte, descriptors []int) {
 // A header is struct msghdr of recvmsg(2) and sendmsg(2), and a part is struct iovec.
 type (
 	header struct {
-		name, nameLength uint64
-		parts            calls.Address
-		partsLength      uint64
-		control          calls.Address
-		controlLength    uint64
-		flags            uint64
+		// A pair of connected sockets needs no name.
+		_             [2]uint64
+		parts         calls.Address
+		partsLength   uint64
+		control       calls.Address
+		controlLength uint64
+		// The kernel writes flags.
+		_ uint64
 	}
 	part struct {
 		start  calls.Address
@@ -110,7 +110,7 @@ type (
 func (p *Program) receive() {
 	o := &p.orders
 	slots := p.slots()
-	o.path, o.home = p.Buffer(pathSize), p.Buffer(homeSize)
+	o.path, o.home = p.Named("<path of the command>", pathSize), p.Named("<HOME=…>", homeSize)
 	control := p.Buffer(unix.CmsgSpace(4 * len(slots)))
 	parts := p.Struct(&[2]part{{o.path.At(0), pathSize}, {o.home.At(0), homeSize}})
 	message := p.Struct(&header{parts: parts.At(0), partsLength: 2, control: control.At(0), controlLength: uint64(control.Size)})
@@ -127,7 +127,7 @@ func (p *Program) receive() {
 	}
 }
 
-// send adds a message with the descriptors in slots, as many as fit with each.
+// send sends the descriptors in slots, in as many messages as it takes.
 func (p *Program) send(word uint32, slots []calls.Slot) {
 	// SCM_MAX_FD is 253. unix(7)
 	const most = 250

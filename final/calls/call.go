@@ -23,7 +23,9 @@ type op struct {
 	cases  uint32
 	// text is the slot of a descriptor that explains a failure, or none. With ignored the call cannot fail.
 	text uint32
-	_    uint64
+	// If bit i of addresses is set, arg[i] is an address: see Print. The machine does not look at it.
+	addresses uint32
+	_         uint32
 }
 
 const (
@@ -66,12 +68,15 @@ func (l *List) Do(nr uintptr, args ...any) *Call {
 		args = args[:len(o.arg)]
 	}
 	for i, arg := range args {
-		if slot, ok := arg.(Slot); ok {
+		switch v := arg.(type) {
+		case Slot:
 			o.slots |= 1 << i
-			o.arg[i] = uint64(slot)
-		} else {
-			o.arg[i] = l.argument(arg)
+			o.arg[i] = uint64(v)
+			continue
+		case string, []byte, Buffer, Address:
+			o.addresses |= 1 << i
 		}
+		o.arg[i] = l.argument(arg)
 	}
 	c := &Call{list: l, op: len(l.ops)}
 	if n := len(l.stages); n > 0 {

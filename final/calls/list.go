@@ -32,6 +32,8 @@ type List struct {
 	memory []byte
 	zeros  Address
 	times  Buffer
+	// buffers are for Print.
+	buffers []described
 	// err is the first mistake of the code that wrote the list. Image reports the mistake.
 	err error
 }
@@ -57,7 +59,7 @@ type Stage struct {
 	Call string
 	Man  string
 	Step int
-	// Waiting says that this side only waits: the other side does the work.
+	// Waiting says that the process only waits: the host side does the work.
 	Waiting bool
 }
 
@@ -75,7 +77,7 @@ const mostStages = 2048
 func New(side string, explain bool) *List {
 	l := &List{side: side, explain: explain, slots: 1, zeros: zeroStart + reportSize}
 	l.ops, l.calls = make([]op, 0, 256), make([]*Call, 0, 256)
-	l.memory = make([]byte, headerSize, 16<<10)
+	l.memory, l.buffers = make([]byte, headerSize, 16<<10), make([]described, 0, 64)
 	if explain {
 		l.times = l.Buffer(mostStages * timeSize)
 	}

@@ -39,8 +39,14 @@ func (b Buffer) At(offset int) Address { return b.start + Address(offset) }
 
 // Buffer returns memory that is zero when the process starts. It is aligned to 16 bytes.
 func (l *List) Buffer(size int) Buffer {
+	return l.Named("", size)
+}
+
+// Named is Buffer, with a name for Print.
+func (l *List) Named(name string, size int) Buffer {
 	b := Buffer{l.zeros, size}
 	l.zeros += Address(size+15) &^ 15
+	l.buffers = append(l.buffers, described{Buffer: b, name: name})
 	return b
 }
 
@@ -49,6 +55,7 @@ func (l *List) Bytes(content []byte) Buffer {
 	l.align()
 	b := Buffer{l.next(), len(content)}
 	l.memory = append(l.memory, content...)
+	l.buffers = append(l.buffers, described{Buffer: b})
 	return b
 }
 
@@ -99,7 +106,9 @@ func (l *List) StringPointers(items ...any) Buffer {
 		}
 		pointers = binary.LittleEndian.AppendUint64(pointers, l.argument(item))
 	}
-	return l.Bytes(append(pointers, make([]byte, 8)...))
+	b := l.Bytes(append(pointers, make([]byte, 8)...))
+	l.buffers[len(l.buffers)-1].pointers = true
+	return b
 }
 
 // next is the address of the next byte of the memory.

@@ -1,8 +1,7 @@
 //go:build linux
 
-// Package capability runs on both sides of clone. In the final that you started, it reads the capability sets of a configuration;
-// in process 1 of the container, or a process that joins it, it prepares the system calls that apply these sets. It changes
-// nothing itself. capabilities(7)
+// Package capability runs on the host side. It reads the capability sets of a configuration, and prepares the system calls that give
+// these sets to a process: package become puts the calls into the list of process 1. It changes nothing itself. capabilities(7)
 package capability
 
 import (

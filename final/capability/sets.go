@@ -147,8 +147,8 @@ func (s Sets) Limit(grantable Set) (limited Sets, missing Set) {
 	return limited, missing
 }
 
-// Calls is what a thread passes to the kernel to get the sets, in the order of the fields. The thread computes and allocates
-// nothing between these system calls.
+// Calls is what a process passes to the kernel to get the sets, in the order of the fields. Package become makes a list of system calls
+// of it.
 type Calls struct {
 	// Drop has the numbers for prctl(PR_CAPBSET_DROP), one call for each. The call needs CAP_SETPCAP, so it comes before capset.
 	Drop []uintptr
@@ -161,7 +161,7 @@ type Calls struct {
 	Ambient []uintptr
 }
 
-// Calls prepares the calls for a thread with a bounding set: the thread drops only what is in this set. The sets should come
+// Calls prepares the calls for a process with a bounding set: the process drops only what is in this set. The sets should come
 // from Limit. capset(2), PR_CAPBSET_DROP(2const), PR_CAP_AMBIENT(2const)
 func (s Sets) Calls(bounding Set) Calls {
 	calls := Calls{

@@ -1,10 +1,10 @@
 //go:build linux
 
-// Package container runs on the host side. It knows the life of one container: how final makes the container, what final keeps of it, and
-// how it ends.
+// Package container runs on the host side, with the host's root directory. It knows the life of one container: how final makes the
+// container, what final keeps of it, and how it ends.
 //
-// These are the processes. Only what stands after "final" is this Go program. All others are lists of system calls (package calls), each in
-// a sealed file of its own, which final has compiled from the configuration:
+// These are the processes. Only a line that begins with "final" is this Go program. Each other process is a list of system calls (package
+// calls), in a file of its own in memory. final has written the list for this one process, and nobody can change it:
 //
 //	your shell
 //	 ├ final run           is the host side of its container: waits until the command ends, then removes the container
@@ -25,27 +25,25 @@
 //
 // Run -d, create and exec -d end before their child does: the nearest subreaper, or process 1 of the host, becomes its parent. Process 1
 // of run and the second process of exec die with their parent, by the parent-death signal. Run with --bundle and -d is create and start in
-// one process. The two processes also start process 1 of a container that joins a namespace by its path, or that has a new time namespace.
-// With --init, process 1 becomes final, with the rights of the command, and the command is its child. The other verbs find the container by
-// its state, and start no process of final.
+// one process. If a container joins a namespace by its path, or has a new time namespace, it also begins with a first process, and the
+// second one is its process 1. With --init, process 1 becomes final, with the rights of the command, and the command is its child. The other
+// verbs find the container by its state, and start no process.
 //
-// Three work at the same time: process 1 makes what only a process in the new namespaces can make, a thread of final that has entered the
-// mount namespace of process 1 makes the tree that the command sees (package inside), and the rest of final does what is on the host. final
-// and process 1 talk over a pair of sockets:
+// Three work at the same time. Process 1 makes what only a process in the new namespaces can make. A thread of final enters the mount
+// namespace of process 1, and makes the tree that the command sees (package inside). The main thread of final works on the host. final and
+// process 1 talk over a pair of sockets:
 //
 //	final                              its thread inside                  process 1
 //	compiles the list; clone, with new namespaces ----------------------> execve of the list
-//	state; cgroups                                                        hostname; loopback; fsopen of all file systems
-//	limits                             enters the mount namespace
-//	                                   bind mounts; the root  <---------- WordFilesystems, with descriptors; waits
-//	                                   attaches all mounts
+//	state; storage; the mount for /                                       hostname; loopback; fsopen of all file systems
+//	cgroups; limits; moves process 1   enters the mount namespace
+//	to cgroups of version 2            bind mounts; the root  <---------- WordFilesystems, with descriptors; waits
+//	                                   attaches all mounts; devices
 //	prestart, createRuntime and <----- everything is mounted
-//	createContainer hooks ---------->  devices; terminal; masks; finds
-//	                                   the command; ends
-//	moves process 1 to cgroups of version 2
+//	createContainer hooks -----------> terminal; masks; finds the
+//	                                   command; ends
 //	Orders, with descriptors -------------------------------------------> pivot_root; sysctls; working directory; terminal
-//	       <------------------------------------------------------------- WordReady, unless create has asked for the list
-//	go on --------------------------------------------------------------> joins cgroups of version 1; limits; gives up its rights
+//	                                                                      joins cgroups of version 1; limits; gives up its rights
 //	       <------------------------------------------------------------- create ends here: the socket closes, and process 1 accepts start
 //	start connects: go on ----------------------------------------------> WordHooks, if there are startContainer hooks; waits for them
 //	                                                                      loads the seccomp filter; becomes the command: execve
@@ -54,9 +52,10 @@
 //	waits for the end, and passes signals on
 //	removes cgroups, storage and state; poststop hooks
 //
-// Run does all of this in one process, without the two lines about create and start. Process 1 joins its cgroups late, so that hardly
-// anything counts against the limits of the command but what it does itself. Only systemd moves process 1 earlier. Without no_new_privs,
-// process 1 gives up its rights after the line about start.
+// Run does all of this in one process, without the two lines about create and start. If a caller of run has something to do before the
+// command runs, such as to write a --pid-file, process 1 says WordReady before it joins the cgroups, and waits for one more byte. Process 1
+// joins its cgroups of version 1 late, so that hardly anything counts against the limits of the command but what it does itself. Without
+// no_new_privs, process 1 gives up its rights after the line about start.
 package container
 
 import (
@@ -97,7 +96,7 @@ func (s *Store) Create(request *Request) (*Run, error) {
 	return r, nil
 }
 
-// Start lets the container side become the command, and returns when it has.
+// Start lets process 1 become the command, and returns when process 1 has.
 func (r *Run) Start() error {
 	defer r.Close()
 	// A container whose command never ran is not kept.

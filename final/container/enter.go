@@ -10,14 +10,14 @@ import (
 	"container-workshop/final/stage"
 )
 
-// A work is that of a thread of ours in the mount namespace of the container.
+// A work is the work of a thread of ours in the mount namespace of the container, which runs beside the main thread.
 type work struct {
 	list stage.List
-	// mounted asks this thread to run what has to run when everything is mounted, in the host's mount namespace, and answer takes the
-	// result back.
+	// mounted tells the main thread that everything is mounted. The main thread then runs hooks, in the host's mount namespace, and sends
+	// the result to answer.
 	mounted chan struct{}
 	answer  chan error
-	// done gets the end of the work.
+	// done gets the result of the work.
 	done chan error
 }
 
@@ -50,8 +50,8 @@ func failure(err error) error {
 	return &process.Failure{Status: command.Status(err), Err: err}
 }
 
-// attend does what the thread asks for, until the thread has done its work. If our own work has failed, process 1 goes, and the thread fails
-// as well when it needs process 1, or us.
+// attend does what the thread asks for, until the thread has done its work. If the main thread's own work has failed, attend kills process 1,
+// and the thread fails as soon as it needs process 1 or an answer.
 func (r *Run) attend(line *stage.Line, w *work) {
 	if w == nil {
 		return
@@ -95,7 +95,7 @@ func (r *Run) whenMounted() error {
 	return line.Err
 }
 
-// work does the work on a thread in the mount namespace of process 1, or in the host's if the container has none of its own.
+// work does the work on a thread in the mount namespace of process 1. If the container has none, the thread stays in the host's.
 func (r *Run) work(p *plan, make func() error) (err error) {
 	pidfd := r.Pidfd
 	if p.inside.HostMounts {

@@ -78,7 +78,7 @@ func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 			return nil, err
 		}
 	}
-	// The container can stop or delay a process that comes into it. Others must not wait for that.
+	// The container can stop or delay a process that joins it. So give the lock back first: nobody else has to wait.
 	c.Close()
 
 	joining := &plan{cgroup: groups, namespaces: namespaces}
@@ -89,8 +89,8 @@ func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 	}
 	if err != nil {
 		p.Kill()
-		// Whatever failed, this is the reason. When process 1 ends, the kernel kills the rest of its PID namespace first, and our process
-		// may be the first to go: then the pipe to it breaks.
+		// If process 1 has ended, this is the reason, whatever call failed. The kernel kills all other processes of the PID namespace before
+		// process 1 has ended, so our process may be the first to go: then our messages fail.
 		if !c.alive() || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ESRCH) {
 			err = c.justEnded()
 		}
@@ -140,7 +140,7 @@ func (q *ExecRequest) streams() [3]*os.File {
 func enter(p *process.Process, joining *plan, request *ExecRequest) error {
 	line, groups := p.List.Line(), joining.cgroup
 	line.Do("open(tasks of the cgroups)", "cgroups(7)", 6, func() error { return joining.openTasks(groups.Tasks()) })
-	// No process can change its own PID namespace: its child is in the new one. setns(2)
+	// No process can change its own PID namespace, so a second process goes on. See enter in package become.
 	line.Do("clone(), setns(pidfd), clone()", "setns(2)", 3, func() error {
 		return p.Start(joining.program, request.streams(), request.Extra)
 	})
@@ -168,7 +168,8 @@ func enter(p *process.Process, joining *plan, request *ExecRequest) error {
 	return line.Err
 }
 
-// join makes what the process gets. In a user namespace a terminal belongs to who opens it.
+// join prepares what the process gets: a terminal, a HOME and the path of its command. In a user namespace, the terminal must belong to a user
+// of the container, so a thread opens it as user 0 there.
 func join(p *process.Process, line *stage.Line, q *inside.Request) (made *inside.Made, err error) {
 	if !q.UserNamespace {
 		return inside.Join(line, q)

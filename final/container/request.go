@@ -4,6 +4,7 @@ package container
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -164,6 +165,18 @@ func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
 	}
 	p.planInside(q)
 	return p, nil
+}
+
+// Plan prints the system calls that process 1 of a container would make. It makes nothing and starts no process.
+func (s *Store) Plan(q *Request, w io.Writer) error {
+	defer q.Root.Close()
+	p, err := newPlan(q, s.warn)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	p.program.Print(w)
+	return nil
 }
 
 // capabilities are those of a configuration. Unknown ones are left out, with a warning. config.md, capabilities

@@ -1,10 +1,12 @@
 //go:build linux
 
-// Package guard is a process of its own, which cleans up after another process of the host side if somebody kills that.
+// Package guard runs on the host side, and in a process of its own there: the guard. If somebody kills run, exec or a monitor with SIGKILL,
+// the guard cleans up in their place.
 //
-// Who starts it: run, exec and the monitor of a detached container (Start). Where it is: on the host, in a session of its own. What it
-// sees: the terminal of the caller, a pipe, and a file in memory that says what to look after. How it ends: with the process that has
-// started it, by Dismiss; or, when that has been killed, by itself, when everything is cleaned up.
+// Who starts the guard: run, exec and the monitor of a detached container, by Start. The guard begins as a list of a few system calls.
+// Where it is: on the host, in a session of its own, with the host's root directory.
+// What it sees: the terminal of the caller, a pipe, and a file in memory that says what to look after.
+// How it ends: Dismiss kills it. If its parent has been killed, it becomes final, cleans up (WatchOver), and ends.
 package guard
 
 import (
@@ -25,9 +27,8 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// A Guard is a process that cleans up if somebody kills us, which we cannot do ourselves. While we live, it is a list of three system calls
-// (package calls), which costs next to nothing: it waits until our end of a pipe is closed. Only then it becomes this program, restores the
-// terminal, and removes the container.
+// A Guard is the guard of this process. As long as we live, the guard is a list of a few system calls (package calls), which needs 60 kB of
+// memory: it waits until the kernel closes our end of a pipe. Only then it becomes final, restores the terminal, and removes the container.
 type Guard struct {
 	pid    int
 	pipe   *os.File
@@ -40,7 +41,7 @@ type Guard struct {
 // maxCharge bounds what the guard reads, in bytes.
 const maxCharge = 1 << 20
 
-// A charge is what a guard looks after. It is in a file in memory, which the guard reads when we are gone.
+// A charge says what a guard looks after. We write it to a file in memory, which the guard reads when we are gone.
 type charge struct {
 	Root, ID string
 	// Maker is the process that makes the container.
@@ -88,7 +89,7 @@ func Start(console *terminal.Console) (g *Guard, err error) {
 // ignored are the signals that do not end a guard.
 var ignored = []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
 
-// list is what the guard does while we live. poll(2) tells of the end of the pipe whatever it is asked for.
+// list is the guard as long as we live. Without any events to wait for, poll(2) still returns when the other end of the pipe closes.
 func list() *calls.List {
 	const pipe, self = 3, 4
 	l := calls.New("guard", false)
@@ -128,7 +129,7 @@ func (g *Guard) tell() error {
 	if err != nil {
 		return err
 	}
-	// One call, so that nobody can kill us in the middle. Spaces cover what is left of a longer charge.
+	// One call writes everything, so nobody can kill us in the middle. Spaces cover the rest of an earlier, longer charge.
 	content = append(content, bytes.Repeat([]byte{' '}, max(0, g.length-len(content)))...)
 	g.length = len(content)
 	if _, err = g.memory.WriteAt(content, 0); err == nil && !g.isThere() {

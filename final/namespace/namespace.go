@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package namespace runs on the host side. It knows the kinds of namespaces, and opens the namespaces of a configuration or of a process.
-// Package join starts processes in them.
+// It joins none: that is the work of a list of system calls (package become, enter.go).
 package namespace
 
 import (

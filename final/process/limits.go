@@ -17,7 +17,7 @@ import (
 // Limit sets what only somebody with CAP_SYS_RESOURCE on the host may set, which nobody in a user namespace has. capabilities(7)
 func (p *Process) Limit(line *stage.Line, config *specs.Process, inUserNamespace bool) {
 	if score := config.OOMScoreAdj; score != nil {
-		// How soon the kernel is to end the command when memory runs out.
+		// The higher the score, the sooner the kernel kills the command when memory runs out.
 		line.Do(fmt.Sprintf("write(/proc/<pid>/oom_score_adj, \"%d\")", *score), "proc_pid_oom_score_adj(5)", 0, func() error {
 			name := fmt.Sprintf("/proc/%d/oom_score_adj", p.PID)
 			if err := os.WriteFile(name, fmt.Append(nil, *score), 0); err != nil {
@@ -31,7 +31,7 @@ func (p *Process) Limit(line *stage.Line, config *specs.Process, inUserNamespace
 	}
 }
 
-// raise raises hard limits. The process itself sets the rest when it needs no memory and no files any more.
+// raise raises hard limits. The process itself sets all limits shortly before it becomes the command.
 func (p *Process) raise(limits []specs.POSIXRlimit) error {
 	for _, limit := range limits {
 		number, known := spec.Rlimit(limit.Type)

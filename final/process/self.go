@@ -14,8 +14,8 @@ import (
 	"container-workshop/final/rootfs"
 )
 
-// Sealed opens this program in such a way that nobody can write to it through the descriptor, not even after the program has ended: the
-// mount is read-only, and in no mount namespace. So a command cannot change the program on the host by /proc/PID/exe. CVE-2019-5736
+// Sealed opens this program for --init, the only case in which a container executes final. The descriptor is on a read-only mount that is in
+// no mount namespace, so no command can write to the program on the host by /proc/PID/exe, not even when final has ended. CVE-2019-5736
 func Sealed() (*os.File, error) {
 	fd, err := rootfs.Clone("/proc/self/exe", false)
 	if errors.Is(err, unix.EINVAL) && isSealed() {
@@ -43,7 +43,7 @@ func isSealed() bool {
 	return unix.Statfs("/proc/self/exe", &fs) == nil && fs.Flags&unix.ST_RDONLY != 0
 }
 
-// small makes a Go program start sooner: it gets one thread at work and no garbage collection.
+// small makes a Go program start sooner: with one working thread, and without garbage collection.
 var small = []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=off"}
 
 // SmallEnv is our environment, with the variables that make a Go program small in place of our own.
@@ -64,7 +64,7 @@ func UnsetSmall() {
 	}
 }
 
-// isSmall reports whether SmallEnv sets a variable, or one that the variable has an influence on.
+// isSmall reports whether a variable is one of small, or changes their effect.
 func isSmall(variable string) bool {
 	return slices.Contains([]string{"GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG"}, nameOf(variable))
 }

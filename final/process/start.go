@@ -52,7 +52,7 @@ func (p *Process) Start(program *become.Program, streams [3]*os.File, more []*os
 		}
 	}
 	pid, err := program.Start(files, p.attributes())
-	// Now the other end is open in the process only, so its end is the end of the socket.
+	// From here on only the process has the other end. When the process ends or becomes the command, we read the end of the file.
 	other.Close()
 	switch {
 	case err != nil:
@@ -64,7 +64,7 @@ func (p *Process) Start(program *become.Program, streams [3]*os.File, more []*os
 	return advised(err)
 }
 
-// keep keeps a descriptor of the process, which is a child of ours.
+// keep opens a descriptor of the process, which is a child of ours.
 func (p *Process) keep(pid int) (err error) {
 	if p.Pidfd, err = unix.PidfdOpen(pid, 0); err != nil {
 		_ = unix.Kill(pid, unix.SIGKILL)
@@ -78,7 +78,7 @@ func (p *Process) keep(pid int) (err error) {
 // attributes are those of the clone that starts the process. If all namespaces are new, this clone makes them.
 func (p *Process) attributes() *syscall.SysProcAttr {
 	set := p.Program.Namespaces
-	// What is typed at our terminal is not for it, unless we pass it on.
+	// In a session of its own, the process gets no keys and no signals of our terminal, except those that we pass on.
 	attr := &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
 	if set.NeedsEnter() {
 		return attr
@@ -95,7 +95,7 @@ func (p *Process) attributes() *syscall.SysProcAttr {
 	return attr
 }
 
-// follow waits for the process that goes on in place of the first one, and tells the kernel its ID maps.
+// follow waits for the second process, which goes on in place of the first one, and writes its ID maps. See enter in package become.
 func (p *Process) follow(first int) error {
 	pid, err := p.successor(first)
 	reap(first)
@@ -118,8 +118,8 @@ func (p *Process) follow(first int) error {
 	return nil
 }
 
-// successor returns the PID of the process that goes on. Only the first process can tell: the container may have taken hold of the
-// second one already, and would name another process of the host.
+// successor returns the PID of the second process. It believes only the first process: a container may have taken over the second one
+// already, and would name a process of the host.
 func (p *Process) successor(first int) (pid int, err error) {
 	for {
 		m, e := p.Socket.receive(maxMessage)

@@ -173,8 +173,8 @@ func (p *Process) WaitHook() error {
 // KillHook ends a hook.
 func (p *Process) KillHook() { p.sigkill() }
 
-// wait waits for the end of the process. Its descriptor tells of nothing else, whereas wait(2) would tell of each stop of one
-// that has asked us to trace it.
+// wait waits for the end of the process. It polls the descriptor, which is readable only after the end. wait(2) would also return at each stop
+// of a process that has asked us to trace it.
 func (p *Process) wait() {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.Pidfd), Events: unix.POLLIN}}, -1)

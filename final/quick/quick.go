@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package quick runs on both sides, and decodes and encodes JSON for a program that lives for a few milliseconds. encoding/json builds
+// Package quick runs in every process that is final: it decodes and encodes JSON for a program that lives for a few milliseconds. encoding/json builds
 // tables for every type that a value could contain, before it decodes the first one. For the configuration of a container the tables
 // take half a millisecond, and the values take 30 microseconds. So this package looks only at the types that it meets. It leaves whatever
 // is unusual to encoding/json, and with it all messages about mistakes: the results are always those of encoding/json.

@@ -33,7 +33,8 @@ type all struct {
 	Bytes    []byte           `json:"bytes,omitempty"`
 	Array    [2]int           `json:"array"`
 	Hidden   string           `json:"-"`
-	private  string
+	//lint:ignore U1000 the decoder must leave it alone
+	private string
 	*Embedded
 	inner
 }

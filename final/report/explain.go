@@ -38,7 +38,7 @@ func Explain(w io.Writer, records []stage.Record) {
 			took[r.Step] += max(r.Took, 0)
 		}
 	}
-	fmt.Fprintf(w, "\nWhere the time went, in µs, on both sides, without waiting for each other:\n")
+	fmt.Fprintf(w, "\nWhere the time went, in µs, on all sides, without waiting for each other:\n")
 	for step, name := range steps {
 		fmt.Fprintf(w, "%7d  %s\n", took[step].Microseconds(), name)
 	}

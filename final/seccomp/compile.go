@@ -1,8 +1,8 @@
 //go:build linux
 
 // Package seccomp runs on the host side, in the final that you started. It turns the seccomp profile of a container into a
-// filter: a program that the kernel runs at each system call of the container. It changes nothing on the host. The container
-// side loads the filter as its last call before execve(2). seccomp(2)
+// filter: a program that the kernel runs at each system call of the container. It changes nothing on the host. Process 1 loads
+// the filter as its last call before execve(2). seccomp(2)
 package seccomp
 
 import (

@@ -18,7 +18,7 @@ func (l *Line) Do(call, man string, step int, do func() error) {
 	l.run(Stage{Call: call, Man: man, Step: step, Do: do})
 }
 
-// Wait makes a call that waits for the other side.
+// Wait makes a call that only waits for the work of another side.
 func (l *Line) Wait(call, man string, do func() error) {
 	l.run(Stage{Call: call, Man: man, Waiting: true, Do: do})
 }

@@ -1,9 +1,10 @@
 //go:build linux
 
-// Package stage runs on both sides of clone: in the final that you started, on the host, and in process 1 of the container or a
-// process that joins it. Package stage makes a list of kernel calls in order, and records each call for --explain.
+// Package stage runs on the host side: on the main thread of final, and on the thread that has entered the mount namespace of a container.
+// It makes kernel calls in order, and records each call for --explain. Each call stands next to its description, so --explain cannot
+// describe a call that final does not make.
 //
-// Each call stands next to its description, so --explain cannot describe a call that final does not make.
+// Process 1 makes its calls from a list (package calls), and only sends the times. Its records are of the same kind.
 package stage
 
 import (
@@ -19,7 +20,7 @@ type Stage struct {
 	Man string
 	// Step is the step of the workshop that teaches the call. 0 means that no step does.
 	Step int
-	// Waiting says that this side only waits: the other side does the work.
+	// Waiting says that this stage only waits: somebody else does the work.
 	Waiting bool
 	// Do makes the call. A stage without Do only appears in the records.
 	Do func() error
@@ -27,12 +28,13 @@ type Stage struct {
 
 // A Record is one line of --explain: a stage that has run, successfully or not.
 type Record struct {
-	// Side is the side that made the call: host or container.
+	// Side says who has made the call: host is final on the host, inside is a thread of final in the container's mount namespace, and
+	// container is process 1, or the process of exec.
 	Side string
 	Call string
 	Man  string
 	Step int
-	// Start is the time on the monotonic clock. All processes share this clock, so the records of both sides can be sorted.
+	// Start is the time on the monotonic clock. All processes share this clock, so the records of all sides can be sorted.
 	// clock_gettime(2)
 	Start time.Duration
 	// Took is negative if nobody measured the time.
@@ -46,7 +48,7 @@ var Interrupt func(side, call string) error
 
 // A List runs the stages of one side.
 type List struct {
-	// Side is host or container.
+	// Side is host or inside.
 	Side string
 	// Explain says whether to keep records.
 	Explain bool
@@ -81,14 +83,7 @@ func (l *List) run(s *Stage) error {
 	return err
 }
 
-// Ahead records stages before they run: after execve(2) the process is the command, and can record nothing any more.
-func (l *List) Ahead(stages []Stage) {
-	for _, s := range stages {
-		l.Records = append(l.Records, Record{Side: l.Side, Call: s.Call, Man: s.Man, Step: s.Step, Start: now(), Took: -1})
-	}
-}
-
-// Over sets the time of the last record, if Ahead has recorded it: the stage has just ended.
+// Over sets the time of the last record, if nobody has measured it: its stage has just ended. This is execve(2) of the command.
 func (l *List) Over() {
 	if n := len(l.Records); n > 0 && l.Records[n-1].Took < 0 {
 		l.Records[n-1].Took = now() - l.Records[n-1].Start

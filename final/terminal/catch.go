@@ -18,8 +18,10 @@ var (
 	// anything is 1 if there is a new 1 in arrived. futex(2)
 	anything atomic.Uint32
 	// catcher is the PID of this process.
+	//lint:ignore U1000 the handler reads it, in assembly
 	catcher int32
 	// goHandler is the handler of the Go runtime for a mistake of this program.
+	//lint:ignore U1000 the handler reads it, in assembly
 	goHandler uintptr
 	// handlers are the addresses of the handler, of the handler for signals that can be about a mistake of this program, and of what
 	// the kernel calls after both.

@@ -46,8 +46,8 @@ func (s *stand) parse(line, name string) any {
 	case len(mounts) == 0:
 		return seen
 	}
-	named, keys := nameMounts(mounts, s.hostMounts)
-	seen["mounts"], seen["order of mounts"] = named, keys
+	named := nameMounts(mounts, s.hostMounts)
+	seen["mounts"] = named
 	if names["pid"] == "the host's" {
 		delete(seen, "processes")
 	}
@@ -132,10 +132,10 @@ func parseMounts(lines []any) []mountLine {
 }
 
 // nameMounts gives each mount a name: its target, and a number if there are several. Numbers of mounts, devices and peer groups
-// become the name of the first mount that has them. The order is that in which the mounts were made, and in which the kernel lists them.
-func nameMounts(mounts, host []mountLine) (all map[string]string, order string) {
-	ids, devices, groups := map[string]string{}, map[string]string{}, map[string]string{}
-	all = map[string]string{}
+// become the name of the first mount that has them. The kernel lists mounts in the order in which they were made. Process 1 and a thread of
+// final make them at the same time, so the tree alone says what covers what.
+func nameMounts(mounts, host []mountLine) map[string]string {
+	ids, devices, groups, all := map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
 	for _, m := range host {
 		for _, word := range m.optional {
 			if _, number, found := strings.Cut(word, ":"); found && groups[number] == "" {
@@ -170,10 +170,7 @@ func nameMounts(mounts, host []mountLine) (all map[string]string, order string) 
 		all[key] = fmt.Sprintf("%s from %s, root %s, %s, %v, super block of %s with %s, on %s",
 			m.kind, m.source, m.root, m.options, optional, name(devices, m.device, key), super(&m), parent)
 	}
-	for _, m := range mounts {
-		order += ids[m.id] + " "
-	}
-	return all, order
+	return all
 }
 
 // super returns the options of a file system. The mode of a tmpfs is left out: it is the mode of its directory, which the views have anyway,

@@ -261,11 +261,11 @@ func (s *stand) leftNow() map[string]string {
 	if err != nil {
 		left["mounts"] = err.Error()
 	}
-	mounts, _ := nameMounts(now, nil)
+	mounts := nameMounts(now, nil)
 	for key, text := range mounts {
 		left["mount "+key] = text
 	}
-	mounts, _ = nameMounts(s.hostMounts, nil)
+	mounts = nameMounts(s.hostMounts, nil)
 	for key, text := range mounts {
 		if left["mount "+key] == text {
 			delete(left, "mount "+key)

@@ -1,6 +1,8 @@
 //go:build linux
 
-// Package hook runs on both sides of clone: it runs the programs that a configuration names for points in the life of a container.
+// Package hook runs on the host side, on the main thread, in the host's mount namespace. It runs the programs that a configuration names
+// for points in the life of a container, and waits for their end. Most hooks are children of final on the host. createContainer and
+// startContainer hooks run in the namespaces of the container: [Place.Start] starts them, by a list of system calls (package become).
 package hook
 
 import (
