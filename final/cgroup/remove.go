@@ -58,7 +58,8 @@ func (d *Dir) remove(deadline time.Time) error {
 	}
 	dirs := d.lineage()
 	for i := len(dirs) - 2; i > 0 && dirs[i+1] != d.Made; i-- {
-		if unix.Rmdir(dirs[i]) != nil {
+		// Whoever was killed while it made these directories may have made only the upper ones.
+		if err := unix.Rmdir(dirs[i]); err != nil && err != unix.ENOENT {
 			break
 		}
 	}
