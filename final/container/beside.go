@@ -20,22 +20,25 @@ type beside struct {
 	claimed, cgroups, done chan error
 }
 
-// makeBeside starts the thread.
-func (r *Run) makeBeside(p *plan) *beside {
-	b := &beside{list: stage.List{Side: "state", Explain: r.List.Explain}, started: make(chan struct{}), claimed: make(chan error, 1), cgroups: make(chan error, 1), done: make(chan error, 1)}
-	go func() {
-		line := b.list.Line()
-		line.Do(fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), "mkdir(2)", 0, func() error { return r.claim(p.cgroup) })
-		if r.request.Prepare != nil {
-			r.request.Prepare(line)
-		}
-		b.claimed <- line.Err
-		r.cgroups(line, p, b)
-		b.cgroups <- line.Err
-		r.files(line, p)
-		b.done <- line.Err
-	}()
-	return b
+func (r *Run) newBeside() *beside {
+	return &beside{
+		list:    stage.List{Side: "state", Explain: r.List.Explain},
+		started: make(chan struct{}), claimed: make(chan error, 1), cgroups: make(chan error, 1), done: make(chan error, 1),
+	}
+}
+
+// work is what the thread does.
+func (b *beside) work(r *Run, p *plan) {
+	line := b.list.Line()
+	line.Do(fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), "mkdir(2)", 0, func() error { return r.claim(p.cgroup) })
+	if r.request.Prepare != nil {
+		r.request.Prepare(line)
+	}
+	b.claimed <- line.Err
+	r.cgroups(line, p, b)
+	b.cgroups <- line.Err
+	r.files(line, p)
+	b.done <- line.Err
 }
 
 // cgroups makes the cgroups, and opens what others need of them.

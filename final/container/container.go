@@ -29,15 +29,15 @@
 // second one is its process 1. With --init, process 1 becomes final, with the rights of the command, and the command is its child. The other
 // verbs find the container by its state, and start no process.
 //
-// Three work at the same time. Process 1 makes what only a process in the new namespaces can make. A thread of final enters the mount
-// namespace of process 1, and makes the tree that the command sees (package inside). The main thread of final works on the host. final and
-// process 1 talk over a pair of sockets:
+// Four work at the same time. Process 1 makes what only a process in the new namespaces can make. A thread of final enters the mount
+// namespace of process 1, and makes the tree that the command sees (package inside). Another thread makes state, cgroups and limits (beside).
+// The main thread makes the clone, and waits for all of them. final and process 1 talk over a pair of sockets:
 //
 //	final                              its thread inside                  process 1
 //	compiles the list; clone, with new namespaces ----------------------> execve of the list
-//	state; storage; the mount for /                                       hostname; loopback; fsopen of all file systems
-//	cgroups; limits; moves process 1   enters the mount namespace
-//	to cgroups of version 2            bind mounts; the root  <---------- WordFilesystems, with descriptors; waits
+//	beside: state; storage                                                hostname; loopback; fsopen of all file systems
+//	beside: cgroups; limits            enters the mount namespace
+//	moves process 1 to version 2       bind mounts; the root  <---------- WordFilesystems, with descriptors; waits
 //	                                   attaches all mounts; devices
 //	prestart, createRuntime and <----- everything is mounted
 //	createContainer hooks -----------> terminal; masks; finds the

@@ -42,13 +42,15 @@ func (r *Run) make() (err error) {
 		// The list of mounts has them in the order in which they were made, and this is the first.
 		openRoot()
 	}
-	if line.Err != nil {
-		return line.Err
-	}
-	beside := r.makeBeside(p)
+	beside, works := r.newBeside(), false
 	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error {
+		works = true
+		go beside.work(r, p)
 		return r.Process.Start(p.program, r.request.streams(), r.request.Extra)
 	})
+	if !works {
+		return line.Err
+	}
 	close(beside.started)
 	for _, k := range namespace.Kinds {
 		if p.namespaces.New&k.Flag != 0 {
