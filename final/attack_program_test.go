@@ -96,8 +96,10 @@ func spoilList(place string, tell func(string)) {
 		return
 	}
 	fd, err := unix.Open(place, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	for ; errors.Is(err, unix.ETXTBSY); fd, err = unix.Open(place, unix.O_RDWR|unix.O_CLOEXEC, 0) {
+	// The list of a monitor is executed for long.
+	for tries := 0; errors.Is(err, unix.ETXTBSY) && tries < 1000; tries++ {
 		time.Sleep(time.Millisecond)
+		fd, err = unix.Open(place, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	}
 	if err != nil {
 		tell("list " + nameOf(err))

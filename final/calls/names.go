@@ -121,6 +121,8 @@ var (
 	filtering   = words{one, []named{{unix.SECCOMP_SET_MODE_FILTER, "SECCOMP_SET_MODE_FILTER"}}}
 	families    = words{one, []named{{unix.AF_INET, "AF_INET"}}}
 	detaching   = words{flags, []named{{unix.MNT_DETACH, "MNT_DETACH"}}}
+	masking     = words{one, []named{{unix.SIG_BLOCK, "SIG_BLOCK"}, {unix.SIG_SETMASK, "SIG_SETMASK"}}}
+	signals     = words{flags, []named{{unix.SFD_CLOEXEC, "SFD_CLOEXEC"}}}
 	mode        = words{kind: octal}
 	configuring = words{one, []named{
 		{unix.FSCONFIG_SET_FLAG, "FSCONFIG_SET_FLAG"}, {unix.FSCONFIG_SET_STRING, "FSCONFIG_SET_STRING"},
@@ -163,6 +165,7 @@ var shapes = []shape{
 	{unix.SYS_READ, "read", 3, args{}},
 	{unix.SYS_RECVMSG, "recvmsg", 3, args{2: &messages}},
 	{unix.SYS_RT_SIGACTION, "rt_sigaction", 4, args{}},
+	{unix.SYS_RT_SIGPROCMASK, "rt_sigprocmask", 4, args{&masking}},
 	{unix.SYS_SCHED_SETAFFINITY, "sched_setaffinity", 3, args{}},
 	{unix.SYS_SCHED_SETATTR, "sched_setattr", 3, args{}},
 	{unix.SYS_SECCOMP, "seccomp", 3, args{0: &filtering, 1: &filters}},
@@ -175,6 +178,7 @@ var shapes = []shape{
 	{unix.SYS_SETRESUID, "setresuid", 3, args{}},
 	{unix.SYS_SETSID, "setsid", 0, args{}},
 	{unix.SYS_SET_MEMPOLICY, "set_mempolicy", 3, args{}},
+	{unix.SYS_SIGNALFD4, "signalfd4", 4, args{3: &signals}},
 	{unix.SYS_SOCKET, "socket", 3, args{&families, &socketType}},
 	{unix.SYS_UMASK, "umask", 1, args{&mode}},
 	{unix.SYS_UMOUNT2, "umount2", 2, args{1: &detaching}},
