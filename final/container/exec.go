@@ -157,14 +157,12 @@ func enter(p *process.Process, joining *plan, request *ExecRequest) error {
 	}
 	p.Limit(line, request.Process, joining.inside.UserNamespace)
 	line.Do(`write("cgroup.procs", pid)`, "cgroups(7)", 6, func() error { return groups.JoinRest(p.PID) })
-	line.Do("sendmsg(go on)", "unix(7)", 0, func() error {
-		joining.made = made
-		return p.Order(joining.orderWith(made))
-	})
+	joining.made = made
 	if line.Err == nil && made.Master != -1 {
 		p.Terminal, line.Err = terminal.Open(made.Master, p.Pidfd)
 	}
-	line.Wait("recvmsg(end of file)", "unix(7)", p.Follow)
+	// From its orders on, the process can become the command at any time, and a signal at its first output is for the command.
+	line.Wait("sendmsg(go on)", "unix(7)", func() error { return p.GoWith(joining.orderWith(made)) })
 	return line.Err
 }
 
