@@ -121,6 +121,7 @@ func TestTheEnvironmentOfTheCallerIsNotSeenThroughAContainerInTheSameNamespaces(
 	require.NotContains(t, leaked, ofTheCaller)
 	require.Contains(t, leaked, joins, "the control: the process is there")
 	require.NotContains(t, leaked, joins+c.mark)
+	other.until(func() bool { return other.final("state", other.id).status != 0 }, func() string { return "its guard cleans up" })
 	require.Equal(t, result{}, other.run())
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()
