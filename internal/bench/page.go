@@ -135,7 +135,7 @@ func (b *bench) markdown(m machine) string {
 
 // writeTable writes a table with a column for each peer that has a cell in it, and the ratios to crun and to before.
 func (b *bench) writeTable(page *strings.Builder, t table) {
-	header, columns := "| |", []string{}
+	header, columns := "| measured |", []string{}
 	for _, p := range b.peers {
 		if slices.ContainsFunc(t.rows, func(r row) bool { _, ok := r.cells[p.name]; return ok }) {
 			header += " " + p.name + " |"

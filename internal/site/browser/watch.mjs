@@ -114,7 +114,7 @@ test("a page notices that the server ends, and that it is back", async (t) => {
   await serve(new URL(address).host);
   await page.getByText("The connection is lost.").waitFor({ state: "detached" });
   await page.getByText("Back to the page").click();
-  assert.equal(await page.locator("body > header").isVisible(), true);
+  await page.locator("body > header").waitFor({ state: "visible" });
 });
 
 test("on any other server, and in files, no page asks for events", async (t) => {
