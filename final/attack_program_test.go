@@ -28,7 +28,7 @@ func holdProgram(args []string) error {
 	return unix.Exec("/attack", append([]string{"/attack", "attack", "spoil", "/proc/self/fd/" + strconv.Itoa(fd)}, args...), nil)
 }
 
-// spoilProgram writes to a program as soon as nobody executes it.
+// spoilProgram waits until no process executes a program, and then writes to the program.
 func spoilProgram(args []string) (err error) {
 	for ; ; time.Sleep(5 * time.Millisecond) {
 		// To truncate comes before the kernel asks who executes it.
@@ -88,7 +88,7 @@ func huntProgram(args []string) error {
 	}
 }
 
-// spoilList writes to a list in all ways, as soon as nobody executes it.
+// spoilList waits until no process executes a list, and then tries each way to write to the list.
 func spoilList(place string, tell func(string)) {
 	before, err := os.ReadFile(place)
 	if err != nil {
@@ -269,9 +269,9 @@ func TestTheProgramOnTheHostCannotBeWrittenWhenItJoinsAContainer(t *testing.T) {
 		flags []string
 		seen  string
 	}{
-		// As long as the process has rights that the container has not, nobody there can tell what it executes.
+		// The joining process still has rights that the container lacks, so the container cannot see what it executes.
 		{nil, "hidden\n"},
-		// Who may look into all processes can. It is a list, and cannot be written to either.
+		// With CAP_SYS_PTRACE the container can: it sees a list, and cannot write to it.
 		{[]string{"--cap-add", "SYS_PTRACE"}, "list found\nlist EPERM\n"},
 		// The control: with --init process 1 is the program, and it is found.
 		{[]string{"--init"}, "found EROFS\nhidden\n"},

@@ -30,7 +30,7 @@ type Request struct {
 	Process *specs.Process
 	// Affinity are the processors of a process that joins a container. Nil for process 1, and if the configuration does not say.
 	Affinity *specs.CPUAffinity
-	// Capabilities are those of the command.
+	// Capabilities are the capabilities that the command gets.
 	Capabilities capability.Sets
 	// Filter is the compiled seccomp profile, empty for none. FilterFlags are its flags for seccomp(2).
 	Filter      []unix.SockFilter
@@ -55,7 +55,8 @@ type Request struct {
 	Pauses bool
 	// Held says that the process waits for start.
 	Held bool
-	// Init is the program of --init, which becomes process 1 in front of the command: see package reaper. Nil if there is none.
+	// Init is the program for --init. The process becomes this program, which then starts the command: see package reaper. Nil without
+	// --init.
 	Init *os.File
 	// NoPivot says that the host side has already moved the container's root over the host's. OldKeyring keeps the session keyring of the
 	// caller.

@@ -92,17 +92,11 @@ func Own() (Sets, error) {
 		Permitted:   Set(data[1].Permitted)<<32 | Set(data[0].Permitted),
 		Inheritable: Set(data[1].Inheritable)<<32 | Set(data[0].Inheritable),
 	}
-	for number := range uintptr(64) {
-		in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, number, 0, 0, 0)
-		if errors.Is(err, unix.EINVAL) && number > unix.CAP_CHOWN {
-			// The number before was the last capability that this kernel knows.
-			break
-		}
-		if err != nil {
-			return Sets{}, fmt.Errorf("prctl PR_CAPBSET_READ %d: %w", number, err)
-		}
-		sets.Bounding |= Set(in) << number
+	bounding, _, err := readBounding()
+	if err != nil {
+		return Sets{}, err
 	}
+	sets.Bounding = bounding
 	for _, number := range (sets.Permitted & sets.Inheritable).numbers() {
 		in, err := unix.PrctlRetInt(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_IS_SET, number, 0, 0)
 		if err != nil {
@@ -116,18 +110,25 @@ func Own() (Sets, error) {
 // OfUserNamespace returns the sets of user 0 in a new user namespace: all that the kernel knows, whatever its maker has.
 // user_namespaces(7)
 func OfUserNamespace() (Sets, error) {
-	var all Set
+	_, all, err := readBounding()
+	return Sets{Bounding: all, Effective: all, Permitted: all}, err
+}
+
+// readBounding returns the bounding set of the thread that calls it, and all capabilities that the kernel knows. PR_CAPBSET_READ(2const)
+func readBounding() (bounding, known Set, err error) {
 	for number := range uintptr(64) {
-		_, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, number, 0, 0, 0)
+		in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, number, 0, 0, 0)
 		if errors.Is(err, unix.EINVAL) && number > unix.CAP_CHOWN {
+			// The number before was the last capability that this kernel knows.
 			break
 		}
 		if err != nil {
-			return Sets{}, fmt.Errorf("prctl PR_CAPBSET_READ %d: %w", number, err)
+			return 0, 0, fmt.Errorf("prctl PR_CAPBSET_READ %d: %w", number, err)
 		}
-		all |= 1 << number
+		bounding |= Set(in) << number
+		known |= 1 << number
 	}
-	return Sets{Bounding: all, Effective: all, Permitted: all}, nil
+	return bounding, known, nil
 }
 
 // Grantable is what a process with these sets can give to a container: what the process may use itself, and execve(2) leaves.
