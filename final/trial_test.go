@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -146,6 +147,14 @@ func cmdline(pid int) string {
 func parentOf(pid int) int {
 	parent, _ := strconv.Atoi(check.Stat(pid, 4))
 	return parent
+}
+
+// childOf returns the one child of a process among those of the trial.
+func (c *trial) childOf(parent int) int {
+	c.Helper()
+	children := slices.DeleteFunc(c.processes(), func(pid int) bool { return parentOf(pid) != parent })
+	require.Len(c, children, 1)
+	return children[0]
 }
 
 // first returns process 1 of the container, 0 if there is none.
