@@ -34,8 +34,8 @@ func digDown(args []string) error {
 // inMemory has what containers write in memory, so that tests with many files are quick.
 func (c *trial) inMemory() {
 	c.Helper()
-	require.NoError(c, os.MkdirAll(engine.Storage, 0o711))
-	require.NoError(c, unix.Mount("tmpfs", engine.Storage, "tmpfs", 0, "mode=711,size=256m"))
+	require.NoError(c, os.MkdirAll(engine.Storage(), 0o711))
+	require.NoError(c, unix.Mount("tmpfs", engine.Storage(), "tmpfs", 0, "mode=711,size=256m"))
 	c.mounts = c.mountTable()
 }
 
@@ -56,7 +56,7 @@ func TestAContainerCannotMakeItselfUndeletable(t *testing.T) {
 
 	c.detached(kept)
 	c.logged("ready")
-	require.Equal(t, "done", printed(t, onHost(t, "dig", "25000", filepath.Join(engine.Storage, c.id, "upper"), "d")))
+	require.Equal(t, "done", printed(t, onHost(t, "dig", "25000", filepath.Join(engine.Storage(), c.id, "upper"), "d")))
 	// Some hosts let a process have more descriptors than there are levels.
 	call := c.call("delete", "--force", c.id)
 	limited := exec.Command("sh", append([]string{"-c", `ulimit -n 256; exec "$@"`, "sh"}, call.Args...)...)
@@ -99,7 +99,7 @@ func TestTheStatusIsTheCommandsWhateverIsLeft(t *testing.T) {
 		cmd.Stderr = &stderr
 		require.NoError(t, cmd.Start())
 		c.until(func() bool { _, err := os.Stat(filepath.Join(volume, "ready")); return err == nil }, func() string { return "it does not run" })
-		busy := filepath.Join(engine.Storage, c.id, "upper/busy")
+		busy := filepath.Join(engine.Storage(), c.id, "upper/busy")
 		require.NoError(t, unix.Mount(outside, busy, "", unix.MS_BIND, ""))
 		require.NoError(t, os.WriteFile(filepath.Join(volume, "go"), nil, 0o600))
 		_ = cmd.Wait()

@@ -92,7 +92,7 @@ func TestNobodyOnTheHostCanExecuteWhatAContainerPutsIntoItsEtc(t *testing.T) {
 	var stat unix.Stat_t
 	require.NoError(t, unix.Stat(filepath.Join(engine.FilesDir(c.id), "hosts"), &stat))
 	assert.EqualValues(t, 0o4755, stat.Mode&0o7777, "the control: the file is there, and is setuid root")
-	require.NoError(t, unix.Stat(filepath.Join(engine.Storage, c.id), &stat))
+	require.NoError(t, unix.Stat(filepath.Join(engine.Storage(), c.id), &stat))
 	assert.EqualValues(t, 0o700, stat.Mode&0o7777, "no other user gets there")
 }
 

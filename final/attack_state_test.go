@@ -148,13 +148,13 @@ func TestTheStorageOfAContainerIsNoLinkAndNobodyElses(t *testing.T) {
 			c := newTrial(t)
 			c.detached(kept)
 			c.logged("ready")
-			place := filepath.Join(engine.Storage, c.id)
+			place := filepath.Join(engine.Storage(), c.id)
 			if name == "a link" {
 				require.NoError(t, os.Rename(place, place+".moved"))
 			}
 			require.NoError(t, leave(place))
 			r := c.final("delete", "--force", c.id)
-			refused(t, r, 1, c.id, engine.Storage)
+			refused(t, r, 1, c.id, engine.Storage())
 			refused(t, c.final("logs", c.id), 1, c.id)
 			require.Equal(t, before, tree(t, outside))
 			if name == "a link" {

@@ -20,7 +20,7 @@ import (
 
 // logSize is how much disk the log of the container takes.
 func (c *trial) logSize() (size int64) {
-	err := filepath.Walk(filepath.Join(engine.Storage, c.id), func(_ string, info os.FileInfo, err error) error {
+	err := filepath.Walk(filepath.Join(engine.Storage(), c.id), func(_ string, info os.FileInfo, err error) error {
 		if err == nil && info.Mode().IsRegular() {
 			size += info.Size()
 		}
@@ -148,7 +148,7 @@ func TestNoSecretOfADetachedContainerIsInTheArgumentsOfAProcess(t *testing.T) {
 		require.NotContains(t, seen, word)
 	}
 	// Nor can another user read them in files.
-	for _, dir := range []string{filepath.Join(c.root, c.id), filepath.Join(engine.Storage, c.id)} {
+	for _, dir := range []string{filepath.Join(c.root, c.id), filepath.Join(engine.Storage(), c.id)} {
 		info, err := os.Stat(dir)
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o700), info.Mode().Perm(), dir)

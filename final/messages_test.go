@@ -205,13 +205,13 @@ func TestAnOverlayOnAnOverlayIsToldWithTheRemedy(t *testing.T) {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o755))
 		options = append(options, name+"="+filepath.Join(dir, name))
 	}
-	require.NoError(t, os.MkdirAll(engine.Storage, 0o711))
-	if err := unix.Mount("overlay", engine.Storage, "overlay", 0, strings.Join(options, ",")); err != nil {
+	require.NoError(t, os.MkdirAll(engine.Storage(), 0o711))
+	if err := unix.Mount("overlay", engine.Storage(), "overlay", 0, strings.Join(options, ",")); err != nil {
 		t.Skipf("needs a temporary directory that can take an overlay: %v", err)
 	}
-	defer unix.Unmount(engine.Storage, unix.MNT_DETACH)
+	defer unix.Unmount(engine.Storage(), unix.MNT_DETACH)
 	c.mounts = c.mountTable()
-	refused(t, c.final("run", "--rootfs", rootfs, "--name", c.id, "--env", c.mark, "true"), 125, "overlay", engine.Storage, "ext4")
+	refused(t, c.final("run", "--rootfs", rootfs, "--name", c.id, "--env", c.mark, "true"), 125, "overlay", engine.Storage(), "ext4")
 	c.nothingLeft()
 }
 

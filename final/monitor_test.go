@@ -135,7 +135,7 @@ func TestAPieceOfALineIsCompletedByALaterMonitor(t *testing.T) {
 	c.waits()
 	c.goOn("go")
 	c.logged("a question? answer\nready\n")
-	content, err := os.ReadFile(filepath.Join(engine.Storage, c.id, "log", "log"))
+	content, err := os.ReadFile(filepath.Join(engine.Storage(), c.id, "log", "log"))
 	require.NoError(t, err)
 	const when = `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z`
 	require.Regexp(t, "^"+when+" stdout P a question\\? \n"+when+" stdout F answer\n"+when+" stdout F ready\n$", string(content))

@@ -92,7 +92,7 @@ func (c *trial) killTogether() {
 
 func TestStaleStateIsNoObstacle(t *testing.T) {
 	overlay := func(c *trial) {
-		require.NoError(c, os.MkdirAll(filepath.Join(engine.Storage, c.id, "upper", "old"), 0o755))
+		require.NoError(c, os.MkdirAll(filepath.Join(engine.Storage(), c.id, "upper", "old"), 0o755))
 	}
 	for name, leave := range map[string]func(c *trial){
 		"of a run that was killed together with its guard": func(c *trial) {
@@ -229,7 +229,7 @@ func TestManyContainersLeaveNothing(t *testing.T) {
 		require.Equal(t, result{}, r)
 	}
 	c.nothingLeft()
-	for _, pattern := range []string{"/sys/fs/cgroup/*/container-workshop-", "/sys/fs/cgroup/container-workshop-", engine.Storage + "/"} {
+	for _, pattern := range []string{"/sys/fs/cgroup/*/container-workshop-", "/sys/fs/cgroup/container-workshop-", engine.Storage() + "/"} {
 		found, err := filepath.Glob(pattern + c.id + "*")
 		require.NoError(t, err)
 		require.Empty(t, found)

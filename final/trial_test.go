@@ -54,7 +54,7 @@ func newTrial(t *testing.T) *trial {
 		}
 		_ = c.call("delete", "--force", c.id).Run()
 		// Of a state that is not known it is not known where its files are.
-		_ = os.RemoveAll(filepath.Join(engine.Storage, c.id))
+		_ = os.RemoveAll(filepath.Join(engine.Storage(), c.id))
 	})
 	return c
 }
@@ -105,7 +105,7 @@ func (c *trial) left() []string {
 	}
 	for _, pattern := range []string{
 		"/sys/fs/cgroup/*/container-workshop-" + c.id, "/sys/fs/cgroup/container-workshop-" + c.id,
-		filepath.Join(engine.Storage, c.id), filepath.Join(c.root, "*"), filepath.Join(c.root, ".*"),
+		filepath.Join(engine.Storage(), c.id), filepath.Join(c.root, "*"), filepath.Join(c.root, ".*"),
 	} {
 		files, _ := filepath.Glob(pattern)
 		for _, file := range files {

@@ -66,7 +66,7 @@ func TestDevcontainerNamesWhatExists(t *testing.T) {
 	require.Len(t, dev.Mounts, 1)
 	assert.Equal(t, "volume", dev.Mounts[0].Type)
 	assert.Equal(t, filepath.Dir(check.DefaultRootfs), dev.Mounts[0].Target)
-	assert.Equal(t, filepath.Dir(engine.Storage), dev.Mounts[0].Target)
+	assert.Equal(t, filepath.Dir(engine.Storage()), dev.Mounts[0].Target)
 
 	script, found := strings.CutPrefix(dev.PostCreateCommand, "sudo bash ")
 	require.True(t, found, dev.PostCreateCommand)

@@ -11,23 +11,32 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/owned"
+	"container-workshop/final/rootless"
 	"container-workshop/final/rootfs"
 )
 
+// Home is the directory of all that final keeps on the disk for the user who runs it.
+func Home() string {
+	if rootless.Is() {
+		return rootless.Home()
+	}
+	return "/var/lib/container-workshop"
+}
+
 // Storage has a directory for each container, named by its ID, with what the container writes: overlay, files and log.
-const Storage = "/var/lib/container-workshop/containers"
+func Storage() string { return filepath.Join(Home(), "containers") }
 
 // directory is the directory of a container. It is not in the state of the container: no file decides what is removed.
-func directory(id string) string { return filepath.Join(Storage, id) }
+func directory(id string) string { return filepath.Join(Storage(), id) }
 
 // openStorage opens the directory of all containers, and makes it if it is missing.
 func openStorage() (int, error) {
-	fd, err := owned.OpenShared(Storage)
+	fd, err := owned.OpenShared(Storage())
 	if errors.Is(err, os.ErrNotExist) {
-		if err := os.MkdirAll(Storage, 0o711); err != nil {
+		if err := os.MkdirAll(Storage(), 0o711); err != nil {
 			return -1, err
 		}
-		fd, err = owned.OpenShared(Storage)
+		fd, err = owned.OpenShared(Storage())
 	}
 	if err != nil {
 		return -1, fmt.Errorf("the storage of containers is not safe: %w", err)
@@ -82,7 +91,7 @@ func makeStorage(root, id string, lower rootfs.Root, files map[string]string) er
 	}
 	defer unix.Close(storage)
 	if err := makeOverlayDir(lower, storage, id); err != nil {
-		return fmt.Errorf("create the overlay in %s: %w", Storage, err)
+		return fmt.Errorf("create the overlay in %s: %w", Storage(), err)
 	}
 	// See checkStorage.
 	if err := os.WriteFile(filepath.Join(directory(id), "root"), []byte(root), 0o600); err != nil {
@@ -95,7 +104,7 @@ func makeStorage(root, id string, lower rootfs.Root, files map[string]string) er
 // Release leaves it alone.
 func Release(root, id string) error {
 	// Do not make the storage just to find nothing in it: the host may have no place to make it.
-	storage, err := owned.OpenShared(Storage)
+	storage, err := owned.OpenShared(Storage())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -108,7 +117,7 @@ func Release(root, id string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("remove the files that the container has written, in %s: %w", Storage, err)
+		return fmt.Errorf("remove the files that the container has written, in %s: %w", Storage(), err)
 	}
 	other := storedFor(dir)
 	unix.Close(dir)
@@ -116,7 +125,7 @@ func Release(root, id string) error {
 		return nil
 	}
 	if err := removeOverlayDir(storage, id); err != nil {
-		return fmt.Errorf("remove the files that the container has written, in %s: %w", Storage, err)
+		return fmt.Errorf("remove the files that the container has written, in %s: %w", Storage(), err)
 	}
 	return nil
 }

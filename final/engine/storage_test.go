@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/rootfs"
+	"container-workshop/final/rootless"
 	"container-workshop/final/spec"
 )
 
@@ -73,4 +74,16 @@ func TestReleaseMakesNoStorage(t *testing.T) {
 	require.NoError(t, unix.Mount("tmpfs", "/var/lib", "tmpfs", 0, "mode=755"))
 	require.NoError(t, Release("/run/nobody", "test-nobody"))
 	require.NoDirExists(t, "/var/lib/container-workshop")
+}
+
+func TestEachUserHasAHome(t *testing.T) {
+	assert.Equal(t, "/var/lib/container-workshop/containers", Storage())
+	t.Setenv(rootless.Marker, "1000")
+	t.Setenv("HOME", "/home/alice")
+	t.Setenv("XDG_DATA_HOME", "")
+	assert.Equal(t, "/home/alice/.local/share/container-workshop/containers", Storage())
+	t.Setenv("XDG_DATA_HOME", "/data")
+	assert.Equal(t, "/data/container-workshop", Home())
+	t.Setenv("XDG_DATA_HOME", "relative")
+	assert.Equal(t, "/home/alice/.local/share/container-workshop", Home(), "the specification ignores a relative path")
 }
