@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/owned"
-	"container-workshop/final/rootless"
 	"container-workshop/final/rootfs"
+	"container-workshop/final/rootless"
 )
 
 // Home is the directory of all that final keeps on the disk for the user who runs it.
