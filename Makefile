@@ -52,6 +52,7 @@ help: ## List the targets
 
 run: need-go need-step $(if $(rootfs_flag),need-rootfs) ## Run a shell, or CMD, in a container of step 7, of STEP, or of your program in DIR
 	@go build -o $(executable) $(package)
+	$(if $(filter final,$(wanted)),@go build -o build/final-helper ./final/helper/cmd)
 	@if [ -n "$$CMD" ]; then \
 		$(SUDO) $(executable) run $(rootfs_flag) $(FLAGS) /bin/bash -c "$$CMD"; \
 	else \
@@ -128,7 +129,7 @@ test-systemd: need-go ## Run the tests of systemd, or of ENGINE, in a virtual ma
 	@ENGINE_PACKAGES="$($(ENGINE)_packages)" vm/systemd.sh "$(LAYOUT)" "$(ENGINE)" $(FLAGS)
 
 conformance: need-go ## Run the validation suite of the OCI on final, as root, and write final/CONFORMANCE.md
-	@go build -o build/final ./final
+	$(build_final)
 	@go build -o build/conformance/run ./internal/conformance
 	@build/conformance/run --build
 	@$(SUDO) build/conformance/run --runtime build/final --table final/CONFORMANCE.md
@@ -149,18 +150,31 @@ docker_tests = Docker
 # The tests start their own daemons, which keep everything apart from the host's. The host's daemons need not run.
 test-podman test-containerd test-docker: test-%: need-go need-rootfs
 	@set -- $($*_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
-	@go build -o build/final ./final
+	$(build_final)
 	@RUNTIME="$(or $(RUNTIME),$(CURDIR)/build/final)"; export RUNTIME; \
 	go test -tags engines -count=1 -run '^Test(Session|Terminal|$($*_tests))' $(if $(SUDO),-exec "$(as_root) 'RUNTIME=$$RUNTIME'") ./internal/engine
 
 test-runc: need-go need-rootfs ## Run runc's integration tests on final, as root. FILES='exec.bats tty.bats' runs some of them
-	@go build -o build/final ./final
+	$(build_final)
 	@$(as_root) scripts/runc-suite.sh build/final $(FILES)
 
 packages: ## Install the packages that the tests need, with apt
 	@. /etc/os-release; set -- busybox-static codespell diffutils gcc hostname libc6-dev mmdebstrap mount procps ruby shellcheck sudo unzip zip zstd; \
 	[ "$$ID" = ubuntu ] || set -- "$$@" vagrant vagrant-libvirt; \
 	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+
+# Both programs of final.
+define build_final
+	@go build -o build/final ./final
+	@go build -o build/final-helper ./final/helper/cmd
+endef
+
+.PHONY: build/final build/final-helper
+build/final: need-go
+	@go build -o $@ ./final
+
+build/final-helper: need-go
+	@go build -o $@ ./final/helper/cmd
 
 # Makes build/compare/before, the final of BEFORE.
 define before
@@ -183,6 +197,7 @@ compare: need-go ## Compare what containers see with the final of BEFORE (a revi
 # BEFORE is one more final to time: a revision or a program.
 bench: need-go need-rootfs ## Time final beside crun, runc and bubblewrap, as root, and write final/BENCHMARKS.md. RUNS=20 is shorter
 	@go build -o build/ ./final ./step0*/
+	@go build -o build/final-helper ./final/helper/cmd
 	@go build -o build/bench ./internal/bench
 	@# The peers are installed files, and the kernel starts those sooner than what the linker has just written.
 	@for file in build/final build/step0*; do cp "$$file" "$$file.installed" && mv "$$file.installed" "$$file"; done

@@ -15,6 +15,8 @@ import (
 	"container-workshop/final/calls"
 	"container-workshop/final/engine"
 	"container-workshop/final/engine/flags"
+	"container-workshop/final/helper"
+	"container-workshop/final/helper/ask"
 	"container-workshop/final/spec"
 	"container-workshop/internal/check/steptest"
 )
@@ -33,6 +35,10 @@ func TestMain(m *testing.M) {
 	// So each monitor becomes a list, and often.
 	engine.Quiet = 20 * time.Millisecond
 	awayFromOpenTmp()
+	if os.Args[0] == ask.Name {
+		os.Exit(helper.Main(os.Args[1:]))
+	}
+	ask.Itself = true
 	steptest.Main(m, main)
 }
 

@@ -55,7 +55,7 @@ compile() {
 	cp -r "$dir/kernel/lib/modules" "$1/usr/lib"
 	cp -r "$dir/root/debian/." "$1$rootfs"
 	cp --parents go.mod final/README.md final/runtimeclass.yaml "$1/workshop"
-	go build -ldflags=-s -o "$1/" ./final && go test -c -tags engines -ldflags=-s -o "$1/" ./internal/engine || exit 2
+	go build -ldflags=-s -o "$1/" ./final && go build -ldflags=-s -o "$1/final-helper" ./final/helper/cmd && go test -c -tags engines -ldflags=-s -o "$1/" ./internal/engine || exit 2
 	cat <<-END
 		depmod && modprobe -a overlay bridge veth tun
 		cd /workshop/internal/engine

@@ -80,6 +80,7 @@ compile() {
 		go test -c -o "$target/tests/${folder//\//+}" "./$folder"
 	done
 	go build -o "$target/programs/" ./step0*/ ./final
+	go build -o "$target/programs/final-helper" ./final/helper/cmd
 	go build -ldflags=-E=main.entry -o "$target/programs/compare-probe" ./internal/compare/probe
 	GOARCH='' go test ./internal/check -run TestMutantsLackTheirProperties -args -compile-into "$PWD/$target/programs" -compile-for "$arch"
 }

@@ -1,0 +1,153 @@
+//go:build linux
+
+// Package ask runs on the host side, in the final that you started, in a monitor and in a guard. It starts final-helper, a second program
+// with all that needs a large library: final itself stays small, so a container without network and images starts as fast as ever.
+//
+// A question is a verb and JSON on the standard input of the helper. The answer is JSON on its standard output. Nothing of a question is
+// in the arguments, which every user of the host can read. proc_pid_cmdline(5)
+package ask
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/stage"
+)
+
+// Name is the name of the helper. It lies beside final.
+const Name = "final-helper"
+
+// Itself says that this program is the helper, too, when its name is Name. TestMain sets it, so tests need no compiler.
+var Itself bool
+
+// An Answer is what the helper writes to its standard output. Package helper encodes it.
+type Answer struct {
+	// Error is empty if everything went well.
+	Error string `json:",omitempty"`
+	// Records are the kernel calls that the helper has made, for --explain.
+	Records []stage.Record `json:",omitempty"`
+	// Value is what the verb answers.
+	Value json.RawMessage `json:",omitempty"`
+}
+
+// Helper starts the helper for one question, and waits for its answer. value gets what the verb answers; nil if the verb answers nothing.
+// files are the descriptors 3, 4, … of the helper. The records of list get those of the helper. The helper ends with this process: if
+// somebody kills us, no helper goes on behind the back of the guard.
+func Helper(list *stage.List, verb string, question, value any, files ...*os.File) error {
+	program, err := open()
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	content, err := json.Marshal(question)
+	if err != nil {
+		return err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(int(program.Fd())))
+	cmd.Args = []string{Name, verb}
+	cmd.Stdin, cmd.Stderr, cmd.ExtraFiles = read, os.Stderr, files
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		write.Close()
+		return err
+	}
+	// In a session of its own the helper gets no key of our terminal: Ctrl-C is for the command. The kernel sends the parent-death signal
+	// when the thread that made the clone ends.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		write.Close()
+		return fmt.Errorf("start %s: %w", Name, err)
+	}
+	// If the helper has died, the answer is missing, too.
+	_, _ = write.Write(content)
+	write.Close()
+	var answer Answer
+	err = json.NewDecoder(output).Decode(&answer)
+	ended := cmd.Wait()
+	list.Records = append(list.Records, answer.Records...)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s %s has died without an answer: %w", Name, verb, errors.Join(ended, err))
+	case answer.Error != "":
+		return errors.New(answer.Error)
+	case value != nil:
+		return json.Unmarshal(answer.Value, value)
+	}
+	return nil
+}
+
+// Become makes this process the helper, for a verb that is all the helper's work. It returns only if it fails.
+func Become(verb string, args []string) error {
+	program, err := open()
+	if err != nil {
+		return err
+	}
+	path := "/proc/self/fd/" + strconv.Itoa(int(program.Fd()))
+	err = unix.Exec(path, slices.Concat([]string{Name, verb}, args), os.Environ())
+	return fmt.Errorf("start %s: %w", Name, err)
+}
+
+// open opens the helper, which lies in the directory of this program.
+func open() (*os.File, error) {
+	self, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", Name, err)
+	}
+	if Itself {
+		return self, nil
+	}
+	defer self.Close()
+	path, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", Name, err)
+	}
+	path = filepath.Join(filepath.Dir(path), Name)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, fmt.Errorf("%s is missing: this needs the second program of final (make build/%s)", path, Name)
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), path)
+	if err := check(int(self.Fd()), fd, path); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// check refuses a helper that somebody can change who cannot change this program. Who can write to the directory could replace this
+// program, too, so the directory needs no check.
+func check(self, helper int, path string) error {
+	var ours, its unix.Stat_t
+	if err := errors.Join(unix.Fstat(self, &ours), unix.Fstat(helper, &its)); err != nil {
+		return fmt.Errorf("stat %s: %w", path, err)
+	}
+	switch {
+	case its.Mode&unix.S_IFMT != unix.S_IFREG:
+		return fmt.Errorf("%s is not a regular file (make build/%s)", path, Name)
+	case its.Uid != 0 && its.Uid != ours.Uid && int(its.Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to user %d, who could put any program there (chown it to the owner of final)", path, its.Uid)
+	case its.Mode&unix.S_IWOTH != 0, its.Mode&unix.S_IWGRP != 0 && (ours.Mode&unix.S_IWGRP == 0 || its.Gid != ours.Gid):
+		return fmt.Errorf("other users can write to %s (chmod go-w %[1]s)", path)
+	}
+	return nil
+}
