@@ -1,0 +1,146 @@
+//go:build linux
+
+package image
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/owned"
+)
+
+// An Image is an image that can be run.
+type Image struct {
+	// Name is empty if the image has none. Digest is that of the manifest.
+	Name, Digest string
+	Manifest     Manifest
+	Config       Config
+	// Layers are the directories of the unpacked layers, the bottom one first.
+	Layers []string
+}
+
+// Resolve finds an image by its name or ID. The image may vanish afterwards: who runs it calls Use.
+func (s *Store) Resolve(name string) (*Image, error) {
+	found, err := s.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	image, err := s.Read(found[0].Manifest.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", name, err)
+	}
+	image.Name = found[0].Name
+	return image, nil
+}
+
+// Read reads the documents of an image in the store by the digest of its manifest.
+func (s *Store) Read(digest string) (*Image, error) {
+	image := &Image{Digest: digest}
+	if err := readJSON(s.Blob(digest), &image.Manifest); err != nil {
+		return nil, err
+	}
+	if image.Manifest.Config == nil {
+		return nil, fmt.Errorf("%s is no manifest of an image", s.Blob(digest))
+	}
+	if err := CheckDigest(image.Manifest.Config.Digest); err != nil {
+		return nil, err
+	}
+	if err := readJSON(s.Blob(image.Manifest.Config.Digest), &image.Config); err != nil {
+		return nil, err
+	}
+	for i, diffID := range image.Config.RootFS.DiffIDs {
+		if err := CheckDigest(diffID); err != nil {
+			return nil, err
+		}
+		// A layer that comes again hides all of itself that is further down, and overlay takes no directory twice.
+		if !slices.Contains(image.Config.RootFS.DiffIDs[i+1:], diffID) {
+			image.Layers = append(image.Layers, s.Layer(diffID))
+		}
+	}
+	return image, nil
+}
+
+// usedName is the file in the storage of a container that says which image the container uses. The file goes when the container goes.
+const usedName = "image"
+
+// Use is Resolve for a container: no garbage collection removes the image as long as the container's storage exists, which is the open
+// directory.
+func (s *Store) Use(dir int, name string) (*Image, error) {
+	lock, err := s.Share()
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
+	image, err := s.Resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, layer := range image.Layers {
+		if _, err := os.Stat(layer); err != nil {
+			return nil, fmt.Errorf("image %s is not complete: %w (final pull %[1]s)", name, err)
+		}
+	}
+	content, err := json.Marshal(image.Digest)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Openat(dir, usedName, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, &os.PathError{Op: "create", Path: usedName, Err: err}
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, content); err != nil {
+		return nil, &os.PathError{Op: "write", Path: usedName, Err: err}
+	}
+	return image, nil
+}
+
+// Used returns the digests of the manifests that containers use, each with the ID of a container.
+func (s *Store) Used() (map[string]string, error) {
+	storage, err := owned.OpenShared(filepath.Join(s.Home, "containers"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(storage)
+	entries, err := os.ReadDir(filepath.Join(s.Home, "containers"))
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]string{}
+	for _, entry := range entries {
+		digest, err := usedBy(storage, entry.Name())
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find the image of container %s: %w", entry.Name(), err)
+		}
+		used[digest] = entry.Name()
+	}
+	return used, nil
+}
+
+func usedBy(storage int, id string) (digest string, err error) {
+	dir, err := owned.Below(storage, id)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(dir)
+	content, err := owned.ReadFile(dir, usedName)
+	if err == nil {
+		err = json.Unmarshal(content, &digest)
+	}
+	if err == nil {
+		err = CheckDigest(digest)
+	}
+	return digest, err
+}
