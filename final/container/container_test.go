@@ -150,7 +150,7 @@ func TestAPathBelowTheRootFileSystemIsInTheContainer(t *testing.T) {
 	}
 	_, ok := r.innerPath(filepath.Join(dir, "link/a"), r.isNameOfRoot)
 	assert.False(t, ok, "it goes by the name")
-	r.request.Mount = func() (int, error) { return -1, nil }
+	r.request.Mount = func(func(int) error) (int, error) { return -1, nil }
 	_, ok = r.innerPath(filepath.Join(dir, "rootfs/a"), r.isRoot)
 	assert.False(t, ok, "with a mount of the caller's the container sees something else")
 }

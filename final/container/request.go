@@ -36,8 +36,9 @@ type Request struct {
 	Claim func() error
 	// Prepare makes what the engine keeps for the container, after Claim. Store.Release removes it. Nil makes nothing.
 	Prepare func(line *stage.Line)
-	// Mount returns a detached mount for the root directory. Nil clones Root.
-	Mount func() (int, error)
+	// Mount returns a detached mount for the root directory. mapIDs maps the IDs of a mount as the user namespace of the container does. It
+	// is nil if the container has none. Without Mount, the root directory is a clone of Root.
+	Mount func(mapIDs func(mount int) error) (int, error)
 	// Filter is the compiled seccomp profile of Spec. FilterFlags are its flags for seccomp(2).
 	Filter      []unix.SockFilter
 	FilterFlags uint

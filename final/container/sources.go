@@ -21,11 +21,7 @@ import (
 
 // openRoot opens the mount for the root directory.
 func (r *Run) openRoot(p *plan) error {
-	mount := r.request.Mount
-	if mount == nil {
-		mount = func() (int, error) { return r.request.Root.Clone(".", true) }
-	}
-	root, err := mount()
+	root, err := r.mountRoot(p)
 	if err != nil {
 		return err
 	}
@@ -33,6 +29,16 @@ func (r *Run) openRoot(p *plan) error {
 	p.orders.Root = root
 	// systemd makes mounts on the host shared: so without this call the host would see the mounts of the container.
 	return rootfs.Change(root, 0, 0, unix.MS_SLAVE, true)
+}
+
+func (r *Run) mountRoot(p *plan) (int, error) {
+	switch {
+	case r.request.Mount == nil:
+		return r.request.Root.Clone(".", true)
+	case !p.inside.UserNamespace:
+		return r.request.Mount(nil)
+	}
+	return r.request.Mount(func(mount int) error { return mapAs(r.Process.PID, mount, false) })
 }
 
 // openMounts clones the sources of bind mounts where this has to happen in the host's mount namespace: for a container in a user namespace,
@@ -75,7 +81,7 @@ func (r *Run) openMounts(p *plan) error {
 			continue
 		}
 		if err := r.mapIDs(clone, m, options.IDMapAll); err != nil {
-			return fmt.Errorf("mounts[%d]: %w", i, err)
+			return fmt.Errorf("mounts[%d]: %s: %w", i, m.Source, err)
 		}
 	}
 	p.inside.MapMount = func(i, mount int) error { return r.mapInner(p, i, mount) }
@@ -168,6 +174,11 @@ func (r *Run) mapIDs(mount int, m *specs.Mount, recursive bool) error {
 		}
 		pid = helper.PID
 	}
+	return mapAs(pid, mount, recursive)
+}
+
+// mapAs maps the IDs of a mount as the user namespace of a process does.
+func mapAs(pid, mount int, recursive bool) error {
 	user, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", pid))
 	if err != nil {
 		return err

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/engine/ids"
 	"container-workshop/final/owned"
 	"container-workshop/final/rootfs"
 )
@@ -17,7 +19,45 @@ import (
 // mountOverlay makes a detached mount that shows a root file system, and writes to the directory upper of dir, which makeOverlayDir has
 // made. Layers are named by descriptor, below the host's /proc: so no path is resolved twice, no path is too long, and the container finds
 // no path of the host in its list of mounts. overlayfs.rst of the kernel
-func mountOverlay(lower rootfs.Root, dir string) (int, error) {
+//
+// mapIDs maps the IDs of a mount as the user namespace of the container does, and is nil without one.
+func mountOverlay(lower rootfs.Root, dir string, mapIDs func(mount int) error) (mount int, err error) {
+	if mapIDs == nil {
+		return layered(lower, dir)
+	}
+	mapped, err := lower.Clone(".", false)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(mapped)
+	if err := mapIDs(mapped); err != nil {
+		return -1, fmt.Errorf("--userns auto: the root file system: %w", err)
+	}
+	// Most kernels take a mount as a layer only if the mount is attached in our mount namespace. So a thread of ours attaches it in a mount
+	// namespace of its own, which ends with the thread: the host never sees the mount.
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		done <- func() (err error) {
+			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+				return os.NewSyscallError("unshare", err)
+			}
+			if err := errors.Join(rootfs.ForgetHost(), rootfs.Enter(mapped, filepath.Join(dir, "files"))); err != nil {
+				return err
+			}
+			mount, err = layered(rootfs.Root(mapped), dir)
+			return err
+		}()
+	}()
+	err = <-done
+	if errors.Is(err, unix.EINVAL) {
+		err = fmt.Errorf("%w (--userns auto needs Linux 5.19)", err)
+	}
+	return mount, err
+}
+
+// layered makes the overlay.
+func layered(lower rootfs.Root, dir string) (int, error) {
 	data := []string{fmt.Sprintf("lowerdir=/proc/self/fd/%d", lower)}
 	for _, layer := range [][2]string{{"upperdir", filepath.Join(dir, "upper")}, {"workdir", filepath.Join(dir, "work")}} {
 		fd, err := unix.Open(layer[1], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -36,7 +76,7 @@ func mountOverlay(lower rootfs.Root, dir string) (int, error) {
 }
 
 // makeOverlayDir makes the directories of an overlay in the open storage.
-func makeOverlayDir(lower rootfs.Root, storage int, name string) error {
+func makeOverlayDir(lower rootfs.Root, own ids.Range, storage int, name string) error {
 	err := unix.Mkdirat(storage, name, 0o700)
 	if err == unix.EEXIST {
 		// A container from before a restart of the host has left it.
@@ -57,12 +97,15 @@ func makeOverlayDir(lower rootfs.Root, storage int, name string) error {
 			return &os.PathError{Op: "mkdir", Path: below, Err: err}
 		}
 	}
-	return likeRoot(lower, dir)
+	if err := unix.Fchownat(dir, "work", int(own.UID), int(own.GID), 0); err != nil {
+		return &os.PathError{Op: "chown", Path: "work", Err: err}
+	}
+	return likeRoot(lower, own, dir)
 }
 
 // likeRoot gives the upper directory the owner and the mode of the root file system: the container sees the upper directory as its root
 // directory.
-func likeRoot(lower rootfs.Root, dir int) error {
+func likeRoot(lower rootfs.Root, own ids.Range, dir int) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(lower), &stat); err != nil {
 		return fmt.Errorf("stat the root file system: %w", err)
@@ -72,7 +115,7 @@ func likeRoot(lower rootfs.Root, dir int) error {
 		return fmt.Errorf("open the upper directory: %w", err)
 	}
 	defer unix.Close(upper)
-	return errors.Join(unix.Fchown(upper, int(stat.Uid), int(stat.Gid)), unix.Fchmod(upper, stat.Mode&0o7777))
+	return errors.Join(unix.Fchown(upper, own.User(stat.Uid), own.Group(stat.Gid)), unix.Fchmod(upper, stat.Mode&0o7777))
 }
 
 // removeOverlayDir removes a directory that makeOverlayDir has made, with everything that the container has written. Most containers write

@@ -16,6 +16,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
+	"container-workshop/final/engine/ids"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
 	"container-workshop/final/stage"
@@ -53,6 +54,16 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	if err := setProfile(options, config); err != nil {
 		return nil, err
 	}
+	var own ids.Range
+	unlock := func() {}
+	if options.Userns == "auto" {
+		claim, err := claimIDs()
+		if err != nil {
+			return nil, err
+		}
+		own, unlock = claim.Range, claim.Close
+		isolate(config, options, own)
+	}
 	if systemd {
 		// An empty path lets systemd name the unit.
 		config.Linux.CgroupsPath = ""
@@ -62,9 +73,10 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 		ID: id, Spec: config, Root: tree, Init: options.Init, SystemdCgroup: systemd, OwnCgroups: true, Size: console.Size(), Explain: options.Explain,
 		Claim: func() error { return checkStorage(root, id) },
 		Prepare: func(line *stage.Line) {
-			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, etc(options)) })
+			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, own, etc(options)) })
+			unlock()
 		},
-		Mount: func() (int, error) { return mountOverlay(tree, directory(id)) },
+		Mount: func(mapIDs func(mount int) error) (int, error) { return mountOverlay(tree, directory(id), mapIDs) },
 	}
 	return request, request.Check()
 }

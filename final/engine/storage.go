@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/engine/ids"
 	"container-workshop/final/owned"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/rootless"
@@ -83,14 +84,15 @@ func checkStorage(root, id string) error {
 	return nil
 }
 
-// makeStorage makes the directory of a container: for an overlay over the root file system, and for its files.
-func makeStorage(root, id string, lower rootfs.Root, files map[string]string) error {
+// makeStorage makes the directory of a container: for an overlay over the root file system, and for its files. own is where the IDs of the
+// container begin on the host.
+func makeStorage(root, id string, lower rootfs.Root, own ids.Range, files map[string]string) error {
 	storage, err := openStorage()
 	if err != nil {
 		return err
 	}
 	defer unix.Close(storage)
-	if err := makeOverlayDir(lower, storage, id); err != nil {
+	if err := makeOverlayDir(lower, own, storage, id); err != nil {
 		return fmt.Errorf("create the overlay in %s: %w", Storage(), err)
 	}
 	// See checkStorage.

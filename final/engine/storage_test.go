@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/engine/ids"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/rootless"
 	"container-workshop/final/spec"
@@ -26,7 +27,7 @@ func stored(t *testing.T, root string) string {
 	lower, err := rootfs.OpenRoot(t.TempDir())
 	require.NoError(t, err)
 	defer lower.Close()
-	require.NoError(t, makeStorage(root, id, lower, map[string]string{"hosts": "127.0.0.1 localhost\n"}))
+	require.NoError(t, makeStorage(root, id, lower, ids.Range{}, map[string]string{"hosts": "127.0.0.1 localhost\n"}))
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(directory(id))) })
 	return id
 }

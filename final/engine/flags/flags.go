@@ -77,6 +77,7 @@ func flags(o *Options) []*flag {
 		{group: "Limits", name: "oom-score-adj", arg: "N", about: "-1000 to 1000: the higher, the sooner the kernel\nkills COMMAND when memory runs out", set: one(&o.Process.OOMScoreAdj, pointer(number[int](-1000, 1000, "from -1000 to 1000")))},
 
 		{group: "Isolation", name: "network", arg: "none|host", value: "none", about: "loopback interface only, or the host's network", set: one(&o.Network, checkedNetwork)},
+		{group: "Isolation", name: "userns", arg: "host|auto", value: "host", about: "auto: give the container user IDs of its own, so\nits root is nobody on the host", set: one(&o.Userns, checkedUserns)},
 		{group: "Isolation", name: "cap-add", arg: "NAME", about: "add a capability, or ALL", set: union(&o.CapAdd, parseCapability)},
 		{group: "Isolation", name: "cap-drop", arg: "NAME", about: "drop a capability, or ALL", set: union(&o.CapDrop, parseCapability)},
 		{group: "Isolation", name: "security-opt", arg: "NAME=VALUE", about: "seccomp=FILE, seccomp=unconfined, or\nno-new-privileges=false", set: o.setSecurity},

@@ -41,6 +41,8 @@ type Options struct {
 	Devices []Device
 	// Network is none or host.
 	Network string
+	// Userns is host, or auto for a range of user and group IDs of the container's own.
+	Userns string
 	// CapAdd and CapDrop are capabilities, or allCapabilities.
 	CapAdd, CapDrop capability.Set
 	// Seccomp is the file of a profile, "unconfined", or "" for the default: see [Options.Unconfined].
@@ -71,6 +73,7 @@ func Defaults() Options {
 			}},
 		},
 		Network:  "none",
+		Userns:   "host",
 		LogSize:  10 << 20,
 		LogFiles: 3,
 	}

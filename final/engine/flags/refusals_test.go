@@ -92,6 +92,7 @@ var refused = []struct {
 	{"--ulimit", "not be above the hard", []string{"nofile=2:1", "nofile=-1:1", "nofile=unlimited:1"}},
 	{"--oom-score-adj", "-1000 to 1000", []string{"", "x", "-1001", "1001"}},
 
+	{"--userns", "host or auto", []string{"", "AUTO", "none", "auto:size=1"}},
 	{"--network", "none or host", []string{"", "bridge", "NONE", "container:x"}},
 	{"--cap-add", `unknown capability "NET_RAWW"`, []string{"NET_RAWW"}},
 	{"--cap-add", "unknown capability", []string{"", "xyzzy"}},

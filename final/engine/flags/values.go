@@ -109,6 +109,10 @@ func checkedNetwork(text string) (string, error) {
 	return printable(text, text == "none" || text == "host", "must be none or host")
 }
 
+func checkedUserns(text string) (string, error) {
+	return printable(text, text == "host" || text == "auto", "must be host or auto")
+}
+
 func checkedLabel(text string) (string, error) {
 	return printable(text, text != "", "must not be empty")
 }
