@@ -160,3 +160,8 @@ var newPages = []string{
 func TestWithoutExplainNothingIsSaid(t *testing.T) {
 	require.Equal(t, result{"output\n", "", 0}, run(t, "echo output"))
 }
+
+func TestNamesAreInTheFilesOfTheContainer(t *testing.T) {
+	r := run(t, "tail -n 2 /etc/hosts; cat /etc/resolv.conf", "--hostname", "box", "--add-host", "db:192.0.2.7", "--dns", "192.0.2.53", "--dns-search", "example.org")
+	require.Equal(t, result{"127.0.1.1\tbox\n192.0.2.7\tdb\nnameserver 192.0.2.53\nsearch example.org\n", "", 0}, r)
+}

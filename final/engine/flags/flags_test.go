@@ -239,5 +239,5 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	assert.Zero(t, names, "every flag is in the table")
-	assert.Equal(t, 6, groups)
+	assert.Equal(t, 7, groups)
 }

@@ -8,6 +8,7 @@ package flags
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -43,6 +44,11 @@ type Options struct {
 	Network string
 	// Userns is host, or auto for a range of user and group IDs of the container's own.
 	Userns string
+	// DNS and Search are the DNS servers and domains of /etc/resolv.conf. Without any, the network decides. KnownHosts are lines of
+	// /etc/hosts.
+	DNS        []netip.Addr
+	Search     []string
+	KnownHosts []KnownHost
 	// CapAdd and CapDrop are capabilities, or allCapabilities.
 	CapAdd, CapDrop capability.Set
 	// Seccomp is the file of a profile, "unconfined", or "" for the default: see [Options.Unconfined].

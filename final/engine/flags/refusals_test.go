@@ -93,6 +93,11 @@ var refused = []struct {
 	{"--oom-score-adj", "-1000 to 1000", []string{"", "x", "-1001", "1001"}},
 
 	{"--userns", "host or auto", []string{"", "AUTO", "none", "auto:size=1"}},
+	{"--dns", "IP address of a DNS server", []string{"", "x", "example.org", "0.0.0.0", "::", "224.0.0.1", "192.0.2.1:53", "192.0.2.1 "}},
+	{"--dns-search", "must be a domain", []string{"", "..", "a..b", ".a", "a b", "a\nnameserver 192.0.2.1", "ä", "-a", strings.Repeat("x", 64), strings.Repeat("x.", 127)}},
+	{"--add-host", "NAME:IP", []string{"", "db", "192.0.2.7"}},
+	{"--add-host", "must be a name", []string{":192.0.2.7", "a b:192.0.2.7", "a\n:192.0.2.7"}},
+	{"--add-host", "must be an IP address", []string{"db:", "db:x", "db:1.2.3", "db:[::1", "db:fe80::1%eth0", "db:192.0.2.7\n127.0.0.1 x"}},
 	{"--network", "none or host", []string{"", "bridge", "NONE", "container:x"}},
 	{"--cap-add", `unknown capability "NET_RAWW"`, []string{"NET_RAWW"}},
 	{"--cap-add", "unknown capability", []string{"", "xyzzy"}},

@@ -1,0 +1,42 @@
+//go:build linux
+
+package engine
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"container-workshop/final/engine/flags"
+)
+
+// files returns the files in /etc of a run with flags.
+func files(t *testing.T, args ...string) map[string]string {
+	t.Helper()
+	options, _, err := flags.ParseRun(append(args, "true"))
+	require.NoError(t, err)
+	return etc(options)
+}
+
+func TestHostsHasTheHostnameAndWhatTheCallerAdds(t *testing.T) {
+	assert.Equal(t, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tbox\n192.0.2.7\tdb\n2001:db8::7\tdb\n",
+		files(t, "--hostname", "box", "--add-host", "db:192.0.2.7", "--add-host", "db=[2001:db8::7]")["hosts"])
+	assert.Equal(t, "box\n", files(t, "--hostname", "box")["hostname"])
+}
+
+func TestResolvConfHasWhatTheCallerSays(t *testing.T) {
+	assert.Equal(t, "nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch a.example b.example\n",
+		files(t, "--dns", "192.0.2.53", "--dns", "2001:db8::53", "--dns-search", "a.example", "--dns-search", "b.example")["resolv.conf"])
+	host, err := os.ReadFile("/etc/resolv.conf")
+	require.NoError(t, err)
+	assert.Equal(t, string(host), files(t, "--network", "host")["resolv.conf"])
+	assert.NotContains(t, files(t)["resolv.conf"], "nameserver")
+
+	changed := files(t, "--network", "host", "--dns", "192.0.2.53", "--dns-search", ".")["resolv.conf"]
+	assert.Contains(t, changed, "nameserver 192.0.2.53\n")
+	assert.NotContains(t, changed, "search")
+	assert.Equal(t, 1, strings.Count(changed, "nameserver"), changed)
+}

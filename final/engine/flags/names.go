@@ -1,0 +1,70 @@
+//go:build linux
+
+package flags
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// A KnownHost is a line of /etc/hosts.
+type KnownHost struct {
+	Name string
+	IP   netip.Addr
+}
+
+// parseAddress reads the address of a DNS server. resolv.conf(5)
+func parseAddress(text string) (netip.Addr, error) {
+	ip, err := netip.ParseAddr(text)
+	if err != nil || ip.IsUnspecified() || ip.IsMulticast() {
+		return netip.Addr{}, errors.New("must be the IP address of a DNS server, such as 192.0.2.53")
+	}
+	return ip, nil
+}
+
+// checkedDomain refuses a domain that would be several words in /etc/resolv.conf. "." stands for no domain at all.
+func checkedDomain(text string) (string, error) {
+	if text == "." {
+		return text, nil
+	}
+	return text, checkName(text, "a domain, such as example.org, or . for none")
+}
+
+// checkName refuses what cannot be a DNS name. RFC 1123 has no underscore, but many networks do.
+func checkName(text, must string) error {
+	bad := fmt.Errorf("%q: must be %s", text, must)
+	if len(text) > 253 {
+		return bad
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(text, "."), ".") {
+		rest := strings.TrimLeft(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+		if label == "" || len(label) > 63 || rest != "" || label[0] == '-' {
+			return bad
+		}
+	}
+	return nil
+}
+
+// parseKnownHost reads NAME:IP, and NAME=IP as newer programs write it. The address may be in brackets.
+func parseKnownHost(text string) (host KnownHost, err error) {
+	name, address, found := "", "", false
+	if i := strings.IndexAny(text, ":="); i >= 0 {
+		name, address, found = text[:i], text[i+1:], true
+	}
+	if !found {
+		return host, errors.New("must be NAME:IP, such as db:192.0.2.7")
+	}
+	if err := checkName(name, "a name, such as db or db.example.org"); err != nil {
+		return host, err
+	}
+	if inner, brackets := strings.CutPrefix(address, "["); brackets && strings.HasSuffix(inner, "]") {
+		address = strings.TrimSuffix(inner, "]")
+	}
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Zone() != "" {
+		return host, fmt.Errorf("%q: must be an IP address, such as 192.0.2.7 or 2001:db8::7", address)
+	}
+	return KnownHost{name, ip}, nil
+}
