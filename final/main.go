@@ -37,30 +37,41 @@ type verb struct {
 	failed int
 	// runs says that the verb runs a command, and has its status.
 	runs bool
-	// anyone says that it does not need root.
-	anyone bool
+	// needs says which rights the verb needs.
+	needs need
 }
 
+// A need is what a verb needs. An ordinary user gets the rights of root in a user namespace: see package rootless.
+type need int
+
+const (
+	// root is for what makes a container, and inContainer for what works at the container that the verb opens.
+	root need = iota
+	inContainer
+	// anyone is for what needs nothing but the files of the user.
+	anyone
+)
+
 var verbs = []verb{
-	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand, process.StatusFailed, true, false},
-	{"plan", "[flags] COMMAND [ARG ...]", planAbout, plan, 1, false, false},
-	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute, 255, true, false},
-	{"list", "[flags]", "list containers", list, 1, false, false},
-	{"state", "ID", "print the state of a container as JSON", state, 1, false, false},
-	{"ps", "[flags] ID [OPTION ...]", "list the processes of a container", ps, 1, false, false},
-	{"logs", "[flags] ID", "print the output of a detached container", showLogs, 1, false, false},
-	{"kill", "[--all] ID [SIGNAL]", "send a signal to a container (default: TERM)", kill, 1, false, false},
-	{"delete", "[--force] ID", "delete a container that has ended", remove, 1, false, false},
-	{"pause", "ID", "pause the processes of a container", pause, 1, false, false},
-	{"resume", "ID", "resume the processes of a paused container", resume, 1, false, false},
-	{"update", "[flags] ID", "change the limits of a container", update, 1, false, false},
-	{"events", "[flags] ID", "print the resource usage of a container", events, 1, false, false},
-	{"spec", "[flags]", "write a sample config.json", writeSpec, 1, false, true},
-	{"create", "[flags] ID", "create a container from a bundle", create, 1, false, false},
-	{"start", "ID", "start the command of a created container", startHeld, 1, false, false},
-	{"features", "", "print the features of this runtime as JSON", features, 1, false, true},
-	{"checkpoint", "ID", "not supported", unsupported("checkpoint"), 1, false, true},
-	{"restore", "ID", "not supported", unsupported("restore"), 1, false, true},
+	{"run", "[flags] COMMAND [ARG ...]", "run a command in a new container", runCommand, process.StatusFailed, true, root},
+	{"plan", "[flags] COMMAND [ARG ...]", planAbout, plan, 1, false, root},
+	{"exec", "[flags] ID COMMAND [ARG ...]", "run a command in a running container", execute, 255, true, inContainer},
+	{"list", "[flags]", "list containers", list, 1, false, anyone},
+	{"state", "ID", "print the state of a container as JSON", state, 1, false, anyone},
+	{"ps", "[flags] ID [OPTION ...]", "list the processes of a container", ps, 1, false, anyone},
+	{"logs", "[flags] ID", "print the output of a detached container", showLogs, 1, false, anyone},
+	{"kill", "[--all] ID [SIGNAL]", "send a signal to a container (default: TERM)", kill, 1, false, inContainer},
+	{"delete", "[--force] ID", "delete a container that has ended", remove, 1, false, inContainer},
+	{"pause", "ID", "pause the processes of a container", pause, 1, false, inContainer},
+	{"resume", "ID", "resume the processes of a paused container", resume, 1, false, inContainer},
+	{"update", "[flags] ID", "change the limits of a container", update, 1, false, inContainer},
+	{"events", "[flags] ID", "print the resource usage of a container", events, 1, false, anyone},
+	{"spec", "[flags]", "write a sample config.json", writeSpec, 1, false, anyone},
+	{"create", "[flags] ID", "create a container from a bundle", create, 1, false, root},
+	{"start", "ID", "start the command of a created container", startHeld, 1, false, inContainer},
+	{"features", "", "print the features of this runtime as JSON", features, 1, false, anyone},
+	{"checkpoint", "ID", "not supported", unsupported("checkpoint"), 1, false, anyone},
+	{"restore", "ID", "not supported", unsupported("restore"), 1, false, anyone},
 }
 
 func main() {
@@ -84,7 +95,7 @@ func Main(args []string) int {
 	inherited = leftOpen()
 	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	store := &container.Store{Root: container.DefaultRoot, Warn: global.log.Warn, Release: engine.Release}
+	store := &container.Store{Root: stateRoot(), Warn: global.log.Warn, Release: engine.Release}
 	set := globalFlags(&store.Root)
 	err := set.Parse(args)
 	global.rootSaid, global.log.File = set.Changed("root"), logFile(global.log.File)
@@ -149,7 +160,7 @@ func globalFlags(root *string) *pflag.FlagSet {
 	set.StringVar(&global.log.Format, "log-format", "text", "log `FORMAT`: text or json")
 	set.BoolVar(&global.log.Debug, "debug", false, "also log what final does")
 	set.BoolVar(&global.systemdCgroup, "systemd-cgroup", false, "let systemd make the cgroups; linux.cgroupsPath is SLICE:PREFIX:NAME")
-	set.StringVar(&global.rootless, "rootless", "auto", "true, false or auto: has no effect, final always needs root")
+	set.StringVar(&global.rootless, "rootless", "auto", "make a user namespace, and be root there: true, false (needs\nroot), or auto (if you are not root)")
 	set.BoolVarP(&global.version, "version", "v", false, "print the version")
 	addOthersFlags(set)
 	return set
@@ -186,10 +197,6 @@ func (v *verb) call(store *container.Store, args []string) (int, error) {
 }
 
 func (v *verb) try(store *container.Store, args []string) (int, error) {
-	// Help is for all.
-	if os.Geteuid() != 0 && !v.anyone && !(len(args) > 0 && slices.Contains([]string{"--help", "-h"}, args[0])) {
-		return process.StatusFailed, errors.New("a container needs root: use sudo")
-	}
 	if !slices.Contains([]string{"true", "false", "auto"}, global.rootless) {
 		return process.StatusFailed, fmt.Errorf("--rootless %q: must be true, false or auto", global.rootless)
 	}
@@ -204,6 +211,12 @@ func (v *verb) try(store *container.Store, args []string) (int, error) {
 		return process.StatusFailed, err
 	}
 	store.Root = root
+	// Help is for all.
+	if !(len(args) > 0 && slices.Contains([]string{"--help", "-h"}, args[0])) {
+		if err := v.prepareUser(store); err != nil {
+			return process.StatusFailed, err
+		}
+	}
 	return v.do(store, args)
 }
 

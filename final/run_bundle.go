@@ -58,7 +58,7 @@ func bundleRun(args []string) *verb {
 		}
 		return b.run(store, set.Arg(0))
 	}
-	return &verb{"run", "[flags] ID", "run a container from a bundle", do, 1, true, false}
+	return &verb{"run", "[flags] ID", "run a container from a bundle", do, 1, true, root}
 }
 
 // run is create and start, and what run is to a command: it waits for the end, and removes the container.

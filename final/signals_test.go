@@ -37,6 +37,9 @@ func (c *trial) speakAs(attr *unix.SysProcAttr, args ...string) *spoken {
 	cmd := c.call(args...)
 	output, err := cmd.StdoutPipe()
 	require.NoError(c, err)
+	if c.person != nil {
+		attr.Credential = cmd.SysProcAttr.Credential
+	}
 	cmd.SysProcAttr = attr
 	require.NoError(c, cmd.Start())
 	return &spoken{cmd, bufio.NewReader(output), c.T}

@@ -45,6 +45,10 @@ func (c *trial) atTerminal(args ...string) *shellTerminal {
 	x.shell.Env = call.Env
 	x.shell.Stdin, x.shell.Stdout, x.shell.Stderr = slave, slave, slave
 	x.shell.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
+	if c.person != nil {
+		require.NoError(c, slave.Chown(c.person.uid, c.person.uid))
+		x.shell.SysProcAttr.Credential, x.shell.ExtraFiles = call.SysProcAttr.Credential, call.ExtraFiles
+	}
 	require.NoError(c, x.shell.Start())
 	c.Cleanup(func() {
 		_ = x.shell.Process.Kill()

@@ -31,6 +31,8 @@ type trial struct {
 	*testing.T
 	root, id, mark string
 	mounts         string
+	// person is the ordinary user who makes the calls. Nil is root.
+	person *person
 }
 
 func newTrial(t *testing.T) *trial {
@@ -64,6 +66,9 @@ func (c *trial) call(args ...string) *exec.Cmd {
 	c.Helper()
 	cmd := command(c.T, append([]string{"--root", c.root}, args...)...)
 	cmd.Env = append(cmd.Env, c.mark)
+	if c.person != nil {
+		c.person.makes(cmd)
+	}
 	cmd.WaitDelay = patience
 	return cmd
 }
@@ -97,6 +102,14 @@ func (c *trial) mountTable() string {
 // processes are those with the mark in their environment: the program, its helpers and what is in the container.
 func (c *trial) processes() []int { return check.Marked(c.mark) }
 
+// storage has the files that containers write.
+func (c *trial) storage() string {
+	if c.person != nil {
+		return filepath.Join(c.person.home, ".local/share/container-workshop/containers")
+	}
+	return engine.Storage()
+}
+
 // left is what is there of the container.
 func (c *trial) left() []string {
 	var left []string
@@ -105,7 +118,7 @@ func (c *trial) left() []string {
 	}
 	for _, pattern := range []string{
 		"/sys/fs/cgroup/*/container-workshop-" + c.id, "/sys/fs/cgroup/container-workshop-" + c.id,
-		filepath.Join(engine.Storage(), c.id), filepath.Join(c.root, "*"), filepath.Join(c.root, ".*"),
+		filepath.Join(c.storage(), c.id), filepath.Join(c.root, "*"), filepath.Join(c.root, ".*"),
 	} {
 		files, _ := filepath.Glob(pattern)
 		for _, file := range files {

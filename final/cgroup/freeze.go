@@ -24,6 +24,9 @@ var freezeFiles = [...]struct{ name, frozen, thawed string }{1: {"freezer.state"
 // the last process has stopped. If that fails, all processes go on. cgroup-v1/freezer-subsystem.rst; cgroup-v2.rst, "cgroup.freeze"
 func (c *Cgroup) Freeze(freeze bool) error {
 	d := c.freezer()
+	if c.Mode == None {
+		return ErrNone
+	}
 	if d == nil {
 		return errors.New("the freezer controller is not mounted")
 	}

@@ -103,6 +103,9 @@ func (c *Cgroup) plan(r *specs.LinuxResources) ([]setting, error) {
 	if err := limit.Check(r); err != nil {
 		return nil, err
 	}
+	if err := c.checkNone(r); err != nil {
+		return nil, err
+	}
 	var settings []setting
 	for version := 1; version <= 2; version++ {
 		for _, l := range limit.Of(version, r) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"container-workshop/final/cgroup"
 	"container-workshop/final/stage"
 )
 
@@ -44,6 +45,9 @@ func (b *beside) work(r *Run, p *plan) {
 // cgroups makes the cgroups, and opens what others need of them.
 func (r *Run) cgroups(line *stage.Line, p *plan, b *beside) {
 	groups := p.cgroup
+	if groups.Mode == cgroup.None {
+		return
+	}
 	line.Do(fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(groups) })
 	if groups.Unit != "" {
 		// systemd makes a scope around a process.
@@ -60,7 +64,9 @@ func (r *Run) cgroups(line *stage.Line, p *plan, b *beside) {
 
 // files writes the limits of the container, and what others may want to know of it.
 func (r *Run) files(line *stage.Line, p *plan) {
-	r.limit(line, p.cgroup)
+	if p.cgroup.Mode != cgroup.None {
+		r.limit(line, p.cgroup)
+	}
 	if r.request.Bundle != "" {
 		// From now on, changes to the bundle have no effect. runtime.md, "Lifecycle"
 		line.Do("write(config.json)", "write(2)", 0, r.writeConfig)

@@ -67,6 +67,8 @@ type Request struct {
 	// OwnCgroups says that nobody else looks at the cgroups of the container. So it joins only the cgroups that its limits need, and
 	// removes them when the command ends.
 	OwnCgroups bool
+	// NoCgroups makes no cgroups, because the host gives the user none.
+	NoCgroups bool
 	// Init puts a small process 1 in front of the command, which reaps orphans.
 	Init bool
 	// Keep keeps the container after the end of its command, until delete.
@@ -236,6 +238,9 @@ func newAgent(q *Request) *notify.Agent {
 }
 
 func newCgroup(q *Request) (*cgroup.Cgroup, error) {
+	if q.NoCgroups {
+		return cgroup.Without(), nil
+	}
 	path, resources := q.Spec.Linux.CgroupsPath, q.Spec.Linux.Resources
 	if q.SystemdCgroup {
 		return cgroup.NewSystemd(path, q.ID, resources)

@@ -127,7 +127,11 @@ func (s *Store) Open(id string) (*Container, error) {
 	if err := c.acquire(); err != nil {
 		return nil, err
 	}
-	if err := c.load(c.lock); err != nil {
+	err = c.load(c.lock)
+	if err == nil {
+		err = c.enter()
+	}
+	if err != nil {
 		c.Close()
 		return nil, err
 	}

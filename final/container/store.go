@@ -17,6 +17,7 @@ import (
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/owned"
+	"container-workshop/final/rootless"
 	"container-workshop/final/stage"
 )
 
@@ -26,15 +27,32 @@ type Store struct {
 	Root string
 	// Warn gets one line about what went wrong but is no failure. Nil throws the line away.
 	Warn func(message string)
+	// Tell gets one line that whoever runs a container should know, even if nothing goes wrong. Nil throws the line away.
+	Tell func(message string)
 	// Release removes what an engine keeps for a container: see Request.Prepare. Store calls it with the lock of the container, just before
 	// the state goes. Nil removes nothing.
 	Release func(root, id string) error
+	// Enter makes final begin again in the user namespace of a process of a container, or in a new one for 0: whoever opens the container has
+	// no right to change it here. Nil for root.
+	Enter func(pid int) error
 }
 
 func (s *Store) warn(message string) {
 	if s.Warn != nil {
 		s.Warn(message)
 	}
+}
+
+// enter calls Enter for a container.
+func (c *Container) enter() error {
+	if c.store.Enter == nil {
+		return nil
+	}
+	pid := 0
+	if c.alive() {
+		pid = c.Pid
+	}
+	return c.store.Enter(pid)
 }
 
 // claim takes an ID. It makes the directory of the container under a name of our own, writes the state into it, and then renames it:
@@ -67,7 +85,7 @@ func (r *Run) claim(groups *cgroup.Cgroup) error {
 	r.State = State{
 		Public: Public{
 			Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Pid: os.Getpid(), Bundle: r.request.Bundle,
-			Rootfs: r.request.Spec.Root.Path, Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Owner: strconv.Itoa(unix.Getuid()),
+			Rootfs: r.request.Spec.Root.Path, Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Owner: strconv.Itoa(rootless.UID()),
 		},
 		Started: started, Maker: os.Getpid(), Command: r.request.Spec.Process.Args, Held: r.request.Held,
 	}

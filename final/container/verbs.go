@@ -5,8 +5,11 @@ package container
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -22,6 +25,9 @@ func (s *Store) live(id string, wanted ...specs.ContainerState) (*Container, err
 		return nil, err
 	}
 	if err := c.look(); err != nil {
+		return nil, err
+	}
+	if err := c.enter(); err != nil {
 		return nil, err
 	}
 	if c.unfound != nil {
@@ -111,11 +117,20 @@ func (s *Store) KillAll(id string, sig unix.Signal) error {
 	if err != nil {
 		return err
 	}
-	if sig == unix.SIGKILL && c.Status != specs.StateStopped {
+	if sig == unix.SIGKILL && c.Status != specs.StateStopped && c.Cgroup.Mode != cgroup.None {
 		return c.killEach()
 	}
-	if pids, err := c.processes(); err != nil || len(pids) == 0 {
+	pids, err := c.processes()
+	if err != nil || len(pids) == 0 {
 		return err
+	}
+	if c.Cgroup.Mode == cgroup.None {
+		for _, pid := range pids {
+			if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
+				return fmt.Errorf("send signal %d to process %d: %w", sig, pid, err)
+			}
+		}
+		return nil
 	}
 	return c.Cgroup.Kill(sig)
 }
@@ -135,7 +150,33 @@ func (c *Container) processes() ([]int, error) {
 		// Whatever is in its cgroup now belongs to somebody else.
 		return nil, nil
 	}
+	if c.Cgroup.Mode == cgroup.None {
+		return c.inNamespace()
+	}
 	return c.Cgroup.Procs()
+}
+
+// inNamespace returns the PIDs of a container without cgroups: the processes in its PID namespace.
+func (c *Container) inNamespace() ([]int, error) {
+	if !c.ownsPIDs() {
+		return nil, fmt.Errorf("the processes of container %s: %w, and it has no PID namespace of its own", c.ID, cgroup.ErrNone)
+	}
+	ours, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", c.Pid))
+	if err != nil {
+		return nil, err
+	}
+	names, err := filepath.Glob("/proc/[0-9]*/ns/pid")
+	var pids []int
+	for _, name := range names {
+		if namespace, _ := os.Readlink(name); namespace != ours {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.Split(name, "/")[2]); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids, err
 }
 
 // Pause freezes all processes of a container, or thaws them.

@@ -14,6 +14,7 @@ import (
 	"container-workshop/final/engine/ids"
 	"container-workshop/final/owned"
 	"container-workshop/final/rootfs"
+	"container-workshop/final/rootless"
 )
 
 // mountOverlay makes a detached mount that shows a root file system, and writes to the directory upper of dir, which makeOverlayDir has
@@ -67,6 +68,10 @@ func layered(lower rootfs.Root, dir string) (int, error) {
 		defer unix.Close(fd)
 		data = append(data, fmt.Sprintf("%s=/proc/self/fd/%d", layer[0], fd))
 	}
+	if rootless.Is() {
+		// In a user namespace the marks of the overlay are attributes that users may set. overlayfs.rst, "User xattr"
+		data = append(data, "userxattr")
+	}
 	// The container's changes go with the container, so there is no need to wait for the disk.
 	mount, err := rootfs.MakeFilesystem("overlay", "overlay", append(data, "volatile"), 0)
 	if errors.Is(err, unix.EINVAL) {
@@ -115,6 +120,9 @@ func likeRoot(lower rootfs.Root, own ids.Range, dir int) error {
 		return fmt.Errorf("open the upper directory: %w", err)
 	}
 	defer unix.Close(upper)
+	if rootless.Is() && stat.Uid == nobody {
+		return ownDirectories(lower, upper, stat.Mode)
+	}
 	return errors.Join(unix.Fchown(upper, own.User(stat.Uid), own.Group(stat.Gid)), unix.Fchmod(upper, stat.Mode&0o7777))
 }
 

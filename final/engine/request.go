@@ -17,6 +17,7 @@ import (
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/engine/ids"
+	"container-workshop/final/rootless"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
 	"container-workshop/final/stage"
@@ -68,9 +69,15 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 		// An empty path lets systemd name the unit.
 		config.Linux.CgroupsPath = ""
 	}
+	noCgroups := false
+	if rootless.Is() {
+		if noCgroups, err = fitUser(options, config, store.Tell); err != nil {
+			return nil, err
+		}
+	}
 	root, id := store.Root, options.Name
 	request := &container.Request{
-		ID: id, Spec: config, Root: tree, Init: options.Init, SystemdCgroup: systemd, OwnCgroups: true, Size: console.Size(), Explain: options.Explain,
+		ID: id, Spec: config, Root: tree, Init: options.Init, SystemdCgroup: systemd && !noCgroups, OwnCgroups: true, NoCgroups: noCgroups, Size: console.Size(), Explain: options.Explain,
 		Claim: func() error { return checkStorage(root, id) },
 		Prepare: func(line *stage.Line) {
 			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, own, etc(options)) })

@@ -93,6 +93,7 @@ func (c *container) devices(line *stage.Line) {
 		// A node that is made in a user namespace is of no use. user_namespaces(7)
 		make, call = c.own.BindDevice, "move_mount"
 	}
+	make = c.orBind(make)
 	own, err := c.own.Has("/dev")
 	if err != nil || !own {
 		line.Err = err
@@ -119,6 +120,17 @@ func (c *container) devices(line *stage.Line) {
 		if !rootfs.IsOwn(d.Path) {
 			line.Do(fmt.Sprintf("%s(%q)", call, d.Path), "mknod(2)", 0, func() error { return make(d) })
 		}
+	}
+}
+
+// orBind shows the host's node of a device where the kernel refuses a new node: final itself is root only in a user namespace.
+func (c *container) orBind(make func(specs.LinuxDevice) error) func(specs.LinuxDevice) error {
+	return func(d specs.LinuxDevice) error {
+		err := make(d)
+		if errors.Is(err, unix.EPERM) {
+			return c.own.BindDevice(d)
+		}
+		return err
 	}
 }
 

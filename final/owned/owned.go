@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -122,7 +123,7 @@ func linkOf(fd int, name string) (string, error) {
 	if stat.Mode&unix.S_IFMT != unix.S_IFLNK {
 		return "", nil
 	}
-	if !ours(&stat) {
+	if !above(&stat) {
 		return "", fmt.Errorf("%s is a symbolic link of user %d, who can change where it leads (choose a directory that only root can replace)", name, stat.Uid)
 	}
 	buffer := make([]byte, unix.PathMax)
@@ -136,6 +137,19 @@ func linkOf(fd int, name string) (string, error) {
 // ours reports whether a file belongs to root or to us.
 func ours(stat *unix.Stat_t) bool { return stat.Uid == 0 || int(stat.Uid) == os.Geteuid() }
 
+// above reports whether a directory above ours, or a link to ours, belongs to root or to us. In a user namespace the host's root has no ID,
+// like all other users that the namespace does not know: package rootless looks at the directories before.
+func above(stat *unix.Stat_t) bool { return ours(stat) || stat.Uid == nobody && inUserNamespace() }
+
+// nobody is the owner of a file whose real owner has no ID in the user namespace. proc_sys_kernel(5), overflowuid
+const nobody = 65534
+
+// inUserNamespace reports whether this process is in another user namespace than the host's, whose map has all IDs.
+var inUserNamespace = sync.OnceValue(func() bool {
+	content, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && !slices.Equal(strings.Fields(string(content)), []string{"0", "0", "4294967295"})
+})
+
 // writable are the permissions of other users to write.
 const writable = unix.S_IWGRP | unix.S_IWOTH
 
@@ -148,7 +162,7 @@ func checkAbove(fd int, name string) error {
 	switch {
 	case stat.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return &os.PathError{Op: "open", Path: name, Err: unix.ENOTDIR}
-	case !ours(&stat):
+	case !above(&stat):
 		return fmt.Errorf("%s belongs to user %d, who can replace its contents (choose a directory that only root can replace)", name, stat.Uid)
 	case stat.Mode&writable != 0 && stat.Mode&unix.S_ISVTX == 0:
 		return fmt.Errorf("other users can write to %s and replace its contents (chmod go-w %[1]s, or chmod +t %[1]s)", name)

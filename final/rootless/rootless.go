@@ -1,23 +1,52 @@
 //go:build linux
 
-// Package rootless runs on the host side. It lets an ordinary user run containers: it knows where the files of a user are, and takes final
-// into a user namespace, in which the user has the rights that making a container needs.
+// Package rootless runs on the host side. It lets an ordinary user run containers: it knows where the files of a user are (this file), which
+// IDs the user may use (ids.go), and takes final into a user namespace (enter.go). There final is root, and goes on as it does for the host's
+// root. user_namespaces(7)
 package rootless
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // Marker is the variable that final sets for itself when it enters the user namespace of an ordinary user. Its value is the ID that the user
-// has on the host. guard, monitor and hooks inherit it.
+// has on the host, or an exclamation mark and what has failed. guard, monitor and hooks inherit the variable.
 const Marker = "CONTAINER_WORKSHOP_USER"
 
 // Is reports whether final works for an ordinary user: before or after it has entered the user namespace.
 func Is() bool { return os.Geteuid() != 0 || os.Getenv(Marker) != "" }
 
-// Home is the directory of what final keeps on the disk for an ordinary user. It is empty if the user has no home directory.
-// https://specifications.freedesktop.org/basedir-spec/latest/
+// Entered reports whether final has entered the user namespace of an ordinary user.
+func Entered() bool { return os.Geteuid() == 0 && os.Getenv(Marker) != "" }
+
+// UID is the ID that the user has on the host.
+func UID() int {
+	if Entered() {
+		if uid, err := strconv.Atoi(os.Getenv(Marker)); err == nil {
+			return uid
+		}
+	}
+	return os.Getuid()
+}
+
+// Root is the directory with the state of the user's containers. A restart of the host clears it. The directory in /tmp is for a user without
+// a session: final checks that it belongs to the user, like any other directory. Base Directory Specification, XDG_RUNTIME_DIR
+func Root() string {
+	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	if !filepath.IsAbs(runtime) {
+		runtime = fmt.Sprintf("/run/user/%d", UID())
+		if _, err := os.Lstat(runtime); err != nil {
+			return fmt.Sprintf("/tmp/container-workshop-%d", UID())
+		}
+	}
+	return filepath.Join(runtime, "container-workshop")
+}
+
+// Home is the directory of what final keeps on the disk for an ordinary user. It is empty if the user has no home directory. Base Directory
+// Specification, XDG_DATA_HOME
 func Home() string {
 	data := os.Getenv("XDG_DATA_HOME")
 	if !filepath.IsAbs(data) {

@@ -55,6 +55,8 @@ type Options struct {
 	Seccomp string
 	// NoNewPrivileges is true if nil, unless the container is privileged.
 	NoNewPrivileges *bool
+	// Limits are the flags for limits of a cgroup that the caller has given.
+	Limits []string
 	// Privileged gives the container nearly all rights of the host's root.
 	Privileged bool
 	// Explain prints the kernel calls that matter.
@@ -118,5 +120,10 @@ func ParseRun(args []string) (*Options, []string, error) {
 			return nil, nil, err
 		}
 	}
+	set.Visit(func(said *pflag.Flag) {
+		if f := said.Value.(*flag); f.group == "Limits" && f.name != "ulimit" && f.name != "oom-score-adj" {
+			options.Limits = append(options.Limits, said.Name)
+		}
+	})
 	return options, set.Args(), nil
 }

@@ -1,0 +1,291 @@
+//go:build linux
+
+package rootless
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/calls"
+	"container-workshop/final/owned"
+)
+
+// An Entry says how final enters a user namespace.
+type Entry struct {
+	// PID is a process in the user namespace of a running container. 0 makes a new user namespace.
+	PID int
+	// Keep is the number of descriptors from 3 on that stay open.
+	Keep int
+	// Dirs are directories whose contents final believes, or the paths of directories that it will make.
+	Dirs []string
+	// Warn gets a warning about what does not work in the user namespace.
+	Warn func(message string)
+}
+
+// Enter makes final enter the user namespace, with a mount namespace of its own, and execute itself again with the same arguments. The process
+// stays the same, so its terminal, its signals and its exit status are those of one program. Enter returns only if it fails.
+//
+// The list of system calls does this, because a process with several threads, as all Go programs are, cannot change its user namespace.
+//
+//	the list                                  two children of the list
+//	clone, clone ---------------------------> wait for a byte
+//	unshare(CLONE_NEWUSER | CLONE_NEWNS)
+//	write(2 bytes) -------------------------> execve newuidmap and newgidmap, which are setuid root or have capabilities:
+//	wait <----------------------------------- they look into /etc/subuid and /etc/subgid, and write the ID maps of the list
+//	setresgid(0), setresuid(0)
+//	execve final
+func (e *Entry) Enter() error {
+	for _, dir := range e.Dirs {
+		if err := check(dir); err != nil {
+			return err
+		}
+	}
+	if Home() == "" {
+		return errors.New("no place for the files of your containers: set HOME or XDG_DATA_HOME to an absolute path")
+	}
+	w := &way{List: calls.New("final", false), namespace: -1}
+	var err error
+	if e.PID != 0 {
+		if w.namespace, err = outerNamespace(e.PID); err != nil {
+			return err
+		}
+	} else {
+		var why error
+		if w.maps, why = ids(); why != nil {
+			e.Warn(fmt.Sprintf("the container has only user 0 and group 0, so --user, chown, and most package managers fail: %v", why))
+		}
+	}
+	if err := w.open(e.Keep); err != nil {
+		return err
+	}
+	defer w.close()
+	w.calls()
+	return fmt.Errorf("enter a user namespace: %w", w.Execute(os.Args))
+}
+
+// check refuses a directory if another user could put files into it. In the user namespace nobody can tell the host's root from other users,
+// so this comes before.
+func check(dir string) error {
+	for {
+		fd, err := owned.OpenShared(dir)
+		if err == nil {
+			return unix.Close(fd)
+		}
+		if !errors.Is(err, os.ErrNotExist) || dir == "/" {
+			return err
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// A way is the list that enters a user namespace.
+type way struct {
+	*calls.List
+	maps
+	// namespace is a descriptor of an existing user namespace, or -1.
+	namespace int
+	// self is this program. read and write are the ends of the pipe on which the children wait.
+	self, read, write int
+	// env has the addresses of our environment.
+	env []any
+	// failures are the places at the end of the list where final says what has failed.
+	failures []failure
+	result   calls.Slot
+}
+
+type failure struct {
+	at     calls.Label
+	marker string
+}
+
+// open opens the descriptors of the list, above those that stay open.
+func (w *way) open(keep int) error {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	self, err := unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open /proc/self/exe: %w (is /proc mounted? mount -t proc proc /proc)", err)
+	}
+	w.self, w.read, w.write = self, pipe[0], pipe[1]
+	for _, number := range []*int{&w.self, &w.read, &w.write, &w.namespace} {
+		if *number == -1 {
+			continue
+		}
+		fd, err := unix.FcntlInt(uintptr(*number), unix.F_DUPFD, 3+keep)
+		if err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+		unix.Close(*number)
+		*number = fd
+	}
+	for fd := 3; fd < 3+keep; fd++ {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+	}
+	return nil
+}
+
+// close is for a failure.
+func (w *way) close() {
+	for _, fd := range []int{w.self, w.read, w.write, w.namespace} {
+		unix.Close(fd)
+	}
+}
+
+func (w *way) calls() {
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, Marker+"=") {
+			w.env = append(w.env, w.Bytes(append([]byte(variable), 0)).At(0))
+		}
+	}
+	w.Socket(w.self)
+	w.result = w.Slot()
+	if w.namespace != -1 {
+		w.Stage("setns(user namespace)", "setns(2)", 0)
+		w.try("join", unix.SYS_SETNS, w.namespace, unix.CLONE_NEWUSER)
+		w.Do(unix.SYS_CLOSE, w.namespace).Ignore()
+		w.Stage("unshare(CLONE_NEWNS)", "unshare(2)", 5)
+		w.try("unshare", unix.SYS_UNSHARE, unix.CLONE_NEWNS)
+	} else {
+		w.make()
+	}
+	for _, fd := range []int{w.read, w.write} {
+		w.Do(unix.SYS_CLOSE, fd).Ignore()
+	}
+	w.Stage("setresgid(0), setresuid(0)", "credentials(7)", 0)
+	w.try("root", unix.SYS_SETRESGID, 0, 0, 0)
+	w.try("root", unix.SYS_SETRESUID, 0, 0, 0)
+	w.again(strconv.Itoa(os.Getuid()))
+	for _, f := range w.failures {
+		w.Mark(f.at)
+		w.again(f.marker)
+	}
+}
+
+// make makes a user namespace and writes its ID maps.
+func (w *way) make() {
+	programs := []string{w.newuidmap, w.newgidmap}
+	var children []calls.Slot
+	if w.newuidmap != "" {
+		w.Stage("clone(newuidmap), clone(newgidmap)", "newuidmap(1)", 0)
+		children = []calls.Slot{w.child(programs[0], w.uids), w.child(programs[1], w.gids)}
+	}
+	w.Stage("unshare(CLONE_NEWUSER|CLONE_NEWNS)", "user_namespaces(7)", 0)
+	w.try("unshare", unix.SYS_UNSHARE, unix.CLONE_NEWUSER|unix.CLONE_NEWNS)
+	if children == nil {
+		w.Stage(`write("uid_map", "gid_map")`, "user_namespaces(7)", 0)
+		// The kernel wants that nobody in the namespace can give up a group: a group can take rights away.
+		w.file("/proc/self/setgroups", []byte("deny"))
+		w.file("/proc/self/uid_map", lines(w.uids))
+		w.file("/proc/self/gid_map", lines(w.gids))
+		return
+	}
+	w.Stage("write(go on), wait(newuidmap, newgidmap)", "wait4(2)", 0)
+	w.try("wait", unix.SYS_WRITE, w.write, "go", 2)
+	for i, child := range children {
+		status, failed, ok := w.Buffer(4), w.Slot(), w.Label()
+		w.try("wait", unix.SYS_WAIT4, child, status, 0, nil)
+		w.Load(failed, status, 0, 0xff7f).On(0, ok)
+		w.again("!" + []string{"newuidmap", "newgidmap"}[i])
+		w.Mark(ok)
+	}
+}
+
+// child starts a process that stays outside of the user namespace, waits for a byte, and writes a map of the list.
+func (w *way) child(program string, ranges []Range) calls.Slot {
+	inChild, goOn, after := w.Label(), w.Label(), w.Label()
+	pid := w.try("clone", unix.SYS_CLONE, int(unix.SIGCHLD), 0, 0, 0, 0)
+	w.Set(w.result, pid).On(0, inChild)
+	w.Goto(after)
+	w.Mark(inChild)
+	w.Do(unix.SYS_CLOSE, w.write).Ignore()
+	// The end of the file means that the list has ended.
+	w.Do(unix.SYS_READ, w.read, w.Buffer(8), 1).On(1, goOn).Ignore()
+	w.Exit(1)
+	w.Mark(goOn)
+	w.Do(unix.SYS_EXECVE, program, w.Strings(arguments(program, os.Getpid(), ranges)), w.Strings(calls.Environment)).Ignore()
+	w.Exit(127)
+	w.Mark(after)
+	return pid
+}
+
+// file writes to a file of the kernel.
+func (w *way) file(name string, content []byte) {
+	fd := w.try("map", unix.SYS_OPENAT, unix.AT_FDCWD, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	w.try("map", unix.SYS_WRITE, fd, content, len(content))
+	w.Do(unix.SYS_CLOSE, fd).Ignore()
+}
+
+// told are the errors that final tells apart.
+var told = []unix.Errno{unix.EPERM, unix.ENOSPC, unix.EINVAL, unix.EUSERS}
+
+// try adds a call, and returns the slot of its result. If the call fails, the list executes final again, which says why: see Failed.
+func (w *way) try(what string, nr uintptr, args ...any) calls.Slot {
+	result := w.Slot()
+	w.Set(result, -1)
+	call := w.Do(nr, args...).To(result).Ignore()
+	for _, errno := range told {
+		call.On(-int64(errno), w.failure(fmt.Sprintf("!%s:%d", what, errno)))
+	}
+	w.Set(w.result, result).On(-1, w.failure("!"+what))
+	return result
+}
+
+func (w *way) failure(marker string) calls.Label {
+	for _, f := range w.failures {
+		if f.marker == marker {
+			return f.at
+		}
+	}
+	at := w.Label()
+	w.failures = append(w.failures, failure{at, marker})
+	return at
+}
+
+// again executes final again, with a value for the marker.
+func (w *way) again(marker string) {
+	w.Stage("execve(final)", "execve(2)", 0)
+	w.Do(unix.SYS_FCNTL, w.self, unix.F_SETFD, unix.FD_CLOEXEC).Ignore()
+	env := append(slices.Clone(w.env), Marker+"="+marker)
+	w.Do(unix.SYS_EXECVEAT, w.self, "", w.Strings(os.Args), w.StringPointers(env...), unix.AT_EMPTY_PATH).Ignore()
+	w.Exit(125)
+}
+
+// Failed returns the error for a list that could not enter the user namespace, and nil for any other final.
+func Failed() error {
+	marker, failed := strings.CutPrefix(os.Getenv(Marker), "!")
+	if !failed || os.Geteuid() == 0 {
+		return nil
+	}
+	what, number, _ := strings.Cut(marker, ":")
+	errno, _ := strconv.Atoi(number)
+	var err error = unix.Errno(errno)
+	if errno == 0 {
+		err = errors.New("failed")
+	}
+	return fmt.Errorf("a container without root needs a user namespace: %s: %w (%s)", what, err, advice(what, unix.Errno(errno)))
+}
+
+func advice(what string, errno unix.Errno) string {
+	switch {
+	case what == "newuidmap" || what == "newgidmap":
+		return fmt.Sprintf("%s has written why: look into /etc/subuid and /etc/subgid, and whether %[1]s is setuid root on a file system without nosuid", what)
+	case errno == unix.ENOSPC || errno == unix.EUSERS:
+		return "there are too many: sudo sysctl user.max_user_namespaces=15000"
+	case errno == unix.EINVAL:
+		return "the kernel has no user namespaces, or does not allow them here"
+	case errno == unix.EPERM && what != "join":
+		return "the host does not allow them: sudo sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; or use sudo"
+	}
+	return "or use sudo"
+}

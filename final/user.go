@@ -1,0 +1,44 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"os"
+
+	"container-workshop/final/container"
+	"container-workshop/final/engine"
+	"container-workshop/final/rootless"
+)
+
+// stateRoot is the default for --root.
+func stateRoot() string {
+	if rootless.Is() {
+		return rootless.Root()
+	}
+	return container.DefaultRoot
+}
+
+// prepareUser gives an ordinary user the rights that a verb needs: final enters a user namespace, now or when it opens the container, and
+// begins again there.
+func (v *verb) prepareUser(store *container.Store) error {
+	if v.needs == anyone || rootless.Entered() || os.Geteuid() == 0 && global.rootless != "true" {
+		return nil
+	}
+	if global.rootless == "false" {
+		return errors.New("a container needs root: use sudo, or leave out --rootless=false")
+	}
+	if err := rootless.Failed(); err != nil {
+		return err
+	}
+	entry := rootless.Entry{Keep: inherited, Dirs: []string{store.Root, engine.Storage()}, Warn: func(string) {}}
+	if v.needs == inContainer {
+		store.Enter = func(pid int) error {
+			entry.PID = pid
+			return entry.Enter()
+		}
+		return nil
+	}
+	entry.Warn = global.log.Warn
+	return entry.Enter()
+}

@@ -1,0 +1,65 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// ranges are the lines of /etc/subuid and /etc/subgid for a user who may use IDs beside their own.
+const ranges = "alice:500000:65536\n"
+
+// A person is an ordinary user of the host. Only the thread of the test knows the person, because the files in /etc that name the users are
+// mounts of the trial.
+type person struct {
+	uid  int
+	home string
+	env  []string
+	// program is this program, open: the person may not enter its directory.
+	program *os.File
+}
+
+// asPerson makes an ordinary user make the calls of a new trial. The user has these ranges of IDs.
+func asPerson(t *testing.T, ranges string) *trial {
+	t.Helper()
+	c, p := newTrial(t), &person{uid: 4321}
+	dir, err := os.MkdirTemp("", "user")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	for name, content := range map[string]string{
+		"passwd": "root:x:0:0::/root:/bin/sh\nalice:x:4321:4321::/:/bin/sh\n", "group": "root:x:0:\nalice:x:4321:\n", "subuid": ranges, "subgid": ranges,
+	} {
+		file, place := filepath.Join(dir, name), filepath.Join("/etc", name)
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o644))
+		require.FileExists(t, place)
+		require.NoError(t, unix.Mount(file, place, "", unix.MS_BIND, ""))
+	}
+	c.mounts = c.mountTable()
+	p.home, c.root = filepath.Join(dir, "home"), filepath.Join(dir, "run/container-workshop")
+	for _, own := range []string{p.home, filepath.Dir(c.root)} {
+		require.NoError(t, os.Mkdir(own, 0o700))
+		require.NoError(t, os.Chown(own, p.uid, p.uid))
+	}
+	p.env = []string{"HOME=" + p.home, "XDG_RUNTIME_DIR=" + filepath.Dir(c.root), "XDG_DATA_HOME="}
+	p.program, err = os.Open("/proc/self/exe")
+	require.NoError(t, err)
+	t.Cleanup(func() { p.program.Close() })
+	c.person = p
+	return c
+}
+
+// makes makes the person make a call, with the person's own directory of all state.
+func (p *person) makes(cmd *exec.Cmd) {
+	cmd.Path, cmd.ExtraFiles, cmd.Dir = "/proc/self/fd/3", []*os.File{p.program}, "/"
+	cmd.Args = append(cmd.Args[:1], cmd.Args[3:]...)
+	cmd.Env = append(cmd.Env, p.env...)
+	cmd.SysProcAttr = &unix.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(p.uid), Gid: uint32(p.uid)}}
+}
