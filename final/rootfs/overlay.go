@@ -87,10 +87,6 @@ func (o Overlay) mountOld() (int, error) {
 }
 
 func (o Overlay) mountHere() (int, error) {
-	data := strings.Join(append([]string{"lowerdir=" + joined("", o.Lower)}, o.rest("")...), ",")
-	if len(data) >= os.Getpagesize() {
-		return -1, fmt.Errorf("mount an overlay of %d directories: before Linux 6.7 their list has no room in a page (use an image with fewer layers)", len(o.Lower))
-	}
 	err := unix.Unshare(unix.CLONE_NEWNS)
 	if err == nil {
 		err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
@@ -98,11 +94,54 @@ func (o Overlay) mountHere() (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("enter a mount namespace for an overlay: %w", err)
 	}
+	// The kernel takes only directories of the mount namespace that it is called in.
+	var opened []int
+	defer func() {
+		for _, fd := range opened {
+			unix.Close(fd)
+		}
+	}()
+	all := o.Lower
+	if o.Upper != -1 {
+		all = append(all[:len(all):len(all)], o.Upper, o.Work)
+	}
+	for _, fd := range all {
+		again, err := reopenHere(fd)
+		if err != nil {
+			return -1, err
+		}
+		opened = append(opened, again)
+	}
+	here := Overlay{Lower: opened[:len(o.Lower)], Upper: -1, Options: o.Options}
+	if o.Upper != -1 {
+		here.Upper, here.Work = opened[len(o.Lower)], opened[len(o.Lower)+1]
+	}
+	data := strings.Join(append([]string{"lowerdir=" + joined("", here.Lower)}, here.rest("")...), ",")
+	if len(data) >= os.Getpagesize() {
+		return -1, fmt.Errorf("mount an overlay of %d directories: before Linux 6.7 their list has no room in a page (use an image with fewer layers)", len(o.Lower))
+	}
 	if err := unix.Chdir("/proc/thread-self/fd"); err != nil {
-		return -1, err
+		return -1, fmt.Errorf("chdir /proc/thread-self/fd: %w", err)
 	}
 	if err := unix.Mount("overlay", "/proc", "overlay", 0, data); err != nil {
 		return -1, fmt.Errorf("mount an overlay of %d directories: %w", len(o.Lower), err)
 	}
 	return Clone("/proc", false)
+}
+
+// reopenHere opens a directory again by its path, in another mount namespace.
+func reopenHere(fd int) (int, error) {
+	name, err := os.Readlink(fmt.Sprintf("/proc/thread-self/fd/%d", fd))
+	if err != nil {
+		return -1, err
+	}
+	again, err := unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open %s again: %w", name, err)
+	}
+	if !sameFile(fd, again) {
+		unix.Close(again)
+		return -1, fmt.Errorf("open %s again: it is another directory now", name)
+	}
+	return again, nil
 }

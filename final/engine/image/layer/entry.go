@@ -95,7 +95,7 @@ func (a *applier) parentOf(parents []string) (*dir, error) {
 	if a.found != nil && a.foundAt == name {
 		return a.found, nil
 	}
-	at, err := a.resolve(parents, a.budget.Depth-1)
+	at, err := a.resolve(parents, a.budget.Depth)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,6 @@ func (a *applier) create(parents []string, base string, h *tar.Header, content i
 	case tar.TypeLink:
 		return a.createLink(parent, base, h.Linkname)
 	case tar.TypeSymlink:
-		a.found = nil
 		if err := a.place(parent, base, func() error { return unix.Symlinkat(h.Linkname, fd, base) }); err != nil {
 			return err
 		}

@@ -114,5 +114,9 @@ func (a *applier) startRoot() error {
 	if a.lower >= 0 {
 		return a.copyDirectory(a.root)
 	}
-	return errors.Join(unix.Fchown(a.upper, 0, 0), unix.Fchmod(a.upper, 0o755))
+	fd, err := a.fd(a.root)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Fchown(fd, 0, 0), unix.Fchmod(fd, 0o755))
 }

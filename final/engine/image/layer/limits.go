@@ -15,7 +15,7 @@ type Limits struct {
 	Bytes int64
 	// Entries is how many entries the tar file may have.
 	Entries int
-	// Depth is how many directories may be nested.
+	// Depth is how many directories may be above a file.
 	Depth int
 }
 

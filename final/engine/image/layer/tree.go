@@ -165,6 +165,12 @@ func (t *tree) resolve(names []string, depth int) ([]string, error) {
 			continue
 		}
 		at = append(at, name)
+		if len(at) > depth {
+			return nil, fmt.Errorf("more than %d nested directories, and final unpacks no more", depth)
+		}
+		if length(at) >= unix.PathMax {
+			return nil, unix.ENAMETOOLONG
+		}
 		kind, target, here, err := t.look(at)
 		switch {
 		case err != nil:
@@ -180,11 +186,17 @@ func (t *tree) resolve(names []string, depth int) ([]string, error) {
 			}
 		case kind != missing && kind != unix.S_IFDIR && here:
 			return nil, fmt.Errorf("%q is a file in the same layer: %w", name, unix.ENOTDIR)
-		case len(at) > depth:
-			return nil, fmt.Errorf("more than %d nested directories, and final unpacks no more", depth)
 		}
 	}
 	return at, nil
+}
+
+// length is the length of a path.
+func length(at []string) (n int) {
+	for _, name := range at {
+		n += len(name) + 1
+	}
+	return n
 }
 
 // directory returns a directory of the layer, and makes it and those above it if they are missing.
@@ -211,7 +223,6 @@ func (t *tree) mkdir(parent *dir, name string, entry bool) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.found = nil
 	replaces := false
 	if err = unix.Mkdirat(fd, name, 0o700); err == unix.EEXIST {
 		// A whiteout, or a file: it has hidden what is below, and the new directory hides it, too.
