@@ -41,12 +41,12 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance compare test-podman test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance compare test-podman test-podman-rootless test-containerd test-docker test-runc packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
 
 ##@ The workshop
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^##@ / { printf "%s%s\n", blank, substr($$0, 5); blank = "\n" } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@ / { printf "%s%s\n", blank, substr($$0, 5); blank = "\n" } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "With STEP=1 to 7 (run: or final), ROOTFS=dir, DIR=work/mine, CMD='ps -e', FLAGS='--memory 128m', FROM=ubuntu.tar (start: FROM=work/mine)"
 
@@ -136,19 +136,23 @@ conformance: need-go ## Run the validation suite of the OCI on final, as root, a
 
 test-podman: ## Run podman on final, or on RUNTIME, as root
 
+test-podman-rootless: ## Run podman of an ordinary user on final, or on RUNTIME. The tests make the user, and need root
+
 test-containerd: ## Run containerd on final, with ctr and as Kubernetes does, or on RUNTIME, as root
 
 test-docker: ## Run docker on final, or on RUNTIME, as root
 
 chromium = $(firstword $(foreach name,chromium google-chrome google-chrome-stable,$(shell command -v $(name))))
 podman_packages = podman conmon crun catatonit busybox-static
+podman-rootless_packages = $(podman_packages) uidmap slirp4netns
 containerd_packages = containerd busybox-static
 docker_packages = docker.io iptables busybox-static
 podman_tests = Podman
+podman-rootless_tests = Rootless
 containerd_tests = Containerd
 docker_tests = Docker
 # The tests start their own daemons, which keep everything apart from the host's. The host's daemons need not run.
-test-podman test-containerd test-docker: test-%: need-go need-rootfs
+test-podman test-podman-rootless test-containerd test-docker: test-%: need-go need-rootfs
 	@set -- $($*_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 	$(build_final)
 	@RUNTIME="$(or $(RUNTIME),$(CURDIR)/build/final)"; export RUNTIME; \

@@ -62,7 +62,7 @@ func (b *bundle) request(id string) (*container.Request, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	request := &container.Request{
-		ID: id, Spec: config, Bundle: dir, NoPivot: b.noPivot, OldKeyring: b.noNewKeyring, SystemdCgroup: global.systemdCgroup, Explain: global.log.Debug,
+		ID: id, Spec: config, Bundle: dir, NoPivot: b.noPivot, OldKeyring: b.noNewKeyring, SystemdCgroup: global.systemdCgroup, Rootless: isNested(), Explain: global.log.Debug,
 	}
 	if err := request.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

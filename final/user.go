@@ -5,24 +5,29 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine"
+	"container-workshop/final/namespace"
 	"container-workshop/final/rootless"
 )
 
 // stateRoot is the default for --root.
 func stateRoot() string {
-	if rootless.Is() {
+	if rootless.Is() || namespace.Nested() && filepath.IsAbs(os.Getenv("XDG_RUNTIME_DIR")) {
 		return rootless.Root()
 	}
 	return container.DefaultRoot
 }
 
+// isNested reports whether root here is an ordinary user of the host, as under rootless podman: see [namespace.Nested].
+func isNested() bool { return global.rootless != "false" && namespace.Nested() }
+
 // prepareUser gives an ordinary user the rights that a verb needs: final enters a user namespace, now or when it opens the container, and
 // begins again there.
 func (v *verb) prepareUser(store *container.Store) error {
-	if v.needs == anyone || rootless.Entered() || os.Geteuid() == 0 && global.rootless != "true" {
+	if v.needs == anyone || rootless.Entered() || os.Geteuid() == 0 && (global.rootless != "true" || isNested()) {
 		return nil
 	}
 	if global.rootless == "false" {

@@ -92,6 +92,8 @@ type Program struct {
 	Files []*os.File
 	// Missing are capabilities that the process cannot give to the command.
 	Missing capability.Set
+	// Lowered are the resource limits that are lower than the configuration says, because nobody may raise them here.
+	Lowered []string
 
 	*Request
 	// joins says that the process joins a container, and isHook that its command is a hook.

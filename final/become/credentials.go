@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/capability"
-	"container-workshop/final/rootless"
+	"container-workshop/final/namespace"
 )
 
 // credentials changes the user and the capabilities to those of the command. It leaves out capabilities that the process does not have, as
@@ -65,7 +65,7 @@ func (p *Program) user() {
 	p.Stage(fmt.Sprintf("setresuid(%d), setresgid(%d)", user.UID, user.GID), "credentials(7)", 0)
 	p.Do(unix.SYS_UMASK, umask)
 	groups := p.Do(unix.SYS_SETGROUPS, len(user.AdditionalGids), p.numbers(user.AdditionalGids))
-	if (p.Namespaces.HasUser() || rootless.KeepsGroups()) && len(user.AdditionalGids) == 0 {
+	if (p.Namespaces.HasUser() || namespace.Nested()) && len(user.AdditionalGids) == 0 {
 		// A user namespace can forbid setgroups. Then the groups stay as they are. user_namespaces(7)
 		groups.Allow(unix.EPERM)
 	}

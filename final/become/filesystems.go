@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/calls"
 	"container-workshop/final/inside"
+	"container-workshop/final/namespace"
 	"container-workshop/final/rootfs"
+	"container-workshop/final/spec"
 )
 
 // filesystems makes all new file systems, and sends their descriptors to the host side, which attaches them. Only a process in the new
@@ -89,7 +92,7 @@ func (p *Program) newFilesystem(f *inside.Filesystem, wrap func(error) error) ca
 		}
 	}
 	fs, mount := p.Slot(), p.Slot()
-	p.Do(unix.SYS_FSOPEN, kind, unix.FSOPEN_CLOEXEC).To(fs).Fails(because("file system " + kind))
+	open := p.Do(unix.SYS_FSOPEN, kind, unix.FSOPEN_CLOEXEC).To(fs).Fails(because("file system " + kind))
 	data := f.Data
 	if f.Source != "" {
 		data = append([]string{"source=" + f.Source}, data...)
@@ -103,8 +106,42 @@ func (p *Program) newFilesystem(f *inside.Filesystem, wrap func(error) error) ca
 			p.Do(unix.SYS_FSCONFIG, fs, unix.FSCONFIG_SET_FLAG, key, 0, 0).Text(fs).Fails(failed)
 		}
 	}
-	p.Do(unix.SYS_FSCONFIG, fs, unix.FSCONFIG_CMD_CREATE, 0, 0, 0).Text(fs).Fails(because("create file system " + kind))
-	p.Do(unix.SYS_FSMOUNT, fs, unix.FSMOUNT_CLOEXEC, f.Flags).To(mount).Text(fs).Fails(because("mount file system " + kind))
+	create := p.Do(unix.SYS_FSCONFIG, fs, unix.FSCONFIG_CMD_CREATE, 0, 0, 0).Text(fs).Fails(because("create file system " + kind))
+	attach := p.Do(unix.SYS_FSMOUNT, fs, unix.FSMOUNT_CLOEXEC, f.Flags).To(mount).Text(fs).Fails(because("mount file system " + kind))
 	p.Do(unix.SYS_CLOSE, fs)
+	if place := p.hostsOwn(kind); place != "" {
+		bind, end := p.Label(), p.Label()
+		for _, call := range []*calls.Call{open, create, attach} {
+			call.On(-int64(unix.EPERM), bind)
+		}
+		p.Goto(end)
+		p.Mark(bind)
+		p.bindHosts(place, f.Flags, mount)
+		p.Mark(end)
+	}
 	return mount
+}
+
+// hostsOwn returns where the host has a file system that the kernel may refuse to make again. In a user namespace it makes a sysfs only if
+// the network namespace belongs to that user namespace, and a proc only if the PID namespace does. A container that shares these namespaces
+// with the host may see the host's file system. With a PID namespace of its own it may not: /proc/PID/root of the host's processes would
+// lead out of the container. sysfs(5), proc(5), user_namespaces(7)
+func (p *Program) hostsOwn(kind string) string {
+	switch {
+	case !namespace.Nested():
+	case kind == "sysfs":
+		return "/sys"
+	case kind == "proc" && !spec.HasNamespace(p.Config.Linux.Namespaces, specs.PIDNamespace):
+		return "/proc"
+	}
+	return ""
+}
+
+// bindHosts clones a file system of the host. The mounts below it come with it, because the kernel does not uncover what they hide.
+// mount_namespaces(7), "Restrictions on mount namespaces"
+func (p *Program) bindHosts(place string, flags int, mount calls.Slot) {
+	failed := func(err error, _ string) error { return fmt.Errorf("bind %s of the host: %w", place, err) }
+	attr := p.Struct(&unix.MountAttr{Attr_set: uint64(flags), Propagation: unix.MS_PRIVATE})
+	p.Do(unix.SYS_OPEN_TREE, unix.AT_FDCWD, place, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE).To(mount).Fails(failed)
+	p.Do(unix.SYS_MOUNT_SETATTR, mount, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr, attr.Size).Fails(failed)
 }

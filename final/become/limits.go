@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/namespace"
 	"container-workshop/final/spec"
 )
 
@@ -26,9 +27,24 @@ func (p *Program) limits() error {
 		if !known {
 			return fmt.Errorf("process.rlimits[%d]: unknown limit %q", i, limit.Type)
 		}
+		if namespace.Nested() {
+			// Only CAP_SYS_RESOURCE of the host can raise a hard limit. The command gets as much as there is. prlimit(2)
+			limit = p.lowered(limit, resource)
+		}
 		p.limit(limit.Type, resource, p.Struct(&unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}))
 	}
 	return nil
+}
+
+// lowered returns a limit that is not above our own hard limit, and remembers its name for a warning.
+func (p *Program) lowered(limit specs.POSIXRlimit, resource int) specs.POSIXRlimit {
+	var own unix.Rlimit
+	if unix.Getrlimit(resource, &own) != nil || limit.Hard <= own.Max {
+		return limit
+	}
+	p.Lowered = append(p.Lowered, limit.Type)
+	limit.Hard, limit.Soft = own.Max, min(limit.Soft, own.Max)
+	return limit
 }
 
 func (p *Program) limit(name string, resource int, value any) {

@@ -10,6 +10,7 @@
 // The life of a cgroup, from the side of the runtime:
 //
 //	New     finds the trees, and refuses limits that they do not have
+//	Optional (instead) is New for an ordinary user, who may have no right to make cgroups
 //	Make    makes the directories
 //	Warm    (meanwhile) prepares the kernel for Join
 //	Set     writes the limits, and writes them again for an update
@@ -164,7 +165,11 @@ type Mount struct {
 // cpu -> cpu,cpuacct.
 func (c *Cgroup) Mounts() []Mount {
 	var mounts []Mount
-	for _, d := range c.Dirs {
+	dirs := c.Dirs
+	if c.Mode == None {
+		dirs = callers()
+	}
+	for _, d := range dirs {
 		mounts = append(mounts, Mount{Name: d.Name, Source: d.Path})
 		for _, controller := range d.Controllers {
 			if controller != d.Name {
@@ -176,7 +181,13 @@ func (c *Cgroup) Mounts() []Mount {
 }
 
 // IsUnified reports whether /sys/fs/cgroup is one tree, of version 2.
-func (c *Cgroup) IsUnified() bool { return len(c.Dirs) == 1 && c.Dirs[0].Name == "" }
+func (c *Cgroup) IsUnified() bool {
+	mode := c.Mode
+	if mode == None {
+		mode, _ = Detect()
+	}
+	return mode == V2
+}
 
 // DirOf returns the cgroup in the tree that has the controller: a tree of version 1, or else the tree of version 2. It returns nil if
 // there is no such tree.

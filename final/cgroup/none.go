@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -27,12 +28,46 @@ func (c *Cgroup) checkNone(r *specs.LinuxResources) error {
 	if c.Mode != None {
 		return nil
 	}
-	for version := 1; version <= 2; version++ {
-		if limits := limit.Of(version, r); len(limits) > 0 {
-			return limit.Refuse(limits[0].Field, "%v", ErrNone)
-		}
+	if field := limit.First(r); field != "" {
+		return limit.Refuse(field, "%v", ErrNone)
 	}
 	return nil
+}
+
+// Optional is New for an ordinary user, and for a configuration that does not say where the cgroups of the container are. They are below the
+// cgroup of this process, or next to it: see New. If the user may not make them there, the container stays in the cgroups of this process,
+// and refused says why. With version 1, only root can make cgroups. But limits that the configuration asks for need cgroups.
+// cgroups(7), "Cgroups v2 delegation"
+func Optional(id string, resources *specs.LinuxResources) (c *Cgroup, refused, err error) {
+	c, err = New(id, resources)
+	if err == nil {
+		refused = c.MayMake()
+	}
+	field := limit.First(resources)
+	switch {
+	case err == nil && refused == nil:
+		return c, nil, nil
+	case field == "":
+		return Without(), errors.Join(err, refused), nil
+	case err != nil:
+		return nil, nil, err
+	}
+	return nil, nil, limit.Refuse(field, "%w: %w (on version 2, let systemd delegate cgroups to the user; on version 1, leave out the limit)", ErrNone, refused)
+}
+
+// callers are the cgroups of this process. A container without cgroups sees these, because their limits hold for it.
+func callers() []Dir {
+	_, trees, err := findTrees(sysfs)
+	if err != nil {
+		return nil
+	}
+	// If a mount does not show the cgroup of this process, all that it shows is the root of that mount.
+	_ = findOwn(trees, procSelf)
+	dirs := make([]Dir, len(trees))
+	for i, t := range trees {
+		dirs[i] = Dir{Name: t.name, Version: t.version, Controllers: t.controllers, Mount: t.mount, Path: path.Join(t.mount, t.own)}
+	}
+	return dirs
 }
 
 // MayMake returns an error if this process may not make the cgroup. Make would find that out too late for a choice.

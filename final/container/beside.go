@@ -45,10 +45,9 @@ func (b *beside) work(r *Run, p *plan) {
 // cgroups makes the cgroups, and opens what others need of them.
 func (r *Run) cgroups(line *stage.Line, p *plan, b *beside) {
 	groups := p.cgroup
-	if groups.Mode == cgroup.None {
-		return
+	if groups.Mode != cgroup.None {
+		line.Do(fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(groups) })
 	}
-	line.Do(fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(groups) })
 	if groups.Unit != "" {
 		// systemd makes a scope around a process.
 		<-b.started

@@ -22,7 +22,7 @@ import (
 // make is the host side of making a container. The calls stand in the order in which they are made. Two other threads work beside this
 // one, and process 1 does: see beside and work.
 func (r *Run) make() (err error) {
-	p, err := newPlan(r.request, r.store.warn)
+	p, err := newPlan(r.request, r.store)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (r *Run) limit(line *stage.Line, groups *cgroup.Cgroup) {
 		if groups.NeedsJoin() {
 			go cgroup.Warm()
 		}
-		return groups.Set(r.request.Spec.Linux.Resources)
+		return groups.Set(r.request.limits())
 	})
 }
 

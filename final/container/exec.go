@@ -110,9 +110,7 @@ func (c *Container) planJoin(p *plan, q *ExecRequest, config *specs.Spec) (err e
 	if p.program, err = become.Joined(&command); err != nil {
 		return err
 	}
-	if missing := p.program.Missing; missing != 0 {
-		c.store.warn(fmt.Sprintf("process.capabilities: left out, because final cannot give them: %s", missing))
-	}
+	warnOf(p.program, c.store.warn)
 	joins := *config
 	joins.Process = q.Process
 	p.inside.Spec, p.inside.UserNamespace, p.inside.Size, p.inside.Plain = &joins, p.namespaces.HasUser(), q.Size, q.Plain

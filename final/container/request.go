@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -60,6 +61,8 @@ type Request struct {
 	Held bool
 	// SystemdCgroup has systemd make the cgroups.
 	SystemdCgroup bool
+	// Rootless says that the caller is an ordinary user, who may have no right to make cgroups: see [cgroup.Optional].
+	Rootless bool
 	// NoPivot changes the root directory without pivot_root, which an initramfs cannot do. This is less secure.
 	NoPivot bool
 	// OldKeyring keeps the session keyring of the caller.
@@ -124,7 +127,7 @@ type plan struct {
 }
 
 // newPlan refuses what cannot work, before anything is made. The caller closes the plan.
-func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
+func newPlan(q *Request, s *Store) (_ *plan, err error) {
 	config := q.Spec
 	if err := checkLabels(config.Process); err != nil {
 		return nil, err
@@ -132,7 +135,7 @@ func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
 	if err := checkMounts(config.Mounts); err != nil {
 		return nil, err
 	}
-	groups, err := newCgroup(q)
+	groups, err := newCgroup(q, s.tell)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +149,7 @@ func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
 		}
 	}()
 	command := become.Request{
-		Config: config, Process: config.Process, Capabilities: capabilities(config.Process, warn), Filter: q.Filter, FilterFlags: q.FilterFlags,
+		Config: config, Process: config.Process, Capabilities: capabilities(config.Process, s.warn), Filter: q.Filter, FilterFlags: q.FilterFlags,
 		Namespaces: p.namespaces, Extra: len(q.Extra), Tasks: len(groups.Tasks()), Unified: groups.IsUnified(), MountLabel: config.Linux.MountLabel,
 		Tied: !q.Detached && !q.Held, Held: q.Held, Pauses: q.Pauses, NoPivot: q.NoPivot, OldKeyring: q.OldKeyring, Explain: q.Explain,
 	}
@@ -163,17 +166,25 @@ func newPlan(q *Request, warn func(string)) (_ *plan, err error) {
 	if p.program, err = become.First(&command); err != nil {
 		return nil, err
 	}
-	if missing := p.program.Missing; missing != 0 {
-		warn(fmt.Sprintf("process.capabilities: left out, because final cannot give them: %s", missing))
-	}
+	warnOf(p.program, s.warn)
 	p.planInside(q)
 	return p, nil
+}
+
+// warnOf warns of what the command does not get.
+func warnOf(p *become.Program, warn func(string)) {
+	if p.Missing != 0 {
+		warn(fmt.Sprintf("process.capabilities: left out, because final cannot give them: %s", p.Missing))
+	}
+	if len(p.Lowered) > 0 {
+		warn(fmt.Sprintf("process.rlimits: lower than asked for, because root in a user namespace cannot raise hard limits: %s", strings.Join(p.Lowered, ", ")))
+	}
 }
 
 // Plan prints the system calls that process 1 of a container would make. It makes nothing and starts no process.
 func (s *Store) Plan(q *Request, w io.Writer) error {
 	defer q.Root.Close()
-	p, err := newPlan(q, s.warn)
+	p, err := newPlan(q, s)
 	if err != nil {
 		return err
 	}
@@ -196,17 +207,18 @@ func capabilities(process *specs.Process, warn func(string)) capability.Sets {
 // the caller's, and so is a FIFO that has a name; a pipe is the command's.
 func (p *plan) planStreams(command *become.Request, streams [3]*os.File) {
 	p.inside.Streams = [3]int{-1, -1, -1}
+	foreign := p.namespaces.HasUser() || namespace.Nested()
 	for i, stream := range streams {
 		if command.Process.Terminal {
 			break
 		}
 		if stream == nil {
-			// In a user namespace the node of a new /dev/null belongs to nobody.
-			command.Null[i] = !p.namespaces.HasUser()
+			// In a user namespace /dev/null is the host's, and belongs to nobody.
+			command.Null[i] = !foreign
 			continue
 		}
 		p.inside.Streams[i] = int(stream.Fd())
-		command.Null[i] = rootfs.IsNull(int(stream.Fd())) && !p.namespaces.HasUser()
+		command.Null[i] = rootfs.IsNull(int(stream.Fd())) && !foreign
 		command.Give[i] = isPipe(int(stream.Fd()))
 	}
 }
@@ -220,7 +232,7 @@ func (p *plan) planInside(q *Request) {
 	in.Spec, in.Clones = &copied, map[int]int{}
 	in.HostMounts = !spec.HasNamespace(linux.Namespaces, specs.MountNamespace)
 	in.JoinedMounts = !in.HostMounts && !spec.MakesNamespace(linux.Namespaces, specs.MountNamespace)
-	in.UserNamespace, in.NoPivot = p.namespaces.HasUser(), q.NoPivot
+	in.UserNamespace, in.Nested, in.NoPivot = p.namespaces.HasUser(), namespace.Nested(), q.NoPivot
 	in.Size, in.Plain = q.Size, q.Plain
 	if in.Size == nil {
 		in.Size = sizeOf(q.Spec.Process)
@@ -237,13 +249,32 @@ func newAgent(q *Request) *notify.Agent {
 	}
 }
 
-func newCgroup(q *Request) (*cgroup.Cgroup, error) {
+// limits are the resources of the configuration. Rules for devices need a right that root in a user namespace does not have, and there only
+// the host's device nodes are of use, whose permissions decide. bpf(2), mknod(2)
+func (q *Request) limits() *specs.LinuxResources {
+	resources := q.Spec.Linux.Resources
+	if resources == nil || len(resources.Devices) == 0 || !namespace.Nested() {
+		return resources
+	}
+	others := *resources
+	others.Devices = nil
+	return &others
+}
+
+func newCgroup(q *Request, tell func(string)) (*cgroup.Cgroup, error) {
 	if q.NoCgroups {
 		return cgroup.Without(), nil
 	}
-	path, resources := q.Spec.Linux.CgroupsPath, q.Spec.Linux.Resources
+	path, resources := q.Spec.Linux.CgroupsPath, q.limits()
 	if q.SystemdCgroup {
 		return cgroup.NewSystemd(path, q.ID, resources)
+	}
+	if path == "" && q.Rootless {
+		groups, refused, err := cgroup.Optional(q.ID, resources)
+		if refused != nil {
+			tell(fmt.Sprintf("no cgroups: %v (the container stays in yours, without limits of its own)", refused))
+		}
+		return groups, err
 	}
 	if path == "" {
 		path = "/" + q.ID

@@ -43,6 +43,12 @@ func (s *Store) warn(message string) {
 	}
 }
 
+func (s *Store) tell(message string) {
+	if s.Tell != nil {
+		s.Tell(message)
+	}
+}
+
 // enter calls Enter for a container.
 func (c *Container) enter() error {
 	if c.store.Enter == nil {

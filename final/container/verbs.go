@@ -156,10 +156,14 @@ func (c *Container) processes() ([]int, error) {
 	return c.Cgroup.Procs()
 }
 
-// inNamespace returns the PIDs of a container without cgroups: the processes in its PID namespace.
+// inNamespace returns the PIDs of a container without cgroups: the processes in its PID namespace. If the PID namespace is not its own, nobody
+// can tell its processes from others, but for process 1.
 func (c *Container) inNamespace() ([]int, error) {
+	if c.Status == specs.StateStopped {
+		return nil, nil
+	}
 	if !c.ownsPIDs() {
-		return nil, fmt.Errorf("the processes of container %s: %w, and it has no PID namespace of its own", c.ID, cgroup.ErrNone)
+		return []int{c.Pid}, nil
 	}
 	ours, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", c.Pid))
 	if err != nil {

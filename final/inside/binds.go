@@ -3,6 +3,7 @@
 package inside
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -66,29 +67,44 @@ func (c *container) bind(i int, m *specs.Mount, options *rootfs.Options) error {
 		return err
 	}
 	defer unix.Close(place)
-	has := uint64(0)
-	if c.UserNamespace {
-		if has, err = rootfs.Attributes(clone); err != nil {
-			return err
-		}
-	}
-	set, clear, err := options.OfBind(has, c.UserNamespace)
-	if err != nil {
-		return err
-	}
 	clone = rootfs.Again(clone, options.Recursive)
 	c.Clones[i] = clone
-	return attachClone(clone, place, options, set, clear)
-}
-
-// attachClone gives a clone its attributes and attaches it. If no option says how mounts propagate, the clone is cut off from the host's.
-func attachClone(clone, place int, options *rootfs.Options, set, clear uint64) error {
 	if err := rootfs.Change(clone, options.SetAll, options.ClearAll, 0, true); err != nil {
 		return err
 	}
-	if err := rootfs.Change(clone, set, clear, 0, false); err != nil {
+	err = changeBind(clone, options, c.UserNamespace)
+	if c.Nested && errors.Is(err, unix.EPERM) {
+		// The kernel locks the attributes of mounts that come from a more privileged mount namespace. They stay as they are, unless an option
+		// asks for their opposite. Engines write rw for every volume that is not ro, so rw is no such option.
+		// mount_namespaces(7), "Restrictions on mount namespaces"
+		lenient := *options
+		lenient.Clear &^= unix.MOUNT_ATTR_RDONLY
+		err = changeBind(clone, &lenient, true)
+	}
+	if err != nil {
 		return err
 	}
+	return attachClone(clone, place, options)
+}
+
+// changeBind gives a clone the attributes of the options. locked says that the attributes of the source are locked.
+func changeBind(clone int, options *rootfs.Options, locked bool) error {
+	has, err := uint64(0), error(nil)
+	if locked {
+		has, err = rootfs.Attributes(clone)
+	}
+	if err != nil {
+		return err
+	}
+	set, clear, err := options.OfBind(has, locked)
+	if err != nil {
+		return err
+	}
+	return rootfs.Change(clone, set, clear, 0, false)
+}
+
+// attachClone attaches a clone. If no option says how mounts propagate, the clone is cut off from the host's.
+func attachClone(clone, place int, options *rootfs.Options) error {
 	o := rootfs.Options{Propagation: options.Propagation, PropagationAll: options.PropagationAll}
 	if o.Propagation == 0 {
 		o.Propagation, o.PropagationAll = unix.MS_PRIVATE, true
@@ -160,5 +176,11 @@ func (c *container) mountCgroups(i int, m *specs.Mount, options *rootfs.Options)
 func (c *container) attachCgroup(i, place int, options *rootfs.Options) error {
 	clone := rootfs.Again(c.Cgroups[i].Mount, options.Recursive)
 	c.Cgroups[i].Mount = clone
-	return attachClone(clone, place, options, options.Set, options.Clear)
+	if err := rootfs.Change(clone, options.SetAll, options.ClearAll, 0, true); err != nil {
+		return err
+	}
+	if err := rootfs.Change(clone, options.Set, options.Clear, 0, false); err != nil {
+		return err
+	}
+	return attachClone(clone, place, options)
 }

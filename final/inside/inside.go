@@ -40,8 +40,10 @@ type Request struct {
 	// Links are symbolic links below /sys/fs/cgroup: name and target.
 	Links [][2]string
 	// HostMounts says that the container has no mount namespace, JoinedMounts that it joins an existing mount namespace, and UserNamespace
-	// that it has another user namespace than the host.
+	// that it has another user namespace than we have.
 	HostMounts, JoinedMounts, UserNamespace bool
+	// Nested says that we are in a user namespace ourselves: see [namespace.Nested].
+	Nested bool
 	// NoPivot prepares a change of the root directory that works on an initramfs.
 	NoPivot bool
 	// IDs are the maps of the user namespace. Nil without a user namespace.

@@ -12,9 +12,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/namespace"
 )
 
 // maxLinks is how many symbolic links a path may have. The kernel has the same limit. path_resolution(7)
@@ -139,16 +140,10 @@ func ours(stat *unix.Stat_t) bool { return stat.Uid == 0 || int(stat.Uid) == os.
 
 // above reports whether a directory above ours, or a link to ours, belongs to root or to us. In a user namespace the host's root has no ID,
 // like all other users that the namespace does not know: package rootless looks at the directories before.
-func above(stat *unix.Stat_t) bool { return ours(stat) || stat.Uid == nobody && inUserNamespace() }
+func above(stat *unix.Stat_t) bool { return ours(stat) || stat.Uid == nobody && namespace.Nested() }
 
 // nobody is the owner of a file whose real owner has no ID in the user namespace. proc_sys_kernel(5), overflowuid
 const nobody = 65534
-
-// inUserNamespace reports whether this process is in another user namespace than the host's, whose map has all IDs.
-var inUserNamespace = sync.OnceValue(func() bool {
-	content, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && !slices.Equal(strings.Fields(string(content)), []string{"0", "0", "4294967295"})
-})
 
 // writable are the permissions of other users to write.
 const writable = unix.S_IWGRP | unix.S_IWOTH

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/namespace"
 	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )
@@ -20,13 +21,19 @@ func (p *Process) Limit(line *stage.Line, config *specs.Process, inUserNamespace
 		// The higher the score, the sooner the kernel kills the command when memory runs out.
 		line.Do(fmt.Sprintf("write(/proc/<pid>/oom_score_adj, \"%d\")", *score), "proc_pid_oom_score_adj(5)", 0, func() error {
 			name := fmt.Sprintf("/proc/%d/oom_score_adj", p.PID)
-			if err := os.WriteFile(name, fmt.Append(nil, *score), 0); err != nil {
+			err := os.WriteFile(name, fmt.Append(nil, *score), 0)
+			if errors.Is(err, unix.EACCES) && namespace.Nested() {
+				// Only CAP_SYS_RESOURCE of the host can lower the score. runc and crun leave the score as it is, too.
+				p.Warn(fmt.Sprintf("process.oomScoreAdj: %d: root in a user namespace cannot lower the score, so it stays as it is", *score))
+				return nil
+			}
+			if err != nil {
 				return fmt.Errorf("process.oomScoreAdj: write \"%d\" to %s: %w", *score, name, errors.Unwrap(err))
 			}
 			return nil
 		})
 	}
-	if inUserNamespace && len(config.Rlimits) > 0 {
+	if inUserNamespace && len(config.Rlimits) > 0 && !namespace.Nested() {
 		line.Do("prlimit(pid, hard limits)", "prlimit(2)", 0, func() error { return p.raise(config.Rlimits) })
 	}
 }

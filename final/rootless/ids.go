@@ -137,12 +137,3 @@ func outerNamespace(pid int) (int, error) {
 		fd = above
 	}
 }
-
-// KeepsGroups reports whether no process in the user namespace that final has entered may give up a group. user_namespaces(7)
-func KeepsGroups() bool {
-	if !Entered() {
-		return false
-	}
-	content, err := os.ReadFile("/proc/self/setgroups")
-	return err == nil && strings.TrimSpace(string(content)) == "deny"
-}

@@ -28,6 +28,7 @@ func engineRuntime(t testing.TB) string {
 	path := filepath.Join(state, "calls", runtimeName())
 	if _, err := os.Stat(path); err != nil {
 		file(t, path, fmt.Sprintf(caller, runtimePath(), runtimeName(), callsFile()))
+		require.NoError(t, os.Chmod(file(t, callsFile(), ""), 0o666))
 	}
 	return path
 }

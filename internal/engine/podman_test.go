@@ -39,6 +39,8 @@ var podmanOnce sync.Once
 // A podman is podman as one test uses it. At the end it removes the containers of the test, which must leave nothing.
 type podman struct {
 	testing.TB
+	// user is the ordinary user who calls podman. Nil is root.
+	user *user
 }
 
 // newPodman prepares podman, and loads the image small for the first test.
@@ -46,7 +48,7 @@ func newPodman(t testing.TB) *podman {
 	t.Helper()
 	need(t, "podman", "podman")
 	need(t, "conmon", "conmon")
-	p := &podman{t}
+	p := &podman{TB: t}
 	podmanOnce.Do(func() {
 		init := need(t, "catatonit", "catatonit")
 		conf := file(t, filepath.Join(podmanDir, "containers.conf"), fmt.Sprintf(podmanConf, init, os.TempDir(), runtimeName()))
@@ -56,15 +58,21 @@ func newPodman(t testing.TB) *podman {
 		p.ok("run", "--rm", "small", "true")
 	})
 	require.NotEmpty(t, os.Getenv("CONTAINERS_CONF"), "podman could not be prepared")
+	p.leavesNothing()
+	return p
+}
+
+// leavesNothing removes the containers of the test at its end, and requires that nothing else is left.
+func (p *podman) leavesNothing() {
+	p.Helper()
 	before := p.remains()
-	showCalls(t)
-	t.Cleanup(func() {
+	showCalls(p)
+	p.Cleanup(func() {
 		p.ok("pod", "rm", "--force", "--all", "--time", "0")
 		p.ok("rm", "--force", "--all", "--time", "0")
-		until(t, "nothing is left", func() bool { return difference(before, p.remains()) == "" },
+		until(p, "nothing is left", func() bool { return difference(before, p.remains()) == "" },
 			func() string { return difference(before, p.remains()) })
 	})
-	return p
 }
 
 // podCgroup matches a pod's cgroup and the cgroup above, which podman does not remove from all hierarchies. libpod-ID is a container's.
@@ -74,19 +82,22 @@ var podCgroup = regexp.MustCompile("/libpod_parent(/[0-9a-f]{64})?$")
 // runtimes keep in their default place.
 func (p *podman) remains() []string {
 	var all []string
-	for _, dir := range []string{"/run/crun/*", "/run/runc/*", "/run/container-workshop/*"} {
+	for _, dir := range []string{"/run/crun/*", "/run/runc/*", "/run/container-workshop/*", runtimeDir + "/crun/*", runtimeDir + "/runc/*", runtimeDir + "/container-workshop/*"} {
 		states, err := filepath.Glob(dir)
 		require.NoError(p, err)
 		all = append(all, states...)
 	}
 	own := regexp.MustCompile("^mount " + podmanDir + "/[a-z]+/overlay$")
-	return append(all, slices.DeleteFunc(remains(p, "/conmon", "/podman-parent"), func(line string) bool {
+	return append(all, slices.DeleteFunc(remains(p, "/conmon", "/podman-parent", pauseProcess), func(line string) bool {
 		return own.MatchString(line) || podCgroup.MatchString(line)
 	})...)
 }
 
 // command returns a podman command.
 func (p *podman) command(args ...string) *exec.Cmd {
+	if p.user != nil {
+		return p.user.command(p, args...)
+	}
 	return exec.Command("podman", append([]string{
 		"--root", podmanDir + "/root", "--runroot", podmanDir + "/run", "--tmpdir", podmanDir + "/tmp", "--runtime", engineRuntime(p),
 		"--cgroup-manager=cgroupfs", "--events-backend=file",

@@ -35,7 +35,13 @@ func atTerminal(t testing.TB, cmd *exec.Cmd) *terminal {
 	x := &terminal{TB: t, master: master, cmd: cmd, ended: make(chan struct{})}
 	x.resize(31, 87)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
+	attr := unix.SysProcAttr{}
+	if cmd.SysProcAttr != nil {
+		attr = *cmd.SysProcAttr
+		require.NoError(t, slave.Chown(int(attr.Credential.Uid), int(attr.Credential.Gid)))
+	}
+	attr.Setsid, attr.Setctty = true, true
+	cmd.SysProcAttr = &attr
 	require.NoError(t, cmd.Start())
 	go func() {
 		_ = cmd.Wait()

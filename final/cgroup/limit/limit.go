@@ -34,6 +34,20 @@ func Of(version int, r *specs.LinuxResources) []Limit {
 	return slices.DeleteFunc(rows, func(l Limit) bool { return len(l.Values) == 0 })
 }
 
+// First returns the first field that has a value, or "". Rules for devices do not count: without cgroups, the permissions of the host's
+// device nodes decide.
+func First(r *specs.LinuxResources) string {
+	if r == nil {
+		return ""
+	}
+	for version := 1; version <= 2; version++ {
+		if rows := Of(version, r); len(rows) > 0 {
+			return rows[0].Field
+		}
+	}
+	return ""
+}
+
 // complete adds empty parts to the resources, so that nobody has to ask whether a part is nil.
 func complete(r resources) *resources {
 	r.Memory = cmp.Or(r.Memory, &specs.LinuxMemory{})
