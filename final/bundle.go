@@ -14,6 +14,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/process"
+	"container-workshop/final/rootless"
 	"container-workshop/final/spec"
 )
 
@@ -60,6 +61,11 @@ func (b *bundle) request(id string) (*container.Request, error) {
 	config, err := spec.Load(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if rootless.Entered() {
+		if err := rootless.Translate(config.Linux); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	request := &container.Request{
 		ID: id, Spec: config, Bundle: dir, NoPivot: b.noPivot, OldKeyring: b.noNewKeyring, SystemdCgroup: global.systemdCgroup, Rootless: isNested(), Explain: global.log.Debug,
