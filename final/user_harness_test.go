@@ -29,6 +29,9 @@ type person struct {
 // asPerson makes an ordinary user make the calls of a new trial. The user has these ranges of IDs.
 func asPerson(t *testing.T, ranges string) *trial {
 	t.Helper()
+	if _, err := exec.LookPath("newuidmap"); err != nil {
+		t.Skip("needs newuidmap: apt-get install uidmap")
+	}
 	c, p := newTrial(t), &person{uid: 4321}
 	dir, err := os.MkdirTemp("", "user")
 	require.NoError(t, err)

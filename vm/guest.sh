@@ -22,6 +22,9 @@ mount -t tmpfs -o mode=755 run /run
 mount -t tmpfs tmp /tmp
 ip link set lo up
 hostname vm
+# The install scripts of packages would do this, for users without root.
+touch /etc/subuid /etc/subgid
+[ ! -e /usr/bin/newuidmap ] || chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap
 mkswap /dev/ram0 >/dev/null
 swapon /dev/ram0
 

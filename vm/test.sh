@@ -58,7 +58,7 @@ download() {
 	done
 	unpacked "$new/root" 'busybox-static_*' busybox-static
 	ln -s usr/{bin,sbin,lib} "$debian"
-	unpacked "$debian" '*' '?essential' procps iproute2 hostname mount mawk
+	unpacked "$debian" '*' '?essential' procps iproute2 hostname mount mawk uidmap
 	# The install scripts of the packages would make these.
 	ln -s mawk "$debian/usr/bin/awk"
 	cp "$debian/usr/share/base-passwd/passwd.master" "$debian/etc/passwd"

@@ -94,3 +94,14 @@ func (c *Cgroup) MayMake() error {
 	}
 	return nil
 }
+
+// Available are the controllers of version 2 that a new cgroup may have. A cgroup has only controllers that the cgroup above gives to its
+// children, and a user may change that only in the cgroups of the user.
+func (c *Cgroup) Available() ([]string, error) {
+	d := c.unified()
+	if d == nil {
+		return nil, nil
+	}
+	dirs := d.lineage()
+	return readWords(path.Join(dirs[len(dirs)-2], "cgroup.controllers"))
+}

@@ -26,32 +26,73 @@ func fitUser(options *flags.Options, config *specs.Spec, warn func(string)) (noC
 			m.Options = slices.DeleteFunc(slices.Clone(m.Options), func(option string) bool { return m.Type == "devpts" && option == "gid=5" })
 		}
 	}
-	why := findCgroup(config.Linux)
+	if warn == nil {
+		warn = func(string) {}
+	}
+	missing, why := findCgroup(config.Linux)
 	if why == nil {
-		return false, nil
+		return false, leaveOut(missing, options, config.Linux.Resources, warn)
 	}
 	if len(options.Limits) > 0 {
 		return false, fmt.Errorf("--%s: the host gives you no cgroup for limits: %w (%s)", options.Limits[0], why, remedy())
 	}
-	if warn != nil {
-		warn(fmt.Sprintf("the container runs without limits: %v (%s)", why, remedy()))
-	}
+	warn(fmt.Sprintf("the container runs without limits: %v (%s)", why, remedy()))
 	config.Linux.Resources = &specs.LinuxResources{}
 	return true, nil
 }
 
-// findCgroup chooses a cgroup beside our own: systemd gives a user the cgroups below user@UID.service. It returns an error if the user may
-// not make the cgroup.
-func findCgroup(linux *specs.Linux) error {
+// defaults are the controllers of the limits that a container has without any flag, with the flags that need each controller.
+var defaults = []struct {
+	controller string
+	flags      []string
+	leaveOut   func(r *specs.LinuxResources)
+}{
+	{"memory", []string{"memory", "memory-swap", "memory-reservation"}, func(r *specs.LinuxResources) { r.Memory = nil }},
+	{"pids", []string{"pids", "pids-limit"}, func(r *specs.LinuxResources) { r.Pids = nil }},
+	{"cpu", []string{"cpus", "cpu-shares"}, func(r *specs.LinuxResources) {
+		r.CPU = &specs.LinuxCPU{Cpus: r.CPU.Cpus, Mems: r.CPU.Mems}
+	}},
+}
+
+// leaveOut leaves out limits that nobody has asked for, if the host does not give the user their controllers.
+func leaveOut(missing []string, options *flags.Options, r *specs.LinuxResources, warn func(string)) error {
+	for _, d := range defaults {
+		if !slices.Contains(missing, d.controller) {
+			continue
+		}
+		for _, name := range d.flags {
+			if slices.Contains(options.Limits, name) {
+				return fmt.Errorf("--%s: the host does not give you the %s controller (as root: systemctl edit user@.service, and add [Service] and Delegate=cpu memory pids)", name, d.controller)
+			}
+		}
+		d.leaveOut(r)
+		warn(fmt.Sprintf("the container runs without the limit of the %s controller, which the host does not give you", d.controller))
+	}
+	return nil
+}
+
+// findCgroup chooses a cgroup beside our own: systemd gives a user the cgroups below user@UID.service. It returns the controllers of limits
+// that the cgroup lacks, or an error if the user may not make the cgroup.
+func findCgroup(linux *specs.Linux) (missing []string, err error) {
 	path := strings.TrimPrefix(linux.CgroupsPath, "/")
 	groups, err := cgroup.New(path, linux.Resources)
 	if err == nil {
 		err = groups.MayMake()
 	}
-	if err == nil {
-		linux.CgroupsPath = path
+	if err != nil {
+		return nil, err
 	}
-	return err
+	linux.CgroupsPath = path
+	if groups.Mode != cgroup.V2 {
+		return nil, nil
+	}
+	has, err := groups.Available()
+	for _, d := range defaults {
+		if !slices.Contains(has, d.controller) {
+			missing = append(missing, d.controller)
+		}
+	}
+	return missing, err
 }
 
 // remedy says how a user gets a cgroup. systemd.resource-control(5), Delegate
