@@ -142,7 +142,7 @@ func newVictim(t *testing.T) victim {
 
 // call calls final, which is the victim.
 func (v victim) call(args ...string) *exec.Cmd {
-	cmd := exec.Command(v.path, args...)
+	cmd := exec.Command(v.path, inForm(args)...)
 	cmd.Env = append(os.Environ(), "WORKSHOP_AS_PROGRAM=1")
 	return cmd
 }

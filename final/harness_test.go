@@ -31,7 +31,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	needRootfs(t)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.Command(self, args...)
+	cmd := exec.Command(self, inForm(args)...)
 	cmd.Env = append(os.Environ(), "WORKSHOP_AS_PROGRAM=1")
 	return cmd
 }

@@ -90,6 +90,7 @@ func TestARangeIsFreeAgainWhenItsContainerIsGone(t *testing.T) {
 				}
 			}
 			require.Equal(t, result{}, c.final("kill", c.id, "KILL"))
+			c.stopped()
 			require.Equal(t, result{}, c.final("delete", c.id))
 		},
 	} {

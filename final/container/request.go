@@ -40,6 +40,9 @@ type Request struct {
 	// Mount returns a detached mount for the root directory. mapIDs maps the IDs of a mount as the user namespace of the container does. It
 	// is nil if the container has none. Without Mount, the root directory is a clone of Root.
 	Mount func(mapIDs func(mount int) error) (int, error)
+	// Devices are the paths of devices on the host, by their paths in the container. A device of Spec that is missing here has the same path.
+	// Only a container in a user namespace needs the host's device nodes.
+	Devices map[string]string
 	// Filter is the compiled seccomp profile of Spec. FilterFlags are its flags for seccomp(2).
 	Filter      []unix.SockFilter
 	FilterFlags uint
@@ -233,6 +236,7 @@ func (p *plan) planInside(q *Request) {
 	in.HostMounts = !spec.HasNamespace(linux.Namespaces, specs.MountNamespace)
 	in.JoinedMounts = !in.HostMounts && !spec.MakesNamespace(linux.Namespaces, specs.MountNamespace)
 	in.UserNamespace, in.Nested, in.NoPivot = p.namespaces.HasUser(), namespace.Nested(), q.NoPivot
+	in.Devices = q.Devices
 	in.Size, in.Plain = q.Size, q.Plain
 	if in.Size == nil {
 		in.Size = sizeOf(q.Spec.Process)

@@ -55,15 +55,11 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	if err := setProfile(options, config); err != nil {
 		return nil, err
 	}
-	var own ids.Range
-	unlock := func() {}
+	claim := new(ids.Claim)
 	if options.Userns == "auto" {
-		claim, err := claimIDs()
-		if err != nil {
-			return nil, err
+		if claim, err = isolate(config, options); err != nil {
+			return nil, fmt.Errorf("--userns auto: %w", err)
 		}
-		own, unlock = claim.Range, claim.Close
-		isolate(config, options, own)
 	}
 	if systemd {
 		// An empty path lets systemd name the unit.
@@ -78,10 +74,11 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	root, id := store.Root, options.Name
 	request := &container.Request{
 		ID: id, Spec: config, Root: tree, Init: options.Init, SystemdCgroup: systemd && !noCgroups, OwnCgroups: true, NoCgroups: noCgroups, Size: console.Size(), Explain: options.Explain,
-		Claim: func() error { return checkStorage(root, id) },
+		Devices: deviceSources(options),
+		Claim:   func() error { return checkStorage(root, id) },
 		Prepare: func(line *stage.Line) {
-			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, own, etc(options)) })
-			unlock()
+			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, claim.Range, etc(options)) })
+			claim.Close()
 		},
 		Mount: func(mapIDs func(mount int) error) (int, error) { return mountOverlay(tree, directory(id), mapIDs) },
 	}

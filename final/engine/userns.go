@@ -21,25 +21,19 @@ import (
 // claimIDs claims a range of IDs that no other container has. The claim stays locked until the storage of the container has the range as
 // the owner of its directory work: see takenIDs.
 func claimIDs() (*ids.Claim, error) {
-	claim, err := func() (*ids.Claim, error) {
-		if rootless.Is() {
-			return nil, errors.New("needs root (run final with sudo, or leave the flag out: without root, every container has a user namespace)")
-		}
-		pool, err := ids.Pool("/")
-		if err != nil {
-			return nil, err
-		}
-		storage, err := openStorage()
-		if err != nil {
-			return nil, err
-		}
-		defer unix.Close(storage)
-		return ids.Take(pool, filepath.Join(Home(), "ids"), func() ([]ids.Range, error) { return takenIDs(storage) })
-	}()
-	if err != nil {
-		return nil, fmt.Errorf("--userns auto: %w", err)
+	if rootless.Is() {
+		return nil, errors.New("needs root (run final with sudo, or leave the flag out: without root, every container has a user namespace)")
 	}
-	return claim, nil
+	pool, err := ids.Pool("/")
+	if err != nil {
+		return nil, err
+	}
+	storage, err := openStorage()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(storage)
+	return ids.Take(pool, filepath.Join(Home(), "ids"), func() ([]ids.Range, error) { return takenIDs(storage) })
 }
 
 // takenIDs returns the ranges of all containers that have storage. A storage whose container is gone has none: a restart of the host leaves
@@ -79,27 +73,38 @@ func hasContainer(storage int, name string) bool {
 	return err == nil
 }
 
-// isolate gives the container a user namespace, with the IDs of a range. Its volumes and its files in /etc have the owners that they have on
-// the host, because their mounts map IDs. Devices are mounts, too: in a user namespace, a new device node is of no use.
-func isolate(config *specs.Spec, options *flags.Options, r ids.Range) {
-	linux := config.Linux
+// isolate gives the container a user namespace, with IDs that nobody else has. Its volumes and its files in /etc have the owners that they
+// have on the host, because their mounts map IDs.
+func isolate(config *specs.Spec, options *flags.Options) (*ids.Claim, error) {
+	user, linux := &config.Process.User, config.Linux
+	if id := slices.Max(append(user.AdditionalGids, user.UID, user.GID)); id >= ids.Size {
+		return nil, fmt.Errorf("--user: %d: the container has the users and groups 0 to %d", id, ids.Size-1)
+	}
+	claim, err := claimIDs()
+	if err != nil {
+		return nil, err
+	}
 	linux.Namespaces = append(linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
-	linux.UIDMappings = []specs.LinuxIDMapping{{HostID: r.UID, Size: ids.Size}}
-	linux.GIDMappings = []specs.LinuxIDMapping{{HostID: r.GID, Size: ids.Size}}
-	config.Mounts = slices.Clone(config.Mounts)
-	for i, m := range config.Mounts {
-		if m.Type == "bind" {
-			config.Mounts[i].Options = append(slices.Clone(m.Options), "ridmap")
+	linux.UIDMappings = []specs.LinuxIDMapping{{HostID: claim.UID, Size: ids.Size}}
+	linux.GIDMappings = []specs.LinuxIDMapping{{HostID: claim.GID, Size: ids.Size}}
+	for i := range config.Mounts {
+		m := &config.Mounts[i]
+		switch {
+		case m.Type == "bind":
+			m.Options = append(m.Options, "ridmap")
+		case m.Type == "sysfs" && options.Network == "host":
+			// A new sysfs shows the network of the host. The kernel does not let a container with other IDs make one.
+			m.Type, m.Source, m.Options = "bind", "/sys", append(m.Options, "bind", "rprivate")
 		}
 	}
-	if options.Network == "host" {
-		// The kernel shows the network of the host in a new sysfs, and does not let a container with other IDs make one.
-		i := slices.IndexFunc(config.Mounts, func(m specs.Mount) bool { return m.Type == "sysfs" })
-		sys := &config.Mounts[i]
-		sys.Type, sys.Source, sys.Options = "bind", "/sys", append([]string{"bind", "rprivate"}, sys.Options...)
-	}
+	return claim, nil
+}
+
+// deviceSources returns the paths of devices on the host, by their paths in the container.
+func deviceSources(options *flags.Options) map[string]string {
+	sources := map[string]string{}
 	for _, d := range options.Devices {
-		linux.Devices = slices.DeleteFunc(linux.Devices, func(node specs.LinuxDevice) bool { return node.Path == d.Target })
-		config.Mounts = append(config.Mounts, specs.Mount{Destination: d.Target, Type: "bind", Source: d.Source, Options: []string{"bind", "rprivate", "nosuid", "noexec"}})
+		sources[d.Target] = d.Source
 	}
+	return sources
 }

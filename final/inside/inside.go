@@ -35,6 +35,8 @@ type Request struct {
 	Clones map[int]int
 	// Inner are the bind mounts, by index, whose source is a path below the root directory.
 	Inner []int
+	// Devices are the paths of devices on the host, by their paths in the container. A device that is missing here has the same path.
+	Devices map[string]string
 	// Cgroups are the cgroups that the container sees. Make closes their mounts.
 	Cgroups []Cgroup
 	// Links are symbolic links below /sys/fs/cgroup: name and target.

@@ -3,6 +3,7 @@
 package inside
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -91,7 +92,7 @@ func (c *container) devices(line *stage.Line) {
 	make, call := c.own.MakeDevice, "mknod"
 	if c.UserNamespace {
 		// A node that is made in a user namespace is of no use. user_namespaces(7)
-		make, call = c.own.BindDevice, "move_mount"
+		make, call = c.bindDevice, "move_mount"
 	}
 	make = c.orBind(make)
 	own, err := c.own.Has("/dev")
@@ -128,10 +129,14 @@ func (c *container) orBind(make func(specs.LinuxDevice) error) func(specs.LinuxD
 	return func(d specs.LinuxDevice) error {
 		err := make(d)
 		if errors.Is(err, unix.EPERM) {
-			return c.own.BindDevice(d)
+			return c.bindDevice(d)
 		}
 		return err
 	}
+}
+
+func (c *container) bindDevice(d specs.LinuxDevice) error {
+	return c.own.BindDevice(d, cmp.Or(c.Devices[d.Path], d.Path))
 }
 
 // restrict takes away what the kernel shows to everyone. It comes after the mounts that it changes.

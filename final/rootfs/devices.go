@@ -118,16 +118,16 @@ func (o Own) MakeLink(target, name string) error {
 	return Root(parent).MakeLink(target, base)
 }
 
-// BindDevice shows the host's node of a device below the root, for a user namespace, where a new node would be of no use. The path has to
-// be the same on the host, whose tree has to be in sight. user_namespaces(7)
-func (o Own) BindDevice(d specs.LinuxDevice) error {
-	node, err := unix.Open(d.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
+// BindDevice shows the host's node of a device below the root, for a user namespace, where a new node would be of no use. source is the
+// path on the host, whose tree has to be in sight. user_namespaces(7)
+func (o Own) BindDevice(d specs.LinuxDevice, source string) error {
+	node, err := unix.Open(source, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("the device %s of the host: %w", d.Path, err)
+		return fmt.Errorf("the device %s of the host: %w", source, err)
 	}
 	defer unix.Close(node)
 	if !isDevice(node, d) {
-		return fmt.Errorf("the device %s of the host is not %s %d:%d (in a user namespace final can only use the host's devices)", d.Path, d.Type, d.Major, d.Minor)
+		return fmt.Errorf("the device %s of the host is not %s %d:%d (in a user namespace final can only use the host's devices)", source, d.Type, d.Major, d.Minor)
 	}
 	return o.BindFile(node, d.Path, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
 }

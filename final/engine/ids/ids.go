@@ -99,5 +99,5 @@ func (c *Claim) take(pool []Range, taken func() ([]Range, error)) error {
 		len(pool), Size, Owner, subuid, subgid)
 }
 
-// Close gives the lock back.
+// Close gives the lock back. The zero Claim has none.
 func (c *Claim) Close() { c.lock.Close() }

@@ -1,0 +1,125 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// inOwnIDs counts the containers that inForm has given IDs of their own. It is -1 if inForm gives none.
+var inOwnIDs = -1
+
+// inForm returns the arguments of a call of final. With --userns auto, run makes the same container in another form.
+func inForm(args []string) []string {
+	i := slices.Index(args, "run")
+	if inOwnIDs < 0 || i < 0 || i > 2 || slices.Contains(args, "--bundle") {
+		return args
+	}
+	inOwnIDs++
+	return slices.Insert(slices.Clone(args), i+1, own...)
+}
+
+// These attacks fail in a container with IDs of its own, too, and their controls succeed. To try all attacks again would take a minute.
+func TestAttacksFailWithIDsOfTheirOwn(t *testing.T) {
+	if !mapsLayers(t) {
+		return
+	}
+	for name, try := range map[string]func(*testing.T){
+		"chroot":            TestChrootDoesNotLeadOutOfTheContainer,
+		"mounts under proc": TestNothingIsMountedOnOrUnderProc,
+		"mount targets":     TestAMountTargetIsBelowTheRoot,
+		"dev of an image":   TestDevOfAnImageLeadsNowhere,
+		"dev is a volume":   TestNoDeviceIsMadeInAVolume,
+		"console":           TestATerminalIsNotWhereAnImageSaysItIs,
+		"mount":             TestNothingIsMountedInTheContainer,
+		"fresh proc":        TestAUserNamespaceShowsNoFreshProc,
+		"mount cgroups":     TestNoCgroupsAreMountedInTheContainer,
+		"sysctl":            TestASysctlLandsInTheContainer,
+		"capabilities":      TestNoCapabilityIsInheritableOrAmbient,
+		"setuid":            TestASetuidProgramGainsNothing,
+		"filter":            TestTheFilterStays,
+		"program, itself":   TestTheProgramOnTheHostCannotBeWrittenByItsOwnProcess,
+		"program, others":   TestTheProgramOnTheHostCannotBeWrittenByAnotherProcess,
+		"program, scripts":  TestTheProgramOnTheHostCannotBeWrittenByTheInterpreterOfAScript,
+		"keys":              TestTheKeysOfTheCallerAreNotInTheContainer,
+		"environment":       TestTheEnvironmentOfTheCallerIsNotInTheContainer,
+		"proc of an image":  TestProcAndSysOfAnImageAreNoLinks,
+		"users of an image": TestTheUsersOfAnImageAreAFileOfTheImage,
+		"input":             TestAContainerLeavesTheHostItsAsynchronousInput,
+		"user of exec":      TestTheUsersOfAHostileContainerAreAFileOfTheContainer,
+		"traced":            TestAContainerThatAsksToBeTracedHasNotEnded,
+		"descriptors":       TestNoDescriptorComesIntoTheContainer,
+		"storage":           TestTheStorageOfAContainerIsNoLinkAndNobodyElses,
+		"etc, executed":     TestNobodyOnTheHostCanExecuteWhatAContainerPutsIntoItsEtc,
+		"etc, filled":       TestWhatAContainerPutsIntoItsEtcIsWhereAllIsThatItWrites,
+		"per user":          TestAContainerLeavesTheHostWhatTheKernelCountsForEachUser,
+		"terminals":         TestAContainerLeavesTheHostItsTerminals,
+		"sockets":           TestTheMemoryOfSocketsIsLimited,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inOwnIDs = 0
+			t.Cleanup(func() { inOwnIDs = -1 })
+			try(t)
+			assert.Positive(t, inOwnIDs, "no container had IDs of its own")
+		})
+	}
+}
+
+// All capabilities in a user namespace are none on the host.
+func TestAPrivilegedContainerWithIDsOfItsOwnIsNobodyOnTheHost(t *testing.T) {
+	if !mapsLayers(t) {
+		return
+	}
+	marker := file(t, "marker", "of the host")
+	handle, _, err := unix.NameToHandleAt(unix.AT_FDCWD, marker, 0)
+	require.NoError(t, err)
+	bait := filepath.Dir(file(t, "bait", ""))
+	for name, attempt := range map[string]struct {
+		args            []string
+		fails, succeeds string
+	}{
+		"a setting of the kernel": {[]string{"write", "/proc/sys/kernel/core_pattern"}, "/proc/sys/kernel/core_pattern EACCES\nEACCES", "/proc/sys/kernel/core_pattern done\ndone"},
+		"a file by its handle":    {[]string{"handle", "/bait", strconv.Itoa(int(handle.Type())), hex.EncodeToString(handle.Bytes())}, "EPERM", "of the host\ndone"},
+		"the time of the host":    {[]string{"call", strconv.Itoa(unix.SYS_SETTIMEOFDAY), "0", "0"}, "EPERM", "done"},
+	} {
+		flags := []string{"--privileged", "--volume", bait + ":/bait"}
+		assert.Equal(t, attempt.fails, attacked(t, append(flags, own...), attempt.args...), name)
+		assert.Equal(t, attempt.succeeds, attacked(t, flags, attempt.args...), "%s, control", name)
+	}
+}
+
+// Whoever gets out of the root directory is nobody in the tree of the host.
+func TestRootWithIDsOfItsOwnIsNobodyInTheTreeOfTheHost(t *testing.T) {
+	if !mapsLayers(t) {
+		return
+	}
+	secret := file(t, "secret", "of the host\n")
+	require.NoError(t, os.Chmod(secret, 0o600))
+	for _, dir := range []string{filepath.Dir(secret), filepath.Dir(filepath.Dir(secret))} {
+		require.NoError(t, os.Chmod(dir, 0o755))
+	}
+	script := "id -u; cat " + secret + "; chmod 644 " + secret + "; echo >" + secret + ".new"
+	c := newTrial(t)
+	c.detached(kept, append([]string{"--privileged"}, own...)...)
+	c.logged("ready")
+	_, pid := c.status()
+	// Root of the container, with the root directory of the host.
+	r := outcome(t, exec.Command("nsenter", "--target", strconv.Itoa(pid), "--user", "/bin/sh", "-c", script))
+	assert.Equal(t, "0\n", r.stdout)
+	assert.Equal(t, 3, strings.Count(r.stderr, "\n"), r.stderr)
+	unchanged(t, secret, "of the host\n")
+	assert.NoFileExists(t, secret+".new")
+	r = outcome(t, exec.Command("/bin/sh", "-c", script))
+	assert.Equal(t, result{"0\nof the host\n", "", 0}, r, "control: root of a container without a user namespace")
+}
