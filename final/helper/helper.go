@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/engine/image"
+	"container-workshop/final/engine/image/verbs"
 	"container-workshop/final/helper/ask"
 	"container-workshop/final/stage"
 )
@@ -25,6 +27,12 @@ var answers = map[string]func(question *json.Decoder, list *stage.List) (any, er
 
 // programs has the verbs that final becomes: they have the standard streams of final, and return the exit status.
 var programs = map[string]func(args []string) int{}
+
+func init() {
+	for _, v := range image.Verbs {
+		programs[v.Name] = func(args []string) int { return verbs.Main(v, args) }
+	}
+}
 
 // Main runs the helper with arguments and returns its exit status.
 func Main(args []string) int {

@@ -25,12 +25,9 @@ func (s *Store) Remove(entries ...Entry) error {
 	})
 }
 
-// Needed are the blobs and layers that images and containers need.
-type Needed struct{ Blobs, Layers map[string]bool }
-
-// Needs finds out what is needed, by following every name and every container. If anything on the way cannot be read, Needs fails: a
-// garbage collection that guesses would remove what it cannot see.
-func (s *Store) Needs() (*Needed, error) {
+// needs returns the names that each directory of the store has to keep, by following every name of an image and every container. If
+// anything on the way cannot be read, needs fails: a garbage collection that guesses would remove what it cannot see.
+func (s *Store) needs() (map[string]map[string]bool, error) {
 	all, err := s.List()
 	if err != nil {
 		return nil, err
@@ -39,24 +36,24 @@ func (s *Store) Needs() (*Needed, error) {
 	if err != nil {
 		return nil, err
 	}
-	needed := &Needed{map[string]bool{}, map[string]bool{}}
+	blobs, layers, lists := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, e := range all {
-		used[e.Manifest.Digest] = e.Name
+		used[e.Manifest.Digest] = "image " + e.Name
 	}
 	for digest, name := range used {
 		image, err := s.Read(digest)
 		if err != nil {
-			return nil, fmt.Errorf("what %s needs is not known: %w", name, err)
+			return nil, fmt.Errorf("%s is broken, so nobody knows what it needs: %w (remove it)", name, err)
 		}
-		needed.Blobs[Hex(digest)], needed.Blobs[Hex(image.Manifest.Config.Digest)] = true, true
+		lists[Hex(digest)], blobs[Hex(digest)], blobs[Hex(image.Manifest.Config.Digest)] = true, true, true
 		for _, layer := range image.Manifest.Layers {
-			needed.Blobs[Hex(layer.Digest)] = true
+			blobs[Hex(layer.Digest)] = true
 		}
-		for _, diffID := range image.Config.RootFS.DiffIDs {
-			needed.Layers[Hex(diffID)] = true
+		for _, layer := range image.Layers {
+			layers[filepath.Base(layer)] = true
 		}
 	}
-	return needed, nil
+	return map[string]map[string]bool{"blobs/sha256": blobs, "layers": layers, "unpacked": lists, "ingest": nil}, nil
 }
 
 // Collect removes every blob and every layer that no image and no container needs, and whatever is left of broken pulls. It returns how many
@@ -67,15 +64,16 @@ func (s *Store) Collect() (freed int64, err error) {
 		return 0, err
 	}
 	defer lock.Unlock()
-	needed, err := s.Needs()
+	return s.collect()
+}
+
+func (s *Store) collect() (freed int64, err error) {
+	needed, err := s.needs()
 	if err != nil {
 		return 0, err
 	}
-	for _, place := range []struct {
-		dir  string
-		keep map[string]bool
-	}{{"blobs/sha256", needed.Blobs}, {"layers", needed.Layers}, {"ingest", nil}} {
-		size, err := s.clean(place.dir, place.keep)
+	for dir, keep := range needed {
+		size, err := s.clean(dir, keep)
 		freed += size
 		if err != nil {
 			return freed, fmt.Errorf("remove what no image needs: %w", err)
@@ -86,12 +84,12 @@ func (s *Store) Collect() (freed int64, err error) {
 
 // Left returns the files and directories that Collect would remove. They are relative to the directory of the store.
 func (s *Store) Left() ([]string, error) {
-	needed, err := s.Needs()
+	needed, err := s.needs()
 	if err != nil {
 		return nil, err
 	}
 	var left []string
-	for dir, keep := range map[string]map[string]bool{"blobs/sha256": needed.Blobs, "layers": needed.Layers, "ingest": nil} {
+	for dir, keep := range needed {
 		entries, err := os.ReadDir(s.path(dir))
 		if err != nil {
 			return nil, err

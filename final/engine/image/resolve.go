@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -54,16 +53,28 @@ func (s *Store) Read(digest string) (*Image, error) {
 	if err := readJSON(s.Blob(image.Manifest.Config.Digest), &image.Config); err != nil {
 		return nil, err
 	}
-	for i, diffID := range image.Config.RootFS.DiffIDs {
-		if err := CheckDigest(diffID); err != nil {
+	var chainIDs []string
+	if err := readJSON(s.path(unpacked(digest)), &chainIDs); err != nil {
+		return nil, err
+	}
+	for _, chainID := range chainIDs {
+		if err := CheckDigest(chainID); err != nil {
 			return nil, err
 		}
-		// A layer that comes again hides all of itself that is further down, and overlay takes no directory twice.
-		if !slices.Contains(image.Config.RootFS.DiffIDs[i+1:], diffID) {
-			image.Layers = append(image.Layers, s.Layer(diffID))
-		}
+		image.Layers = append(image.Layers, s.Layer(chainID))
 	}
 	return image, nil
+}
+
+func unpacked(digest string) string { return filepath.Join("unpacked", Hex(digest)) }
+
+// SetUnpacked notes the chain IDs of an image whose layers are unpacked, the bottom layer first.
+func (s *Store) SetUnpacked(digest string, chainIDs []string) error {
+	content, err := json.Marshal(chainIDs)
+	if err != nil {
+		return err
+	}
+	return s.write(unpacked(digest), content)
 }
 
 // usedName is the file in the storage of a container that says which image the container uses. The file goes when the container goes.
@@ -101,11 +112,12 @@ func (s *Store) Use(dir int, name string) (*Image, error) {
 	return image, nil
 }
 
-// Used returns the digests of the manifests that containers use, each with the ID of a container.
+// Used returns the digests of the manifests that containers use, each with a container.
 func (s *Store) Used() (map[string]string, error) {
+	used := map[string]string{}
 	storage, err := owned.OpenShared(filepath.Join(s.Home, "containers"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return used, nil
 	}
 	if err != nil {
 		return nil, err
@@ -115,7 +127,6 @@ func (s *Store) Used() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	used := map[string]string{}
 	for _, entry := range entries {
 		digest, err := usedBy(storage, entry.Name())
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -124,7 +135,7 @@ func (s *Store) Used() (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find the image of container %s: %w", entry.Name(), err)
 		}
-		used[digest] = entry.Name()
+		used[digest] = "container " + entry.Name()
 	}
 	return used, nil
 }

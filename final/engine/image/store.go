@@ -18,8 +18,11 @@ import (
 //
 //	oci-layout, index.json   which names there are, and the manifest of each
 //	blobs/sha256/HEX         manifests, configurations and layers, named by the digest of their content
-//	layers/HEX/              a layer, unpacked for overlay: named by the digest of its tar file. A layer of many images is here once
+//	layers/HEX/              a layer, unpacked for overlay on the layers below it: named by its chain ID, which stands for all of these.
+//	                         A layer of many images is here once
+//	unpacked/HEX             the chain IDs of the layers of an image: named by the digest of its manifest
 //	ingest/                  what is being downloaded or unpacked. Only complete and verified files leave it, by rename(2)
+//	boot                     the run of the host in which the files were written: see AfterRestart
 //	lock, index.lock         see Lock
 //
 // Only root can write to it, or the user whose store it is. So what is in blobs and layers is believed: it was verified before it came there.
@@ -32,10 +35,13 @@ type Store struct {
 // Open opens the store in final's storage, and makes it if it is missing.
 func Open(home string) (*Store, error) {
 	s := &Store{Home: home, Dir: filepath.Join(home, "images")}
+	if !filepath.IsAbs(home) {
+		return nil, fmt.Errorf("there is no place for images: %q is no directory (set HOME)", home)
+	}
 	if err := os.MkdirAll(home, 0o711); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{"", "blobs", "blobs/sha256", "layers", "ingest"} {
+	for _, dir := range []string{"", "blobs", "blobs/sha256", "layers", "unpacked", "ingest"} {
 		if err := os.Mkdir(s.path(dir), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, err
 		}
@@ -56,10 +62,10 @@ func Open(home string) (*Store, error) {
 
 func (s *Store) path(name string) string { return filepath.Join(s.Dir, name) }
 
-// Blob is the file of a blob, Layer the directory of an unpacked layer, and Ingest the place of a file that is not complete.
-func (s *Store) Blob(digest string) string  { return filepath.Join(s.Dir, "blobs/sha256", Hex(digest)) }
-func (s *Store) Layer(diffID string) string { return filepath.Join(s.Dir, "layers", Hex(diffID)) }
-func (s *Store) Ingest(name string) string  { return filepath.Join(s.Dir, "ingest", name) }
+// Blob is the file of a blob, Layer the directory of an unpacked layer by its chain ID, and Ingest the place of a file that is not complete.
+func (s *Store) Blob(digest string) string   { return filepath.Join(s.Dir, "blobs/sha256", Hex(digest)) }
+func (s *Store) Layer(chainID string) string { return filepath.Join(s.Dir, "layers", Hex(chainID)) }
+func (s *Store) Ingest(name string) string   { return filepath.Join(s.Dir, "ingest", name) }
 
 // A Lock keeps others away from the store until Unlock, or until the process ends, however it ends. flock(2)
 type Lock struct{ file *os.File }
@@ -120,11 +126,21 @@ func writeWhole(name, draft string, content []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(file.Name()))
 	}
-	return SyncDir(filepath.Dir(name))
+	return syncDir(filepath.Dir(name))
 }
 
-// SyncDir writes the names in a directory to the disk.
-func SyncDir(name string) error {
+// Sync writes all of the store to the disk. syncfs(2)
+func (s *Store) Sync() error {
+	dir, err := os.Open(s.Dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return os.NewSyscallError("syncfs", unix.Syncfs(int(dir.Fd())))
+}
+
+// syncDir writes the names in a directory to the disk.
+func syncDir(name string) error {
 	dir, err := os.Open(name)
 	if err != nil {
 		return err
@@ -143,4 +159,9 @@ func readJSON(name string, value any) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// LockIngest lets one process at a time work at a part of an image. The garbage collection removes the file.
+func (s *Store) LockIngest(name string) (*Lock, error) {
+	return s.lock(filepath.Join("ingest", name+".lock"), unix.LOCK_EX)
 }

@@ -1,0 +1,18 @@
+//go:build linux
+
+package image
+
+// A Verb is a verb of final that is about images and nothing else: package verbs has what it does.
+type Verb struct{ Name, Args, About string }
+
+// Verbs are all of these, as --help shows them.
+var Verbs = []Verb{
+	{"load", "[flags] [IMAGE]", "load images from an archive"},
+	{"save", "[flags] IMAGE ...", "save images into an archive"},
+	{"import", "[flags] FILE|- [IMAGE]", "make an image of a root file system in a tar file"},
+	{"images", "[flags]", "list images"},
+	{"rmi", "IMAGE ...", "remove images"},
+	{"history", "[flags] IMAGE", "print how an image was built"},
+	{"inspect", "IMAGE ...", "print all about images as JSON"},
+	{"prune", "", "remove what no name and no container needs"},
+}

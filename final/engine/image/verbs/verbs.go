@@ -1,0 +1,98 @@
+//go:build linux
+
+// Package verbs runs in final-helper. It has the verbs of final that are about images and nothing else, each in a file: final becomes the
+// helper for them. So their standard streams are the caller's, and their error is the error of final.
+package verbs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"container-workshop/final/engine/image"
+	"container-workshop/final/engine/image/ingest"
+	"container-workshop/final/engine/image/layer"
+	"container-workshop/final/report"
+	"container-workshop/final/rootless"
+)
+
+// verbs do the work. Each gets its arguments in the call.
+var verbs = map[string]func(c *call) error{
+	"load":    load,
+	"save":    save,
+	"import":  imports,
+	"images":  images,
+	"rmi":     remove,
+	"history": history,
+	"inspect": inspect,
+	"prune":   prune,
+}
+
+// A call is the call of a verb.
+type call struct {
+	home string
+	// store is open after parse.
+	store *image.Store
+	set   *pflag.FlagSet
+	args  []string
+}
+
+// Main calls a verb with the storage of final and the arguments of the verb, and returns the exit status.
+func Main(v image.Verb, args []string) int {
+	c := &call{set: pflag.NewFlagSet(v.Name, pflag.ContinueOnError), home: args[0], args: args[1:]}
+	c.set.Usage = func() {
+		fmt.Printf("NAME:\n   final %s - %s\n\nUSAGE:\n   final %[1]s %[3]s\n", v.Name, v.About, v.Args)
+		if c.set.HasFlags() {
+			fmt.Printf("\nFLAGS:\n%s", c.set.FlagUsages())
+		}
+	}
+	err := verbs[v.Name](c)
+	if errors.Is(err, pflag.ErrHelp) || err == nil {
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "final: %s\n", report.OneLine(err.Error()))
+	return 1
+}
+
+// parse parses the arguments, and opens the store. There have to be at least some arguments, and no more than most unless that is -1.
+func (c *call) parse(least, most int) error {
+	err := c.set.Parse(c.args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w (see final %s --help)", err, c.set.Name())
+	case c.set.NArg() < least || most >= 0 && c.set.NArg() > most:
+		return fmt.Errorf("%s: wrong number of arguments (see final %s --help)", c.set.Name(), c.set.Name())
+	}
+	c.args = c.set.Args()
+	c.store, err = image.Open(c.home)
+	return err
+}
+
+// adder adds images to the store, and unpacks their layers.
+func (c *call) adder() *ingest.Adder {
+	return &ingest.Adder{Store: c.store, Options: layer.Options{UserXattr: rootless.Is()}}
+}
+
+// open opens the file that an argument names: - is the standard input.
+func open(name string) (*os.File, error) {
+	if name == "-" {
+		return os.Stdin, nil
+	}
+	return os.Open(name)
+}
+
+// collect removes what is not needed any more. If others are at work, that is left to them.
+func (c *call) collect() (int64, error) {
+	freed, err := c.store.Collect()
+	if errors.Is(err, image.Busy) {
+		err = nil
+	}
+	return freed, err
+}
+
+var background = context.Background()
