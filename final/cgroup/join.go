@@ -5,6 +5,8 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -72,6 +74,17 @@ func (c *Cgroup) Tasks() []string {
 // NeedsJoin reports whether Tasks leaves out a cgroup: a cgroup of version 2, or of a scope.
 func (c *Cgroup) NeedsJoin() bool {
 	return c.Unit != "" || c.unified() != nil
+}
+
+// Open opens the cgroup of version 2 for a clone that puts the new process there. Such a clone does not wait as Join does. clone(2),
+// CLONE_INTO_CGROUP
+func (c *Cgroup) Open() (*os.File, error) {
+	dir := c.unified().Path
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	return os.NewFile(uintptr(fd), dir), nil
 }
 
 // JoinRest is Join for the cgroups that Tasks leaves out.

@@ -17,14 +17,16 @@ type beside struct {
 	list stage.List
 	// started is closed when process 1 is there, or when it cannot be made.
 	started chan struct{}
-	// claimed gets the end of the claim, cgroups that of making cgroups, and done that of all.
-	claimed, cgroups, done chan error
+	// made gets the end of making cgroups, if the clone waits for them. claimed gets the end of the claim, cgroups that of all work for
+	// others on the cgroups, and done that of all.
+	made, claimed, cgroups, done chan error
 }
 
 func (r *Run) newBeside() *beside {
 	return &beside{
 		list:    stage.List{Side: "state", Explain: r.List.Explain},
-		started: make(chan struct{}), claimed: make(chan error, 1), cgroups: make(chan error, 1), done: make(chan error, 1),
+		started: make(chan struct{}),
+		made:    make(chan error, 1), claimed: make(chan error, 1), cgroups: make(chan error, 1), done: make(chan error, 1),
 	}
 }
 
@@ -32,6 +34,10 @@ func (r *Run) newBeside() *beside {
 func (b *beside) work(r *Run, p *plan) {
 	line := b.list.Line()
 	line.Do(fmt.Sprintf("mkdir(%q)", filepath.Join(r.store.Root, r.request.ID)), "mkdir(2)", 0, func() error { return r.claim(p.cgroup) })
+	if p.into {
+		r.mkdirCgroups(line, p)
+		b.made <- line.Err
+	}
 	if r.request.Prepare != nil {
 		r.request.Prepare(line)
 	}
@@ -45,8 +51,8 @@ func (b *beside) work(r *Run, p *plan) {
 // cgroups makes the cgroups, and opens what others need of them.
 func (r *Run) cgroups(line *stage.Line, p *plan, b *beside) {
 	groups := p.cgroup
-	if groups.Mode != cgroup.None {
-		line.Do(fmt.Sprintf("mkdir(%q)", groups.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(groups) })
+	if groups.Mode != cgroup.None && !p.into {
+		r.mkdirCgroups(line, p)
 	}
 	if groups.Unit != "" {
 		// systemd makes a scope around a process.
@@ -61,9 +67,13 @@ func (r *Run) cgroups(line *stage.Line, p *plan, b *beside) {
 	line.Do("open_tree(cgroups)", "open_tree(2)", 6, func() error { return cmp.Or(r.openCgroups(p), p.openTasks(groups.Tasks())) })
 }
 
+func (r *Run) mkdirCgroups(line *stage.Line, p *plan) {
+	line.Do(fmt.Sprintf("mkdir(%q)", p.cgroup.Dirs[0].Path), "cgroups(7)", 6, func() error { return r.makeCgroups(p.cgroup) })
+}
+
 // files writes the limits of the container, and what others may want to know of it.
 func (r *Run) files(line *stage.Line, p *plan) {
-	if p.cgroup.Mode != cgroup.None {
+	if p.cgroup.Mode != cgroup.None && !p.into {
 		r.limit(line, p.cgroup)
 	}
 	if r.request.Bundle != "" {

@@ -34,11 +34,14 @@
 // The main thread makes the clone, and waits for all of them. final and process 1 talk over a pair of sockets:
 //
 //	final                              its thread inside                  process 1
-//	compiles the list; clone, with new namespaces ----------------------> execve of the list
-//	beside: state; storage                                                hostname; loopback; fsopen of all file systems
-//	beside: cgroups; limits            enters the mount namespace
-//	moves process 1 to version 2       bind mounts; the root  <---------- WordFilesystems, with descriptors; waits
+//	compiles the list
+//	beside: state; cgroups
+//	clone, with new namespaces, into the cgroup of version 2 -----------> execve of the list
+//	beside: storage                                                       hostname; loopback; fsopen of all file systems
+//	                                   enters the mount namespace
+//	                                   bind mounts; the root  <---------- WordFilesystems, with descriptors; waits
 //	                                   attaches all mounts; devices
+//	limits
 //	prestart, createRuntime and <----- everything is mounted
 //	createContainer hooks -----------> terminal; masks; finds the
 //	                                   command; ends
@@ -56,6 +59,11 @@
 // command runs, such as to write a --pid-file, process 1 says WordReady before it joins the cgroups, and waits for one more byte. Process 1
 // joins its cgroups of version 1 late, so that hardly anything counts against the limits of the command but what it does itself. Without
 // no_new_privs, process 1 gives up its rights after the line about start.
+//
+// The clone puts process 1 into its cgroup of version 2: a later move would wait for a grace period of RCU, for 5 to 20 ms. final writes the
+// limits only when all mounts are made, so they do not slow the set-up down. A container without a cgroup of version 2 needs none of this:
+// there, cgroups and limits are made beside the clone. If the kernel refuses such a clone, final moves process 1 after it has written the
+// limits. It also does so if process 1 joins a namespace by its path. In a scope, systemd moves process 1.
 package container
 
 import (
@@ -64,6 +72,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -91,7 +100,7 @@ func (s *Store) Create(request *Request) (*Run, error) {
 	r.store, r.lock, r.Unfreeze = s, -1, r.thaw
 	r.Signals = request.Signals
 	if err := r.make(); err != nil {
-		return nil, errors.Join(err, r.Remove())
+		return nil, errors.Join(r.blameMemory(err), r.Remove())
 	}
 	return r, nil
 }
@@ -122,7 +131,7 @@ func (r *Run) Start() error {
 	if line.Err == nil {
 		r.poststart(r.request.Spec.Hooks)
 	}
-	return line.Err
+	return r.blameMemory(line.Err)
 }
 
 func (r *Run) closePlan() {
@@ -237,40 +246,23 @@ func (c *Container) empty() error {
 // be left: the kernel has killed them together with process 1. Then the processes belong to somebody who has taken the cgroups since, and
 // endRest leaves them alone. A container whose state is lost may still be running.
 func (c *Container) endRest() (taken bool, err error) {
-	left, err := c.Cgroup.Procs()
-	// A process that is just ending is listed a moment longer.
-	left = slices.DeleteFunc(left, func(pid int) bool {
-		started, state := startTime(pid)
-		return started == "" || state == "Z" || state == "X"
-	})
+	left, err := c.running()
+	// A process 1 that is not in the state dies with its maker, but perhaps a moment later.
+	for tries := 0; c.unborn && len(left) > 0 && tries < 200; tries++ {
+		time.Sleep(10 * time.Millisecond)
+		left, err = c.running()
+	}
 	if err == nil && (len(left) == 0 || c.lost == nil && c.Cgroup.Unit == "" && c.ownsPIDs()) {
 		return len(left) > 0, nil
 	}
 	return false, errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
 }
 
-// OOM returns an error if the kernel killed the command because the container used too much memory. status is the exit status of the
-// command.
-func (r *Run) OOM(status int) error {
-	if status != 128+int(unix.SIGKILL) {
-		return nil
-	}
-	kills, limit, err := r.Cgroup.OOMKills()
-	if err != nil || kills == 0 || limit <= 0 {
-		return nil
-	}
-	return &process.Failure{Status: status, Err: fmt.Errorf("killed: the container used more memory than its limit of %s (raise the limit with --memory)", size(limit))}
-}
-
-// size writes a number of bytes as you would type it in a flag.
-func size(bytes int64) string {
-	for _, unit := range []struct {
-		name  string
-		shift uint
-	}{{"g", 30}, {"m", 20}, {"k", 10}} {
-		if bytes >= 1<<unit.shift && bytes%(1<<unit.shift) == 0 {
-			return fmt.Sprintf("%d%s", bytes>>unit.shift, unit.name)
-		}
-	}
-	return fmt.Sprint(bytes)
+// running returns the processes in the cgroups that are not just ending: such a process is listed a moment longer.
+func (c *Container) running() ([]int, error) {
+	pids, err := c.Cgroup.Procs()
+	return slices.DeleteFunc(pids, func(pid int) bool {
+		started, state := startTime(pid)
+		return started == "" || state == "Z" || state == "X"
+	}), err
 }

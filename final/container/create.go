@@ -43,15 +43,23 @@ func (r *Run) make() (err error) {
 		openRoot()
 	}
 	beside, works := r.newBeside(), false
-	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error {
-		works = true
-		go beside.work(r, p)
-		return r.Process.Start(p.program, r.request.streams(), r.request.Extra)
-	})
+	begin := func() {
+		if !works {
+			works = true
+			go beside.work(r, p)
+		}
+	}
+	if p.into {
+		line.Wait("wait(cgroups)", "mkdir(2)", func() error { begin(); return <-beside.made })
+	}
+	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error { begin(); return r.start(p) })
 	if !works {
 		return line.Err
 	}
 	close(beside.started)
+	if r.Into != nil {
+		line.Tell("  INTO_CGROUP", "cgroups(7)", 6)
+	}
 	for _, k := range namespace.Kinds {
 		if p.namespaces.New&k.Flag != 0 {
 			line.Tell("  "+k.Name, k.Man, k.Step)
@@ -75,6 +83,19 @@ func (r *Run) make() (err error) {
 	return line.Err
 }
 
+// start starts process 1. The clone puts it into its cgroup of version 2, if there is one: see plan.into.
+func (r *Run) start(p *plan) error {
+	if p.into {
+		dir, err := p.cgroup.Open()
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		r.Into = dir
+	}
+	return r.Process.Start(p.program, r.request.streams(), r.request.Extra)
+}
+
 // streams are the standard streams of a command without a terminal.
 func (q *Request) streams() [3]*os.File {
 	if q.Spec.Process.Terminal {
@@ -88,7 +109,11 @@ func (r *Run) settle(line *stage.Line, p *plan) {
 	groups := p.cgroup
 	line.Do("write(state.json)", "write(2)", 0, r.setPID)
 	r.Limit(line, r.request.Spec.Process, p.inside.UserNamespace)
-	if groups.Unit == "" && groups.NeedsJoin() {
+	if p.into {
+		// Process 1 is there already, and waits. So the limits count from here on, as if it only joined now.
+		r.limit(line, groups)
+	}
+	if groups.Unit == "" && groups.NeedsJoin() && r.Into == nil {
 		line.Do(`write("cgroup.procs", pid)`, "cgroups(7)", 6, func() error { return groups.JoinRest(r.Process.PID) })
 	}
 }
@@ -122,7 +147,7 @@ func (p *plan) orderWith(made *inside.Made) *become.Orders {
 // limit writes the limits of the container.
 func (r *Run) limit(line *stage.Line, groups *cgroup.Cgroup) {
 	line.Do("write(limits)", "cgroups(7)", 6, func() error {
-		if groups.NeedsJoin() {
+		if groups.NeedsJoin() && r.Into == nil {
 			go cgroup.Warm()
 		}
 		return groups.Set(r.request.limits())

@@ -32,6 +32,7 @@ func (c *Container) load(dir int) error {
 		c.lose(err)
 		return nil
 	}
+	c.unborn = c.Pid == c.Maker
 	c.Status = c.statusNow()
 	if c.Status == specs.StateStopped {
 		c.Pid = 0

@@ -121,6 +121,8 @@ type plan struct {
 	cgroup     *cgroup.Cgroup
 	agent      *notify.Agent
 	program    *become.Program
+	// into says that the clone puts process 1 into its cgroup of version 2. A move to this cgroup would wait for RCU: see cgroup.Warm.
+	into bool
 	// inside is what a thread of ours makes in the mount namespace of the container, and made is what it has made.
 	inside inside.Request
 	made   *inside.Made
@@ -165,6 +167,8 @@ func newPlan(q *Request, s *Store) (_ *plan, err error) {
 		}
 		p.files = append(p.files, command.Init)
 	}
+	// A scope of systemd is made around a process. In joined namespaces, process 1 is not the process that the clone makes.
+	p.into = groups.Unit == "" && groups.NeedsJoin() && !p.namespaces.NeedsEnter()
 	p.planStreams(&command, q.Streams)
 	if p.program, err = become.First(&command); err != nil {
 		return nil, err

@@ -77,6 +77,8 @@ type Container struct {
 	lost error
 	// config is the configuration, if it is known already: see Spec.
 	config *specs.Spec
+	// unborn says that the maker was killed before it could write down who process 1 is.
+	unborn bool
 	// unfound says why even the processes of a container with a lost state cannot be found.
 	unfound error
 }

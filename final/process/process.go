@@ -33,6 +33,9 @@ type Process struct {
 	Socket Socket
 	// PID is 0 before the process has started. Pidfd is a descriptor of the process. Unlike the PID, it never means another process later.
 	PID, Pidfd int
+	// Into is a cgroup of version 2. If it is set, the clone puts the process there. Start clears Into if the kernel refuses this: then the
+	// process has to join the cgroup.
+	Into *os.File
 	// Unfreeze lets the processes of a container go on, nil for a process that has joined it. See sigkill.
 	Unfreeze func()
 	// Agent gets the listener of a seccomp filter. It is nil if the filter has none.

@@ -52,6 +52,11 @@ func (p *Process) Start(program *become.Program, streams [3]*os.File, more []*os
 		}
 	}
 	pid, err := program.Start(files, p.attributes())
+	if err != nil && p.Into != nil {
+		// The cgroup may be the reason. If so, a later join fails, too, and says why.
+		p.Into = nil
+		pid, err = program.Start(files, p.attributes())
+	}
 	// From here on only the process has the other end. When the process ends or becomes the command, we read the end of the file.
 	other.Close()
 	switch {
@@ -84,6 +89,9 @@ func (p *Process) attributes() *syscall.SysProcAttr {
 		return attr
 	}
 	attr.Cloneflags = set.New
+	if p.Into != nil {
+		attr.UseCgroupFD, attr.CgroupFD = true, int(p.Into.Fd())
+	}
 	if set.MakesUser() {
 		attr.UidMappings, attr.GidMappings = idMap(set.UIDs), idMap(set.GIDs)
 		attr.GidMappingsEnableSetgroups = true

@@ -1,0 +1,133 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/stretchr/testify/require"
+)
+
+// unifiedTree is where the tree of version 2 is mounted.
+func unifiedTree(t *testing.T) string {
+	t.Helper()
+	if pure(t) {
+		return "/sys/fs/cgroup"
+	}
+	if !exists("/sys/fs/cgroup/unified/cgroup.procs") {
+		t.Skip("there is no tree of version 2")
+	}
+	return "/sys/fs/cgroup/unified"
+}
+
+// A beingMade is a container whose process 1 is there, and whose final does not go on.
+type beingMade struct {
+	*bundled
+	call *exec.Cmd
+	// dir is the cgroup of version 2, and goOn the file that lets final go on.
+	dir, goOn string
+	stderr    bytes.Buffer
+}
+
+func newBeingMade(t *testing.T) *beingMade {
+	t.Helper()
+	c := &beingMade{bundled: newBundle(t, "true"), goOn: filepath.Join(t.TempDir(), "go-on")}
+	c.dir = filepath.Join(unifiedTree(t), c.spec.Linux.CgroupsPath)
+	c.write()
+	c.call = c.trial.call("run", "--bundle", c.bundled.dir, c.id)
+	c.call.Env = append(c.call.Env, fmt.Sprintf("%s=host write(state.json) %s", interruptEnv, c.goOn))
+	c.call.Stderr = &c.stderr
+	require.NoError(t, c.call.Start())
+	t.Cleanup(func() { _ = c.call.Process.Kill() })
+	c.atStage()
+	return c
+}
+
+// put writes a file of the cgroup.
+func (c *beingMade) put(name, content string) {
+	c.Helper()
+	require.NoError(c, os.WriteFile(filepath.Join(c.dir, name), []byte(content), 0))
+}
+
+// A later move of process 1 would wait for a grace period of RCU.
+func TestProcess1IsBornInItsCgroupOfVersion2(t *testing.T) {
+	c := newBeingMade(t)
+	procs, err := os.ReadFile(filepath.Join(c.dir, "cgroup.procs"))
+	require.NoError(t, err)
+	require.Equal(t, strconv.Itoa(c.first())+"\n", string(procs))
+	require.NoError(t, os.WriteFile(c.goOn, nil, 0o600))
+	require.NoError(t, c.call.Wait(), c.stderr.String())
+	c.nothingLeft()
+}
+
+func TestProcess1ThatIsKilledInItsCgroupBeforeTheCommandIsAnError(t *testing.T) {
+	c := newBeingMade(t)
+	if !exists(filepath.Join(c.dir, "cgroup.kill")) {
+		t.Skip("the kernel is older than Linux 5.14, and has no cgroup.kill")
+	}
+	c.put("cgroup.kill", "1")
+	require.NoError(t, os.WriteFile(c.goOn, nil, 0o600))
+	require.Error(t, c.call.Wait())
+	refused(t, result{"", c.stderr.String(), c.call.ProcessState.ExitCode()}, 1, "first process ended")
+	c.nothingLeft()
+}
+
+func TestNothingIsLeftOfAFrozenContainerWhoseMakerIsKilled(t *testing.T) {
+	c := newBeingMade(t)
+	c.put("cgroup.freeze", "1")
+	require.NoError(t, c.call.Process.Kill())
+	require.Error(t, c.call.Wait())
+	c.nothingLeft()
+}
+
+// If no process can be born in the cgroup, final moves process 1 there, as far as the kernel allows this.
+func TestACgroupInWhichNoProcessCanBeBorn(t *testing.T) {
+	t.Run("too many processes", func(t *testing.T) {
+		c := newBundle(t, "echo", "well")
+		if pure(t) {
+			require.NoError(t, os.WriteFile("/sys/fs/cgroup/cgroup.subtree_control", []byte("+pids"), 0))
+		}
+		dir := c.newCgroup("pids", "workshop-full-"+c.id)
+		// This limit counts for new processes only.
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "pids.max"), []byte("0"), 0))
+		c.spec.Linux.CgroupsPath = "/workshop-full-" + c.id + "/below"
+		require.Equal(t, result{"well\n", "", 0}, c.run())
+		c.nothingLeft()
+	})
+	t.Run("threads only", func(t *testing.T) {
+		tree := unifiedTree(t)
+		c := newBundle(t, "true")
+		name := "workshop-threads-" + c.id
+		above := filepath.Join(tree, name)
+		for _, dir := range []string{above, above + "/threads"} {
+			require.NoError(t, os.Mkdir(dir, 0o755))
+			t.Cleanup(func() {
+				c.until(func() bool { return os.Remove(dir) == nil || !exists(dir) }, func() string { return dir + " does not go" })
+			})
+		}
+		require.NoError(t, os.WriteFile(above+"/threads/cgroup.type", []byte("threaded"), 0))
+		c.spec.Linux.CgroupsPath = "/" + name + "/below"
+		r := c.run()
+		refused(t, r, 1, "cgroup.type")
+		c.nothingLeft()
+		require.NoDirExists(t, above+"/below")
+	})
+}
+
+func TestAContainerThatCannotEvenBeMadeInItsMemorySaysSo(t *testing.T) {
+	r := final(t, "run", "--rootfs", rootfsOf(t, nil), "--memory", "4k", "/bin/true")
+	refused(t, r, 125, "first process ended", "limit of 4k", "--memory")
+	c := newBundle(t, "true")
+	c.spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: new(int64(4 << 10))}
+	r = c.run()
+	require.NotZero(t, r.status)
+	require.Contains(t, r.stderr, "limit of 4k")
+	c.nothingLeft()
+}
