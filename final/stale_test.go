@@ -109,6 +109,8 @@ func TestStaleStateIsNoObstacle(t *testing.T) {
 			cmd.Env = append(cmd.Env, interruptEnv+"=container 3 "+c.root+"/never")
 			require.NoError(c, cmd.Start())
 			c.atStage()
+			// final takes the ID while process 1 begins.
+			c.until(func() bool { return exists(filepath.Join(c.root, c.id)) }, func() string { return "it takes no ID" })
 			c.killTogether()
 			_ = cmd.Wait()
 			require.NotEmpty(c, c.left())
