@@ -82,10 +82,10 @@ func main() {
 func Main(args []string) int {
 	// These are ours alone, and so in no list.
 	if len(args) == 1 && args[0] == "guard" {
-		return ended(0, guard.WatchOver(&container.Store{Release: engine.Release}))
+		return ended(0, guard.WatchOver(&container.Store{Release: engine.Release, Unplug: engine.Unplug}))
 	}
 	if len(args) == 2 && args[0] == "monitor" {
-		return ended(engine.WakeMonitor(&container.Store{Warn: global.log.Warn, Release: engine.Release}))
+		return ended(engine.WakeMonitor(&container.Store{Warn: global.log.Warn, Release: engine.Release, Unplug: engine.Unplug}))
 	}
 	if len(args) > 0 && args[0] == "init" {
 		return reaper.Main(args[1:])
@@ -95,7 +95,7 @@ func Main(args []string) int {
 	inherited = leftOpen()
 	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	store := &container.Store{Root: stateRoot(), Warn: global.log.Warn, Tell: global.log.Remark, Release: engine.Release}
+	store := &container.Store{Root: stateRoot(), Warn: global.log.Warn, Tell: global.log.Remark, Release: engine.Release, Unplug: engine.Unplug}
 	set := globalFlags(&store.Root)
 	err := set.Parse(args)
 	global.rootSaid, global.log.File = set.Changed("root"), logFile(global.log.File)

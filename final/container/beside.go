@@ -5,9 +5,11 @@ package container
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"container-workshop/final/cgroup"
+	"container-workshop/final/process"
 	"container-workshop/final/stage"
 )
 
@@ -45,7 +47,27 @@ func (b *beside) work(r *Run, p *plan) {
 	r.cgroups(line, p, b)
 	b.cgroups <- line.Err
 	r.files(line, p)
+	r.network(line, b)
 	b.done <- line.Err
+}
+
+// network has the engine connect the network namespace of process 1.
+func (r *Run) network(line *stage.Line, b *beside) {
+	if r.request.Network == nil {
+		return
+	}
+	var namespace *os.File
+	line.Do("open(net)", "network_namespaces(7)", 0, func() (err error) {
+		<-b.started
+		if r.Process.PID == 0 {
+			return process.ErrGone
+		}
+		// Process 1 is our child, and nobody has waited for it: so no other process has its PID.
+		namespace, err = os.Open(fmt.Sprintf("/proc/%d/ns/net", r.Process.PID))
+		return err
+	})
+	r.request.Network(line, namespace)
+	namespace.Close()
 }
 
 // cgroups makes the cgroups, and opens what others need of them.

@@ -171,7 +171,7 @@ func (r *Run) Finish(status int) error {
 		}
 	}
 	r.Container.Pid, r.Exit = 0, &status
-	return errors.Join(err, r.set(specs.StateStopped))
+	return errors.Join(err, r.unplug(), r.set(specs.StateStopped))
 }
 
 // reopen takes the lock again, unless another container has taken our place meanwhile.
@@ -210,12 +210,20 @@ func (c *Container) release() error {
 	if !c.Stored || c.store.Release == nil {
 		return nil
 	}
-	err := c.store.Release(c.store.Root, c.ID)
+	err := errors.Join(c.unplug(), c.store.Release(c.store.Root, c.ID))
 	if err != nil && c.lost != nil {
 		c.store.warn(fmt.Sprintf("storage of container %s, if it has any: %v", c.ID, err))
 		return nil
 	}
 	return err
+}
+
+// unplug takes the container out of its network.
+func (c *Container) unplug() error {
+	if !c.Stored || c.store.Unplug == nil {
+		return nil
+	}
+	return c.store.Unplug(c.store.Root, c.ID)
 }
 
 // removeState removes the directory. config.json goes first: without the state it would name a cgroup that may belong to somebody else by

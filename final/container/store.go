@@ -35,6 +35,9 @@ type Store struct {
 	// Enter makes final begin again in the user namespace of a process of a container, or in a new one for 0: whoever opens the container has
 	// no right to change it here. Nil for root.
 	Enter func(pid int) error
+	// Unplug takes a container out of the network that Request.Network has plugged it into. Store calls it when the command has ended, and
+	// before Release. Nil does nothing.
+	Unplug func(root, id string) error
 }
 
 func (s *Store) warn(message string) {

@@ -35,6 +35,8 @@ type started struct {
 	ID     string
 	Error  string
 	Status int
+	// Told is what the caller has to know: see [container.Store].
+	Told []string `json:",omitempty"`
 }
 
 // Detach starts a monitor, which runs the container, and prints the ID when the container runs.
@@ -63,6 +65,9 @@ func Detach(store *container.Store, args []string, options *flags.Options, syste
 	var s started
 	if err := json.NewDecoder(read).Decode(&s); err != nil {
 		return process.StatusFailed, fmt.Errorf("the monitor of the container has died: %w", errors.Join(err, cmd.Wait()))
+	}
+	for _, message := range s.Told {
+		store.Tell(message)
 	}
 	if s.Error != "" {
 		return s.Status, errors.New(s.Error)
@@ -102,8 +107,9 @@ func Monitor(store *container.Store) (int, error) {
 		return process.StatusFailed, fmt.Errorf("read what to run: %w", err)
 	}
 	orders.Close()
-	m, err := startDetached(store, &o)
 	answer := started{Status: process.StatusFailed}
+	store.Tell = func(message string) { answer.Told = append(answer.Told, message) }
+	m, err := startDetached(store, &o)
 	if err != nil {
 		answer.Error = err.Error()
 		var failure *process.Failure

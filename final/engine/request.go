@@ -72,15 +72,20 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 		}
 	}
 	root, id := store.Root, options.Name
+	plugged := connect(root, options, store.Tell)
 	request := &container.Request{
 		ID: id, Spec: config, Root: tree, Init: options.Init, SystemdCgroup: systemd && !noCgroups, OwnCgroups: true, NoCgroups: noCgroups, Size: console.Size(), Explain: options.Explain,
 		Devices: deviceSources(options),
 		Claim:   func() error { return checkStorage(root, id) },
 		Prepare: func(line *stage.Line) {
+			plugged.join(line)
 			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, claim.Range, etc(options)) })
 			claim.Close()
 		},
 		Mount: func(mapIDs func(mount int) error) (int, error) { return mountOverlay(tree, directory(id), mapIDs) },
+	}
+	if plugged != nil {
+		request.Network = plugged.plug
 	}
 	return request, request.Check()
 }

@@ -23,7 +23,9 @@ import (
 
 // answers has the verbs that answer a question. Each decodes its own question, makes its calls in stages of the list, and returns the
 // value of the answer.
-var answers = map[string]func(question *json.Decoder, list *stage.List) (any, error){}
+var answers = map[string]func(question *json.Decoder, list *stage.List) (any, error){
+	"network": plug,
+}
 
 // programs has the verbs that final becomes: they have the standard streams of final, and return the exit status.
 var programs = map[string]func(args []string) int{}

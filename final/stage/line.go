@@ -26,6 +26,13 @@ func (l *Line) Wait(call, man string, do func() error) {
 // Tell only adds a record: something else that the call before has done.
 func (l *Line) Tell(call, man string, step int) { l.run(Stage{Call: call, Man: man, Step: step}) }
 
+// Add adds the records of another process.
+func (l *Line) Add(records []Record) {
+	if l.list.Explain {
+		l.list.Records = append(l.list.Records, records...)
+	}
+}
+
 // run runs a stage, unless a call has failed before.
 func (l *Line) run(s Stage) {
 	if l.Err == nil {

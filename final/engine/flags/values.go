@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"container-workshop/final/engine/network"
 	"container-workshop/final/spec"
 )
 
@@ -106,7 +107,10 @@ func checkedWorkdir(text string) (string, error) {
 }
 
 func checkedNetwork(text string) (string, error) {
-	return printable(text, text == "none" || text == "host", "must be none or host")
+	if text == "none" || text == "host" {
+		return text, nil
+	}
+	return text, network.CheckName(text)
 }
 
 func checkedUserns(text string) (string, error) {

@@ -45,6 +45,16 @@ type Endpoint struct {
 	Ports []Port `json:",omitempty"`
 }
 
+// A Question is what final asks the helper: to plug a container in, or to unplug it. The helper gets the lock of the store as descriptor 3,
+// and the network namespace of the container as descriptor 4 to plug it in.
+type Question struct {
+	// Dir is the directory of the store.
+	Dir string
+	// Root and ID name the endpoint.
+	Root, ID string
+	Unplug   bool
+}
+
 // Gateway is the address of the host in the network: of the bridge, of the default route of containers, and of the DNS server.
 func (n *Network) Gateway() netip.Addr { return n.IPv4.Addr().Next() }
 
@@ -55,6 +65,38 @@ func (n *Network) Gateway6() netip.Addr {
 	}
 	return n.IPv6.Addr().Next()
 }
+
+// Gateways are both, with the length of their subnets. Without IPv6 there is one.
+func (n *Network) Gateways() []netip.Prefix {
+	all := []netip.Prefix{netip.PrefixFrom(n.Gateway(), n.IPv4.Bits())}
+	if n.IPv6.IsValid() {
+		all = append(all, netip.PrefixFrom(n.Gateway6(), n.IPv6.Bits()))
+	}
+	return all
+}
+
+// GatewayMAC is the MAC address of the bridge.
+func (n *Network) GatewayMAC() string { return hardware(n.Gateway()) }
+
+// Addresses are those of eth0 in the container, with the length of their subnets.
+func (e *Endpoint) Addresses(n *Network) []netip.Prefix {
+	all := []netip.Prefix{netip.PrefixFrom(e.IPv4, n.IPv4.Bits())}
+	if e.IPv6.IsValid() {
+		all = append(all, netip.PrefixFrom(e.IPv6, n.IPv6.Bits()))
+	}
+	return all
+}
+
+// Senders are the IPv6 addresses from which a container may send. An interface without an address sends from ::.
+func (e *Endpoint) Senders() []netip.Addr {
+	return []netip.Addr{e.IPv6, e.LinkLocal(), netip.IPv6Unspecified()}
+}
+
+// A Key tells endpoints apart.
+type Key struct{ Root, ID, Network string }
+
+// Key is the key of an endpoint.
+func (e *Endpoint) Key() Key { return Key{e.Root, e.ID, e.Network} }
 
 // Port is the name of the host's end of the cable to a container: ws0-2 for the container 10.143.0.2 in the network of workshop0. The
 // number is that of the container in its subnet.
@@ -81,11 +123,14 @@ func from32(n uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 }
 
+// MAC begins the MAC addresses of all bridges and containers.
+const MAC = "02:57:00:00:00:00"
+
 // hardware is the MAC address that goes with an address. Whoever gets the address next has the same MAC address, so no neighbour keeps a
 // wrong one. The bit 0x02 says that no manufacturer has given it.
 func hardware(ip netip.Addr) string {
 	b := ip.As4()
-	return fmt.Sprintf("02:57:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3])
+	return fmt.Sprintf("%s:%02x:%02x:%02x:%02x", MAC[:5], b[0], b[1], b[2], b[3])
 }
 
 // LinkLocal is the IPv6 address that the kernel gives to an interface by its MAC address. RFC 4291, appendix A

@@ -69,6 +69,17 @@ func Inherit(dir string, lock *os.File) *Store { return &Store{Dir: dir, Lock: l
 // Close gives the lock up.
 func (s *Store) Close() { s.Lock.Close() }
 
+// Has reports whether a container with this ID is in any network. It takes no lock: most containers are in none.
+func Has(dir, id string) bool {
+	networks, _ := os.ReadDir(dir)
+	for _, entry := range networks {
+		if _, err := os.Lstat(filepath.Join(dir, entry.Name(), "endpoints", id+".json")); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // CheckName refuses what cannot be the name of a network: a name is a part of paths, and of DNS names.
 func CheckName(name string) error {
 	rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")

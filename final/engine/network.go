@@ -1,0 +1,82 @@
+//go:build linux
+
+package engine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"container-workshop/final/engine/flags"
+	"container-workshop/final/engine/network"
+	"container-workshop/final/helper/ask"
+	"container-workshop/final/stage"
+)
+
+// A connection is the place of a container in a network, while the container is made.
+type connection struct {
+	dir     string
+	network string
+	// Endpoint is complete after join.
+	*network.Endpoint
+	tell func(string)
+}
+
+// connect returns the connection that the flags ask for. It is nil for a container that has only the loopback interface, or the network of
+// somebody else. Nothing is made yet.
+func connect(root string, options *flags.Options, tell func(string)) *connection {
+	if options.Network == "none" || options.Network == "host" {
+		return nil
+	}
+	e := &network.Endpoint{ID: options.Name, Root: root, Name: options.Name}
+	return &connection{dir: network.In(Home()), network: options.Network, Endpoint: e, tell: tell}
+}
+
+// join takes addresses for the container, and writes them down.
+func (c *connection) join(line *stage.Line) {
+	if c == nil {
+		return
+	}
+	line.Do(fmt.Sprintf("write(%q)", filepath.Join(c.dir, c.network, "endpoints", c.ID+".json")), "flock(2)", 0, func() error {
+		s, err := network.Open(c.dir)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		_, err = s.Join(c.network, c.Endpoint)
+		return err
+	})
+}
+
+// plug has the helper connect the network namespace of the container.
+func (c *connection) plug(line *stage.Line, namespace *os.File) {
+	var records stage.List
+	line.Wait("wait(final-helper)", "wait4(2)", func() error {
+		s, err := network.Open(c.dir)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		var remarks []string
+		err = ask.Helper(&records, "network", network.Question{Dir: c.dir, Root: c.Root, ID: c.ID}, &remarks, s.Lock, namespace)
+		for _, remark := range remarks {
+			c.tell(remark)
+		}
+		return err
+	})
+	line.Add(records.Records)
+}
+
+// Unplug takes a container out of its network, if it is in one.
+func Unplug(root, id string) error {
+	dir := network.In(Home())
+	if !network.Has(dir, id) {
+		return nil
+	}
+	s, err := network.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return ask.Helper(new(stage.List), "network", network.Question{Dir: dir, Root: root, ID: id, Unplug: true}, nil, s.Lock)
+}
