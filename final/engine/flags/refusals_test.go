@@ -98,7 +98,7 @@ var refused = []struct {
 	{"--add-host", "NAME:IP", []string{"", "db", "192.0.2.7"}},
 	{"--add-host", "must be a name", []string{":192.0.2.7", "a b:192.0.2.7", "a\n:192.0.2.7"}},
 	{"--add-host", "must be an IP address", []string{"db:", "db:x", "db:1.2.3", "db:[::1", "db:fe80::1%eth0", "db:192.0.2.7\n127.0.0.1 x"}},
-	{"--network", "none or host", []string{"", "bridge", "NONE", "container:x"}},
+	{"--network", "must be none, bridge, host", []string{"", "NONE", "a.b", "container:x"}},
 	{"--cap-add", `unknown capability "NET_RAWW"`, []string{"NET_RAWW"}},
 	{"--cap-add", "unknown capability", []string{"", "xyzzy"}},
 	{"--cap-drop", "unknown capability", []string{"", "ALLL"}},

@@ -110,7 +110,10 @@ func checkedNetwork(text string) (string, error) {
 	if text == "none" || text == "host" {
 		return text, nil
 	}
-	return text, network.CheckName(text)
+	if err := network.CheckName(text); err != nil {
+		return "", fmt.Errorf("must be none, bridge, host, or the name of a network: %w", err)
+	}
+	return text, nil
 }
 
 func checkedUserns(text string) (string, error) {

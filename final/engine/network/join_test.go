@@ -122,7 +122,7 @@ func TestNamesOfNetworks(t *testing.T) {
 	for _, name := range []string{"bridge", "a", "0", "my_shop-2"} {
 		assert.NoError(t, CheckName(name), name)
 	}
-	for _, name := range []string{"", ".", "..", "a/b", "a.b", "-a", "_a", "host", "none", "container", "käse"} {
+	for _, name := range []string{"", ".", "..", "a/b", "a.b", "-a", "_a", "host", "none", "container", "käse", "NONE"} {
 		assert.Error(t, CheckName(name), name)
 	}
 }

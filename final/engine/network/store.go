@@ -82,10 +82,10 @@ func Has(dir, id string) bool {
 
 // CheckName refuses what cannot be the name of a network: a name is a part of paths, and of DNS names.
 func CheckName(name string) error {
-	rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+	rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")
 	switch {
 	case name == "" || len(name) > 63 || rest != "" || strings.ContainsAny(name[:1], "_-"):
-		return fmt.Errorf("%q is no name for a network: use up to 63 letters, digits, _ and -, and begin with a letter or a digit", name)
+		return fmt.Errorf("%q is no name for a network: use up to 63 small letters, digits, _ and -, and begin with a letter or a digit", name)
 	case name == "none" || name == "host" || name == "container":
 		return fmt.Errorf("%q is no name for a network: --network %s means something else", name, name)
 	}
