@@ -57,7 +57,7 @@ func (s *Store) needs() (map[string]map[string]bool, error) {
 }
 
 // Collect removes every blob and every layer that no image and no container needs, and whatever is left of broken pulls. It returns how many
-// bytes of blobs it has removed. If others are at work on the images, it removes nothing and fails with Busy: whoever is last removes it all.
+// bytes of blobs it has removed. If others are at work on the images, it removes nothing and fails with ErrBusy: whoever is last removes it all.
 func (s *Store) Collect() (freed int64, err error) {
 	lock, err := s.alone()
 	if err != nil {

@@ -87,8 +87,8 @@ func (s *Store) change(do func([]Entry) ([]Entry, error)) error {
 	return s.write("index.json", content)
 }
 
-// Unknown is the error of a name that no image has.
-var Unknown = errors.New("no such image")
+// ErrUnknown is the error of a name that no image has.
+var ErrUnknown = errors.New("no such image")
 
 // Find returns the entries that somebody means by a name or by the beginning of an ID, which is a manifest's digest. A name is one entry,
 // and an ID is all entries of its image.
@@ -120,9 +120,9 @@ func (s *Store) Find(name string) ([]Entry, error) {
 	case len(found) > 0:
 		return found, nil
 	case parsed != nil && len(hex) != len(name):
-		return nil, fmt.Errorf("image %s: %w", name, Unknown)
+		return nil, fmt.Errorf("image %s: %w", name, ErrUnknown)
 	case parsed != nil:
 		return nil, parsed
 	}
-	return nil, fmt.Errorf("image %s: %w (final pull %[1]s, or final images)", r, Unknown)
+	return nil, fmt.Errorf("image %s: %w (final pull %[1]s, or final images)", r, ErrUnknown)
 }

@@ -70,8 +70,8 @@ func (s *Store) Ingest(name string) string   { return filepath.Join(s.Dir, "inge
 // A Lock keeps others away from the store until Unlock, or until the process ends, however it ends. flock(2)
 type Lock struct{ file *os.File }
 
-// Busy is the error of a lock that somebody else has.
-var Busy = errors.New("another final is at work on the images")
+// ErrBusy is the error of a lock that somebody else has.
+var ErrBusy = errors.New("another final is at work on the images")
 
 // Share keeps the garbage collection away. Whoever adds images, or begins to use one, shares the lock with all others who do.
 func (s *Store) Share() (*Lock, error) { return s.lock("lock", unix.LOCK_SH) }
@@ -93,7 +93,7 @@ func (s *Store) lock(name string, how int) (*Lock, error) {
 	switch {
 	case err == unix.EWOULDBLOCK:
 		file.Close()
-		return nil, Busy
+		return nil, ErrBusy
 	case err != nil:
 		file.Close()
 		return nil, &os.PathError{Op: "flock", Path: s.path(name), Err: err}

@@ -67,7 +67,7 @@ func (a *Adder) Add(ctx context.Context, root image.Descriptor, names ...string)
 	lock.Unlock()
 	var refusal *Refusal
 	if err == nil || errors.As(err, &refusal) {
-		if _, err2 := a.Store.Collect(); err2 != nil && !errors.Is(err2, image.Busy) {
+		if _, err2 := a.Store.Collect(); err2 != nil && !errors.Is(err2, image.ErrBusy) {
 			err = errors.Join(err, err2)
 		}
 	}

@@ -48,7 +48,7 @@ func TestAnImageIsAdded(t *testing.T) {
 		assert.Equal(t, added.Digest, found.Digest)
 	}
 	_, err = store.Resolve("registry.example/other")
-	require.ErrorIs(t, err, image.Unknown)
+	require.ErrorIs(t, err, image.ErrUnknown)
 	assert.ErrorContains(t, err, "final pull registry.example/other:latest")
 }
 
@@ -135,7 +135,7 @@ func TestTheNextPullGoesOnWhereTheLastOneBroke(t *testing.T) {
 	_, err := adder(store, s.source).Add(context.Background(), s.root(), nameOfTests)
 	require.ErrorContains(t, err, "the registry has gone")
 	_, err = store.Resolve(nameOfTests)
-	require.ErrorIs(t, err, image.Unknown)
+	require.ErrorIs(t, err, image.ErrUnknown)
 
 	s.source.before = func(d image.Descriptor, offset int64, content []byte) (io.Reader, error) {
 		if d.Digest == big.Digest {
@@ -219,7 +219,7 @@ func TestNothingIsCollectedWhileSomebodyIsAtWork(t *testing.T) {
 	lock, err := store.Share()
 	require.NoError(t, err)
 	_, err = store.Collect()
-	require.ErrorIs(t, err, image.Busy)
+	require.ErrorIs(t, err, image.ErrBusy)
 	lock.Unlock()
 	_, err = store.Collect()
 	require.NoError(t, err)

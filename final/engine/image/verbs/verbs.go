@@ -89,7 +89,7 @@ func open(name string) (*os.File, error) {
 // collect removes what is not needed any more. If others are at work, that is left to them.
 func (c *call) collect() (int64, error) {
 	freed, err := c.store.Collect()
-	if errors.Is(err, image.Busy) {
+	if errors.Is(err, image.ErrBusy) {
 		err = nil
 	}
 	return freed, err
