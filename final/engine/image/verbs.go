@@ -7,6 +7,10 @@ type Verb struct{ Name, Args, About string }
 
 // Verbs are all of these, as --help shows them.
 var Verbs = []Verb{
+	{"pull", "[flags] IMAGE", "fetch an image from a registry"},
+	{"push", "[flags] IMAGE [NAME]", "send an image to a registry, under its name or another"},
+	{"login", "[flags] [REGISTRY]", "keep name and password for a registry"},
+	{"logout", "[REGISTRY]", "forget name and password for a registry"},
 	{"load", "[flags] [IMAGE]", "load images from an archive"},
 	{"save", "[flags] IMAGE ...", "save images into an archive"},
 	{"import", "[flags] FILE|- [IMAGE]", "make an image of a root file system in a tar file"},

@@ -21,6 +21,10 @@ import (
 
 // verbs do the work. Each gets its arguments in the call.
 var verbs = map[string]func(c *call) error{
+	"pull":    pull,
+	"push":    push,
+	"login":   login,
+	"logout":  logout,
 	"load":    load,
 	"save":    save,
 	"import":  imports,
@@ -38,6 +42,8 @@ type call struct {
 	store *image.Store
 	set   *pflag.FlagSet
 	args  []string
+	// begin is called when the flags have their values.
+	begin func()
 }
 
 // Main calls a verb with the storage of final and the arguments of the verb, and returns the exit status.
@@ -69,6 +75,9 @@ func (c *call) parse(least, most int) error {
 		return fmt.Errorf("%s: wrong number of arguments (see final %s --help)", c.set.Name(), c.set.Name())
 	}
 	c.args = c.set.Args()
+	if c.begin != nil {
+		c.begin()
+	}
 	c.store, err = image.Open(c.home)
 	return err
 }
