@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tells whether this machine can do the workshop. Each thing that the workshop needs gets a line: ok, or how to get it.
+# Tells whether this machine can do the workshop. Each thing that the workshop needs gets a line: ok, or how to get it. A note is about
+# final without sudo, which the workshop does not need.
 #
 #   doctor.sh ROOTFS
 #
@@ -16,6 +17,8 @@ fix() {
 	printf 'FIX   %-12s %s\n      %-12s -> %s\n' "$1" "$2" '' "$3"
 	to_do=$((to_do + 1))
 }
+
+note() { printf 'note  %-12s %s\n      %-12s -> %s\n' "$1" "$2" '' "$3"; }
 
 # at_least VERSION WANTED
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
@@ -259,6 +262,81 @@ devices() {
 	fi
 }
 
+# setting NAME prints a setting of the kernel, or nothing if the kernel has no such setting.
+setting() { cat "/proc/sys/${1//.//}" 2>/dev/null; }
+
+# set_for_good NAME=VALUE prints the command that sets it, now and after each start.
+set_for_good() { echo "echo $1 | sudo tee /etc/sysctl.d/90-userns.conf && sudo sysctl --system"; }
+
+# What final needs to run without sudo: user namespaces, IDs for them, and a disk. final/rootless/why.go has the same questions.
+user_namespaces() {
+	local restrict=kernel.apparmor_restrict_unprivileged_userns profile=/etc/apparmor.d/final
+	if [ ! -e /proc/self/ns/user ]; then
+		note "without sudo" "the kernel has no user namespaces" "use the kernel of a distribution, such as Ubuntu 24.04 or Debian 12"
+	elif [ "$(setting kernel.unprivileged_userns_clone)" = 0 ]; then
+		note "without sudo" "only root may make a user namespace here" "$(set_for_good kernel.unprivileged_userns_clone=1)"
+	elif [ "$(setting user.max_user_namespaces)" = 0 ]; then
+		note "without sudo" "nobody may make a user namespace here" "$(set_for_good user.max_user_namespaces=15000)"
+	elif [ "$(setting $restrict)" = 1 ] && [ ! -e $profile ]; then
+		note "without sudo" "AppArmor gives programs without a profile no rights in a user namespace ($restrict)" \
+			"printf 'abi <abi/4.0>,\\nprofile final \"$PWD/build/final\" flags=(unconfined) {\\n  userns,\\n}\\n' | sudo tee $profile && sudo apparmor_parser -r $profile"
+	else
+		ok "without sudo" "user namespaces"
+	fi
+}
+
+# ids_of USER FILE prints how many IDs a file gives a user.
+ids_of() { awk -F : -v user="$1" -v uid="$(id -u "$1")" '$1 == user || $1 == uid { n += $3 } END { print n + 0 }' "$2" 2>/dev/null || echo 0; }
+
+ranges() {
+	local file count first
+	for file in /etc/subuid /etc/subgid; do
+		count=$(ids_of "$1" $file)
+		[ "$count" -lt 65535 ] || continue
+		first=$(cat /etc/subuid /etc/subgid 2>/dev/null | awk -F : '$2 + $3 > n { n = $2 + $3 } END { print (n > 100000 ? n : 100000) }')
+		note ranges "$file gives $1 $count IDs, and a container may want 65535" "sudo usermod --add-subuids $first-$((first + 65535)) --add-subgids $first-$((first + 65535)) $1"
+		return
+	done
+	ok ranges "$1 has IDs for containers"
+}
+
+map_writers() {
+	local program path
+	for program in newuidmap newgidmap; do
+		path=$(command -v $program)
+		if [ -z "$path" ]; then
+			note newuidmap "$program is missing" "sudo apt-get install uidmap"
+		elif { [ ! -u "$path" ] || [ "$(stat -L -c %u "$path")" != 0 ]; } && [ -z "$(getcap "$path" 2>/dev/null)" ]; then
+			note newuidmap "$path is not setuid root" "sudo chown root $path && sudo chmod u+s $path"
+		elif findmnt -no OPTIONS -T "$path" 2>/dev/null | grep -qw nosuid; then
+			note newuidmap "the file system of $path is mounted nosuid" "sudo mount -o remount,suid \"\$(findmnt -no TARGET -T $path)\""
+		else
+			continue
+		fi
+		return
+	done
+	ok newuidmap "$path"
+}
+
+home_directory() {
+	local home=${XDG_DATA_HOME:-} kind
+	[ -n "$home" ] && [ "$(id -un)" = "$1" ] || home=$(getent passwd "$1" | cut -d : -f 6)
+	kind=$(stat -f -c %T "$home" 2>/dev/null)
+	case $kind in
+	nfs | smb | smb2 | cifs | afs | ceph | coda | v9fs) note home "$home is on $kind, where the kernel can put no overlay" "export XDG_DATA_HOME=/var/tmp/$1" ;;
+	*) ok home "$home" ;;
+	esac
+}
+
+without_sudo() {
+	local user=${SUDO_USER:-$(id -un)}
+	user_namespaces
+	[ "$user" != root ] || return
+	ranges "$user"
+	map_writers
+	home_directory "$user"
+}
+
 cd "$(dirname "$0")/.." || exit 1
 kernel
 architecture
@@ -273,6 +351,7 @@ line_ends
 root_file_system
 devices
 storage
+without_sudo
 if [ "$to_do" != 0 ]; then
 	printf '\n%d to fix.\n' "$to_do"
 	exit 1

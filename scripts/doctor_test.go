@@ -156,3 +156,43 @@ func TestDoctorSeesCgroupsLeftBehind(t *testing.T) {
 		}
 	}
 }
+
+// A host that gives an ordinary user no containers without sudo. The files of the host are mounts that only this doctor sees.
+func TestDoctorNotesWhatKeepsAUserFromContainers(t *testing.T) {
+	needRoot(t)
+	need(t, "unshare")
+	const file = "file() { echo \"$2\" >$DIR/f-${1##*/}; mount --bind $DIR/f-${1##*/} $1; }\n"
+	for name, c := range map[string]struct{ setup, row, remedy string }{
+		"all is well":         {"true", "", ""},
+		"not for users":       {"mount -t tmpfs tmpfs /proc/sys/kernel; echo 0 >/proc/sys/kernel/unprivileged_userns_clone", "without sudo only root", "kernel.unprivileged_userns_clone=1"},
+		"none at all":         {"file /proc/sys/user/max_user_namespaces 0", "without sudo nobody", "echo user.max_user_namespaces=15000 | sudo tee"},
+		"AppArmor":            {"mount -t tmpfs tmpfs /proc/sys/kernel; echo 1 >/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "without sudo AppArmor", `printf 'abi <abi/4.0>,\nprofile final "`},
+		"no range":            {"file /etc/subuid bob:500000:65536", "ranges       /etc/subuid gives alice 0 IDs", "sudo usermod --add-subuids 565536-631071 --add-subgids 565536-631071 alice"},
+		"few IDs":             {"file /etc/subgid alice:100000:1000", "ranges       /etc/subgid gives alice 1000 IDs", "sudo usermod --add-subuids 165536-231071"},
+		"no newuidmap":        {"PATH=" + without(t, "newuidmap"), "newuidmap    newuidmap is missing", "sudo apt-get install uidmap"},
+		"no setuid":           {"cp $(command -v newgidmap) $DIR/copy; chmod 755 $DIR/copy; mount --bind $DIR/copy $(command -v newgidmap)", "is not setuid root", "sudo chmod u+s"},
+		"nosuid":              {"dir=$(dirname $(command -v newuidmap)); mount --bind $dir $dir; mount -o remount,bind,nosuid $dir", "mounted nosuid", "sudo mount -o remount,suid"},
+		"a home over network": {"mkdir $DIR/bin; echo 'case $* in *home*) echo nfs ;; *) exec /usr/bin/stat \"$@\" ;; esac' >$DIR/bin/stat; chmod 755 $DIR/bin/stat; PATH=$DIR/bin:$PATH", "home         /home/alice is on nfs", "export XDG_DATA_HOME=/var/tmp/alice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			script := "#!/bin/sh -e\n[ -n \"$INSIDE\" ] || INSIDE=1 exec unshare --mount \"$0\"\nDIR=" + dir + "\n" + file + `file /etc/passwd 'alice:x:4321:4321::/home/alice:/bin/sh'
+				file /etc/subuid alice:100000:65536
+				file /etc/subgid alice:100000:65536
+				` + c.setup + "\nexport PATH SUDO_USER=alice\nexec bash " + dir + "/scripts/doctor.sh\n"
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "host"), []byte(script), 0o755))
+			shell(t, ".", "mkdir "+dir+"/scripts && cp ../go.mod "+dir+" && cp doctor.sh "+dir+"/scripts")
+			doctor := run(t, nil, filepath.Join(dir, "host"))
+			if c.row == "" {
+				assert.NotContains(t, doctor.output, "note")
+				assert.Regexp(t, `(?m)^ok +ranges `, doctor.output)
+				return
+			}
+			assert.Equal(t, 1, strings.Count(doctor.output, "\nnote "), doctor.output)
+			_, note, _ := strings.Cut(doctor.output, "\nnote ")
+			assert.Contains(t, note, c.row)
+			_, remedy, _ := strings.Cut(note, " -> ")
+			assert.Contains(t, remedy, c.remedy)
+		})
+	}
+}

@@ -87,6 +87,11 @@ func checkStorage(root, id string) error {
 // makeStorage makes the directory of a container: for an overlay over the root file system, and for its files. own is where the IDs of the
 // container begin on the host.
 func makeStorage(root, id string, lower rootfs.Root, own ids.Range, files map[string]string) error {
+	if rootless.Is() {
+		if err := rootless.ThisHost().NoStorage(Storage()); err != nil {
+			return err
+		}
+	}
 	storage, err := openStorage()
 	if err != nil {
 		return err

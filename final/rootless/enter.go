@@ -58,8 +58,15 @@ func (e *Entry) Enter() error {
 		}
 	} else {
 		var why error
-		if w.maps, why = ids(); why != nil {
+		host := ThisHost()
+		if err := host.Restricted(); err != nil && os.Geteuid() != 0 {
+			return err
+		}
+		switch w.maps, why = host.ids(); {
+		case why != nil && w.newuidmap == "":
 			e.Warn(fmt.Sprintf("the container has only user 0 and group 0, so --user, chown, and most package managers fail: %v", why))
+		case why != nil:
+			e.Warn(why.Error())
 		}
 	}
 	if err := w.open(e.Keep); err != nil {
@@ -273,6 +280,9 @@ func Failed() error {
 	if errno == 0 {
 		err = errors.New("failed")
 	}
+	if why := ThisHost().NoNamespace(); why != nil && what != "join" {
+		return fmt.Errorf("a container without root needs a user namespace: %w", why)
+	}
 	return fmt.Errorf("a container without root needs a user namespace: %s: %w (%s)", what, err, advice(what, unix.Errno(errno)))
 }
 
@@ -285,7 +295,7 @@ func advice(what string, errno unix.Errno) string {
 	case errno == unix.EINVAL:
 		return "the kernel has no user namespaces, or does not allow them here"
 	case errno == unix.EPERM && what != "join":
-		return "the host does not allow them: sudo sysctl kernel.unprivileged_userns_clone=1, or on Ubuntu sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; or use sudo"
+		return "the host does not allow them, or final runs in a sandbox or in a chroot: use sudo"
 	}
 	return "or use sudo"
 }

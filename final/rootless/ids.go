@@ -6,8 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -24,42 +23,42 @@ type maps struct {
 }
 
 // ids returns the maps of the user who runs final: the user is root in the user namespace, and the ranges of /etc/subuid and /etc/subgid
-// follow. If the user has no ranges, or nobody can write such maps, why says so, and root is the only ID. subuid(5), newuidmap(1)
-func ids() (m maps, why error) {
+// follow. If the user has no ranges, or nobody can write such maps, root is the only ID. why says what is missing. subuid(5), newuidmap(1)
+func (h *Host) ids() (m maps, why error) {
 	uid, gid := os.Getuid(), os.Getgid()
 	one := maps{uids: []Range{{0, uint64(uid), 1}}, gids: []Range{{0, uint64(gid), 1}}}
-	names := []string{strconv.Itoa(uid)}
-	if u, err := user.LookupId(names[0]); err == nil {
-		names = append(names, u.Username)
-	}
 	m = one
 	for _, file := range []struct {
 		name, program string
 		ranges        *[]Range
 		path          *string
 	}{{"/etc/subuid", "newuidmap", &m.uids, &m.newuidmap}, {"/etc/subgid", "newgidmap", &m.gids, &m.newgidmap}} {
-		more, err := subordinate(file.name, names)
+		more, count, err := subordinate(filepath.Join(h.Root, file.name), []string{strconv.Itoa(uid), h.User})
 		if err != nil {
 			return one, err
 		}
+		if err := h.NoRange(file.name, count); count == 0 {
+			return one, err
+		} else if why == nil {
+			why = err
+		}
 		*file.ranges = append(*file.ranges, more...)
-		if *file.path, err = exec.LookPath(file.program); err != nil {
-			return one, fmt.Errorf("%s is missing: install the package uidmap", file.program)
+		if *file.path, err = h.NoProgram(file.program); err != nil {
+			return one, err
 		}
 	}
-	return m, nil
+	return m, why
 }
 
 // maxRanges bounds how many ranges a map has. The kernel takes 340. user_namespaces(7)
 const maxRanges = 300
 
-// subordinate reads the ranges of a user from a file. The IDs inside are 1, 2, …, without a gap.
-func subordinate(file string, names []string) ([]Range, error) {
+// subordinate reads the ranges of a user from a file, and counts their IDs. The IDs inside are 1, 2, …, without a gap.
+func subordinate(file string, names []string) (ranges []Range, count uint64, err error) {
 	content, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		return nil, 0, err
 	}
-	var ranges []Range
 	next := uint64(1)
 	for line := range strings.Lines(string(content)) {
 		fields := strings.Split(strings.TrimSpace(line), ":")
@@ -74,11 +73,7 @@ func subordinate(file string, names []string) ([]Range, error) {
 		ranges = append(ranges, Range{next, start, size})
 		next += size
 	}
-	if len(ranges) == 0 {
-		user := names[len(names)-1]
-		return nil, fmt.Errorf("%s has no range for %s: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %[2]s", file, user)
-	}
-	return ranges, nil
+	return ranges, next - 1, nil
 }
 
 // arguments are those of newuidmap and newgidmap for a process.
