@@ -46,8 +46,8 @@ func Reserve(ports []Port, holders []Holder) (reserved []Port, err error) {
 	return reserved, nil
 }
 
-// addresses are those at which the host listens for a port.
-func (p Port) addresses() []netip.Addr {
+// Addresses are those at which the host listens for a port.
+func (p Port) Addresses() []netip.Addr {
 	if p.IP.IsValid() {
 		return []netip.Addr{p.IP}
 	}
@@ -61,7 +61,7 @@ const tries = 16
 func (p Port) reserve() (sockets []int, got Port, err error) {
 	for try := 0; ; try++ {
 		got = p
-		for _, ip := range p.addresses() {
+		for _, ip := range p.Addresses() {
 			var fd int
 			if fd, err = bind(netip.AddrPortFrom(ip, got.Host), p.Protocol); err != nil {
 				// A host without IPv6 publishes the port for IPv4 alone.
