@@ -34,6 +34,8 @@ type Endpoint struct {
 	// Name and Aliases are what other containers of the network call this container.
 	Name    string
 	Aliases []string `json:",omitempty"`
+	// Resolvers are the DNS servers that the container wants to ask, instead of those of the host.
+	Resolvers []netip.Addr `json:",omitempty"`
 	// Network is the name of the network.
 	Network string
 	IPv4    netip.Addr

@@ -14,15 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// owner names the program that listens at a port of the host, as well as we can see.
-func (p Port) owner() string {
+// Nobody is the Owner of a port at which nobody listens, as far as we can see.
+const Nobody = "another program"
+
+// Owner names the program that listens at a port of the host, as well as we can see.
+func (p Port) Owner() string {
 	inodes := p.inodes()
 	if len(inodes) == 0 {
-		return "another program"
+		return Nobody
 	}
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
-		return "another program"
+		return Nobody
 	}
 	for _, entry := range processes {
 		pid, err := strconv.Atoi(entry.Name())

@@ -139,7 +139,7 @@ func (p Port) explain(err error) error {
 	case errors.Is(err, unix.EADDRINUSE) && p.Host == 0:
 		return fmt.Errorf("--publish %s: no port of the host is free", p)
 	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("--publish %s: port %d/%s of the host is in use by %s: choose another port, or end that program", p, p.Host, p.Protocol, p.owner())
+		return fmt.Errorf("--publish %s: port %d/%s of the host is in use by %s: choose another port, or end that program", p, p.Host, p.Protocol, p.Owner())
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return fmt.Errorf("--publish %s: %s is no address of this host (see ip address)", p, p.IP)
 	case errors.Is(err, unix.EACCES):

@@ -233,6 +233,17 @@ func TestABusyServerKnowsItsContainers(t *testing.T) {
 		_, err := conn.Write(question(t, "example.org.", dnsmessage.TypeA, 0))
 		require.NoError(t, err)
 	}
-	m := exchange(t, "udp", at, question(t, "db.", dnsmessage.TypeA, 0))
-	assert.Len(t, m.Answers, 1)
+	// The kernel drops packets that do not fit into the buffer of the socket, so a client asks again.
+	ours, err := net.Dial("udp", at.String())
+	require.NoError(t, err)
+	defer ours.Close()
+	reply := make([]byte, maxMessage)
+	require.Eventually(t, func() bool {
+		_, err := ours.Write(question(t, "db.", dnsmessage.TypeA, 0))
+		require.NoError(t, err)
+		require.NoError(t, ours.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+		n, err := ours.Read(reply)
+		var m dnsmessage.Message
+		return err == nil && m.Unpack(reply[:n]) == nil && len(m.Answers) == 1
+	}, time.Minute, time.Millisecond)
 }

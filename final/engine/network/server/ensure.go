@@ -1,0 +1,149 @@
+//go:build linux
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/engine/network"
+)
+
+// patience is how long the process of a network may take for an answer, on a busy host.
+const patience = 30 * time.Second
+
+// Ensure starts the process of a network, unless the process runs already, and waits until it serves a container: it answers for the names
+// of the container, and listens at its published ports. The caller is the helper, with the lock of the store, and has made the bridge.
+func Ensure(s *network.Store, n *network.Network, id string) error {
+	said, err := tell(s.Dir, n.Name, id)
+	// A process without containers may be about to end. The next one waits until it is gone.
+	for try := 0; err != nil && try < 3; try++ {
+		if err := start(s.Dir, n.Name); err != nil {
+			return err
+		}
+		said, err = tell(s.Dir, n.Name, id)
+	}
+	if err != nil {
+		return fmt.Errorf("ask the DNS server of network %s: %w", n.Name, err)
+	}
+	if said != "" {
+		return errors.New(said)
+	}
+	return nil
+}
+
+// tell has the process of a network read its files, and returns what it says about a container: nothing, if all is well.
+func tell(dir, name, id string) (string, error) {
+	path, closer, err := socketPath(dir, name)
+	if err != nil {
+		return "", err
+	}
+	defer closer.Close()
+	conn, err := net.DialTimeout("unix", path, patience)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(conn, id+"\n"); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(io.LimitReader(conn, maxAnswer))
+	if err == nil && len(answer) == 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return "", err
+	}
+	// The answer ends with a line end, so an answer without words differs from no answer.
+	return string(answer[:len(answer)-1]), nil
+}
+
+const maxAnswer = 4096
+
+// socketPath is where the process of a network listens. The path leads through a descriptor, as a socket has a short path. unix(7)
+func socketPath(dir, name string) (string, io.Closer, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s.socket", fd, name), os.NewFile(uintptr(fd), dir), nil
+}
+
+// start starts the process of a network, and waits until it serves. The process gets nothing of ours but a pipe: no lock of the store, no
+// terminal, no environment, no session.
+func start(dir, name string) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	// The helper has inherited its descriptors, so execve does not close them.
+	if err := unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return os.NewSyscallError("close_range", err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{os.Args[0], Verb, dir, name}
+	cmd.Env = []string{"GOTRACEBACK=none", "GOMAXPROCS=2"}
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = "/", null, null, null, []*os.File{write}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	write.Close()
+	if err != nil {
+		return fmt.Errorf("start the DNS server of network %s: %w", name, err)
+	}
+	_ = read.SetReadDeadline(time.Now().Add(patience))
+	answer, err := io.ReadAll(io.LimitReader(read, maxAnswer))
+	switch {
+	case err != nil || len(answer) == 0:
+		_ = cmd.Process.Kill()
+		return fmt.Errorf("the DNS server of network %s has died: %w", name, errors.Join(err, cmd.Wait()))
+	case string(answer) != "\n":
+		return errors.Join(errors.New(string(answer[:len(answer)-1])), ignore(cmd.Wait()))
+	}
+	// It outlives us.
+	return cmd.Process.Release()
+}
+
+func ignore(error) error { return nil }
+
+// lock takes the lock of a network's process, which it keeps as long as it lives. The file goes with the process, so whoever has waited may
+// have the lock of a file that is gone. flock(2)
+func lock(dir, name string) (*os.File, error) {
+	path := filepath.Join(dir, name+".lock")
+	for {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil && err != unix.EINTR {
+			file.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		ours, err := file.Stat()
+		now, gone := os.Stat(path)
+		if err == nil && gone == nil && os.SameFile(ours, now) {
+			return file, nil
+		}
+		file.Close()
+	}
+}
+
+func pipeOf(fd int) *os.File { return os.NewFile(uintptr(fd), "pipe "+strconv.Itoa(fd)) }

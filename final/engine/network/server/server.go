@@ -1,0 +1,169 @@
+//go:build linux
+
+// Package server runs on the host side, in the process of a network: there is one process for each network that has containers. It answers
+// questions about names (package names), and passes on what comes from this host to published ports (package relay).
+//
+// Who starts it: the helper that plugs in the first container, by Ensure; or the next helper, if somebody has killed it.
+// Where it is: in the host's namespaces, in a session of its own, with all capabilities dropped but the one to listen at low ports.
+// What it sees: the files of the networks, a socket where helpers ask it to read them, and packets.
+// How it ends: with the file of the last container. The kernel tells of all changes of the files, so nobody has to end it, even if all
+// others are killed. If it is killed itself, containers go on, without names and without published ports on the loopback interface.
+package server
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/engine/network"
+	"container-workshop/final/engine/network/names"
+)
+
+// Verb is the word by which the helper becomes the process of a network.
+const Verb = "serve-network"
+
+// A process is the process of a network.
+type process struct {
+	store     *network.Store
+	name      string
+	dns       names.Server
+	listeners listeners
+	relays    relays
+	// failures says why a container is not served.
+	failures map[string]error
+}
+
+// Main is the process of the network args[1], whose files are in args[0]. Descriptor 3 gets one line when the network is served: what went
+// wrong, or nothing.
+func Main(args []string) int {
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
+	ready := pipeOf(3)
+	unix.CloseOnExec(3)
+	if len(args) != 2 {
+		return 1
+	}
+	p := &process{store: network.Inherit(args[0], nil), name: args[1], dns: names.Server{Resolvers: names.HostResolvers("/etc/resolv.conf")}}
+	answer := func(err error) int {
+		text, status := "", 0
+		if err != nil {
+			text, status = err.Error(), 1
+		}
+		_, _ = io.WriteString(ready, text+"\n")
+		ready.Close()
+		return status
+	}
+	// It stays locked until we end.
+	locked, err := lock(p.store.Dir, p.name)
+	if err != nil {
+		return answer(err)
+	}
+	defer locked.Close()
+	// The order matters: nobody may find the socket when the next process has the lock.
+	defer os.Remove(filepath.Join(args[0], p.name+".lock"))
+	defer os.Remove(filepath.Join(args[0], p.name+".socket"))
+	requests, err := p.open()
+	if status := answer(err); status != 0 {
+		return status
+	}
+	for p.serve(<-requests) {
+	}
+	return 0
+}
+
+// A request is a reason to read the files: a change, if it has no connection.
+type request struct{ conn net.Conn }
+
+// open opens everything that the process needs. What comes into the channel later is for serve.
+func (p *process) open() (<-chan request, error) {
+	requests := make(chan request)
+	// Look for changes first, and read then: so no change is lost.
+	if err := watch(filepath.Join(p.store.Dir, p.name, "endpoints"), requests); err != nil {
+		return nil, err
+	}
+	if _, err := p.read(); err != nil {
+		return nil, err
+	}
+	// Until here we could name the program that has our port.
+	if err := dropCapabilities(); err != nil {
+		return nil, err
+	}
+	path, dir, err := socketPath(p.store.Dir, p.name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", path)
+	dir.Close()
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				time.Sleep(10 * time.Millisecond)
+				continue
+			}
+			requests <- request{conn}
+		}
+	}()
+	return requests, nil
+}
+
+// serve serves a request. It reports false if the network has no container any more.
+func (p *process) serve(r request) bool {
+	some, err := p.read()
+	if r.conn == nil {
+		return some || err != nil
+	}
+	defer r.conn.Close()
+	if !some && err == nil {
+		return false
+	}
+	_ = r.conn.SetDeadline(time.Now().Add(patience))
+	id, bad := bufio.NewReader(io.LimitReader(r.conn, maxAnswer)).ReadString('\n')
+	if bad != nil {
+		return true
+	}
+	if err == nil {
+		err = p.failures[id[:len(id)-1]]
+	}
+	answer := ""
+	if err != nil {
+		answer = err.Error()
+	}
+	_, _ = io.WriteString(r.conn, answer+"\n")
+	return true
+}
+
+// watch asks for all changes of a directory, and for its end. inotify(7)
+func watch(dir string, requests chan<- request) error {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return os.NewSyscallError("inotify_init", err)
+	}
+	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_MOVED_TO|unix.IN_MOVED_FROM|unix.IN_CREATE|unix.IN_DELETE|unix.IN_DELETE_SELF); err != nil {
+		unix.Close(fd)
+		return &os.PathError{Op: "inotify_add_watch", Path: dir, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), "inotify")
+	go func() {
+		events := make([]byte, 1<<16)
+		for {
+			if _, err := file.Read(events); err != nil {
+				return
+			}
+			requests <- request{}
+		}
+	}()
+	return nil
+}
