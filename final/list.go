@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"container-workshop/final/container"
+	"container-workshop/final/engine"
 	"container-workshop/final/process"
 	"container-workshop/final/report"
 )
@@ -44,14 +45,31 @@ func list(store *container.Store, args []string) (int, error) {
 	case *format != "table":
 		return process.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
 	}
-	// The columns are runc's, whose callers may read them, with the command behind.
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\tCOMMAND")
-	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, report.Printable(s.Bundle), s.Created.Format(time.RFC3339), s.Owner,
-			shortened(report.Printable(strings.Join(s.Command, " "))))
+	return 0, printTable(store, all)
+}
+
+// printTable prints the columns of runc, whose callers may read them, with the command behind, and with ports if a container publishes any.
+func printTable(store *container.Store, all []container.State) error {
+	ports, header, some := make([]string, len(all)), "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\tCOMMAND", false
+	for i, s := range all {
+		list, err := engine.Ports(store.Root, s.ID)
+		if err != nil {
+			return err
+		}
+		if len(list) > 0 {
+			ports[i], some = "\t"+published(list), true
+		}
 	}
-	return 0, w.Flush()
+	if some {
+		header += "\tPORTS"
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, header)
+	for i, s := range all {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s%s\n", s.ID, s.Pid, s.Status, report.Printable(s.Bundle), s.Created.Format(time.RFC3339), s.Owner,
+			shortened(report.Printable(strings.Join(s.Command, " "))), ports[i])
+	}
+	return w.Flush()
 }
 
 func shortened(text string) string {

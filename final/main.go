@@ -60,6 +60,7 @@ var verbs = []verb{
 	{"state", "ID", "print the state of a container as JSON", state, 1, false, anyone},
 	{"ps", "[flags] ID [OPTION ...]", "list the processes of a container", ps, 1, false, anyone},
 	{"logs", "[flags] ID", "print the output of a detached container", showLogs, 1, false, anyone},
+	{"port", "ID [PORT[/udp]]", "print the published ports of a container", port, 1, false, anyone},
 	{"kill", "[--all] ID [SIGNAL]", "send a signal to a container (default: TERM)", kill, 1, false, inContainer},
 	{"delete", "[--force] ID", "delete a container that has ended", remove, 1, false, inContainer},
 	{"pause", "ID", "pause the processes of a container", pause, 1, false, inContainer},

@@ -56,6 +56,11 @@ func newNetTrial(t *testing.T) *netTrial {
 		require.NoError(t, err)
 		require.NoError(t, netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: net.ParseIP(gateway)}))
 	}
+	// The kernel adds a route for each address of its own as soon as it has seen the carrier.
+	c.until(func() bool {
+		routes := strings.Join(c.network(), "\n")
+		return strings.Contains(routes, "route "+hostIP6+"/128") && strings.Contains(routes, "route fe80::") && strings.Count(routes, "/128 via <nil> dev 2 table 255") == 2
+	}, func() string { return strings.Join(c.network(), "\n") })
 	c.before = c.network()
 	return c
 }
@@ -180,11 +185,17 @@ func newMachine(t *testing.T, name string, host, its []string) *machine {
 // closes the connection.
 func (m *machine) listen(address string) (port int) {
 	m.t.Helper()
+	return m.listenAt(address, 0)
+}
+
+// listenAt is listen with a port.
+func (m *machine) listenAt(address string, port int) int {
+	m.t.Helper()
 	var listener net.Listener
 	done := make(chan error)
 	m.do <- func() {
 		var err error
-		listener, err = net.Listen("tcp", net.JoinHostPort(address, "0"))
+		listener, err = net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port)))
 		done <- err
 	}
 	require.NoError(m.t, <-done)

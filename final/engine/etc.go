@@ -12,41 +12,59 @@ import (
 	"container-workshop/final/engine/flags"
 )
 
-// etc returns the contents of the container's files in /etc.
-func etc(options *flags.Options) map[string]string {
-	return map[string]string{"hostname": options.Hostname + "\n", "hosts": hosts(options), "resolv.conf": resolv(options)}
+// etc returns the contents of the container's files in /etc. c is nil for a container that is in no network of ours.
+func etc(options *flags.Options, c *connection) map[string]string {
+	return map[string]string{"hostname": options.Hostname + "\n", "hosts": hosts(options, c), "resolv.conf": resolv(options, c)}
 }
 
 // hosts returns /etc/hosts: the container's own name, and what --add-host says. hosts(5)
-func hosts(options *flags.Options) string {
+func hosts(options *flags.Options, c *connection) string {
 	var text strings.Builder
-	text.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + options.Hostname + "\n")
+	text.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
+	if c == nil {
+		text.WriteString("127.0.1.1\t" + options.Hostname + "\n")
+	} else {
+		for _, address := range c.Addresses(c.joined) {
+			fmt.Fprintf(&text, "%s\t%s %s\n", address.Addr(), options.Hostname, options.Name)
+		}
+	}
 	for _, host := range options.KnownHosts {
 		fmt.Fprintf(&text, "%s\t%s\n", host.IP, host.Name)
 	}
 	return text.String()
 }
 
-// resolv returns /etc/resolv.conf. With the host's network, the container gets the lines of the host that no flag replaces. resolv.conf(5)
-func resolv(options *flags.Options) string {
+// resolv returns /etc/resolv.conf. A container in a network asks the DNS server of the network, which knows what --dns says. With the host's
+// network, the container gets the lines of the host that no flag replaces. resolv.conf(5)
+func resolv(options *flags.Options, c *connection) string {
+	content, _ := os.ReadFile("/etc/resolv.conf")
 	var text strings.Builder
-	if options.Network == "host" {
-		host, _ := os.ReadFile("/etc/resolv.conf")
-		for line := range strings.Lines(string(host)) {
-			word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-			replaced := word == "nameserver" && len(options.DNS) > 0 || (word == "search" || word == "domain") && len(options.Search) > 0
-			if !replaced {
-				text.WriteString(strings.TrimSuffix(line, "\n") + "\n")
-			}
+	search := options.Search
+	for line := range strings.Lines(string(content)) {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		isSearch := word == "search" || word == "domain"
+		switch {
+		case isSearch && len(search) > 0, word == "nameserver" && len(options.DNS) > 0:
+			// A flag replaces the line.
+		case options.Network == "host", c != nil && isSearch:
+			text.WriteString(strings.TrimSuffix(line, "\n") + "\n")
 		}
-	} else if len(options.DNS) == 0 {
-		text.WriteString("# There is no network here but the loopback interface.\n")
 	}
-	for _, server := range options.DNS {
+	servers := options.DNS
+	if c != nil {
+		servers = nil
+		for _, gateway := range c.joined.Gateways() {
+			servers = append(servers, gateway.Addr())
+		}
+	}
+	for _, server := range servers {
 		fmt.Fprintf(&text, "nameserver %s\n", server)
 	}
-	if len(options.Search) > 0 && !slices.Contains(options.Search, ".") {
-		text.WriteString("search " + strings.Join(options.Search, " ") + "\n")
+	if len(search) > 0 && !slices.Contains(search, ".") {
+		text.WriteString("search " + strings.Join(search, " ") + "\n")
+	}
+	if text.Len() == 0 && options.Network == "none" {
+		text.WriteString("# There is no network here but the loopback interface.\n")
 	}
 	return text.String()
 }

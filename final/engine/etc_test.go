@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"container-workshop/final/engine/flags"
+	"container-workshop/final/engine/network"
 )
 
 // files returns the files in /etc of a run with flags.
@@ -18,7 +20,7 @@ func files(t *testing.T, args ...string) map[string]string {
 	t.Helper()
 	options, _, err := flags.ParseRun(append(args, "true"))
 	require.NoError(t, err)
-	return etc(options)
+	return etc(options, nil)
 }
 
 func TestHostsHasTheHostnameAndWhatTheCallerAdds(t *testing.T) {
@@ -39,4 +41,16 @@ func TestResolvConfHasWhatTheCallerSays(t *testing.T) {
 	assert.Contains(t, changed, "nameserver 192.0.2.53\n")
 	assert.NotContains(t, changed, "search")
 	assert.Equal(t, 1, strings.Count(changed, "nameserver"), changed)
+}
+
+func TestAContainerInANetworkAsksItsDNSServer(t *testing.T) {
+	options, _, err := flags.ParseRun([]string{"--name", "web", "--hostname", "box", "--network", "bridge", "--dns", "192.0.2.53", "--dns-search", "example.org", "true"})
+	require.NoError(t, err)
+	c := connect("/run/x", options, nil)
+	assert.Equal(t, []netip.Addr{netip.MustParseAddr("192.0.2.53")}, c.Resolvers, "the DNS server of the network asks there")
+	c.joined = &network.Network{IPv4: netip.MustParsePrefix("10.1.2.0/24"), IPv6: netip.MustParsePrefix("fd00::/64")}
+	c.IPv4, c.IPv6 = netip.MustParseAddr("10.1.2.7"), netip.MustParseAddr("fd00::7")
+	got := etc(options, c)
+	assert.Equal(t, "nameserver 10.1.2.1\nnameserver fd00::1\nsearch example.org\n", got["resolv.conf"])
+	assert.Equal(t, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.1.2.7\tbox web\nfd00::7\tbox web\n", got["hosts"])
 }

@@ -17,6 +17,8 @@ import (
 type connection struct {
 	dir     string
 	network string
+	// joined is the network, after join.
+	joined *network.Network
 	// Endpoint is complete after join.
 	*network.Endpoint
 	tell func(string)
@@ -28,7 +30,9 @@ func connect(root string, options *flags.Options, tell func(string)) *connection
 	if options.Network == "none" || options.Network == "host" {
 		return nil
 	}
-	e := &network.Endpoint{ID: options.Name, Root: root, Name: options.Name}
+	e := &network.Endpoint{
+		ID: options.Name, Root: root, Name: options.Name, Aliases: options.Aliases, Ports: options.Publish, Resolvers: options.DNS,
+	}
 	return &connection{dir: network.In(Home()), network: options.Network, Endpoint: e, tell: tell}
 }
 
@@ -43,7 +47,7 @@ func (c *connection) join(line *stage.Line) {
 			return err
 		}
 		defer s.Close()
-		_, err = s.Join(c.network, c.Endpoint)
+		c.joined, err = s.Join(c.network, c.Endpoint)
 		return err
 	})
 }
@@ -79,4 +83,18 @@ func Unplug(root, id string) error {
 	}
 	defer s.Close()
 	return ask.Helper(new(stage.List), "network", network.Question{Dir: dir, Root: root, ID: id, Unplug: true}, nil, s.Lock)
+}
+
+// Ports returns the ports that a container publishes. A container that has ended publishes nothing.
+func Ports(root, id string) ([]network.Port, error) {
+	dir := network.In(Home())
+	if !network.Has(dir, id) {
+		return nil, nil
+	}
+	// Files change in one step, so to read them needs no lock.
+	_, e, err := network.Inherit(dir, nil).Find(root, id)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	return e.Ports, nil
 }

@@ -79,7 +79,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 		Claim:   func() error { return checkStorage(root, id) },
 		Prepare: func(line *stage.Line) {
 			plugged.join(line)
-			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, claim.Range, etc(options)) })
+			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, claim.Range, etc(options, plugged)) })
 			claim.Close()
 		},
 		Mount: func(mapIDs func(mount int) error) (int, error) { return mountOverlay(tree, directory(id), mapIDs) },

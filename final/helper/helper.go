@@ -17,6 +17,7 @@ import (
 
 	"container-workshop/final/engine/image"
 	"container-workshop/final/engine/image/verbs"
+	"container-workshop/final/engine/network/server"
 	"container-workshop/final/helper/ask"
 	"container-workshop/final/stage"
 )
@@ -28,7 +29,7 @@ var answers = map[string]func(question *json.Decoder, list *stage.List) (any, er
 }
 
 // programs has the verbs that final becomes: they have the standard streams of final, and return the exit status.
-var programs = map[string]func(args []string) int{}
+var programs = map[string]func(args []string) int{server.Verb: server.Main}
 
 func init() {
 	for _, v := range image.Verbs {

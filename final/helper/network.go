@@ -8,6 +8,7 @@ import (
 
 	"container-workshop/final/engine/network"
 	"container-workshop/final/engine/network/link"
+	"container-workshop/final/engine/network/server"
 	"container-workshop/final/stage"
 )
 
@@ -25,5 +26,17 @@ func plug(question *json.Decoder, list *stage.List) (any, error) {
 	}
 	namespace := os.NewFile(4, "network namespace")
 	defer namespace.Close()
-	return link.Plug(list, store, &q, namespace)
+	remarks, err := link.Plug(list, store, &q, namespace)
+	if err != nil {
+		return nil, err
+	}
+	line := list.Line()
+	line.Do("connect(server of the network)", "unix(7)", 0, func() error {
+		n, _, err := store.Find(q.Root, q.ID)
+		if err != nil {
+			return err
+		}
+		return server.Ensure(store, n, q.ID)
+	})
+	return remarks, line.Err
 }

@@ -76,9 +76,11 @@ func flags(o *Options) []*flag {
 		{group: "Limits", name: "ulimit", arg: "NAME=SOFT[:HARD]", about: "limit for each process, such as nofile=1024", set: each(&o.Process.Rlimits, parseUlimit)},
 		{group: "Limits", name: "oom-score-adj", arg: "N", about: "-1000 to 1000: the higher, the sooner the kernel\nkills COMMAND when memory runs out", set: one(&o.Process.OOMScoreAdj, pointer(number[int](-1000, 1000, "from -1000 to 1000")))},
 
-		{group: "Names", name: "dns", arg: "IP", about: "ask this DNS server", set: each(&o.DNS, parseAddress)},
-		{group: "Names", name: "dns-search", arg: "DOMAIN", about: "look short names up in DOMAIN; . means in none", set: each(&o.Search, checkedDomain)},
-		{group: "Names", name: "add-host", arg: "NAME:IP", about: "add a line to /etc/hosts", set: each(&o.KnownHosts, parseKnownHost)},
+		{group: "Names and ports", name: "publish", short: "p", arg: "[IP:]HOST:PORT", about: "reach PORT of the container at port HOST of\nthis host, as in 8080:80, 127.0.0.1:8080:80,\n8000-8009:80-89 or 53:53/udp; 0 is any free\nport (this implies the network bridge)", set: o.addPorts},
+		{group: "Names and ports", name: "network-alias", arg: "NAME", about: "one more name for other containers", set: each(&o.Aliases, checkedAlias)},
+		{group: "Names and ports", name: "dns", arg: "IP", about: "ask this DNS server", set: each(&o.DNS, parseAddress)},
+		{group: "Names and ports", name: "dns-search", arg: "DOMAIN", about: "look short names up in DOMAIN; . means in none", set: each(&o.Search, checkedDomain)},
+		{group: "Names and ports", name: "add-host", arg: "NAME:IP", about: "add a line to /etc/hosts", set: each(&o.KnownHosts, parseKnownHost)},
 
 		{group: "Isolation", name: "network", arg: "NETWORK", value: "none", about: "none: loopback interface only; bridge: a network\nwith a way out; host: the host's network", set: one(&o.Network, checkedNetwork)},
 		{group: "Isolation", name: "userns", arg: "host|auto", value: "host", about: "auto: give the container user IDs of its own, so\nits root is nobody on the host", set: one(&o.Userns, checkedUserns)},

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"container-workshop/final/engine/network"
 )
 
 // A KnownHost is a line of /etc/hosts.
@@ -67,4 +69,49 @@ func parseKnownHost(text string) (host KnownHost, err error) {
 		return host, fmt.Errorf("%q: must be an IP address, such as 192.0.2.7 or 2001:db8::7", address)
 	}
 	return KnownHost{name, ip}, nil
+}
+
+// addPorts reads a --publish.
+func (o *Options) addPorts(text string) error {
+	ports, err := network.ParsePublish(text)
+	o.Publish = append(o.Publish, ports...)
+	return err
+}
+
+func checkedAlias(text string) (string, error) {
+	return text, checkName(text, "a name, such as db or db.example.org")
+}
+
+// checkNetwork refuses ports and names that no network can have. named says that the caller has named the network.
+func (o *Options) checkNetwork(named bool) error {
+	if err := network.CheckPorts(o.Publish); err != nil {
+		return err
+	}
+	flag := "--publish"
+	switch {
+	case len(o.Publish) > 0:
+	case len(o.Aliases) > 0:
+		flag = "--network-alias"
+	default:
+		return o.checkResolvers()
+	}
+	switch {
+	case o.Network == "host":
+		return fmt.Errorf("%s: the container has the ports and the name of the host (leave --network host out)", flag)
+	case o.Network == "none" && named:
+		return fmt.Errorf("%s: nobody reaches a container with the loopback interface alone (leave --network none out)", flag)
+	case o.Network == "none":
+		o.Network = network.Default
+	}
+	return o.checkResolvers()
+}
+
+// checkResolvers refuses a DNS server at the loopback interface of the container: the DNS server of the network cannot ask there.
+func (o *Options) checkResolvers() error {
+	for _, ip := range o.DNS {
+		if o.Network != "none" && o.Network != "host" && ip.IsLoopback() {
+			return fmt.Errorf("--dns %s: the DNS server of network %s asks from the host, and cannot reach the loopback interface of the container: use another address", ip, o.Network)
+		}
+	}
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"container-workshop/final/capability"
+	"container-workshop/final/engine/network"
 	"container-workshop/final/spec"
 )
 
@@ -44,6 +45,9 @@ type Options struct {
 	Network string
 	// Userns is host, or auto for a range of user and group IDs of the container's own.
 	Userns string
+	// Publish are the ports that the host publishes, and Aliases are more names for other containers of the network.
+	Publish []network.Port
+	Aliases []string
 	// DNS and Search are the DNS servers and domains of /etc/resolv.conf. Without any, the network decides. KnownHosts are lines of
 	// /etc/hosts.
 	DNS        []netip.Addr
@@ -114,6 +118,9 @@ func ParseRun(args []string) (*Options, []string, error) {
 		return nil, nil, fmt.Errorf("%w (see run --help)", err)
 	case set.NArg() == 0:
 		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
+	}
+	if err := options.checkNetwork(set.Changed("network")); err != nil {
+		return nil, nil, err
 	}
 	if options.Name == "" {
 		if options.Name, err = spec.MakeID(); err != nil {

@@ -16,6 +16,13 @@ func (s *Store) Join(name string, e *Endpoint) (*Network, error) {
 	if err := s.sweep(); err != nil {
 		return nil, err
 	}
+	holders, err := s.holders()
+	if err != nil {
+		return nil, err
+	}
+	if e.Ports, err = Reserve(e.Ports, holders); err != nil {
+		return nil, err
+	}
 	n, err := s.Network(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if name != Default {
@@ -38,6 +45,9 @@ func (s *Store) Join(name string, e *Endpoint) (*Network, error) {
 			return nil, fmt.Errorf("container %s is in network %s already, under --root %s: choose another ID", e.ID, name, other.Root)
 		}
 	}
+	if n.Internal && len(e.Ports) > 0 {
+		return nil, fmt.Errorf("--publish %s: nobody outside reaches a container of network %s, which is internal", e.Ports[0], name)
+	}
 	// 0 is the network, 1 the bridge, and the last number is the broadcast address.
 	size := uint32(1) << (32 - n.IPv4.Bits())
 	free := uint32(2)
@@ -50,6 +60,26 @@ func (s *Store) Join(name string, e *Endpoint) (*Network, error) {
 	e.Network, e.IPv4 = name, from32(as32(n.IPv4.Masked().Addr())+free)
 	e.IPv6, e.MAC = six(n.IPv6, e.IPv4), hardware(e.IPv4)
 	return n, s.write(s.endpointFile(e), e)
+}
+
+// holders returns the containers of all networks that publish ports.
+func (s *Store) holders() (all []Holder, err error) {
+	networks, err := s.Networks()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range networks {
+		endpoints, err := s.Endpoints(n)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range endpoints {
+			if len(e.Ports) > 0 {
+				all = append(all, Holder{e.ID, e.Ports})
+			}
+		}
+	}
+	return all, nil
 }
 
 // Leave removes the file of an endpoint, and [Default] with its last endpoint.

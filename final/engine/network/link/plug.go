@@ -42,6 +42,7 @@ func Plug(list *stage.List, s *network.Store, q *network.Question, namespace *os
 	p.bridge()
 	p.forward()
 	p.rules(nil)
+	p.forget()
 	p.cable(namespace)
 	p.inside(namespace)
 	p.do(fmt.Sprintf("sendmsg(RTM_SETLINK, %q, up)", n.Port(e)), "rtnetlink(7)", func() error { return netlink.LinkSetUp(named(n.Port(e))) })
@@ -189,6 +190,7 @@ func Unplug(list *stage.List, s *network.Store, q *network.Question) error {
 		p.unforward()
 	}
 	p.rules(e)
+	p.forget()
 	p.line.Do(fmt.Sprintf("unlink(%q)", filepath.Join(s.Dir, n.Name, "endpoints", e.ID+".json")), "unlink(2)", 0, func() error { return s.Leave(n, e) })
 	return p.line.Err
 }

@@ -76,6 +76,7 @@ func write(all []wired, closed []string) error {
 		}
 		forward(c, table, all, closed)
 		input(c, table, all)
+		publish(c, table, all)
 		masquerade(c, table, all)
 	}
 	return c.Flush()

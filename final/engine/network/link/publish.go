@@ -1,0 +1,106 @@
+//go:build linux
+
+package link
+
+import (
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/engine/network"
+)
+
+// publish sends what other machines send to a published port on to the container. Packets of the host itself and of containers do not come
+// here, but to the relay of the port, which listens at the same address: see package relay. So the container's answer never takes another
+// way back than the question came.
+func publish(c *nftables.Conn, table *nftables.Table, all []wired) {
+	var rule func(...[]expr.Any)
+	for _, n := range all {
+		for _, e := range n.endpoints {
+			for _, port := range e.Ports {
+				if port.IP.IsLoopback() {
+					continue
+				}
+				if rule == nil {
+					rule = chain(c, table, "prerouting", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest)
+					for _, name := range inner(all) {
+						rule(in(name), accept)
+					}
+				}
+				for _, ip := range []netip.Addr{e.IPv4, e.IPv6} {
+					if ip.IsValid() && (!port.IP.IsValid() || port.IP.Is4() == ip.Is4()) {
+						rule(receiver(port, ip), transport(protocols[port.Protocol]), destination(port.Host), rewrite(netip.AddrPortFrom(ip, port.Container)))
+					}
+				}
+			}
+		}
+	}
+}
+
+// inner are the interfaces from which nothing comes that other machines have sent.
+func inner(all []wired) []string {
+	names := []string{"lo"}
+	for _, n := range all {
+		names = append(names, n.Bridge)
+	}
+	return names
+}
+
+var protocols = map[string]byte{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}
+
+// receiver matches packets to the address of a port, or to any address of the host in the family of the container's address.
+func receiver(port network.Port, container netip.Addr) []expr.Any {
+	if port.IP.IsValid() && !port.IP.IsUnspecified() {
+		return to(port.IP)
+	}
+	return append(family(container),
+		&expr.Fib{Register: 1, ResultADDRTYPE: true, FlagDADDR: true},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)})
+}
+
+// rewrite makes a packet one to another address, and the answers ones from the old address.
+func rewrite(container netip.AddrPort) []expr.Any {
+	family := uint32(unix.NFPROTO_IPV4)
+	if container.Addr().Is6() {
+		family = unix.NFPROTO_IPV6
+	}
+	return []expr.Any{
+		&expr.Immediate{Register: 1, Data: container.Addr().AsSlice()},
+		&expr.Immediate{Register: 2, Data: binaryutil.BigEndian.PutUint16(container.Port())},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: family, RegAddrMin: 1, RegProtoMin: 2},
+	}
+}
+
+// forget has the kernel forget senders of UDP packets to the ports of a container. To the kernel they belong to a connection, which rules
+// are not asked about again: a sender that never stops would never reach the next container. conntrack(8)
+func (p *plug) forget() {
+	f := udpTo{}
+	for _, port := range p.Ports {
+		if port.Protocol == "udp" {
+			f[port.Host] = true
+		}
+	}
+	if len(f) == 0 {
+		return
+	}
+	p.do("sendmsg(IPCTNL_MSG_CT_DELETE)", "netlink(7)", func() error {
+		for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
+			if _, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// udpTo are ports of the host.
+type udpTo map[uint16]bool
+
+// MatchConntrackFlow reports whether packets went to one of the ports, from anywhere.
+func (f udpTo) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
+	return flow.Forward.Protocol == unix.IPPROTO_UDP && f[flow.Forward.DstPort]
+}
