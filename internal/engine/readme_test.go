@@ -18,16 +18,27 @@ import (
 // typed types the README's blocks that a target of make runs, at a shell with more variables. The shell is root's, without sudo.
 func typed(t *testing.T, target string, env ...string) {
 	t.Helper()
+	shell := exec.Command("bash")
+	shell.Env = append(os.Environ(), env...)
+	typedAt(t, target, shell)
+}
+
+// typedAt is typed for a shell of any user.
+func typedAt(t *testing.T, target string, shell *exec.Cmd) {
+	t.Helper()
 	const top = "../.."
 	page, err := lesson.Read(filepath.Join(top, "final/README.md"))
 	require.NoError(t, err)
-	folder := t.TempDir()
-	build := filepath.Join(folder, "build")
+	dir := folder(t)
+	build := filepath.Join(dir, "build")
 	require.NoError(t, os.Mkdir(build, 0o755))
 	require.NoError(t, os.Symlink(runtimePath(), filepath.Join(build, "final")))
-	shell := exec.Command("bash", "--noprofile", "--rcfile", file(t, filepath.Join(folder, "rc"), "sudo() { \"$@\"; }\nPS1='$ '\n"), "-i")
-	shell.Dir = folder
-	shell.Env = append(append(os.Environ(), "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8"), env...)
+	rc := file(t, filepath.Join(dir, "rc"), "sudo() { \"$@\"; }\nPS1='$ '\n")
+	shell.Args = append(shell.Args, "--noprofile", "--rcfile", rc, "-i")
+	if shell.Dir == "" {
+		shell.Dir = dir
+	}
+	shell.Env = append(shell.Env, "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8")
 	require.NoError(t, page.RunBy(target, shell))
 }
 
@@ -42,6 +53,12 @@ func TestPodmanReadme(t *testing.T) {
 	// The storage belongs to the session.
 	storage := file(t, filepath.Join(t.TempDir(), "storage.conf"), "[storage]\ndriver = \"overlay\"\ngraphroot = \""+podmanDir+"/lesson\"\nrunroot = \""+podmanDir+"/lesson-run\"\n")
 	typed(t, "test-podman", "CONTAINERS_STORAGE_CONF="+storage)
+}
+
+func TestRootlessReadme(t *testing.T) {
+	p := newRootless(t)
+	install(t)
+	typedAt(t, "test-podman-rootless", p.user.program("bash"))
 }
 
 func TestContainerdReadme(t *testing.T) {

@@ -51,6 +51,7 @@ func newRootless(t testing.TB) *podman {
 		file(t, rootlessRuntime, string(content))
 		init := need(t, "catatonit", "catatonit")
 		file(t, userHome+"/containers.conf", fmt.Sprintf(podmanConf, init, userHome, runtimeName()))
+		file(t, userHome+"/storage.conf", "[storage]\ndriver = \"overlay\"\n")
 		p.ok("import", smallImage(t), "small")
 		// podman makes its namespaces, mounts and a process for its first container, and keeps them.
 		p.ok("run", "--rm", "small", "true")
@@ -80,7 +81,7 @@ func makeUser(t testing.TB) {
 
 // command returns a podman command of the user.
 func (u *user) command(t testing.TB, args ...string) *exec.Cmd {
-	return u.program("podman", append([]string{"--runtime", u.runtime, "--cgroup-manager=cgroupfs", "--events-backend=file", "--storage-driver=overlay"}, args...)...)
+	return u.program("podman", append([]string{"--runtime", u.runtime, "--cgroup-manager=cgroupfs", "--events-backend=file"}, args...)...)
 }
 
 // program returns a command of the user, with an environment as after a login.
@@ -89,7 +90,7 @@ func (u *user) program(name string, args ...string) *exec.Cmd {
 	cmd.Dir = userHome
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + userHome, "USER=someone", "XDG_RUNTIME_DIR=" + runtimeDir, "TMPDIR=" + userHome,
-		"CONTAINERS_CONF=" + userHome + "/containers.conf", "TERM=xterm",
+		"CONTAINERS_CONF=" + userHome + "/containers.conf", "CONTAINERS_STORAGE_CONF=" + userHome + "/storage.conf", "TERM=xterm",
 	}
 	cmd.SysProcAttr = &unix.SysProcAttr{Credential: &syscall.Credential{Uid: userID, Gid: userID}}
 	return cmd
