@@ -4,7 +4,9 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -128,4 +130,54 @@ func TestRootlessSaysWhoEntersAUserNamespace(t *testing.T) {
 	c := asPerson(t, ranges)
 	refused(t, c.final(append([]string{"--rootless=false"}, c.runArgs(nil, "true")...)...), 125, "needs root", "sudo")
 	refused(t, c.final("--rootless", "maybe", "list"), 1, "--rootless", "true, false or auto")
+}
+
+func TestKeepIDShowsYourFilesAsYours(t *testing.T) {
+	c := asPerson(t, ranges)
+	dir := c.person.home
+	script := "id -u; id -g; stat -c %u /data; touch /data/new; stat -c %u /; touch /no 2>/dev/null || echo refused"
+	r := c.final(c.runArgs([]string{"--userns", "keep-id", "--volume", dir + ":/data"}, "/bin/sh", "-c", script)...)
+	assert.Equal(t, "4321\n4321\n4321\n0\nrefused\n", r.stdout, r.stderr)
+	var stat unix.Stat_t
+	require.NoError(t, unix.Stat(filepath.Join(dir, "new"), &stat))
+	assert.Equal(t, uint32(4321), stat.Uid)
+	r = c.final(c.runArgs([]string{"--userns", "keep-id", "--user", "root"}, "/bin/sh", "-c", "id -u; touch /etc/new && stat -c %u /etc/new")...)
+	assert.Equal(t, "0\n0\n", r.stdout, r.stderr)
+	c.detached(kept, "--userns", "keep-id")
+	assert.Equal(t, result{"4321\n", "", 0}, c.final("exec", c.id, "id", "-u"))
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	refused(t, c.final(c.runArgs([]string{"--userns", "auto"}, "true")...), 125, "--userns auto", "root")
+	c.nothingLeft()
+	c.person = nil
+	refused(t, c.final(c.runArgs([]string{"--userns", "keep-id"}, "true")...), 125, "--userns keep-id", "without root")
+}
+
+// The configuration names IDs of the host, though the kernel gets those of the user namespace that final has made before.
+func TestABundleOfAnOrdinaryUserHasAUserNamespace(t *testing.T) {
+	for name, ranges := range map[string]string{"ranges": ranges, "one ID": ""} {
+		t.Run(name, func(t *testing.T) {
+			c := asPerson(t, ranges)
+			require.Equal(t, result{}, c.final("spec", "--rootless", "--bundle", c.person.home))
+			file := filepath.Join(c.person.home, "config.json")
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			config := strings.NewReplacer(`"path": "rootfs"`, `"path": "`+needRootfs(t)+`"`, `"terminal": true`, `"terminal": false`,
+				`"sh"`, `"cat", "/proc/self/uid_map", "/proc/self/gid_map"`).Replace(string(content))
+			require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
+			r := c.final("run", "--bundle", c.person.home, c.id)
+			require.Equal(t, 0, r.status, r.stderr)
+			assert.Equal(t, "0 0 1 0 0 1", strings.Join(strings.Fields(r.stdout), " "))
+			maps := regexp.MustCompile(`(?s)"[ug]idMappings": \[.*?\],`)
+			require.NoError(t, os.WriteFile(file, []byte(maps.ReplaceAllString(config, "")), 0o600))
+			r = c.final("run", "--bundle", c.person.home, c.id)
+			require.Equal(t, 0, r.status, r.stderr)
+			want := map[bool]string{true: "0 0 1 0 0 1", false: "0 0 1 1 1 65536 0 0 1 1 1 65536"}[ranges == ""]
+			assert.Equal(t, want, strings.Join(strings.Fields(r.stdout), " "))
+			require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(config, `"hostID": 4321`, `"hostID": 4322`)), 0o600))
+			r = c.final("run", "--bundle", c.person.home, c.id)
+			assert.Equal(t, 1, r.status)
+			assert.Contains(t, r.stderr, "linux.uidMappings: hostID 4322")
+			c.nothingLeft()
+		})
+	}
 }

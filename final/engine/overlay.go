@@ -121,7 +121,7 @@ func likeRoot(lower rootfs.Root, own ids.Range, dir int) error {
 	}
 	defer unix.Close(upper)
 	if rootless.Is() && stat.Uid == nobody {
-		return ownDirectories(lower, upper, stat.Mode)
+		return ownDirectories(lower, own, upper, stat.Mode)
 	}
 	return errors.Join(unix.Fchown(upper, own.User(stat.Uid), own.Group(stat.Gid)), unix.Fchmod(upper, stat.Mode&0o7777))
 }

@@ -48,6 +48,11 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	if options.Init && *options.Linux.Resources.Pids.Limit < initPids {
 		return nil, fmt.Errorf("--init: process 1 needs several threads: use --pids %d or more", initPids)
 	}
+	if options.Userns == "keep-id" {
+		if err := asYou(options); err != nil {
+			return nil, err
+		}
+	}
 	config, err := flags.MakeSpec(*options, command, host)
 	if err != nil {
 		return nil, err
@@ -59,6 +64,11 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	if options.Userns == "auto" {
 		if claim, err = isolate(config, options); err != nil {
 			return nil, fmt.Errorf("--userns auto: %w", err)
+		}
+	}
+	if options.Userns == "keep-id" {
+		if claim.Range, err = keepID(config); err != nil {
+			return nil, err
 		}
 	}
 	if systemd {
@@ -82,7 +92,13 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, claim.Range, etc(options, plugged)) })
 			claim.Close()
 		},
-		Mount: func(mapIDs func(mount int) error) (int, error) { return mountOverlay(tree, directory(id), mapIDs) },
+		Mount: func(mapIDs func(mount int) error) (int, error) {
+			if options.Userns == "keep-id" {
+				// The kernel lets only the host's root map the IDs of a mount of the host.
+				mapIDs = nil
+			}
+			return mountOverlay(tree, directory(id), mapIDs)
+		},
 	}
 	if plugged != nil {
 		request.Network = plugged.plug

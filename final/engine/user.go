@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"container-workshop/final/cgroup"
 	"container-workshop/final/engine/flags"
+	"container-workshop/final/engine/ids"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/rootless"
 )
@@ -109,7 +111,7 @@ const nobody = 65534
 // ownDirectories makes the root directory of the container, and the directories in it, those of the container's root. They belong to the
 // host's root, who has no ID in the user namespace, so nobody in the container could make a file there. The files in them, and the directories
 // below, stay: use a root file system of your own to change those.
-func ownDirectories(lower rootfs.Root, upper int, mode uint32) error {
+func ownDirectories(lower rootfs.Root, own ids.Range, upper int, mode uint32) error {
 	fd, err := lower.Open("/", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
@@ -128,9 +130,12 @@ func ownDirectories(lower rootfs.Root, upper int, mode uint32) error {
 		if err := unix.Mkdirat(upper, name, 0); err != nil {
 			return &os.PathError{Op: "mkdir", Path: name, Err: err}
 		}
+		if err := unix.Fchownat(upper, name, own.User(0), own.Group(0), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return &os.PathError{Op: "chown", Path: name, Err: err}
+		}
 		if err := unix.Fchmodat(upper, name, stat.Mode&0o7777, 0); err != nil {
 			return &os.PathError{Op: "chmod", Path: name, Err: err}
 		}
 	}
-	return unix.Fchmod(upper, mode&0o7777)
+	return errors.Join(unix.Fchown(upper, own.User(0), own.Group(0)), unix.Fchmod(upper, mode&0o7777))
 }

@@ -3,6 +3,8 @@
 package namespace
 
 import (
+	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -19,3 +21,12 @@ var Nested = sync.OnceValue(func() bool {
 	var stat unix.Stat_t
 	return unix.Stat("/proc/self/ns/user", &stat) == nil && stat.Ino != hostsUser
 })
+
+// KeepsGroups reports whether no process in our user namespace, and in those below, may give up a group. user_namespaces(7)
+func KeepsGroups() bool {
+	if !Nested() {
+		return false
+	}
+	content, err := os.ReadFile("/proc/self/setgroups")
+	return err == nil && strings.TrimSpace(string(content)) == "deny"
+}

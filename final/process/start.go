@@ -94,10 +94,11 @@ func (p *Process) attributes() *syscall.SysProcAttr {
 	}
 	if set.MakesUser() {
 		attr.UidMappings, attr.GidMappings = idMap(set.UIDs), idMap(set.GIDs)
-		attr.GidMappingsEnableSetgroups = true
+		mayDrop := !namespace.KeepsGroups()
+		attr.GidMappingsEnableSetgroups = mayDrop
 		if !set.Nobody {
 			// At execve, only user 0 keeps the capabilities that it has in the namespace. capabilities(7)
-			attr.Credential = &syscall.Credential{Uid: 0, Gid: 0}
+			attr.Credential = &syscall.Credential{Uid: 0, Gid: 0, NoSetGroups: !mayDrop}
 		}
 	}
 	return attr

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -16,15 +17,21 @@ func Translate(linux *specs.Linux) (err error) {
 	if linux == nil {
 		return nil
 	}
+	makes := slices.ContainsFunc(linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace && n.Path == "" })
 	for _, m := range []struct {
 		field, file string
 		list        *[]specs.LinuxIDMapping
 	}{{"linux.uidMappings", "/proc/self/uid_map", &linux.UIDMappings}, {"linux.gidMappings", "/proc/self/gid_map", &linux.GIDMappings}} {
-		if len(*m.list) == 0 {
+		if !makes {
 			continue
 		}
 		ours, err := read(m.file)
-		if err == nil {
+		switch {
+		case err != nil:
+		case len(*m.list) == 0:
+			// Whoever wrote the configuration leaves the maps to the runtime: all IDs of the user, as crun does.
+			*m.list = same(ours)
+		default:
 			*m.list, err = translate(*m.list, ours)
 		}
 		if err != nil {
@@ -32,6 +39,25 @@ func Translate(linux *specs.Linux) (err error) {
 		}
 	}
 	return nil
+}
+
+// Maps are the maps of this process. The first range of each is the user who runs final, who is root here.
+func Maps() (uids, gids []Range, err error) {
+	if uids, err = read("/proc/self/uid_map"); err == nil {
+		gids, err = read("/proc/self/gid_map")
+	}
+	if err == nil && (len(uids) == 0 || len(gids) == 0) {
+		err = errors.New("/proc/self/uid_map and gid_map are empty")
+	}
+	return uids, gids, err
+}
+
+// same are the maps that change no ID of ours.
+func same(ours []Range) (list []specs.LinuxIDMapping) {
+	for _, r := range ours {
+		list = append(list, specs.LinuxIDMapping{ContainerID: uint32(r.Inside), HostID: uint32(r.Inside), Size: uint32(r.Size)})
+	}
+	return list
 }
 
 // read reads the map of this process: the IDs outside are those of the host.

@@ -117,7 +117,7 @@ func checkedNetwork(text string) (string, error) {
 }
 
 func checkedUserns(text string) (string, error) {
-	return printable(text, text == "host" || text == "auto", "must be host or auto")
+	return printable(text, text == "host" || text == "auto" || text == "keep-id", "must be host, auto or keep-id")
 }
 
 func checkedLabel(text string) (string, error) {
