@@ -28,6 +28,7 @@ func TestAnOrdinaryUserRunsACommand(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(r.stderr, unlimited), r.stderr)
 	assert.Equal(t, 1, strings.Count(r.stderr, "\n"), r.stderr)
 	assert.Equal(t, 127, c.final(c.runArgs(nil, "nosuch")...).status)
+	assert.Equal(t, "1\n", c.final(c.runArgs([]string{"--init"}, "/bin/sh", "-c", "cat /proc/1/stat | cut -d' ' -f1")...).stdout)
 	assert.Equal(t, "1000\n", c.final(c.runArgs([]string{"--user", "1000"}, "id", "-u")...).stdout)
 	c.nothingLeft()
 }
@@ -37,11 +38,12 @@ func TestAnOrdinaryUserWithoutRangesHasOneID(t *testing.T) {
 	r := c.final(c.runArgs(nil, "/bin/sh", "-c", "id -u; cat /proc/self/gid_map")...)
 	require.Equal(t, 0, r.status, r.stderr)
 	assert.Equal(t, "0 0 4321 1", strings.Join(strings.Fields(r.stdout), " "))
-	for _, words := range []string{"/etc/subuid has no range for alice", "--user", "usermod"} {
+	for _, words := range []string{"/etc/subuid has no range for alice", "so --user", "sudo usermod"} {
 		assert.Equal(t, 1, strings.Count(r.stderr, words), r.stderr)
 	}
 	r = c.final(c.runArgs([]string{"--user", "1000"}, "true")...)
 	assert.Equal(t, 125, r.status)
+	assert.Contains(t, r.stderr, "--user: 1000: the container has only the users and groups 0 to 0")
 	c.nothingLeft()
 }
 

@@ -17,19 +17,22 @@ import (
 )
 
 // delegate makes a cgroup of version 2 that belongs to the person, as systemd does for user@UID.service, and returns a cgroup below, for
-// the person's processes. The cgroup has the controllers.
+// the person's processes. Both have the controllers.
 func (c *trial) delegate(controllers string) (session *os.File) {
 	c.Helper()
 	if mode, err := cgroup.Detect(); err != nil || mode != cgroup.V2 {
 		c.Skip("needs a host with cgroup version 2 only")
 	}
-	dir := filepath.Join("/sys/fs/cgroup", "user-"+c.id)
+	above := filepath.Join("/sys/fs/cgroup", "user-"+c.id)
+	dir := filepath.Join(above, "service")
 	own := filepath.Join(dir, "session")
-	c.Cleanup(func() { require.NoError(c, unix.Rmdir(dir)) })
-	require.NoError(c, os.Mkdir(dir, 0o755))
-	c.Cleanup(func() { require.NoError(c, unix.Rmdir(own)) })
-	require.NoError(c, os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte(controllers), 0))
-	require.NoError(c, os.Mkdir(own, 0o755))
+	for _, place := range []string{above, dir, own} {
+		require.NoError(c, os.Mkdir(place, 0o755))
+		c.Cleanup(func() { require.NoError(c, unix.Rmdir(place)) })
+		if place == above {
+			require.NoError(c, os.WriteFile(filepath.Join(place, "cgroup.subtree_control"), []byte(controllers), 0))
+		}
+	}
 	for _, place := range []string{dir, own} {
 		for _, name := range []string{"", "cgroup.procs", "cgroup.subtree_control"} {
 			require.NoError(c, os.Chown(filepath.Join(place, name), c.person.uid, c.person.uid))

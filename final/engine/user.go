@@ -21,6 +21,9 @@ import (
 
 // fitUser changes what an ordinary user cannot have in a configuration, and reports whether the container has no cgroups.
 func fitUser(options *flags.Options, config *specs.Spec, warn func(string)) (noCgroups bool, err error) {
+	if err := checkUser(options, config.Process); err != nil {
+		return false, err
+	}
 	if rootless.One() {
 		// The group of terminals has no ID.
 		for i := range config.Mounts {
@@ -41,6 +44,26 @@ func fitUser(options *flags.Options, config *specs.Spec, warn func(string)) (noC
 	warn(fmt.Sprintf("the container runs without limits: %v (%s)", why, remedy()))
 	config.Linux.Resources = &specs.LinuxResources{}
 	return true, nil
+}
+
+// checkUser refuses what an ordinary user cannot have at all.
+func checkUser(options *flags.Options, process *specs.Process) error {
+	if options.Network != "none" && options.Network != "host" {
+		return fmt.Errorf("--network %s: needs root, because the bridge is in the host's network (use sudo, or --network host)", options.Network)
+	}
+	if !rootless.Entered() || options.Userns == "keep-id" {
+		return nil
+	}
+	uids, gids, err := rootless.Maps()
+	if err != nil {
+		return err
+	}
+	user := &process.User
+	last := min(rootless.Last(uids), rootless.Last(gids))
+	if id := slices.Max(append(slices.Clone(user.AdditionalGids), user.UID, user.GID)); uint64(id) > last {
+		return fmt.Errorf("--user: %d: the container has only the users and groups 0 to %d (for more, add a line to /etc/subuid and /etc/subgid)", id, last)
+	}
+	return nil
 }
 
 // defaults are the controllers of the limits that a container has without any flag, with the flags that need each controller.

@@ -5,12 +5,14 @@ package process
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/namespace"
 	"container-workshop/final/rootfs"
 )
 
@@ -23,6 +25,10 @@ func Sealed() (*os.File, error) {
 		fd, err = unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
 		return os.NewFile(uintptr(fd), "this program"), os.NewSyscallError("open", err)
 	}
+	if errors.Is(err, unix.EINVAL) && namespace.Nested() {
+		// final has started in another mount namespace, and its file is on a mount there.
+		return copyOfSelf()
+	}
 	if errors.Is(err, unix.ENOENT) {
 		err = fmt.Errorf("%w (/proc is not mounted: mount -t proc proc /proc)", err)
 	}
@@ -33,6 +39,33 @@ func Sealed() (*os.File, error) {
 	if err := rootfs.Change(fd, unix.MOUNT_ATTR_RDONLY, 0, 0, false); err != nil {
 		file.Close()
 		return nil, err
+	}
+	return file, nil
+}
+
+// copyOfSelf copies this program to a file in memory that nobody can change. memfd_create(2)
+func copyOfSelf() (*os.File, error) {
+	from, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	defer from.Close()
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate("final", flags|unix.MFD_EXEC)
+	if errors.Is(err, unix.EINVAL) {
+		// Linux before 6.3 does not know MFD_EXEC.
+		fd, err = unix.MemfdCreate("final", flags)
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	file := os.NewFile(uintptr(fd), "this program")
+	if _, err = io.Copy(file, from); err == nil {
+		_, err = unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("copy this program to memory: %w", err)
 	}
 	return file, nil
 }

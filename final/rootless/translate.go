@@ -52,6 +52,14 @@ func Maps() (uids, gids []Range, err error) {
 	return uids, gids, err
 }
 
+// Last is the highest ID of maps.
+func Last(ranges []Range) (last uint64) {
+	for _, r := range ranges {
+		last = max(last, r.Inside+r.Size-1)
+	}
+	return last
+}
+
 // same are the maps that change no ID of ours.
 func same(ours []Range) (list []specs.LinuxIDMapping) {
 	for _, r := range ours {
