@@ -92,7 +92,7 @@ var refused = []struct {
 	{"--ulimit", "not be above the hard", []string{"nofile=2:1", "nofile=-1:1", "nofile=unlimited:1"}},
 	{"--oom-score-adj", "-1000 to 1000", []string{"", "x", "-1001", "1001"}},
 
-	{"--userns", "host or auto", []string{"", "AUTO", "none", "auto:size=1"}},
+	{"--userns", "host, auto or keep-id", []string{"", "AUTO", "none", "auto:size=1"}},
 	{"--dns", "IP address of a DNS server", []string{"", "x", "example.org", "0.0.0.0", "::", "224.0.0.1", "192.0.2.1:53", "192.0.2.1 "}},
 	{"--dns-search", "must be a domain", []string{"", "..", "a..b", ".a", "a b", "a\nnameserver 192.0.2.1", "ä", "-a", strings.Repeat("x", 64), strings.Repeat("x.", 127)}},
 	{"--add-host", "NAME:IP", []string{"", "db", "192.0.2.7"}},
