@@ -82,7 +82,7 @@ hint: coach ## Print the next of three hints for your step, or hint number LEVEL
 diff: coach examiner ## Compare the kernel calls of your program with ours, or show what our program adds in STEP
 	@$(coach) $(quietly)
 
-stretch: coach examiner ## Check the two exercises that go beyond your step
+stretch: coach examiner ## Check the exercises that go beyond your step
 	@$(coach) $(quietly)
 
 progress: coach ## Show how far you are. RESET=1 begins again

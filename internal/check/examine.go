@@ -65,11 +65,11 @@ func Examine(program *Program, all bool, report func(Finding)) (Summary, error) 
 	})
 }
 
-// ExamineStretch checks the two exercises beyond a program's step.
+// ExamineStretch checks the exercises beyond a program's step.
 func ExamineStretch(program *Program, report func(Finding)) (Summary, error) {
 	return examine(program, report, func(e *examination) {
 		e.look(e.suspects())
-		e.look(slices.DeleteFunc(slices.Clone(Stretch), func(p Property) bool { return p.Step != program.Step }))
+		e.look(Beyond(program.Step))
 	})
 }
 

@@ -263,6 +263,17 @@ func changeRoot() error {
 	// What is below "." is gone.
 `,
 	}},
+	{"without sudo", slices.Concat(
+		after("	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS\n", `
+	// Without root, its own user namespace: user 0 there is you, and has all rights over the other namespaces. user_namespaces(7)
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	}
+`),
+		importing("syscall"),
+	)},
 	{"--cpuset LIST", slices.Concat(
 		before(mainFunction, `// An empty list sets no limit. cpuset(7)
 var cpuset = pflag.String("cpuset", "", "processors that the command can run on, like 0 or 0-1,3")
@@ -428,8 +439,8 @@ func joinContainer(pid int) error {
 func (s solution) variant(t *testing.T) variant {
 	t.Helper()
 	exercise := named(t, Stretch, s.exercise)
-	i := slices.IndexFunc(Stretch, func(p Property) bool { return p.Name == exercise.Name })
-	return variant{fmt.Sprintf("solution-%d%c", exercise.Step, 'a'+i%2), folder(t, exercise.Step), s.edits}
+	i := slices.IndexFunc(Beyond(exercise.Step), func(p Property) bool { return p.Name == exercise.Name })
+	return variant{fmt.Sprintf("solution-%d%c", exercise.Step, 'a'+i), folder(t, exercise.Step), s.edits}
 }
 
 // folder returns the name of the folder of a step.

@@ -11,9 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stretch has the exercises that go beyond the steps: two for each step, in the order of the steps. No step has these
-// properties.
-var Stretch = table(beyondCommand, beyondMounts, beyondProcesses, beyondLimits)
+// Stretch has the exercises that go beyond the steps: two for each step, and one more for step 5, in the order of the steps. No step has
+// these properties.
+var Stretch = table(beyondCommand, beyondMounts, beyondUser, beyondProcesses, beyondLimits)
+
+// Beyond returns the exercises of one step.
+func Beyond(step int) []Property {
+	return slices.DeleteFunc(slices.Clone(Stretch), func(p Property) bool { return p.Step != step })
+}
 
 // beyondCommand has the exercises of steps 1 and 2.
 var beyondCommand = []Property{

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"container-workshop/internal/check"
 )
 
 // progress shows the seven steps: which are passed, when, in what time, with how many hints and exercises.
@@ -59,7 +61,7 @@ func (c *coach) row(r *record, step int) {
 		said = append(said, plural(a.Hints, "hint", "hints"))
 	}
 	if len(a.Stretch) > 0 {
-		said = append(said, fmt.Sprintf("%d of 2 exercises beyond", len(a.Stretch)))
+		said = append(said, fmt.Sprintf("%d of %d exercises beyond", len(a.Stretch), len(check.Beyond(step))))
 	}
 	c.screen.say("%s", strings.TrimRight(fmt.Sprintf("  %s %-20s %s", c.screen.in(colour, fmt.Sprintf("%d %s", step, sign)), title(step), strings.Join(said, " · ")), " "))
 }

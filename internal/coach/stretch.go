@@ -10,7 +10,7 @@ import (
 	"container-workshop/internal/check"
 )
 
-// stretch examines the learner's program for the two exercises beyond its step.
+// stretch examines the learner's program for the exercises beyond its step.
 func (c *coach) stretch() error {
 	dir, step, err := c.target("stretch")
 	if err != nil {
@@ -50,6 +50,6 @@ func (c *coach) stretch() error {
 		c.screen.say("%d of %d exercises solved.", result.count(check.Has), len(result.findings))
 		return errMissing
 	}
-	c.screen.say("%s", c.screen.in(green, fmt.Sprintf("Both exercises beyond step %d are solved.", step)))
+	c.screen.say("%s", c.screen.in(green, fmt.Sprintf("All exercises beyond step %d are solved.", step)))
 	return nil
 }

@@ -5,7 +5,7 @@
 //	check --step N [--all] [--stretch] [--trace] [--rootfs DIR] PROGRAM
 //
 // Each line is a JSON object. It is a check.Finding for each property, and a check.Summary at the end. Without --all, check
-// looks at the properties of step N, after a quick look at the older ones. With --stretch it looks at the two exercises beyond
+// looks at the properties of step N, after a quick look at the older ones. With --stretch it looks at the exercises beyond
 // step N. It exits with 0 if the program has all the properties, 1 if one is missing, and 2, with a message on standard error,
 // if it cannot check anything.
 //
