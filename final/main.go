@@ -91,6 +91,7 @@ func Main(args []string) int {
 	if len(args) > 0 && args[0] == "init" {
 		return reaper.Main(args[1:])
 	}
+	calmRuntime()
 	// What we make has the mode that we say.
 	unix.Umask(0o022)
 	inherited = leftOpen()

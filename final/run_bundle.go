@@ -77,7 +77,7 @@ func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	request.Pauses = b.pauses()
 	// Whoever gets the terminal by a socket sets it up.
 	request.Plain = b.consoleSocket == "" && !console.IsTerminal()
-	by := <-guard.StandBy(console)
+	by := guard.StandByNow(console)
 	if by.Err != nil {
 		return process.StatusFailed, by.Err
 	}

@@ -24,6 +24,7 @@ import (
 	"container-workshop/final/calls"
 	"container-workshop/final/container"
 	"container-workshop/final/process"
+	"container-workshop/final/quick"
 	"container-workshop/final/terminal"
 )
 
@@ -125,7 +126,7 @@ func (g *Guard) restore(settings *unix.Termios) {
 }
 
 func (g *Guard) tell() error {
-	content, err := json.Marshal(&g.charge)
+	content, err := quick.Marshal(&g.charge)
 	if err != nil {
 		return err
 	}
@@ -198,10 +199,13 @@ type Standby struct {
 // process, somebody could take it for the command, and send us a signal.
 func StandBy(console *terminal.Console) <-chan Standby {
 	done := make(chan Standby, 1)
-	go func() {
-		by := Standby{Signals: terminal.CatchSignals()}
-		by.Guard, by.Err = Start(console)
-		done <- by
-	}()
+	go func() { done <- StandByNow(console) }()
 	return done
+}
+
+// StandByNow is StandBy for a caller who has nothing else to do.
+func StandByNow(console *terminal.Console) Standby {
+	by := Standby{Signals: terminal.CatchSignals()}
+	by.Guard, by.Err = Start(console)
+	return by
 }

@@ -1,0 +1,40 @@
+//go:build linux
+
+// The Go runtime would ask how much CPU time the cgroup of final allows, at the start and once a second. final lives for milliseconds.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+package main
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// slack is how much later than asked the kernel may wake the monitor thread of the Go runtime, in nanoseconds.
+const slack = "1000000"
+
+// calmRuntime makes the monitor thread of the Go runtime wake up less often. This thread wants to look every 20 microseconds whether
+// another thread is blocked in a system call for long. So it looks a hundred times while a container starts and ends, and each time costs
+// a timer and two context switches: a twentieth of all CPU time. With more slack it looks ten times.
+//
+// The monitor thread is the first thread that the runtime starts, so the second of this process. Commands and hooks are children of the
+// first thread, so they do not inherit the slack. Without CAP_SYS_NICE the kernel refuses, and nothing changes.
+// proc_pid_timerslack_ns(5); runtime/proc.go, sysmon
+func calmRuntime() {
+	tasks, err := os.Open("/proc/self/task")
+	if err != nil {
+		return
+	}
+	defer tasks.Close()
+	// The kernel lists threads in the order in which they were started.
+	threads, _ := tasks.Readdirnames(-1)
+	if len(threads) < 2 {
+		return
+	}
+	if fd, err := unix.Open("/proc/"+threads[1]+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0); err == nil {
+		_, _ = unix.Write(fd, []byte(slack))
+		unix.Close(fd)
+	}
+}
