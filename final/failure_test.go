@@ -21,6 +21,17 @@ type place struct {
 	side  string
 	index int
 	call  string
+	// network says that the trial has a network of its own.
+	network bool
+}
+
+// trial makes a trial for a place.
+func (p place) trial(t *testing.T) *trial {
+	t.Helper()
+	if p.network {
+		return newNetTrial(t).trial
+	}
+	return newTrial(t)
 }
 
 // manyStages are flags with which as many stages as possible are worked through.
@@ -41,16 +52,18 @@ func (c *trial) interrupted(p place, action string, flags []string, command ...s
 
 // places returns all stages of all sides, by letting each of them fail. It requires of each what point "failure at any stage
 // leaves nothing" asks for.
-func places(t *testing.T, flags []string) []place {
+func places(t *testing.T, flags []string, network bool, sides ...string) []place {
 	t.Helper()
 	var all []place
-	for _, side := range []string{"host", "state", "inside", "container"} {
+	for _, side := range sides {
 		for index, done := 0, false; !done; index++ {
-			p := place{side: side, index: index}
+			p := place{side: side, index: index, network: network}
+			// Nor does it go on if you run no such test.
+			done = true
 			t.Run(fmt.Sprintf("%s %d fails", side, index), func(t *testing.T) {
-				c := newTrial(t)
-				done = true
+				c := p.trial(t)
 				r := outcome(t, c.interrupted(p, "fail", flags, "true"))
+				r.stderr = strings.Replace(r.stderr, remarks(), "", 1)
 				if !strings.Contains(r.stderr, errInterrupted.Error()) {
 					require.Equal(t, result{}, r)
 					c.nothingLeft()
@@ -60,7 +73,7 @@ func places(t *testing.T, flags []string) []place {
 				p.call = stageOf(r.stderr, c.root, c.id)
 				require.NotEmpty(t, p.call)
 				t.Log(p.call)
-				if !strings.HasPrefix(p.call, "rmdir(") {
+				if !strings.HasPrefix(p.call, "rmdir(") && p.side != "unplug" {
 					refused(t, r, 125)
 				} else {
 					// The status is the command's. What cannot be removed is there, and can be removed later.
@@ -83,7 +96,7 @@ func places(t *testing.T, flags []string) []place {
 
 func TestFailureAtAnyStageLeavesNothing(t *testing.T) {
 	flags := manyStages(t)
-	all := places(t, flags)
+	all := places(t, flags, false, "host", "state", "inside", "container")
 	var calls []string
 	for _, p := range all {
 		calls = append(calls, p.side+" "+p.call)
@@ -91,6 +104,28 @@ func TestFailureAtAnyStageLeavesNothing(t *testing.T) {
 	for _, call := range []string{"host clone(", "state mkdir(", "host rmdir(", "container pivot_root(", "inside move_mount(", "container seccomp(", "container execve(", `inside open("/dev/pts/ptmx")`} {
 		require.True(t, slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, call) }), "%s is no stage of\n%s", call, strings.Join(calls, "\n"))
 	}
+	killAll(t, all, flags)
+}
+
+// The helper makes a network in stages of its own, and takes it away in others.
+func TestFailureAtAnyStageOfANetworkLeavesNothing(t *testing.T) {
+	flags := []string{"--network", "bridge"}
+	all := places(t, flags, true, "network", "unplug")
+	var calls []string
+	for _, p := range all {
+		calls = append(calls, p.side+" "+p.call)
+	}
+	for _, call := range []string{
+		`network sendmsg(RTM_NEWLINK, "workshop0", bridge)`, `network write("/proc/sys/net/ipv4/ip_forward", 1)`, `network sendmsg(NFT_MSG_NEWRULE`,
+		`network sendmsg(RTM_SETLINK, "ws0-2", up)`, `unplug sendmsg(RTM_DELLINK, "workshop0")`, `unplug sendmsg(NFT_MSG_NEWRULE`,
+	} {
+		require.True(t, slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, call) }), "%s is no stage of\n%s", call, strings.Join(calls, "\n"))
+	}
+	killAll(t, all, flags)
+}
+
+// killAll kills each of the processes at each place. If the tests are to be short, it kills one of the processes at each.
+func killAll(t *testing.T, all []place, flags []string) {
 	for k, kill := range []struct {
 		name   string
 		do     func(t *testing.T, p place, flags []string)
@@ -118,7 +153,7 @@ func beforeItRuns(all []place) []place {
 		switch {
 		case strings.HasPrefix(p.call, "prctl(PR_SET_PDEATHSIG"):
 			tied++
-		case !strings.HasPrefix(p.call, "rmdir("):
+		case !strings.HasPrefix(p.call, "rmdir(") && p.side != "unplug":
 			p.index -= tied
 			list = append(list, p)
 		}
@@ -128,7 +163,7 @@ func beforeItRuns(all []place) []place {
 
 // killRun kills the parent while one of the sides is at a place.
 func killRun(t *testing.T, p place, flags []string) {
-	c := newTrial(t)
+	c := p.trial(t)
 	cmd := c.interrupted(p, filepath.Join(t.TempDir(), "never"), flags, "true")
 	require.NoError(t, cmd.Start())
 	c.atStage()
@@ -139,10 +174,10 @@ func killRun(t *testing.T, p place, flags []string) {
 
 // killFirst kills process 1 at a place. If that is one of the host side, this goes on afterwards.
 func killFirst(t *testing.T, p place, flags []string) {
-	c := newTrial(t)
+	c := p.trial(t)
 	more := filepath.Join(t.TempDir(), "go-on")
 	cmd := c.interrupted(p, more, flags, "sleep", "1000")
-	if strings.HasPrefix(p.call, "rmdir(") {
+	if strings.HasPrefix(p.call, "rmdir(") || p.side == "unplug" {
 		cmd = c.interrupted(p, more, flags, "true")
 	}
 	var stdout, stderr bytes.Buffer
@@ -159,13 +194,13 @@ func killFirst(t *testing.T, p place, flags []string) {
 		require.NoError(t, unix.Kill(pid, unix.SIGKILL))
 	}
 	require.NoError(t, os.WriteFile(more, nil, 0o600))
-	if ended && !strings.HasPrefix(p.call, "rmdir(") {
+	if ended && !strings.HasPrefix(p.call, "rmdir(") && p.side != "unplug" {
 		// There is no process 1 yet. The next one is not killed by anybody.
 		c.until(func() bool { _, pid := c.statusNow(); return pid != 0 && pid == c.first() }, func() string { return "it does not start" })
 		require.NoError(t, unix.Kill(c.first(), unix.SIGKILL))
 	}
 	_ = cmd.Wait()
-	r := result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	r := result{stdout.String(), strings.Replace(stderr.String(), remarks(), "", 1), cmd.ProcessState.ExitCode()}
 	switch r.status {
 	case 125:
 		refused(t, r, 125, "first process ended")
@@ -180,7 +215,7 @@ func killFirst(t *testing.T, p place, flags []string) {
 
 // killMonitor kills the monitor of a detached container at a place before it runs.
 func killMonitor(t *testing.T, p place, flags []string) {
-	c := newTrial(t)
+	c := p.trial(t)
 	cmd := c.interrupted(p, filepath.Join(t.TempDir(), "never"), append([]string{"--detach"}, flags...), "sleep", "1000")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -33,6 +33,8 @@ type trial struct {
 	mounts         string
 	// person is the ordinary user who makes the calls. Nil is root.
 	person *person
+	// more is what else is left, nil for nothing.
+	more func() []string
 }
 
 func newTrial(t *testing.T) *trial {
@@ -133,6 +135,9 @@ func (c *trial) left() []string {
 	}
 	if now := c.mountTable(); now != c.mounts {
 		left = append(left, "mounts: "+now)
+	}
+	if c.more != nil {
+		left = append(left, c.more()...)
 	}
 	return left
 }

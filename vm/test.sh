@@ -15,8 +15,10 @@ cd "$(dirname "$0")/.."
 layout=${1:-} arch=${2:-}
 parts=(final steps rest)
 dir=build/vm/$arch new=build/vm/$arch.partial root=build/vm/$arch/root
-# The tests need these parts of the kernel, which may be modules: overlays, swap, and a device for --device.
-modules=(overlay brd tun)
+# The tests need these parts of the kernel, which may be modules: overlays, swap, and a device for --device. Networks need the rest, in
+# this order.
+modules=(overlay brd tun llc stp bridge veth libcrc32c nfnetlink nf_tables nf_defrag_ipv6 nf_defrag_ipv4 nf_conntrack nf_nat
+	nft_chain_nat nft_masq nft_nat nft_ct)
 
 . vm/machine.sh
 
@@ -40,7 +42,7 @@ unpacked() {
 # download fills $dir with a kernel, a busybox, and a Debian. The packages are only unpacked: the host cannot run the install scripts
 # of another architecture.
 download() {
-	local debian=$new/root/debian module file
+	local debian=$new/root/debian
 	[ ! -e "$dir" ] || return 0
 	grep -qx ID=debian /etc/os-release || fail "this needs a Debian host, for Debian's kernel packages. On Ubuntu, make test covers version 2"
 	say "downloading a kernel and a Debian for $arch"
@@ -48,14 +50,6 @@ download() {
 	mkdir -p "$new"/{lists,archives}/partial "$new"/root/{dev,modules} "$debian"/{mnt,usr/{bin,sbin,lib}}
 	of_arch update -qq >&2 || fail "apt-get update failed (see above): repair that and run this again"
 	unpacked "$new/kernel" 'linux-image-[0-9]*' "linux-image-cloud-$arch"
-	for module in "${modules[@]}"; do
-		file=$(find "$new/kernel/lib/modules" -name "$module.ko*")
-		case $file in
-		'') say "the kernel has no module $module. Tests fail unless it is built in" ;;
-		*.xz) xz -dc "$file" >"$new/root/modules/$module.ko" ;;
-		*) cp "$file" "$new/root/modules" ;;
-		esac
-	done
 	unpacked "$new/root" 'busybox-static_*' busybox-static
 	ln -s usr/{bin,sbin,lib} "$debian"
 	unpacked "$debian" '*' '?essential' procps iproute2 hostname mount mawk uidmap
@@ -65,6 +59,21 @@ download() {
 	cp "$debian/usr/share/base-passwd/group.master" "$debian/etc/group"
 	rm -r "$new"/{lists,archives}
 	mv "$new" "$dir"
+}
+
+# load copies the modules to where vm/init loads them from, with a list of those for networks.
+load() {
+	local module file
+	mkdir -p "$root/modules"
+	printf '%s\n' "${modules[@]:3}" >"$root/modules/network"
+	for module in "${modules[@]}"; do
+		file=$(find "$dir/kernel/lib/modules" -name "$module.ko*")
+		case $file in
+		'') say "the kernel has no module $module. Tests fail unless it is built in" ;;
+		*.xz) xz -dc "$file" >"$root/modules/$module.ko" ;;
+		*) cp "$file" "$root/modules" ;;
+		esac
+	done
 }
 
 # compile puts the sources, the tests, the steps, the mutants and the solutions into the root file system.
@@ -151,6 +160,7 @@ v2 | hybrid | v1) ;;
 esac
 emulate "$arch"
 download
+load
 accelerate
 compile
 share "${@:3}"

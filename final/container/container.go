@@ -171,7 +171,7 @@ func (r *Run) Finish(status int) error {
 		}
 	}
 	r.Container.Pid, r.Exit = 0, &status
-	return errors.Join(err, r.unplug(), r.set(specs.StateStopped))
+	return errors.Join(err, r.unplug(&r.List), r.set(specs.StateStopped))
 }
 
 // reopen takes the lock again, unless another container has taken our place meanwhile.
@@ -196,7 +196,7 @@ func (c *Container) remove(list *stage.List) error {
 	poststop := c.poststop()
 	line := list.Line()
 	line.Do("rmdir(cgroups)", "cgroups(7)", 6, c.empty)
-	line.Do("rmdir(storage)", "rmdir(2)", 0, c.release)
+	line.Do("rmdir(storage)", "rmdir(2)", 0, func() error { return c.release(list) })
 	line.Do("rmdir(state)", "rmdir(2)", 0, c.removeState)
 	if line.Err == nil {
 		poststop()
@@ -206,11 +206,11 @@ func (c *Container) remove(list *stage.List) error {
 
 // release removes what an engine keeps for the container. If the state is lost, nobody knows whether an engine keeps anything. So a failure
 // is then only a warning, and delete goes on: a container from a bundle has no storage.
-func (c *Container) release() error {
+func (c *Container) release(list *stage.List) error {
 	if !c.Stored || c.store.Release == nil {
 		return nil
 	}
-	err := errors.Join(c.unplug(), c.store.Release(c.store.Root, c.ID))
+	err := errors.Join(c.unplug(list), c.store.Release(c.store.Root, c.ID))
 	if err != nil && c.lost != nil {
 		c.store.warn(fmt.Sprintf("storage of container %s, if it has any: %v", c.ID, err))
 		return nil
@@ -219,11 +219,11 @@ func (c *Container) release() error {
 }
 
 // unplug takes the container out of its network.
-func (c *Container) unplug() error {
+func (c *Container) unplug(list *stage.List) error {
 	if !c.Stored || c.store.Unplug == nil {
 		return nil
 	}
-	return c.store.Unplug(c.store.Root, c.ID)
+	return c.store.Unplug(list, c.store.Root, c.ID)
 }
 
 // removeState removes the directory. config.json goes first: without the state it would name a cgroup that may belong to somebody else by

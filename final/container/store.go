@@ -37,7 +37,7 @@ type Store struct {
 	Enter func(pid int) error
 	// Unplug takes a container out of the network that Request.Network has plugged it into. Store calls it when the command has ended, and
 	// before Release. Nil does nothing.
-	Unplug func(root, id string) error
+	Unplug func(list *stage.List, root, id string) error
 }
 
 func (s *Store) warn(message string) {

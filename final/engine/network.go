@@ -62,7 +62,7 @@ func (c *connection) plug(line *stage.Line, namespace *os.File) {
 		}
 		defer s.Close()
 		var remarks []string
-		err = ask.Helper(&records, "network", network.Question{Dir: c.dir, Root: c.Root, ID: c.ID}, &remarks, s.Lock, namespace)
+		err = ask.Helper(&records, "network", network.Question{Dir: c.dir, Root: c.Root, ID: c.ID, Side: "network"}, &remarks, s.Lock, namespace)
 		for _, remark := range remarks {
 			c.tell(remark)
 		}
@@ -71,8 +71,8 @@ func (c *connection) plug(line *stage.Line, namespace *os.File) {
 	line.Add(records.Records)
 }
 
-// Unplug takes a container out of its network, if it is in one.
-func Unplug(root, id string) error {
+// Unplug takes a container out of its network, if it is in one. The list gets the calls of the helper.
+func Unplug(list *stage.List, root, id string) error {
 	dir := network.In(Home())
 	if !network.Has(dir, id) {
 		return nil
@@ -82,7 +82,14 @@ func Unplug(root, id string) error {
 		return err
 	}
 	defer s.Close()
-	return ask.Helper(new(stage.List), "network", network.Question{Dir: dir, Root: root, ID: id, Unplug: true}, nil, s.Lock)
+	q := network.Question{Dir: dir, Root: root, ID: id, Unplug: true}
+	if list.Side != "" {
+		q.Side = "unplug"
+	}
+	var records stage.List
+	err = ask.Helper(&records, "network", q, nil, s.Lock)
+	list.Line().Add(records.Records)
+	return err
 }
 
 // Ports returns the ports that a container publishes. A container that has ended publishes nothing.

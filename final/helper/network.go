@@ -18,7 +18,7 @@ func plug(question *json.Decoder, list *stage.List) (any, error) {
 	if err := question.Decode(&q); err != nil {
 		return nil, err
 	}
-	list.Side = "network"
+	list.Side = q.Side
 	store := network.Inherit(q.Dir, os.NewFile(3, "lock"))
 	defer store.Close()
 	if q.Unplug {

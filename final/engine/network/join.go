@@ -24,6 +24,10 @@ func (s *Store) Join(name string, e *Endpoint) (*Network, error) {
 		return nil, err
 	}
 	n, err := s.Network(name)
+	if err == nil && name == Default {
+		// Without endpoints it is what somebody has left who was killed. Its subnet may collide by now.
+		err = s.removeEmpty(n)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if name != Default {
 			return nil, fmt.Errorf("there is no network %q (final network list shows all, and final network create %[1]s makes this one)", name)
@@ -90,10 +94,21 @@ func (s *Store) Leave(n *Network, e *Endpoint) error {
 	if n.Name != Default {
 		return nil
 	}
-	if left, err := s.Endpoints(n); err != nil || len(left) > 0 {
+	if err := s.removeEmpty(n); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return s.Remove(n)
+	return nil
+}
+
+// removeEmpty removes a network without endpoints. Then the error is fs.ErrNotExist.
+func (s *Store) removeEmpty(n *Network) error {
+	left, err := s.Endpoints(n)
+	if err == nil && len(left) == 0 {
+		if err = s.Remove(n); err == nil {
+			err = fs.ErrNotExist
+		}
+	}
+	return err
 }
 
 // sweep removes the leases of containers that are gone without a word: the host was turned off, or the guard was killed, too.

@@ -55,6 +55,8 @@ type Question struct {
 	// Root and ID name the endpoint.
 	Root, ID string
 	Unplug   bool
+	// Side says who asks, in the records: see package stage.
+	Side string
 }
 
 // Gateway is the address of the host in the network: of the bridge, of the default route of containers, and of the DNS server.
