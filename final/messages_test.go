@@ -211,7 +211,7 @@ func TestAnOverlayOnAnOverlayIsToldWithTheRemedy(t *testing.T) {
 	}
 	defer unix.Unmount(engine.Storage(), unix.MNT_DETACH)
 	c.mounts = c.mountTable()
-	refused(t, c.final("run", "--rootfs", rootfs, "--name", c.id, "--env", c.mark, "true"), 125, "overlay", engine.Storage(), "ext4")
+	refused(t, c.final("run", "--rootfs", rootfs, "--name", c.id, "--env", c.mark, "true"), 125, "overlay", engine.Storage(), "is on an overlay itself")
 	c.nothingLeft()
 }
 

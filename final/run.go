@@ -42,7 +42,8 @@ func runCommand(store *container.Store, args []string) (int, error) {
 		return process.StatusFailed, err
 	}
 	request.Plain = !console.IsTerminal()
-	return runToEnd(store, request, &by, console, func(*process.Process) error { return nil })
+	status, err := runToEnd(store, request, &by, console, func(*process.Process) error { return nil })
+	return status, engine.Suggest(options, command, err)
 }
 
 // runToEnd runs a container to its end, and removes it. ready is called when it has only to be started.

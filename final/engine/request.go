@@ -27,8 +27,11 @@ import (
 // MakeRequest turns the flags of run into a request, and refuses wrong flags before anything is made. systemd says that systemd makes the
 // cgroups.
 func MakeRequest(store *container.Store, options *flags.Options, command []string, console *terminal.Console, systemd bool) (*container.Request, error) {
-	tree, err := container.OpenRootfs(options.Root.Path)
+	lower, err := openLower(options)
 	if err != nil {
+		return nil, err
+	}
+	if command, err = lower.complete(options, command); err != nil {
 		return nil, err
 	}
 	dir, err := os.Getwd()
@@ -39,8 +42,8 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	host := flags.Host{
 		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
 		Stat: func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
-		Read: func(name string) ([]byte, error) { return tree.ReadFile(name, spec.MaxRecords) },
-		Etc:  FilesDir(options.Name),
+		Read: func(name string) ([]byte, error) { return lower.tree.ReadFile(name, spec.MaxRecords) },
+		Etc:  FilesDir(options.Name), Volumes: volumesDir(options.Name),
 	}
 	if options.Privileged {
 		host.Devices = hostDevices()
@@ -84,12 +87,12 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	root, id := store.Root, options.Name
 	plugged := connect(root, options, store.Tell)
 	request := &container.Request{
-		ID: id, Spec: config, Root: tree, Init: options.Init, SystemdCgroup: systemd && !noCgroups, OwnCgroups: true, NoCgroups: noCgroups, Size: console.Size(), Explain: options.Explain,
+		ID: id, Spec: config, Root: lower.tree, Init: options.Init, SystemdCgroup: systemd && !noCgroups, OwnCgroups: true, NoCgroups: noCgroups, Size: console.Size(), Explain: options.Explain,
 		Devices: deviceSources(options),
 		Claim:   func() error { return checkStorage(root, id) },
 		Prepare: func(line *stage.Line) {
 			plugged.join(line)
-			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, tree, claim.Range, etc(options, plugged)) })
+			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, lower, claim.Range, etc(options, plugged)) })
 			claim.Close()
 		},
 		Mount: func(mapIDs func(mount int) error) (int, error) {
@@ -97,7 +100,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 				// The kernel lets only the host's root map the IDs of a mount of the host.
 				mapIDs = nil
 			}
-			return mountOverlay(tree, directory(id), mapIDs)
+			return mountOverlay(lower.layers, directory(id), mapIDs)
 		},
 	}
 	if plugged != nil {

@@ -12,7 +12,6 @@ import (
 
 	"container-workshop/final/engine/ids"
 	"container-workshop/final/owned"
-	"container-workshop/final/rootfs"
 	"container-workshop/final/rootless"
 )
 
@@ -86,7 +85,7 @@ func checkStorage(root, id string) error {
 
 // makeStorage makes the directory of a container: for an overlay over the root file system, and for its files. own is where the IDs of the
 // container begin on the host.
-func makeStorage(root, id string, lower rootfs.Root, own ids.Range, files map[string]string) error {
+func makeStorage(root, id string, lower *lower, own ids.Range, files map[string]string) error {
 	if rootless.Is() {
 		if err := rootless.ThisHost().NoStorage(Storage()); err != nil {
 			return err
@@ -97,11 +96,14 @@ func makeStorage(root, id string, lower rootfs.Root, own ids.Range, files map[st
 		return err
 	}
 	defer unix.Close(storage)
-	if err := makeOverlayDir(lower, own, storage, id); err != nil {
+	if err := makeOverlayDir(lower.tree, own, storage, id); err != nil {
 		return fmt.Errorf("create the overlay in %s: %w", Storage(), err)
 	}
 	// See checkStorage.
 	if err := os.WriteFile(filepath.Join(directory(id), "root"), []byte(root), 0o600); err != nil {
+		return err
+	}
+	if err := lower.use(storage, id); err != nil {
 		return err
 	}
 	return writeFiles(id, files)

@@ -24,10 +24,10 @@ func stored(t *testing.T, root string) string {
 	random, err := spec.MakeID()
 	require.NoError(t, err)
 	id := "test-" + random
-	lower, err := rootfs.OpenRoot(t.TempDir())
+	tree, err := rootfs.OpenRoot(t.TempDir())
 	require.NoError(t, err)
-	defer lower.Close()
-	require.NoError(t, makeStorage(root, id, lower, ids.Range{}, map[string]string{"hosts": "127.0.0.1 localhost\n"}))
+	defer tree.Close()
+	require.NoError(t, makeStorage(root, id, &lower{tree: tree}, ids.Range{}, map[string]string{"hostname": "box\n"}))
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(directory(id))) })
 	return id
 }
@@ -35,9 +35,9 @@ func stored(t *testing.T, root string) string {
 func TestReleaseRemovesWhatTheEngineKeeps(t *testing.T) {
 	root := t.TempDir()
 	id := stored(t, root)
-	hosts, err := os.ReadFile(filepath.Join(FilesDir(id), "hosts"))
+	hostname, err := os.ReadFile(filepath.Join(FilesDir(id), "hostname"))
 	require.NoError(t, err)
-	assert.Equal(t, "127.0.0.1 localhost\n", string(hosts))
+	assert.Equal(t, "box\n", string(hostname))
 	require.NoError(t, os.WriteFile(filepath.Join(directory(id), "upper/written"), nil, 0o600))
 	require.NoError(t, Release(root, id))
 	assert.NoDirExists(t, directory(id))

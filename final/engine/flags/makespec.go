@@ -3,6 +3,7 @@
 package flags
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -31,6 +32,8 @@ type Host struct {
 	Read func(name string) ([]byte, error)
 	// Devices are the nodes in the host's /dev. Only privileged containers get them.
 	Devices []specs.LinuxDevice
+	// Volumes is the directory, on the host, with the volumes of the image: 0, 1, 2, …
+	Volumes string
 	// Etc is the directory, on the host, with the container's hostname, hosts and resolv.conf. Without Etc the image's files stay.
 	Etc string
 }
@@ -72,6 +75,7 @@ func completeProcess(o *Options, host *Host) error {
 		return fmt.Errorf("--user: %w", err)
 	}
 	p := o.Process
+	p.Cwd = cmp.Or(p.Cwd, "/")
 	p.Terminal = host.Terminal && !o.Detach
 	if o.TTY != nil {
 		p.Terminal = *o.TTY

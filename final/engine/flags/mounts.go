@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -63,6 +64,15 @@ func askedMounts(o *Options, host *Host) ([]specs.Mount, error) {
 			return nil, fmt.Errorf("--volume %s: %w", m.Source, err)
 		}
 		mounts[i].Source = source
+	}
+	for i, target := range o.Volumes {
+		target, err := checkedTarget(target)
+		if err != nil {
+			return nil, fmt.Errorf("volume of the image: %w", err)
+		}
+		if !slices.ContainsFunc(mounts, at(target)) {
+			mounts = append(mounts, specs.Mount{Destination: target, Type: "bind", Source: path.Join(host.Volumes, strconv.Itoa(i)), Options: []string{"rbind", "rprivate", "nodev"}})
+		}
 	}
 	if !slices.ContainsFunc(mounts, func(m specs.Mount) bool { return m.Type == "tmpfs" || m.Destination == standard.Destination }) {
 		mounts = append(mounts, standard)

@@ -27,6 +27,10 @@ type Options struct {
 	specs.Spec
 	// Name is the ID of the container. [ParseRun] makes one if there is no --name.
 	Name string
+	// Image is the name or ID of an image, which takes the place of the root file system. Volumes are directories of the image that
+	// become volumes of the container.
+	Image   string
+	Volumes []string
 	// Detach leaves the container running when run ends. Remove deletes it when the command ends.
 	Detach, Remove bool
 	// Interactive keeps the standard input of a detached container open.
@@ -77,7 +81,7 @@ func Defaults() Options {
 			Version:  specs.Version,
 			Hostname: "container",
 			Root:     &specs.Root{Path: "/var/lib/container-workshop/rootfs"},
-			Process:  &specs.Process{Cwd: "/"},
+			Process:  &specs.Process{},
 			Linux: &specs.Linux{Resources: &specs.LinuxResources{
 				Memory: &specs.LinuxMemory{Limit: new(int64(64 << 20))},
 				CPU:    &specs.LinuxCPU{Quota: new(int64(cpuPeriod)), Period: new(uint64(cpuPeriod))},
@@ -116,7 +120,9 @@ func ParseRun(args []string) (*Options, []string, error) {
 		return nil, nil, err
 	case err != nil:
 		return nil, nil, fmt.Errorf("%w (see run --help)", err)
-	case set.NArg() == 0:
+	case options.Image != "" && set.Changed("rootfs"):
+		return nil, nil, errors.New("--image, --rootfs: a container has one root file system: leave one of them out")
+	case set.NArg() == 0 && options.Image == "":
 		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
 	}
 	if err := options.checkNetwork(set.Changed("network")); err != nil {

@@ -97,6 +97,10 @@ func checkedRootfs(text string) (string, error) {
 	return printable(text, text != "", "must be a directory (create one: make rootfs)")
 }
 
+func checkedImage(text string) (string, error) {
+	return printable(text, text != "", "must be the name or ID of an image (see final images)")
+}
+
 func checkedFile(text string) (string, error) {
 	return printable(text, text != "", "must be the name of a file")
 }

@@ -1,0 +1,211 @@
+//go:build linux
+
+package engine
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/container"
+	"container-workshop/final/engine/flags"
+	"container-workshop/final/engine/image"
+	"container-workshop/final/more/copyup"
+	"container-workshop/final/owned"
+	"container-workshop/final/process"
+	"container-workshop/final/rootfs"
+	"container-workshop/final/rootless"
+	"container-workshop/final/spec"
+)
+
+// A lower is what the files of a container lie above: a root file system, or the layers of an image.
+type lower struct {
+	// tree shows all files.
+	tree rootfs.Root
+	// layers are open directories, the highest first.
+	layers []int
+	// image is nil if a root file system is the only layer.
+	image *image.Image
+	// volumes are the places of the volumes that the image asks for.
+	volumes []string
+}
+
+// openLower opens what the options name.
+func openLower(options *flags.Options) (*lower, error) {
+	if options.Image == "" {
+		tree, err := container.OpenRootfs(options.Root.Path)
+		return &lower{tree: tree, layers: []int{int(tree)}}, err
+	}
+	store, err := image.Open(Home())
+	if err != nil {
+		return nil, err
+	}
+	found, err := store.Resolve(options.Image)
+	if err != nil {
+		return nil, err
+	}
+	l := &lower{image: found}
+	for _, dir := range slices.Backward(found.Layers) {
+		root, err := rootfs.OpenRoot(dir)
+		if err != nil {
+			return nil, fmt.Errorf("image %s is not complete: %w (final pull %[1]s)", options.Image, err)
+		}
+		l.layers = append(l.layers, int(root))
+	}
+	options.Root.Path = store.Dir
+	switch len(l.layers) {
+	case 0:
+		return nil, fmt.Errorf("image %s has no files", options.Image)
+	case 1:
+		l.tree, err = rootfs.OpenRoot(found.Layers[0])
+	default:
+		o := rootfs.Overlay{Lower: l.layers, Upper: -1}
+		if rootless.Is() {
+			o.Options = []string{"userxattr"}
+		}
+		var mount int
+		mount, err = o.Mount()
+		l.tree = rootfs.Root(mount)
+	}
+	return l, err
+}
+
+// complete fills in what the image says and the caller has not said, and returns the command.
+// https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md
+func (l *lower) complete(options *flags.Options, command []string) ([]string, error) {
+	if l.image == nil {
+		return command, nil
+	}
+	settings := l.image.Config.Config
+	if len(command) == 0 {
+		command = settings.Cmd
+	}
+	command = slices.Concat(settings.Entrypoint, command)
+	if len(command) == 0 {
+		return nil, fmt.Errorf("image %s has no command of its own: name one, as in final run --image %[1]s COMMAND", options.Image)
+	}
+	var env []string
+	for _, variable := range settings.Env {
+		// A name alone would be a variable of the caller's, which is not for the image.
+		if key, _, found := strings.Cut(variable, "="); found && key != "" && !strings.ContainsRune(variable, 0) {
+			env = append(env, variable)
+		}
+	}
+	options.Env = append(env, options.Env...)
+	if options.User == "" && settings.User != "" {
+		read := func(name string) ([]byte, error) { return l.tree.ReadFile(name, spec.MaxRecords) }
+		if _, _, err := flags.FindUser(settings.User, read); err != nil {
+			return nil, fmt.Errorf("image %s, user %q: %w (choose one with --user)", options.Image, settings.User, err)
+		}
+		options.User = settings.User
+	}
+	options.Process.Cwd = cmp.Or(options.Process.Cwd, path.Join("/", settings.WorkingDir))
+	l.volumes = slices.Sorted(maps.Keys(settings.Volumes))
+	options.Volumes = l.volumes
+	options.Annotations = annotations(&l.image.Config)
+	return command, nil
+}
+
+// annotations are what the specification keeps of an image's configuration, for programs that look at containers.
+func annotations(c *image.Config) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, c.Config.Labels)
+	delete(all, "")
+	created := ""
+	if c.Created != nil {
+		created = c.Created.Format(time.RFC3339Nano)
+	}
+	for key, value := range map[string]string{
+		"os": c.OS, "architecture": c.Architecture, "variant": c.Variant, "author": c.Author, "created": created, "stopSignal": c.Config.StopSignal,
+		"exposedPorts": strings.Join(slices.Sorted(maps.Keys(c.Config.ExposedPorts)), ","),
+	} {
+		// What the image says elsewhere wins over its labels.
+		if value != "" {
+			all["org.opencontainers.image."+key] = value
+		}
+	}
+	return all
+}
+
+// volumesDir is the directory of the volumes of a container whose image asks for some. They go with the container.
+func volumesDir(id string) string { return filepath.Join(directory(id), "volumes") }
+
+// use notes in the storage of a container that the container uses the image, and makes volumes with the files that the image has there.
+func (l *lower) use(storage int, id string) error {
+	if l.image == nil {
+		return nil
+	}
+	dir, err := owned.Below(storage, id)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	store, err := image.Open(Home())
+	if err != nil {
+		return err
+	}
+	if _, err := store.Use(dir, l.image.Digest); err != nil {
+		return err
+	}
+	if len(l.volumes) == 0 {
+		return nil
+	}
+	if err := os.Mkdir(volumesDir(id), 0o711); err != nil {
+		return err
+	}
+	for i, name := range l.volumes {
+		if err := l.makeVolume(filepath.Join(volumesDir(id), strconv.Itoa(i)), name); err != nil {
+			return fmt.Errorf("volume %s of the image: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (l *lower) makeVolume(dir, name string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	place, err := l.tree.Open(name, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(place)
+	to, err := rootfs.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	return copyup.Copy{Proc: "/proc"}.Up(place, name, int(to), false)
+}
+
+// Suggest says so if a command is missing, and there is an image of that name.
+func Suggest(options *flags.Options, command []string, err error) error {
+	var failure *process.Failure
+	if err == nil || options.Image != "" || !errors.As(err, &failure) || failure.Status != process.StatusNotFound {
+		return err
+	}
+	if _, missing := os.Lstat(filepath.Join(Home(), "images")); missing != nil {
+		return err
+	}
+	store, unsafe := image.Open(Home())
+	if unsafe != nil {
+		return err
+	}
+	if _, unknown := store.Resolve(command[0]); unknown != nil {
+		return err
+	}
+	return fmt.Errorf("%w (there is an image of this name: final run --image %s)", err, command[0])
+}
