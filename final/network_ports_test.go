@@ -253,3 +253,41 @@ func TestPublishedPortsGoWhenRunIsKilled(t *testing.T) {
 	_, err = connect(t, nil, "tcp", "127.0.0.1", 8080)
 	require.ErrorIs(t, err, unix.ECONNREFUSED)
 }
+
+// The kernel remembers senders of UDP packets. A sender that never stops, and keeps its port, still reaches the next container.
+func TestASenderReachesTheNextContainer(t *testing.T) {
+	c := newNetTrial(t)
+	var conn net.Conn
+	var err error
+	dialed := make(chan bool)
+	c.server.do <- func() {
+		conn, err = net.Dial("udp", net.JoinHostPort(hostIP, "8080"))
+		close(dialed)
+	}
+	<-dialed
+	require.NoError(t, err)
+	defer conn.Close()
+	// Each answer is for one question, and no packet gets lost here but those that nobody takes.
+	ask := func() bool {
+		_, _ = io.WriteString(conn, "who am I?")
+		_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		n, err := conn.Read(make([]byte, 100))
+		return err == nil && n > 0
+	}
+	c.background("-p", "8080:53/udp").answer(53)
+	require.Eventually(t, ask, patience, time.Millisecond)
+	require.Equal(t, 0, c.final("delete", "--force", c.id).status)
+	// Somebody else gets the address of the first container.
+	root, id := t.TempDir(), c.id+"-b"
+	other := func(args ...string) result { return c.final(append([]string{"--root", root}, args...)...) }
+	r := other("run", "--detach", "--rootfs", needRootfs(t), "--name", id, "--env", c.mark, "--network", "bridge", "/bin/sleep", "1000")
+	require.Equal(t, result{id + "\n", remarks(), 0}, r)
+	require.False(t, ask(), "nobody listens")
+	r = c.final(c.runArgs([]string{"--detach", "-p", "8080:53/udp"}, "/bin/sleep", "1000")...)
+	require.Equal(t, result{c.id + "\n", "", 0}, r)
+	c.join(c.id).answer(53)
+	require.Eventually(t, ask, patience, time.Millisecond)
+	require.Equal(t, 0, c.final("delete", "--force", c.id).status)
+	require.Equal(t, 0, other("delete", "--force", id).status)
+	c.nothingLeft()
+}

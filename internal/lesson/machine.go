@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Machine is where we try the commands of a page: this host, with another hostname, its own processes and mounts, and copies of the
-// workshop (in /workshop) and of the root file system. All changes end with the machine, except cgroups.
+// A Machine is where we try the commands of a page: this host, with another hostname, its own processes, mounts and network, and copies of
+// the workshop (in /workshop) and of the root file system. All changes end with the machine, except cgroups.
 type Machine struct {
 	first, second *Terminal
 	// dir holds the files that the machine changes. made are the mount points that Boot has created on the host.
@@ -38,6 +38,10 @@ fi
 # The reader of a page has just cloned the workshop.
 [ ! -d /workshop/work ] || find /workshop/work -mindepth 1 -maxdepth 1 ! -name .gitignore -exec rm -rf {} +
 hostname workshop
+ip link set lo up
+# The reader's machine forwards no packets.
+echo 0 >/proc/sys/net/ipv4/ip_forward
+mount -t tmpfs -o mode=700 tmpfs /var/lib/container-workshop/networks
 echo "127.0.0.1 localhost workshop" >"$DIR/hosts"
 hostname >"$DIR/hostname"
 for file in hosts hostname; do
@@ -52,7 +56,7 @@ exec env 'PS1=$ ' 'PS2=> ' bash --norc --noprofile -i`
 // Boot makes a machine from the workshop in top and from a root file system. It needs root. size is the size of the terminals.
 func Boot(top, rootfs string, size pty.Winsize) (*Machine, error) {
 	m := &Machine{size: size}
-	for _, dir := range []string{"/workshop", "/var/lib/container-workshop", "/var/lib/container-workshop/rootfs"} {
+	for _, dir := range []string{"/workshop", "/var/lib/container-workshop", "/var/lib/container-workshop/rootfs", "/var/lib/container-workshop/networks"} {
 		err := os.Mkdir(dir, 0o755)
 		if err == nil {
 			m.made = append(m.made, dir)
@@ -70,7 +74,7 @@ func Boot(top, rootfs string, size pty.Winsize) (*Machine, error) {
 	shell := exec.Command("bash", "-c", boot)
 	shell.Env = append(os.Environ(), "DIR="+dir, "TOP="+top, "ROOTFS="+rootfs, "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8")
 	// If the test is killed, the terminal closes. Then the shell ends, and as process 1 takes the machine with it.
-	shell.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWPID}
+	shell.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWPID | unix.CLONE_NEWNET}
 	if m.first, err = open(shell, size); err == nil {
 		var text string
 		if text, err = m.first.await("$ ", 0); err != nil {
@@ -93,7 +97,7 @@ func (m *Machine) Second() (*Terminal, error) {
 		return m.second, nil
 	}
 	// setsid cannot make the leader of a process group the first process of a session. A child of nsenter is no such leader.
-	shell := exec.Command("nsenter", "--target", fmt.Sprint(m.first.shell.Process.Pid), "--mount", "--uts", "--pid",
+	shell := exec.Command("nsenter", "--target", fmt.Sprint(m.first.shell.Process.Pid), "--mount", "--uts", "--pid", "--net",
 		"env", "--chdir=/workshop", "PS1=$ ", "TERM=dumb", "HISTFILE=", "LC_ALL=C.UTF-8", "setsid", "--ctty", "bash", "--norc", "--noprofile", "-i")
 	shell.SysProcAttr = &unix.SysProcAttr{}
 	var err error
