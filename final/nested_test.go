@@ -24,7 +24,9 @@ const nestedUser, nestedRange = 4321, 500000
 // such an engine.
 type nested struct {
 	*bundled
+	// maps are the ID maps of the namespace. The first ID is the user's own.
 	maps    []syscall.SysProcIDMap
+	env     []string
 	program *os.File
 }
 
@@ -49,7 +51,7 @@ func (c *nested) calls(script string) result {
 	for _, dir := range []string{c.root, c.dir, c.spec.Root.Path} {
 		require.NoError(c, filepath.WalkDir(dir, func(name string, _ os.DirEntry, err error) error {
 			require.NoError(c, err)
-			return os.Lchown(name, nestedUser, nestedUser)
+			return os.Lchown(name, c.maps[0].HostID, c.maps[0].HostID)
 		}))
 		for ; dir != "/"; dir = filepath.Dir(dir) {
 			info, err := os.Stat(dir)
@@ -58,7 +60,7 @@ func (c *nested) calls(script string) result {
 		}
 	}
 	cmd := exec.Command("/bin/sh", "-c", `final() { /proc/self/fd/3 --root "$ROOT" "$@"; }; `+script)
-	cmd.Env = append(os.Environ(), "WORKSHOP_AS_PROGRAM=1", c.mark, "ROOT="+c.root, "ID="+c.id, "BUNDLE="+c.dir)
+	cmd.Env = append(append(os.Environ(), c.env...), "WORKSHOP_AS_PROGRAM=1", c.mark, "ROOT="+c.root, "ID="+c.id, "BUNDLE="+c.dir)
 	cmd.ExtraFiles, cmd.Dir, cmd.WaitDelay = []*os.File{c.program}, "/", patience
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS, UidMappings: c.maps, GidMappings: c.maps,

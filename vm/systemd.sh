@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 layout=${1:-} engine=${2:-} arch=$(dpkg --print-architecture)
 dir=build/vm/$arch
 base=$dir/systemd${engine:+-$engine}
-packages=(systemd-sysv dbus busybox-static)
+packages=(systemd-sysv dbus dbus-user-session libpam-systemd busybox-static)
 
 . vm/machine.sh
 

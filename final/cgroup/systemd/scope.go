@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"container-workshop/final/namespace"
 )
 
 // Scope is a unit that systemd has not started yet.
@@ -19,7 +21,7 @@ type Scope struct {
 }
 
 // ParseScope returns the scope that a path such as slice:prefix:name stands for: the unit PREFIX-NAME.scope in that slice. An empty
-// slice is system.slice, and an empty path is system.slice:container-workshop:ID.
+// slice is system.slice, or user.slice in a user namespace, and an empty path is system.slice:container-workshop:ID.
 func ParseScope(cgroupsPath, id string) (*Scope, error) {
 	if cgroupsPath == "" {
 		cgroupsPath = ":container-workshop:" + id
@@ -31,6 +33,10 @@ func ParseScope(cgroupsPath, id string) (*Scope, error) {
 	slice, prefix, name := parts[0], parts[1], parts[2]
 	if slice == "" {
 		slice = "system.slice"
+		if namespace.Nested() {
+			// The systemd of a user has no system.slice.
+			slice = "user.slice"
+		}
 	}
 	dir, err := expandSlice(slice)
 	if err != nil {

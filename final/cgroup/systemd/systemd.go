@@ -38,7 +38,7 @@ func CheckRunning() error {
 func talk(calls func(context.Context, *systemd.Conn) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, err := systemd.NewSystemConnectionContext(ctx)
+	conn, err := connect(ctx)
 	if err != nil {
 		return fmt.Errorf("connect to systemd by D-Bus: %w (install and start dbus, or leave out --systemd-cgroup)", err)
 	}
