@@ -93,6 +93,7 @@ func (c *nested) without(kind specs.LinuxNamespaceType) {
 // user_namespaces(7)
 func TestRootOfAUserNamespaceMakesContainers(t *testing.T) {
 	c := newNested(t)
+	assert.NotRegexp(t, "shared:|master:", c.runs("grep ' /dev/' /proc/self/mountinfo"))
 	out := c.runs("id -u; cat /proc/self/uid_map; echo $$; stat -c '%u %F' /dev/null; echo x >/dev/null; cat /dev/zero | head -c 3 | wc -c; echo x >/made")
 	assert.Equal(t, fmt.Sprintf("0 0 %d 1 1 %d 65536 1 65534 character special file 3", nestedUser, nestedRange), strings.Join(strings.Fields(out), " "))
 	var made unix.Stat_t

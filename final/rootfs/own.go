@@ -73,7 +73,8 @@ func (o Own) BindFile(fd int, name string, attributes uint64) error {
 		return err
 	}
 	defer unix.Close(mount)
-	if err := Change(mount, attributes, 0, 0, false); err != nil {
+	// Mounts in the host's /dev do not come after it.
+	if err := Change(mount, attributes, 0, unix.MS_PRIVATE, false); err != nil {
 		return err
 	}
 	place, err := o.maker.make(name, unix.S_IFREG|0o644, maxDepth)

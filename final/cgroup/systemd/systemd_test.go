@@ -57,3 +57,13 @@ func TestBits(t *testing.T) {
 		assert.Equal(t, want, bitsOf(list), list)
 	}
 }
+
+func TestTheBusKnowsTheUserByTheIDOnTheHost(t *testing.T) {
+	for maps, want := range map[string]string{
+		"         0       5000          1\n         1     100000      65536\n": "5000",
+		"         1     100000      65536\n         0       7          1\n":    "7",
+		"         0          0 4294967295\n":                                   "0",
+	} {
+		assert.Equal(t, want, hostUser(maps))
+	}
+}
