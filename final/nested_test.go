@@ -25,8 +25,10 @@ const nestedUser, nestedRange = 4321, 500000
 type nested struct {
 	*bundled
 	// maps are the ID maps of the namespace. The first ID is the user's own.
-	maps    []syscall.SysProcIDMap
-	env     []string
+	maps []syscall.SysProcIDMap
+	env  []string
+	// cgroup is a cgroup of version 2 for the calls, or nil for that of the test.
+	cgroup  *os.File
 	program *os.File
 }
 
@@ -66,6 +68,9 @@ func (c *nested) calls(script string) result {
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS, UidMappings: c.maps, GidMappings: c.maps,
 		GidMappingsEnableSetgroups: len(c.maps) > 1, Credential: &syscall.Credential{NoSetGroups: len(c.maps) == 1},
 	}
+	if c.cgroup != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(c.cgroup.Fd())
+	}
 	return outcome(c.T, cmd)
 }
 
@@ -93,7 +98,7 @@ func (c *nested) without(kind specs.LinuxNamespaceType) {
 // user_namespaces(7)
 func TestRootOfAUserNamespaceMakesContainers(t *testing.T) {
 	c := newNested(t)
-	assert.NotRegexp(t, "shared:|master:", c.runs("grep ' /dev/' /proc/self/mountinfo"))
+	assert.NotRegexp(t, "shared:|master:", c.runs("sed 's/ - .*//' /proc/self/mountinfo | grep ' /dev/'"))
 	out := c.runs("id -u; cat /proc/self/uid_map; echo $$; stat -c '%u %F' /dev/null; echo x >/dev/null; cat /dev/zero | head -c 3 | wc -c; echo x >/made")
 	assert.Equal(t, fmt.Sprintf("0 0 %d 1 1 %d 65536 1 65534 character special file 3", nestedUser, nestedRange), strings.Join(strings.Fields(out), " "))
 	var made unix.Stat_t
@@ -197,6 +202,7 @@ func TestLimitsThatRootOfAUserNamespaceMayNotSet(t *testing.T) {
 func TestAUserWithoutCgroups(t *testing.T) {
 	const own = `final run --bundle "$BUNDLE" "$ID"`
 	c := newNested(t)
+	c.without(specs.CgroupNamespace)
 	self, err := os.ReadFile("/proc/self/cgroup")
 	require.NoError(t, err)
 	assert.Equal(t, strings.TrimSpace(string(self)), c.runs("cat /proc/self/cgroup"))

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"testing"
 
@@ -26,7 +27,14 @@ func TestSystemdLimitsTheContainerOfAUser(t *testing.T) {
 		assert.NoError(t, exec.Command("systemctl", "stop", "user@1.service", "user-runtime-dir@1.service").Run())
 	})
 
+	// Only who is in a delegated cgroup may move processes there. cgroup-v2.rst, "Delegation Containment"
+	dir := "/sys/fs/cgroup/user.slice/user-1.slice/user@1.service/workshop"
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	t.Cleanup(func() { assert.NoError(t, os.Remove(dir)) })
 	c := newNested(t)
+	c.cgroup, err = os.Open(dir)
+	require.NoError(t, err)
+	defer c.cgroup.Close()
 	c.maps[0].HostID = 1
 	c.env = []string{"XDG_RUNTIME_DIR=/run/user/1", "DBUS_SESSION_BUS_ADDRESS="}
 	c.spec.Linux.CgroupsPath = "user.slice:final:" + c.id
