@@ -66,6 +66,7 @@ var verbs = []verb{
 	{"pause", "ID", "pause the processes of a container", pause, 1, false, inContainer},
 	{"resume", "ID", "resume the processes of a paused container", resume, 1, false, inContainer},
 	{"update", "[flags] ID", "change the limits of a container", update, 1, false, inContainer},
+	{"network", "create|list|inspect|remove", "create, list and remove networks of containers", networks, 1, false, root},
 	{"events", "[flags] ID", "print the resource usage of a container", events, 1, false, anyone},
 	{"spec", "[flags]", "write a sample config.json", writeSpec, 1, false, anyone},
 	{"create", "[flags] ID", "create a container from a bundle", create, 1, false, root},

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,9 @@ func hosts(options *flags.Options, c *connection) string {
 // resolv returns /etc/resolv.conf. A container in a network asks the DNS server of the network, which knows what --dns says. With the host's
 // network, the container gets the lines of the host that no flag replaces. resolv.conf(5)
 func resolv(options *flags.Options, c *connection) string {
+	if id := options.Joins(); id != "" && len(options.DNS) == 0 {
+		return readEtc(id, "resolv.conf")
+	}
 	content, _ := os.ReadFile("/etc/resolv.conf")
 	var text strings.Builder
 	search := options.Search
@@ -72,6 +76,19 @@ func resolv(options *flags.Options, c *connection) string {
 // FilesDir is the directory of these files, for bind mounts. The container may write to them, so they are on the disk with everything else
 // that it writes: its state is in memory, which the host needs.
 func FilesDir(id string) string { return filepath.Join(directory(id), "files") }
+
+// readEtc returns a file in /etc of another container. The container may have written anything there, so it is no longer than maxEtc bytes.
+func readEtc(id, name string) string {
+	file, err := os.Open(filepath.Join(FilesDir(id), name))
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	content, _ := io.ReadAll(io.LimitReader(file, maxEtc))
+	return string(content)
+}
+
+const maxEtc = 1 << 16
 
 func writeFiles(id string, files map[string]string) error {
 	dir := FilesDir(id)

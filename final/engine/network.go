@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/engine/network"
 	"container-workshop/final/helper/ask"
@@ -27,13 +30,43 @@ type connection struct {
 // connect returns the connection that the flags ask for. It is nil for a container that has only the loopback interface, or the network of
 // somebody else. Nothing is made yet.
 func connect(root string, options *flags.Options, tell func(string)) *connection {
-	if options.Network == "none" || options.Network == "host" {
+	if options.Network == "none" || options.Network == "host" || options.Joins() != "" {
 		return nil
 	}
 	e := &network.Endpoint{
 		ID: options.Name, Root: root, Name: options.Name, Aliases: options.Aliases, Ports: options.Publish, Resolvers: options.DNS,
 	}
 	return &connection{dir: network.In(Home()), network: options.Network, Endpoint: e, tell: tell}
+}
+
+// joinNetwork puts the network namespace of another container into a configuration, for --network container:ID.
+func joinNetwork(store *container.Store, options *flags.Options, config *specs.Spec) error {
+	id := options.Joins()
+	if id == "" {
+		return nil
+	}
+	c, err := store.Open(id)
+	if err != nil {
+		return fmt.Errorf("--network container:%s: %w", id, err)
+	}
+	defer c.Close()
+	if c.Status != specs.StateRunning && c.Status != specs.StateCreated {
+		return fmt.Errorf("--network container:%s: the container is %s (its network has ended with it)", id, c.Status)
+	}
+	path := fmt.Sprintf("/proc/%d/ns/net", c.Pid)
+	its, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("--network container:%s: %w", id, err)
+	}
+	if ours, err := os.Stat("/proc/self/ns/net"); err == nil && os.SameFile(ours, its) {
+		return fmt.Errorf("--network container:%s: the container has the network of the host (use --network host, if you mean that)", id)
+	}
+	for i := range config.Linux.Namespaces {
+		if n := &config.Linux.Namespaces[i]; n.Type == specs.NetworkNamespace {
+			n.Path = path
+		}
+	}
+	return nil
 }
 
 // join takes addresses for the container, and writes them down.

@@ -8,6 +8,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -60,7 +61,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	if err != nil {
 		return nil, err
 	}
-	if err := setProfile(options, config); err != nil {
+	if err := errors.Join(joinNetwork(store, options, config), setProfile(options, config)); err != nil {
 		return nil, err
 	}
 	claim := new(ids.Claim)

@@ -48,7 +48,7 @@ func fitUser(options *flags.Options, config *specs.Spec, warn func(string)) (noC
 
 // checkUser refuses what an ordinary user cannot have at all.
 func checkUser(options *flags.Options, process *specs.Process) error {
-	if options.Network != "none" && options.Network != "host" {
+	if !slices.Contains([]string{"none", "host"}, options.Network) && options.Joins() == "" {
 		return fmt.Errorf("--network %s: needs root, because the bridge is in the host's network (use sudo, or --network host)", options.Network)
 	}
 	if !rootless.Entered() || options.Userns == "keep-id" {

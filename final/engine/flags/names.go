@@ -96,6 +96,8 @@ func (o *Options) checkNetwork(named bool) error {
 		return o.checkResolvers()
 	}
 	switch {
+	case o.Joins() != "":
+		return fmt.Errorf("%s: ports and names belong to container %s, which has the network (use %[1]s there)", flag, o.Joins())
 	case o.Network == "host":
 		return fmt.Errorf("%s: the container has the ports and the name of the host (leave --network host out)", flag)
 	case o.Network == "none" && named:
@@ -109,7 +111,7 @@ func (o *Options) checkNetwork(named bool) error {
 // checkResolvers refuses a DNS server at the loopback interface of the container: the DNS server of the network cannot ask there.
 func (o *Options) checkResolvers() error {
 	for _, ip := range o.DNS {
-		if o.Network != "none" && o.Network != "host" && ip.IsLoopback() {
+		if o.Network != "none" && o.Network != "host" && o.Joins() == "" && ip.IsLoopback() {
 			return fmt.Errorf("--dns %s: the DNS server of network %s asks from the host, and cannot reach the loopback interface of the container: use another address", ip, o.Network)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/spf13/pflag"
@@ -95,6 +96,15 @@ func Defaults() Options {
 	}
 }
 
+// Joins is the container whose network the container joins: ID for --network container:ID.
+func (o *Options) Joins() string {
+	id, joins := strings.CutPrefix(o.Network, "container:")
+	if !joins {
+		return ""
+	}
+	return id
+}
+
 // Unconfined reports whether the container runs without a seccomp filter. A privileged container has a filter only if you name a profile.
 func (o *Options) Unconfined() bool {
 	return o.Seccomp == "unconfined" || o.Privileged && o.Seccomp == ""
@@ -124,6 +134,11 @@ func ParseRun(args []string) (*Options, []string, error) {
 		return nil, nil, errors.New("--image, --rootfs: a container has one root file system: leave one of them out")
 	case set.NArg() == 0 && options.Image == "":
 		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
+	}
+	if name := os.Getenv("WORKSHOP_NETWORK"); name != "" && !set.Changed("network") {
+		if options.Network, err = checkedNetwork(name); err != nil {
+			return nil, nil, fmt.Errorf("WORKSHOP_NETWORK=%s: %w", name, err)
+		}
 	}
 	if err := options.checkNetwork(set.Changed("network")); err != nil {
 		return nil, nil, err

@@ -114,6 +114,9 @@ func checkedNetwork(text string) (string, error) {
 	if text == "none" || text == "host" {
 		return text, nil
 	}
+	if id, ok := strings.CutPrefix(text, "container:"); ok {
+		return text, spec.ValidateID(id)
+	}
 	if err := network.CheckName(text); err != nil {
 		return "", fmt.Errorf("must be none, bridge, host, or the name of a network: %w", err)
 	}

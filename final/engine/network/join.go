@@ -13,7 +13,7 @@ import (
 // Join gives a container a place in a network: addresses that nobody else has, and its file. The caller has set ID, Root, Name, Aliases and
 // Ports. Without containers, [Default] does not exist: Join makes it.
 func (s *Store) Join(name string, e *Endpoint) (*Network, error) {
-	if err := s.sweep(); err != nil {
+	if err := s.Sweep(); err != nil {
 		return nil, err
 	}
 	holders, err := s.holders()
@@ -111,8 +111,8 @@ func (s *Store) removeEmpty(n *Network) error {
 	return err
 }
 
-// sweep removes the leases of containers that are gone without a word: the host was turned off, or the guard was killed, too.
-func (s *Store) sweep() error {
+// Sweep removes the leases of containers that are gone without a word: the host was turned off, or the guard was killed, too.
+func (s *Store) Sweep() error {
 	networks, err := s.Networks()
 	if err != nil {
 		return err
