@@ -27,8 +27,13 @@ func isNested() bool { return global.rootless != "false" && namespace.Nested() }
 // prepareUser gives an ordinary user the rights that a verb needs: final enters a user namespace, now or when it opens the container, and
 // begins again there.
 func (v *verb) prepareUser(store *container.Store) error {
-	if v.needs == anyone || rootless.Entered() || os.Geteuid() == 0 && (global.rootless != "true" || isNested()) {
+	root := os.Geteuid() == 0
+	if rootless.Entered() || v.needs == anyone && !root || root && (global.rootless != "true" || isNested()) {
 		return nil
+	}
+	if root && !global.rootSaid {
+		// Root has other directories in a user namespace, even for verbs that only read files.
+		store.Root = rootless.Root()
 	}
 	if global.rootless == "false" {
 		return errors.New("a container needs root: use sudo, or leave out --rootless=false")

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/rootless"
 )
 
 // ranges are the lines of /etc/subuid and /etc/subgid for a user who may use IDs beside their own.
@@ -31,6 +33,9 @@ func asPerson(t *testing.T, ranges string) *trial {
 	t.Helper()
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		t.Skip("needs newuidmap: apt-get install uidmap")
+	}
+	if err := rootless.ThisHost().NoNamespace(); err != nil {
+		t.Skipf("needs user namespaces for users: %v", err)
 	}
 	c, p := newTrial(t), &person{uid: 4321}
 	dir, err := os.MkdirTemp("", "user")

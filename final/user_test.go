@@ -134,6 +134,25 @@ func TestRootlessSaysWhoEntersAUserNamespace(t *testing.T) {
 	refused(t, c.final("--rootless", "maybe", "list"), 1, "--rootless", "true, false or auto")
 }
 
+// Root can be like an ordinary user, with files of its own.
+func TestRootInAUserNamespace(t *testing.T) {
+	c := asPerson(t, "root:500000:65536\n")
+	p := *c.person
+	p.uid = 0
+	require.NoError(t, os.Chown(p.home, 0, 0))
+	require.NoError(t, os.Chown(filepath.Dir(c.root), 0, 0))
+	c.person = &p
+	as := func(args ...string) result { return c.final(append([]string{"--rootless", "true"}, args...)...) }
+	r := as(c.runArgs([]string{"--detach"}, "/bin/sh", "-c", kept)...)
+	require.Equal(t, 0, r.status, r.stderr)
+	assert.Contains(t, as("list").stdout, c.id)
+	assert.NotContains(t, c.final("list").stdout, c.id)
+	r = as("exec", c.id, "cat", "/proc/self/uid_map")
+	assert.Equal(t, "0 0 1 1 500000 65536", strings.Join(strings.Fields(r.stdout), " "), r.stderr)
+	require.Equal(t, result{}, as("delete", "--force", c.id))
+	c.nothingLeft()
+}
+
 func TestKeepIDShowsYourFilesAsYours(t *testing.T) {
 	c := asPerson(t, ranges)
 	dir := c.person.home
@@ -182,4 +201,19 @@ func TestABundleOfAnOrdinaryUserHasAUserNamespace(t *testing.T) {
 			c.nothingLeft()
 		})
 	}
+}
+
+// Without a session the state is in /tmp, where anybody can make a directory first.
+func TestADirectoryThatSomebodyElseHasPutIntoTmpIsRefused(t *testing.T) {
+	c := asPerson(t, ranges)
+	c.person.env = []string{"HOME=" + c.person.home, "XDG_RUNTIME_DIR="}
+	place := "/tmp/container-workshop-4321"
+	require.NoError(t, os.Mkdir(place, 0o777))
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(place)) })
+	require.NoError(t, os.Chown(place, 4322, 4322))
+	refused(t, c.final(c.runArgs(nil, "true")...), 125, place, "user 4322")
+	require.NoError(t, os.Chown(place, 4321, 4321))
+	require.NoError(t, os.Chmod(place, 0o700))
+	assert.Equal(t, 0, c.final(c.runArgs(nil, "true")...).status)
+	assert.DirExists(t, place)
 }

@@ -29,6 +29,9 @@
 // second one is its process 1. With --init, process 1 becomes final, with the rights of the command, and the command is its child. The other
 // verbs find the container by its state, and start no process.
 //
+// For an ordinary user, final first enters a user namespace, by a list, and begins again there: see package rootless. The tree above is the
+// same then.
+//
 // Four work at the same time. Process 1 makes what only a process in the new namespaces can make. A thread of final enters the mount
 // namespace of process 1, and makes the tree that the command sees (package inside). Another thread makes state, cgroups and limits (beside).
 // The main thread makes the clone, and waits for all of them. final and process 1 talk over a pair of sockets:

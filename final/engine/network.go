@@ -13,6 +13,7 @@ import (
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/engine/network"
 	"container-workshop/final/helper/ask"
+	"container-workshop/final/rootless"
 	"container-workshop/final/stage"
 )
 
@@ -30,7 +31,7 @@ type connection struct {
 // connect returns the connection that the flags ask for. It is nil for a container that has only the loopback interface, or the network of
 // somebody else. Nothing is made yet.
 func connect(root string, options *flags.Options, tell func(string)) *connection {
-	if options.Network == "none" || options.Network == "host" || options.Joins() != "" {
+	if options.Network == "none" || options.Network == "host" || options.Joins() != "" || rootless.Is() {
 		return nil
 	}
 	e := &network.Endpoint{
@@ -106,6 +107,9 @@ func (c *connection) plug(line *stage.Line, namespace *os.File) {
 
 // Unplug takes a container out of its network, if it is in one. The list gets the calls of the helper.
 func Unplug(list *stage.List, root, id string) error {
+	if rootless.Is() {
+		return unplugUser(id)
+	}
 	dir := network.In(Home())
 	if !network.Has(dir, id) {
 		return nil

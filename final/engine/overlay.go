@@ -85,6 +85,8 @@ func layered(lower []int, dir string) (int, error) {
 	mount, err := o.Mount()
 	var fs unix.Statfs_t
 	switch {
+	case errors.Is(err, unix.EPERM) && rootless.Is():
+		err = fmt.Errorf("%w: an ordinary user needs Linux 5.11 for an overlay (use sudo)", err)
 	case !errors.Is(err, unix.EINVAL):
 	case unix.Fstatfs(o.Upper, &fs) == nil && fs.Type == unix.OVERLAYFS_SUPER_MAGIC:
 		err = fmt.Errorf("%w: %s is on an overlay itself, as in a container, and the kernel takes no overlay on an overlay: mount a volume on %s", err, dir, Home())

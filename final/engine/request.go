@@ -104,8 +104,11 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 			return mountOverlay(lower.layers, directory(id), mapIDs)
 		},
 	}
-	if plugged != nil {
+	switch {
+	case plugged != nil:
 		request.Network = plugged.plug
+	case rootless.Is() && options.Network == "bridge":
+		request.Network = func(line *stage.Line, namespace *os.File) { plugUser(id, options.Publish, line, namespace) }
 	}
 	return request, request.Check()
 }

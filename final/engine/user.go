@@ -5,7 +5,9 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -48,8 +50,22 @@ func fitUser(options *flags.Options, config *specs.Spec, warn func(string)) (noC
 
 // checkUser refuses what an ordinary user cannot have at all.
 func checkUser(options *flags.Options, process *specs.Process) error {
-	if !slices.Contains([]string{"none", "host"}, options.Network) && options.Joins() == "" {
-		return fmt.Errorf("--network %s: needs root, because the bridge is in the host's network (use sudo, or --network host)", options.Network)
+	switch network := options.Network; {
+	case network == "none" || network == "host" || options.Joins() != "":
+	case network == "bridge":
+		if _, err := exec.LookPath(slirp); err != nil {
+			return fmt.Errorf("--network bridge: an ordinary user needs the program %s: apt-get install %[1]s, or use --network host", slirp)
+		}
+		for _, p := range options.Publish {
+			if p.Host == 0 || p.IP.Is6() {
+				return fmt.Errorf("--publish: an ordinary user has to name the port of the host, and an IPv4 address or none, as in 8080:%d", p.Container)
+			}
+		}
+		if len(options.DNS) == 0 {
+			options.DNS = []netip.Addr{slirpDNS}
+		}
+	default:
+		return fmt.Errorf("--network %s: needs root, because such a network is a bridge of the host (use sudo, or --network bridge)", options.Network)
 	}
 	if !rootless.Entered() || options.Userns == "keep-id" {
 		return nil
@@ -131,6 +147,9 @@ func remedy() string {
 // nobody owns the files whose owner on the host has no ID in the user namespace. proc_sys_kernel(5), overflowuid
 const nobody = 65534
 
+// untouched are directories that mounts cover, or in which nobody makes files.
+var untouched = []string{"boot", "dev", "lost+found", "media", "proc", "sys", "usr"}
+
 // ownDirectories makes the root directory of the container, and the directories in it, those of the container's root. They belong to the
 // host's root, who has no ID in the user namespace, so nobody in the container could make a file there. The files in them, and the directories
 // below, stay: use a root file system of your own to change those.
@@ -148,6 +167,10 @@ func ownDirectories(lower rootfs.Root, own ids.Range, upper int, mode uint32) er
 	for _, name := range names {
 		var stat unix.Stat_t
 		if unix.Fstatat(fd, name, &stat, unix.AT_SYMLINK_NOFOLLOW) != nil || stat.Mode&unix.S_IFMT != unix.S_IFDIR || stat.Uid != nobody {
+			continue
+		}
+		// Each directory takes time to make and to remove. Everybody may write to /tmp already.
+		if slices.Contains(untouched, name) || stat.Mode&0o002 != 0 {
 			continue
 		}
 		if err := unix.Mkdirat(upper, name, 0); err != nil {

@@ -1,0 +1,148 @@
+//go:build linux
+
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/container"
+	"container-workshop/final/engine/network"
+	"container-workshop/final/owned"
+	"container-workshop/final/stage"
+)
+
+// slirp is the program that connects the container of an ordinary user to the world: nobody without root can connect it to the host's network
+// devices. The program makes a device in the network namespace of the container, reads the packets from there, and opens a connection of its
+// own, as the user, for each connection of the container. slirp4netns(1)
+const slirp = "slirp4netns"
+
+// slirpDNS is the address at which slirp passes on questions to the host's DNS server.
+var slirpDNS = netip.AddrFrom4([4]byte{10, 0, 2, 3})
+
+// plugUser starts slirp for a container, waits until the network works, and publishes ports. The container's storage has the PID, for
+// unplugUser.
+func plugUser(id string, ports []network.Port, line *stage.Line, namespace *os.File) {
+	line.Wait("execve("+slirp+"), read(ready)", slirp+"(1)", func() error {
+		dir, err := os.Open(directory(id))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		log, err := os.Create(filepath.Join(directory(id), "network.log"))
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		read, write, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer read.Close()
+		cmd := exec.Command(slirp, "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--ready-fd=4", "--netns-type=path",
+			"--api-socket=/proc/self/fd/5/"+slirpSocket, "/proc/self/fd/3", "tap0")
+		cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = []*os.File{namespace, write, dir}, log, log
+		// No key of the terminal ends it.
+		cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+		err = cmd.Start()
+		write.Close()
+		if err != nil {
+			return err
+		}
+		note := fmt.Sprintf("%d %s", cmd.Process.Pid, container.StartTime(cmd.Process.Pid))
+		if err = os.WriteFile(filepath.Join(directory(id), "network"), []byte(note), 0o600); err == nil {
+			_, err = read.Read(make([]byte, 1))
+		}
+		if err == nil {
+			err = forward(dir, ports)
+		}
+		if err == nil {
+			return nil
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if err == io.EOF {
+			said, _ := os.ReadFile(log.Name())
+			err = errors.New(cmp.Or(string(bytes.TrimSpace(said)), "ended before the network worked"))
+		}
+		return fmt.Errorf("%s: %w", slirp, err)
+	})
+}
+
+// slirpSocket is the socket in the container's storage at which slirp takes orders.
+const slirpSocket = "network.sock"
+
+// forward has slirp listen at ports of the host. slirp4netns(1), "API SOCKET"
+func forward(dir *os.File, ports []network.Port) error {
+	for _, p := range ports {
+		host := "0.0.0.0"
+		if p.IP.IsValid() {
+			host = p.IP.String()
+		}
+		answer, err := request(dir, fmt.Sprintf(`{"execute": "add_hostfwd", "arguments": {"proto": %q, "host_addr": %q, "host_port": %d, "guest_port": %d}}`,
+			p.Protocol, host, p.Host, p.Container))
+		if err == nil && bytes.Contains(answer, []byte(`"error"`)) {
+			err = fmt.Errorf("%s (is the port in use? Without root, ports start at 1024: sysctl net.ipv4.ip_unprivileged_port_start)", bytes.TrimSpace(answer))
+		}
+		if err != nil {
+			return fmt.Errorf("--publish %s:%d:%d/%s: %w", host, p.Host, p.Container, p.Protocol, err)
+		}
+	}
+	return nil
+}
+
+// request sends words to slirp, and returns the answer.
+func request(dir *os.File, words string) ([]byte, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	socket := os.NewFile(uintptr(fd), slirpSocket)
+	defer socket.Close()
+	// The path of the storage may be too long for the address of a socket. unix(7)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), slirpSocket)}); err != nil {
+		return nil, os.NewSyscallError("connect", err)
+	}
+	if _, err := socket.WriteString(words); err != nil {
+		return nil, err
+	}
+	if err := unix.Shutdown(fd, unix.SHUT_WR); err != nil {
+		return nil, os.NewSyscallError("shutdown", err)
+	}
+	return io.ReadAll(socket)
+}
+
+// unplugUser ends the slirp of a container, if there is one.
+func unplugUser(id string) error {
+	dir, err := openDirectory(id)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	note, err := owned.ReadFile(dir, "network")
+	if err != nil {
+		return nil
+	}
+	var pid int
+	var started string
+	if n, _ := fmt.Sscan(strings.TrimSpace(string(note)), &pid, &started); n != 2 || container.StartTime(pid) != started {
+		return nil
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil && err != unix.ESRCH {
+		return fmt.Errorf("end %s, process %d: %w", slirp, pid, err)
+	}
+	return nil
+}

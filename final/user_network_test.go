@@ -1,0 +1,76 @@
+//go:build linux
+
+package main
+
+import (
+	"io"
+	"net"
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// withNetwork gives the person a host whose only network device has an address, at which a server says hello. It returns the address.
+func (c *trial) withNetwork() (address string) {
+	c.Helper()
+	if _, err := exec.LookPath("slirp4netns"); err != nil {
+		c.Skip("needs slirp4netns: apt-get install slirp4netns")
+	}
+	c.ownNetwork()
+	for _, args := range []string{"link set lo up", "addr add 192.0.2.1/24 dev lo"} {
+		c.ip(0, args)
+	}
+	server, err := net.Listen("tcp", "192.0.2.1:0")
+	require.NoError(c, err)
+	c.Cleanup(func() { server.Close() })
+	go func() {
+		for {
+			connection, err := server.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = connection.Write([]byte("hello\n"))
+			connection.Close()
+		}
+	}()
+	return server.Addr().String()
+}
+
+func TestAnOrdinaryUserHasANetwork(t *testing.T) {
+	c := asPerson(t, ranges)
+	_, port, err := net.SplitHostPort(c.withNetwork())
+	require.NoError(t, err)
+	script := "cat </dev/tcp/192.0.2.1/" + port + " && cat /etc/resolv.conf"
+	for _, flags := range [][]string{nil, {"--userns", "keep-id"}} {
+		r := c.final(c.runArgs(append(flags, "--network", "bridge"), "/bin/bash", "-c", script)...)
+		assert.Equal(t, "hello\nnameserver 10.0.2.3\n", r.stdout, r.stderr)
+		c.nothingLeft()
+	}
+	// Without the flag there is no way out.
+	assert.NotEqual(t, 0, c.final(c.runArgs(nil, "/bin/bash", "-c", script)...).status)
+	c.detached(kept, "--network", "bridge")
+	assert.Equal(t, "hello\n", c.final("exec", c.id, "/bin/bash", "-c", "cat </dev/tcp/192.0.2.1/"+port).stdout)
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+	server := c.speak(c.runArgs([]string{"--publish", "192.0.2.1:45678:80"}, "/usr/bin/perl", "-e", `
+		use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(80, INADDR_ANY)) or die; listen(S, 1); $| = 1; print "ready\n";
+		accept(C, S); print C "from inside\n"; close C`)...)
+	server.says("ready")
+	connection, err := net.Dial("tcp", "192.0.2.1:45678")
+	require.NoError(t, err)
+	answer, err := io.ReadAll(connection)
+	require.NoError(t, err)
+	assert.Equal(t, "from inside\n", string(answer))
+	connection.Close()
+	server.ends(0)
+	refused(t, c.final(c.runArgs([]string{"--publish", "80"}, "true")...), 125, "--publish", "8080:80")
+	s := c.speak(c.runArgs([]string{"--network", "bridge"}, "/bin/sh", "-c", kept)...)
+	s.says("ready")
+	s.signal(unix.SIGKILL)
+	s.ends(-1)
+	c.nothingLeft()
+	refused(t, c.final(c.runArgs([]string{"--network", "mine"}, "true")...), 125, "--network mine", "needs root")
+}
