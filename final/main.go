@@ -216,7 +216,7 @@ func (v *verb) try(store *container.Store, args []string) (int, error) {
 	store.Root = root
 	// Help is for all.
 	if !(len(args) > 0 && slices.Contains([]string{"--help", "-h"}, args[0])) {
-		if err := v.prepareUser(store); err != nil {
+		if err := v.prepareUser(store, args); err != nil {
 			return process.StatusFailed, err
 		}
 	}

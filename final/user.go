@@ -6,9 +6,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine"
+	"container-workshop/final/engine/flags"
 	"container-workshop/final/namespace"
 	"container-workshop/final/rootless"
 )
@@ -26,7 +28,7 @@ func isNested() bool { return global.rootless != "false" && namespace.Nested() }
 
 // prepareUser gives an ordinary user the rights that a verb needs: final enters a user namespace, now or when it opens the container, and
 // begins again there.
-func (v *verb) prepareUser(store *container.Store) error {
+func (v *verb) prepareUser(store *container.Store, args []string) error {
 	root := os.Geteuid() == 0
 	if rootless.Entered() || v.needs == anyone && !root || root && (global.rootless != "true" || isNested()) {
 		return nil
@@ -49,6 +51,23 @@ func (v *verb) prepareUser(store *container.Store) error {
 		}
 		return nil
 	}
-	entry.Warn = global.log.Warn
+	entry.Warn, entry.PID = global.log.Warn, joinedBy(store, args)
 	return entry.Enter()
+}
+
+// joinedBy returns process 1 of the container whose network the arguments of run name, and 0 without one. The network belongs to the user
+// namespace of that container, so nobody in another user namespace can join it.
+func joinedBy(store *container.Store, args []string) int {
+	if !strings.Contains(strings.Join(args, " "), "container:") {
+		return 0
+	}
+	options, _, err := flags.ParseRun(args)
+	if err != nil || options.Joins() == "" {
+		return 0
+	}
+	state, err := store.Glance(options.Joins())
+	if err != nil {
+		return 0
+	}
+	return state.Pid
 }

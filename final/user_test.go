@@ -134,6 +134,19 @@ func TestRootlessSaysWhoEntersAUserNamespace(t *testing.T) {
 	refused(t, c.final("--rootless", "maybe", "list"), 1, "--rootless", "true, false or auto")
 }
 
+func TestAnOrdinaryUserJoinsTheNetworkOfAContainer(t *testing.T) {
+	c := asPerson(t, ranges)
+	c.detached(kept)
+	c.logged("ready")
+	want := c.final("exec", c.id, "readlink", "/proc/self/ns/net").stdout
+	other := *c
+	other.id += "-2"
+	r := other.final(other.runArgs([]string{"--network", "container:" + c.id}, "readlink", "/proc/self/ns/net")...)
+	assert.Equal(t, want, r.stdout, r.stderr)
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+}
+
 // Root can be like an ordinary user, with files of its own.
 func TestRootInAUserNamespace(t *testing.T) {
 	c := asPerson(t, "root:500000:65536\n")
