@@ -123,3 +123,47 @@ func TestRootWithIDsOfItsOwnIsNobodyInTheTreeOfTheHost(t *testing.T) {
 	r = outcome(t, exec.Command("/bin/sh", "-c", script))
 	assert.Equal(t, result{"0\nof the host\n", "", 0}, r, "control: root of a container without a user namespace")
 }
+
+// An ordinary user always has a user namespace. The attacks of a command fail there, too.
+func TestAttacksFailInAContainerOfAnOrdinaryUser(t *testing.T) {
+	c := asPerson(t, ranges)
+	public := filepath.Dir(c.person.home)
+	program, secret := filepath.Join(public, "attack"), filepath.Join(public, "secret")
+	copySelf(t, program, 0o755)
+	require.NoError(t, os.WriteFile(secret, []byte("of the host\n"), 0o600))
+	handle, _, err := unix.NameToHandleAt(unix.AT_FDCWD, secret, 0)
+	require.NoError(t, err)
+	volumes := []string{"--volume", program + ":/attack:ro", "--volume", public + ":/public"}
+	unconfined, privileged := []string{"--security-opt", "seccomp=unconfined"}, []string{"--privileged"}
+	const setting = "/proc/sys/kernel/core_pattern"
+	for name, attempt := range map[string]struct {
+		flags []string
+		args  []string
+		want  string
+		// control is what the attack prints in a container of root with these flags.
+		rights  []string
+		control string
+	}{
+		"chroot":                   {nil, []string{"chroot", "fchdir", secret}, "ENOENT", nil, ""},
+		"mount proc":               {nil, []string{"mount", "proc"}, "EPERM", privileged, "done"},
+		"mount tmpfs, no filter":   {unconfined, []string{"mount", "tmpfs"}, "EPERM", privileged, "done"},
+		"fresh proc":               {unconfined, []string{"namespace", "mount", "proc"}, "EPERM\ndone", privileged, "done\ndone"},
+		"unmask":                   {unconfined, []string{"unmount", "/proc/keys"}, "EPERM", privileged, ""},
+		"setting":                  {nil, []string{"write", setting}, setting + " EACCES\nEACCES", privileged, setting + " done\ndone"},
+		"setting, privileged":      {privileged, []string{"write", setting}, setting + " EACCES\nEACCES", privileged, setting + " done\ndone"},
+		"file of root":             {nil, []string{"write", "/public/secret"}, "/public/secret EACCES\nEACCES", nil, "/public/secret done\ndone"},
+		"file of root, privileged": {privileged, []string{"write", "/public/secret"}, "/public/secret EACCES\nEACCES", nil, "/public/secret done\ndone"},
+		"handle, privileged":       {privileged, []string{"handle", "/public", strconv.Itoa(int(handle.Type())), hex.EncodeToString(handle.Bytes())}, "EPERM", privileged, "of the host\n\ndone"},
+		"time, privileged":         {privileged, []string{"call", strconv.Itoa(unix.SYS_SETTIMEOFDAY), "0", "0"}, "EPERM", privileged, "done"},
+	} {
+		attack := append([]string{"/attack", "attack"}, attempt.args...)
+		r := c.final(c.runArgs(append(attempt.flags, volumes...), attack...)...)
+		assert.Equal(t, attempt.want+"\n", r.stdout, "%s: %s", name, r.stderr)
+		c.nothingLeft()
+		if attempt.control != "" {
+			run := append(append([]string{"run", "--rootfs", needRootfs(t), "--memory", "256m"}, volumes...), attempt.rights...)
+			assert.Equal(t, attempt.control, printed(t, command(t, append(run, attack...)...)), "%s, control", name)
+		}
+	}
+	unchanged(t, secret, "of the host\n")
+}

@@ -209,3 +209,12 @@ func TestExecLogsAndListWithIDsOfItsOwn(t *testing.T) {
 	require.Equal(t, result{}, c.final("delete", c.id))
 	c.nothingLeft()
 }
+
+// The kills of TestFailureAtAnyStageLeavesNothing would take too long a second time.
+func TestFailureWithIDsOfItsOwnLeavesNothing(t *testing.T) {
+	if !mapsLayers(t) {
+		return
+	}
+	flags := append([]string{"--volume", t.TempDir() + ":/data", "--device", "/dev/null:/dev/mine"}, own...)
+	require.NotEmpty(t, places(t, flags, false, "host", "state", "inside", "container"))
+}
