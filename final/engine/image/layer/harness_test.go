@@ -169,10 +169,7 @@ func describeFile(t testing.TB, file, name string, inodes map[uint64]string) str
 		}
 		inodes[stat.Ino] = name
 	}
-	for _, xattr := range xattrsOf(t, file) {
-		words = append(words, xattr)
-	}
-	return strings.Join(words, " ")
+	return strings.Join(append(words, xattrsOf(t, file)...), " ")
 }
 
 func xattrsOf(t testing.TB, file string) (all []string) {
