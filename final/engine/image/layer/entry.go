@@ -51,7 +51,7 @@ func (a *applier) entry(h *tar.Header, content io.Reader) error {
 	case strings.HasPrefix(base, notePrefix):
 		return nil
 	case isWhiteout && (hidden == "" || hidden == "." || hidden == ".."):
-		return errors.New("a whiteout must have the name of a file after .wh.")
+		return errors.New("a whiteout must have the name of a file, as in .wh.NAME")
 	case isWhiteout:
 		return a.whiteout(parents, hidden)
 	case h.Typeflag == tar.TypeChar && h.Devmajor == 0 && h.Devminor == 0:
