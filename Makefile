@@ -9,7 +9,7 @@ FLAGS ?=
 # The cgroup layout and the architecture of the machines of test-vm and test-systemd.
 LAYOUT ?= v2
 ARCH ?= amd64
-# test-systemd tests this engine: podman, containerd or docker. Without ENGINE it tests systemd alone.
+# test-systemd tests this engine: podman, podman-rootless, containerd or docker. Without ENGINE it tests systemd alone.
 ENGINE ?=
 
 export ROOTFS

@@ -4,7 +4,7 @@
 #
 #   vm/systemd.sh LAYOUT ENGINE [FLAG OF A TEST BINARY ...]
 #
-# LAYOUT is v2, hybrid or v1, and systemd mounts the cgroups that way. ENGINE is podman, containerd, docker, or empty;
+# LAYOUT is v2, hybrid or v1, and systemd mounts the cgroups that way. ENGINE is podman, podman-rootless, containerd, docker, or empty;
 # ENGINE_PACKAGES names the packages to install. The kernel, and a Debian for the containers, come from build/vm, where vm/test.sh
 # puts them. mmdebstrap makes the machine's own Debian from the host's apt sources, and build/vm keeps that, too. The machine has an
 # initramfs and no disk.
@@ -56,6 +56,11 @@ compile() {
 	cp -r "$dir/root/debian/." "$1$rootfs"
 	cp --parents go.mod final/README.md final/runtimeclass.yaml "$1/workshop"
 	go build -ldflags=-s -o "$1/" ./final && go build -ldflags=-s -o "$1/final-helper" ./final/helper/cmd && go test -c -tags engines -ldflags=-s -o "$1/" ./internal/engine || exit 2
+	if [ "$engine" = podman-rootless ]; then
+		# The user gets cgroups from systemd, so these tests run in the machine itself, and make no session.
+		echo "cd /workshop/internal/engine && ENGINE_ROLE=tests TMPDIR=/run/engine/tmp RUNTIME=/final /engine.test -test.v -test.run ^TestSystemd ${*:2} || status=1"
+		return
+	fi
 	cat <<-END
 		depmod && modprobe -a overlay bridge veth tun
 		cd /workshop/internal/engine
@@ -112,13 +117,13 @@ v1) cgroups="$hierarchy=0 $controller=1" ;;
 esac
 case $engine in
 '') rootfs=/ ;;
-podman | containerd | docker)
+podman | podman-rootless | containerd | docker)
 	read -ra more <<<"${ENGINE_PACKAGES:?}"
 	packages+=(kmod procps "${more[@]}")
 	rootfs=/var/lib/container-workshop/rootfs
 	memory=6G
 	;;
-*) fail "ENGINE=$engine: want podman, containerd or docker" ;;
+*) fail "ENGINE=$engine: want podman, podman-rootless, containerd or docker" ;;
 esac
 emulate "$arch"
 # A daemon and its containers work at the same time: two processors help.

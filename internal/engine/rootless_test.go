@@ -27,7 +27,11 @@ const (
 )
 
 // A user is somebody who is not root, and who has their own podman.
-type user struct{ runtime string }
+type user struct {
+	runtime string
+	// manager makes the cgroups: cgroupfs or systemd.
+	manager string
+}
 
 var rootlessOnce sync.Once
 
@@ -40,19 +44,16 @@ func newRootless(t testing.TB) *podman {
 	for program, install := range map[string]string{"podman": "podman", "conmon": "conmon", "newuidmap": "uidmap", "slirp4netns": "slirp4netns"} {
 		need(t, program, install)
 	}
-	p := &podman{t, &user{engineRuntime(t)}}
+	p := &podman{t, &user{engineRuntime(t), "cgroupfs"}}
 	if p.user.runtime == runtimePath() {
 		p.user.runtime = rootlessRuntime
 	}
 	rootlessOnce.Do(func() {
 		makeUser(t)
-		content, err := os.ReadFile(runtimePath())
-		require.NoError(t, err)
-		file(t, rootlessRuntime, string(content))
-		init := need(t, "catatonit", "catatonit")
-		file(t, userHome+"/containers.conf", fmt.Sprintf(podmanConf, init, userHome, runtimeName()))
-		file(t, userHome+"/storage.conf", "[storage]\ndriver = \"overlay\"\n")
-		p.ok("import", smallImage(t), "small")
+		require.NoError(t, os.MkdirAll(filepath.Dir(runtimeDir), 0o755))
+		require.NoError(t, os.Mkdir(runtimeDir, 0o700))
+		require.NoError(t, os.Chown(runtimeDir, userID, userID))
+		p.configure("overlay")
 		// podman makes its namespaces, mounts and a process for its first container, and keeps them.
 		p.ok("run", "--rm", "small", "true")
 	})
@@ -66,22 +67,33 @@ func makeUser(t testing.TB) {
 	t.Helper()
 	for name, line := range map[string]string{
 		"passwd": fmt.Sprintf("someone:x:%[1]d:%[1]d::%[2]s:/bin/sh\n", userID, userHome), "group": fmt.Sprintf("someone:x:%d:\n", userID),
+		// Without this line, PAM lets systemd start nothing for the user. shadow(5)
+		"shadow": "someone:*:20000::::::\n",
 		"subuid": fmt.Sprintf("someone:%d:%d\n", firstSubID, subIDs), "subgid": fmt.Sprintf("someone:%d:%d\n", firstSubID, subIDs),
 	} {
 		content, err := os.ReadFile("/etc/" + name)
 		require.True(t, err == nil || errors.Is(err, fs.ErrNotExist), "%v", err)
 		require.NoError(t, os.WriteFile("/etc/"+name, append(content, line...), 0o644))
 	}
-	for _, dir := range []string{userHome, runtimeDir} {
-		require.NoError(t, os.MkdirAll(filepath.Dir(dir), 0o755))
-		require.NoError(t, os.Mkdir(dir, 0o700))
-		require.NoError(t, os.Chown(dir, userID, userID))
-	}
+	require.NoError(t, os.MkdirAll(userHome, 0o700))
+	require.NoError(t, os.Chown(userHome, userID, userID))
+}
+
+// configure prepares podman for the user, with a storage driver.
+func (p *podman) configure(driver string) {
+	p.Helper()
+	content, err := os.ReadFile(runtimePath())
+	require.NoError(p, err)
+	file(p, rootlessRuntime, string(content))
+	init := need(p, "catatonit", "catatonit")
+	file(p, userHome+"/containers.conf", fmt.Sprintf(podmanConf, init, userHome, runtimeName()))
+	file(p, userHome+"/storage.conf", fmt.Sprintf("[storage]\ndriver = %q\n", driver))
+	p.ok("import", smallImage(p), "small")
 }
 
 // command returns a podman command of the user.
 func (u *user) command(t testing.TB, args ...string) *exec.Cmd {
-	return u.program("podman", append([]string{"--runtime", u.runtime, "--cgroup-manager=cgroupfs", "--events-backend=file"}, args...)...)
+	return u.program("podman", append([]string{"--runtime", u.runtime, "--cgroup-manager", u.manager, "--events-backend=file"}, args...)...)
 }
 
 // program returns a command of the user, with an environment as after a login.
