@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -84,7 +85,14 @@ func (c *call) parse(least, most int) error {
 
 // adder adds images to the store, and unpacks their layers.
 func (c *call) adder() *ingest.Adder {
-	return &ingest.Adder{Store: c.store, Options: layer.Options{UserXattr: rootless.Is()}}
+	return &ingest.Adder{Store: c.store, Options: layer.Options{UserXattr: rootless.Is(), Squash: hasOneID("uid_map") || hasOneID("gid_map")}}
+}
+
+// hasOneID reports whether our user namespace has a single ID. Then all files of an image belong to root. user_namespaces(7)
+func hasOneID(table string) bool {
+	content, err := os.ReadFile("/proc/self/" + table)
+	fields := strings.Fields(string(content))
+	return err == nil && len(fields) == 3 && fields[2] == "1"
 }
 
 // open opens the file that an argument names: - is the standard input.
