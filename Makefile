@@ -143,7 +143,7 @@ test-containerd: ## Run containerd on final, with ctr and as Kubernetes does, or
 test-docker: ## Run docker on final, or on RUNTIME, as root
 
 chromium = $(firstword $(foreach name,chromium google-chrome google-chrome-stable,$(shell command -v $(name))))
-podman_packages = podman conmon crun catatonit busybox-static
+podman_packages = podman conmon crun catatonit busybox-static docker-registry
 podman-rootless_packages = $(podman_packages) uidmap slirp4netns
 containerd_packages = containerd busybox-static
 docker_packages = docker.io iptables busybox-static
