@@ -10,8 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 )
@@ -107,6 +110,65 @@ func TestTheNextContainerRestoresTheNames(t *testing.T) {
 	require.Equal(t, 0, c.final("delete", "--force", c.id).status)
 	c.nothingLeft()
 	require.Eventually(t, func() bool { return len(serversOf(t)) == 0 }, patience, 10*1e6)
+}
+
+// A process that was killed leaves no files after its last container.
+func TestNothingIsLeftOfAKilledServer(t *testing.T) {
+	c := newNetTrial(t)
+	c.background("--network", "bridge")
+	servers := serversOf(t)
+	require.Len(t, servers, 1)
+	require.NoError(t, unix.Kill(servers[0], unix.SIGKILL))
+	require.Equal(t, 0, c.final("delete", "--force", c.id).status)
+	c.nothingLeft()
+}
+
+// The DNS server is for its network alone: not for other machines, even if they know the way to it, and not for other networks.
+func TestStrangersGetNoNames(t *testing.T) {
+	c := newNetTrial(t)
+	c.resolve("127.0.0.53", "host.corp.example.", [4]byte{192, 0, 2, 7})
+	r := c.final(c.runArgs([]string{"--detach", "--network", "bridge"}, "/bin/sleep", "1000")...)
+	require.Equal(t, 0, r.status, r.stderr)
+	gateway := c.gateway()
+	query, err := (&dnsmessage.Message{Questions: []dnsmessage.Question{{
+		Name: dnsmessage.MustNewName("host.corp.example."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET,
+	}}}).Pack()
+	require.NoError(t, err)
+	h, err := netlink.NewHandleAt(netns.NsHandle(c.server.ns), unix.NETLINK_ROUTE)
+	require.NoError(t, err)
+	defer h.Close()
+	require.NoError(t, h.RouteAdd(&netlink.Route{Dst: &net.IPNet{IP: net.ParseIP(gateway).To4(), Mask: net.CIDRMask(32, 32)}, Gw: net.ParseIP(hostIP)}))
+	ask := func(to string) (err error) {
+		var conn net.Conn
+		if conn, err = net.Dial("udp", net.JoinHostPort(to, "53")); err != nil {
+			return err
+		}
+		defer conn.Close()
+		_, _ = conn.Write(query)
+		_ = conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		_, err = conn.Read(make([]byte, 512))
+		return err
+	}
+	// The same question from the network has an answer.
+	inside := c.join(c.id)
+	for _, try := range []struct {
+		from   *machine
+		to     string
+		answer bool
+	}{{inside, gateway, true}, {c.server, gateway, false}, {c.server, hostIP, false}} {
+		got := make(chan error)
+		for asked := 0; ; asked++ {
+			try.from.do <- func() { got <- ask(try.to) }
+			err := <-got
+			if try.answer && err != nil && asked < 100 {
+				continue
+			}
+			require.Equal(t, try.answer, err == nil, "%s: %v", try.to, err)
+			break
+		}
+	}
+	require.Equal(t, 0, c.final("delete", "--force", c.id).status)
+	c.nothingLeft()
 }
 
 // serversOf are the processes of networks in our network namespace.

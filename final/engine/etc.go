@@ -30,7 +30,13 @@ func hosts(options *flags.Options, c *connection) string {
 		}
 	}
 	for _, host := range options.KnownHosts {
-		fmt.Fprintf(&text, "%s\t%s\n", host.IP, host.Name)
+		if host.IP.IsValid() {
+			fmt.Fprintf(&text, "%s\t%s\n", host.IP, host.Name)
+			continue
+		}
+		for _, gateway := range c.joined.Gateways() {
+			fmt.Fprintf(&text, "%s\t%s\n", gateway.Addr(), host.Name)
+		}
 	}
 	return text.String()
 }

@@ -44,7 +44,7 @@ func TestResolvConfHasWhatTheCallerSays(t *testing.T) {
 }
 
 func TestAContainerInANetworkAsksItsDNSServer(t *testing.T) {
-	options, _, err := flags.ParseRun([]string{"--name", "web", "--hostname", "box", "--network", "bridge", "--dns", "192.0.2.53", "--dns-search", "example.org", "true"})
+	options, _, err := flags.ParseRun([]string{"--name", "web", "--hostname", "box", "--network", "bridge", "--dns", "192.0.2.53", "--dns-search", "example.org", "--add-host", "me:host-gateway", "true"})
 	require.NoError(t, err)
 	c := connect("/run/x", options, nil)
 	assert.Equal(t, []netip.Addr{netip.MustParseAddr("192.0.2.53")}, c.Resolvers, "the DNS server of the network asks there")
@@ -52,5 +52,5 @@ func TestAContainerInANetworkAsksItsDNSServer(t *testing.T) {
 	c.IPv4, c.IPv6 = netip.MustParseAddr("10.1.2.7"), netip.MustParseAddr("fd00::7")
 	got := etc(options, c)
 	assert.Equal(t, "nameserver 10.1.2.1\nnameserver fd00::1\nsearch example.org\n", got["resolv.conf"])
-	assert.Equal(t, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.1.2.7\tbox web\nfd00::7\tbox web\n", got["hosts"])
+	assert.Equal(t, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.1.2.7\tbox web\nfd00::7\tbox web\n10.1.2.1\tme\nfd00::1\tme\n", got["hosts"])
 }

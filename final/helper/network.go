@@ -22,7 +22,7 @@ func plug(question *json.Decoder, list *stage.List) (any, error) {
 	store := network.Inherit(q.Dir, os.NewFile(3, "lock"))
 	defer store.Close()
 	if q.Unplug {
-		return nil, link.Unplug(list, store, &q)
+		return nil, unplug(list, store, &q)
 	}
 	namespace := os.NewFile(4, "network namespace")
 	defer namespace.Close()
@@ -39,4 +39,20 @@ func plug(question *json.Decoder, list *stage.List) (any, error) {
 		return server.Ensure(store, n, q.ID)
 	})
 	return remarks, line.Err
+}
+
+// unplug unplugs a container. The process of the network ends with the last container, unless somebody has killed the process before.
+func unplug(list *stage.List, store *network.Store, q *network.Question) error {
+	n, _, err := store.Find(q.Root, q.ID)
+	if err != nil {
+		return err
+	}
+	if err := link.Unplug(list, store, q); err != nil || n == nil {
+		return err
+	}
+	if left, err := store.Endpoints(n); err != nil || len(left) > 0 {
+		return err
+	}
+	server.Clean(store.Dir, n.Name)
+	return nil
 }

@@ -81,7 +81,7 @@ func flags(o *Options) []*flag {
 		{group: "Names and ports", name: "network-alias", arg: "NAME", about: "one more name for other containers", set: each(&o.Aliases, checkedAlias)},
 		{group: "Names and ports", name: "dns", arg: "IP", about: "ask this DNS server", set: each(&o.DNS, parseAddress)},
 		{group: "Names and ports", name: "dns-search", arg: "DOMAIN", about: "look short names up in DOMAIN; . means in none", set: each(&o.Search, checkedDomain)},
-		{group: "Names and ports", name: "add-host", arg: "NAME:IP", about: "add a line to /etc/hosts", set: each(&o.KnownHosts, parseKnownHost)},
+		{group: "Names and ports", name: "add-host", arg: "NAME:IP", about: "add a line to /etc/hosts; IP can be host-gateway", set: each(&o.KnownHosts, parseKnownHost)},
 
 		{group: "Isolation", name: "network", arg: "NETWORK", value: "none", about: "none: loopback interface only; bridge: a network\nwith a way out, or NAME: one of network create;\nhost: the host's network; container:ID: that of\nanother container", set: one(&o.Network, checkedNetwork)},
 		{group: "Isolation", name: "userns", arg: "MODE", value: "host", about: "auto: give the container user IDs of its own, so\nits root is nobody on the host; keep-id (for a\nuser without root): you keep your user ID; host:\nno user namespace of its own", set: one(&o.Userns, checkedUserns)},

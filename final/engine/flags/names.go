@@ -14,8 +14,12 @@ import (
 // A KnownHost is a line of /etc/hosts.
 type KnownHost struct {
 	Name string
-	IP   netip.Addr
+	// IP is the zero value for the host itself, as the network of the container reaches it.
+	IP netip.Addr
 }
+
+// gateway is the word for the host itself, as in Docker.
+const gateway = "host-gateway"
 
 // parseAddress reads the address of a DNS server. resolv.conf(5)
 func parseAddress(text string) (netip.Addr, error) {
@@ -64,9 +68,12 @@ func parseKnownHost(text string) (host KnownHost, err error) {
 	if inner, brackets := strings.CutPrefix(address, "["); brackets && strings.HasSuffix(inner, "]") {
 		address = strings.TrimSuffix(inner, "]")
 	}
+	if address == gateway {
+		return KnownHost{Name: name}, nil
+	}
 	ip, err := netip.ParseAddr(address)
 	if err != nil || ip.Zone() != "" {
-		return host, fmt.Errorf("%q: must be an IP address, such as 192.0.2.7 or 2001:db8::7", address)
+		return host, fmt.Errorf("%q: must be an IP address, such as 192.0.2.7 or 2001:db8::7, or "+gateway, address)
 	}
 	return KnownHost{name, ip}, nil
 }
@@ -108,8 +115,14 @@ func (o *Options) checkNetwork(named bool) error {
 	return o.checkResolvers()
 }
 
-// checkResolvers refuses a DNS server at the loopback interface of the container: the DNS server of the network cannot ask there.
+// checkResolvers refuses a DNS server at the loopback interface of the container: the DNS server of the network cannot ask there. It also
+// refuses the host as a known host, if no network leads to the host.
 func (o *Options) checkResolvers() error {
+	for _, host := range o.KnownHosts {
+		if !host.IP.IsValid() && (o.Network == "none" || o.Network == "host") {
+			return fmt.Errorf("--add-host %s:%s: the container has no gateway (use --network bridge, or an address)", host.Name, gateway)
+		}
+	}
 	for _, ip := range o.DNS {
 		if o.Network != "none" && o.Network != "host" && o.Joins() == "" && ip.IsLoopback() {
 			return fmt.Errorf("--dns %s: the DNS server of network %s asks from the host, and cannot reach the loopback interface of the container: use another address", ip, o.Network)

@@ -35,6 +35,7 @@ func TestPortsAndNamesWantANetwork(t *testing.T) {
 		"-p 80 --network host true":                    {"--publish", "--network host"},
 		"--network-alias a --network host true":        {"--network-alias", "--network host"},
 		"--network bridge --dns 127.0.0.1 true":        {"--dns 127.0.0.1", "loopback"},
+		"--add-host me:host-gateway true":              {"--add-host me:host-gateway", "--network bridge"},
 		"-p 80 --dns ::1 true":                         {"--dns ::1", "loopback"},
 		"-p 1-1000:1-1000 -p 2001-2999:1-999/udp true": {"--publish", "at most 1024"},
 	} {

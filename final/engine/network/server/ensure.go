@@ -146,4 +146,19 @@ func lock(dir, name string) (*os.File, error) {
 	}
 }
 
+// Clean removes the files of a process that somebody has killed, after the last container of its network. A process that lives removes its
+// files itself.
+func Clean(dir, name string) {
+	path := filepath.Join(dir, name+".lock")
+	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		_ = os.Remove(filepath.Join(dir, name+".socket"))
+		_ = os.Remove(path)
+	}
+}
+
 func pipeOf(fd int) *os.File { return os.NewFile(uintptr(fd), "pipe "+strconv.Itoa(fd)) }

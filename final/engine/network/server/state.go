@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -73,7 +74,12 @@ func (l *listeners) change(n *network.Network, dns *names.Server) error {
 		if !ip.IsValid() || (*l)[ip] != nil {
 			continue
 		}
-		packets, connections, err := listen(netip.AddrPortFrom(ip, 53))
+		var packets *net.UDPConn
+		var connections net.Listener
+		err := retry(func() (err error) {
+			packets, connections, err = listen(netip.AddrPortFrom(ip, 53))
+			return err
+		})
 		if err != nil {
 			return explain(ip, err)
 		}
@@ -90,6 +96,16 @@ func (l *listeners) change(n *network.Network, dns *names.Server) error {
 		}
 	}
 	return nil
+}
+
+// retry tries again while an address is in use: if somebody has killed the process before us, the kernel may still be closing its sockets.
+func retry(open func() error) error {
+	err := open()
+	for try := 0; try < 100 && errors.Is(err, unix.EADDRINUSE); try++ {
+		time.Sleep(10 * time.Millisecond)
+		err = open()
+	}
+	return err
 }
 
 // listen opens the sockets of the DNS server at an address. An address of IPv6 may not be ready yet: the kernel asks the network first
@@ -161,7 +177,11 @@ func (r *relays) change(endpoints []*network.Endpoint) map[string]error {
 		if (*r)[k] != nil {
 			continue
 		}
-		opened, err := relay.Open(k.port, k.to)
+		var opened *relay.Relay
+		err := retry(func() (err error) {
+			opened, err = relay.Open(k.port, k.to)
+			return err
+		})
 		if err != nil {
 			failures[k.id] = err
 			continue
