@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -197,4 +198,59 @@ func TestTheEnvironmentNamesTheNetwork(t *testing.T) {
 	cmd.Env = append(cmd.Env, "WORKSHOP_NETWORK=a/b")
 	refused(t, outcome(t, cmd), 125, "WORKSHOP_NETWORK=a/b")
 	c.nothingLeft()
+}
+
+// Docker, ufw and firewalld drop what they do not know. final says so with the command that helps, and changes nothing of theirs.
+func TestFirewallsThatDropOurPacketsAreNamed(t *testing.T) {
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("needs nft: apt-get install nftables")
+	}
+	c := newNetTrial(t)
+	c.sysctl("net/ipv4/ip_forward", "1")
+	c.sysctl("net/ipv6/conf/all/forwarding", "1")
+	nft := func(script string) string {
+		t.Helper()
+		output, err := exec.Command("nft", script).CombinedOutput()
+		require.NoError(t, err, string(output))
+		return string(output)
+	}
+	const base = "add chain %s { type filter hook forward priority 10; policy %s; }\n"
+	forward := "add table ip filter\n" + fmt.Sprintf(base, "ip filter FORWARD", "drop")
+	mine := func(policy string) string {
+		return "add table inet mine\n" + fmt.Sprintf(base, "inet mine wall", policy)
+	}
+	for name, trial := range map[string]struct{ rules, words, remedy string }{
+		"Docker": {
+			forward + "add chain ip filter DOCKER-USER", "Docker drops what this host forwards, in chain ip filter FORWARD",
+			"insert rule ip filter FORWARD iifname workshop0 accept\ninsert rule ip filter FORWARD oifname workshop0 ct state established accept",
+		},
+		"ufw": {forward + "add chain ip filter ufw-user-forward", "(ufw route allow in on workshop0)", ""},
+		"firewalld": {
+			"add table inet firewalld\n" + fmt.Sprintf(base, "inet firewalld filter_FORWARD", "accept") + "add rule inet firewalld filter_FORWARD counter reject",
+			"firewall-cmd --zone=trusted --add-interface=workshop0", "",
+		},
+		"somebody": {
+			mine("drop"), "nft insert rule inet mine wall iifname workshop0 accept",
+			"insert rule inet mine wall iifname workshop0 accept; insert rule inet mine wall oifname workshop0 ct state established,related accept",
+		},
+		"nobody": {mine("accept") + "add rule inet mine wall tcp dport 25 drop", "", ""},
+	} {
+		nft("flush ruleset\n" + trial.rules)
+		before := nft("list ruleset")
+		r := c.shell("exit 0")
+		require.Equal(t, 0, r.status, r.stderr)
+		if trial.words == "" {
+			assert.Empty(t, r.stderr, name)
+		} else {
+			assert.Equal(t, 1, strings.Count(r.stderr, "\n"), r.stderr)
+			assert.Contains(t, r.stderr, trial.words, name)
+		}
+		assert.Equal(t, before, nft("list ruleset"), "nothing of theirs is changed")
+		if trial.remedy == "" {
+			continue
+		}
+		port := c.server.listen(serverIP)
+		nft(trial.remedy)
+		assert.Equal(t, result{hostIP + "\n", "", 0}, c.shell(dial(serverIP, port)), "the remedy helps")
+	}
 }

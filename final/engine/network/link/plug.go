@@ -46,6 +46,9 @@ func Plug(list *stage.List, s *network.Store, q *network.Question, namespace *os
 	p.cable(namespace)
 	p.inside(namespace)
 	p.do(fmt.Sprintf("sendmsg(RTM_SETLINK, %q, up)", n.Port(e)), "rtnetlink(7)", func() error { return netlink.LinkSetUp(named(n.Port(e))) })
+	if p.line.Err == nil && !n.Internal {
+		p.remarks = append(p.remarks, Blocked(n.Bridge)...)
+	}
 	return p.remarks, p.line.Err
 }
 
