@@ -337,6 +337,27 @@ without_sudo() {
 	home_directory "$user"
 }
 
+# firewall looks for rules of others that drop what the host forwards. Only root may list rules.
+firewall() {
+	local rules table who remedy bridge=workshop0
+	rules=$(nft list ruleset 2>/dev/null) || return
+	# The chains that drop by their policy, and the tables that they are in.
+	table=$(awk '/^table/ { t = $2 " " $3 } /^\tchain/ { c = $2 } /hook forward .*policy drop/ { print t " " c; exit }' <<<"$rules")
+	remedy="sudo iptables -I FORWARD -i $bridge -j ACCEPT; sudo iptables -I FORWARD -o $bridge -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"
+	case $rules in
+	*"\"$bridge\""*) table='' ;;
+	*'table inet firewalld'*) who=firewalld table='inet firewalld' remedy="sudo firewall-cmd --zone=trusted --add-interface=$bridge" ;;
+	*'chain ufw'*) who=ufw remedy="sudo ufw route allow in on $bridge" ;;
+	*'chain DOCKER-USER'*) who=Docker remedy=${remedy//FORWARD/DOCKER-USER} ;;
+	*) who="the chain $table" ;;
+	esac
+	if [ -n "$table" ]; then
+		note firewall "$who drops what this host forwards, so run --network bridge leads to no other host" "$remedy"
+	else
+		ok firewall "no rule keeps containers with --network bridge from other hosts"
+	fi
+}
+
 cd "$(dirname "$0")/.." || exit 1
 kernel
 architecture
@@ -352,6 +373,7 @@ root_file_system
 devices
 storage
 without_sudo
+firewall
 if [ "$to_do" != 0 ]; then
 	printf '\n%d to fix.\n' "$to_do"
 	exit 1

@@ -196,3 +196,28 @@ func TestDoctorNotesWhatKeepsAUserFromContainers(t *testing.T) {
 		})
 	}
 }
+
+func TestDoctorNotesFirewallsThatDropThePacketsOfContainers(t *testing.T) {
+	needRoot(t)
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("needs nft: apt-get install nftables")
+	}
+	const forward = "add table ip filter\nadd chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }\n"
+	for name, c := range map[string]struct{ rules, line, remedy string }{
+		"nobody":    {"", "ok    firewall", ""},
+		"Docker":    {forward + "add chain ip filter DOCKER-USER", "Docker drops", "iptables -I DOCKER-USER -i workshop0"},
+		"ufw":       {forward + "add chain ip filter ufw-user-forward", "ufw drops", "ufw route allow in on workshop0"},
+		"firewalld": {"add table inet firewalld", "firewalld drops", "firewall-cmd --zone=trusted"},
+		"somebody":  {forward, "the chain ip filter FORWARD drops", "iptables -I FORWARD -i workshop0"},
+		"allowed":   {forward + "add rule ip filter FORWARD iifname workshop0 accept", "ok    firewall", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// The rules are those of a network namespace of its own.
+			doctor, err := exec.Command("unshare", "--net", "bash", "-c", "nft \"$1\"; exec ./doctor.sh \"$2\"", "-", c.rules, sandbox(t)).CombinedOutput()
+			require.NoError(t, err, string(doctor))
+			_, notes, found := strings.Cut(string(doctor), c.line)
+			require.True(t, found, string(doctor))
+			assert.Contains(t, notes, c.remedy)
+		})
+	}
+}
