@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -253,4 +254,34 @@ func TestFirewallsThatDropOurPacketsAreNamed(t *testing.T) {
 		nft(trial.remedy)
 		assert.Equal(t, result{hostIP + "\n", "", 0}, c.shell(dial(serverIP, port)), "the remedy helps")
 	}
+}
+
+// many is how many containers run at once. Half of them run one after the other before.
+const many = 20
+
+func TestManyContainersLeaveTheNetworkAsItWas(t *testing.T) {
+	c := newNetTrial(t)
+	port := c.server.listen(serverIP)
+	one := func(id string) *exec.Cmd {
+		args := append([]string{"run", "--rootfs", needRootfs(t), "--name", c.id + id, "--env", c.mark, "--network", "bridge"}, "/bin/bash", "-c", dial(serverIP, port))
+		return c.call(args...)
+	}
+	for i := range many / 2 {
+		r := outcome(t, one(fmt.Sprint("-", i)))
+		require.Equal(t, result{hostIP + "\n", remarks(), 0}, r)
+	}
+	c.nothingLeft()
+	var running []*exec.Cmd
+	var outputs [many]bytes.Buffer
+	for i := range many {
+		cmd := one(fmt.Sprint("-at-once-", i))
+		cmd.Stdout, cmd.Stderr = &outputs[i], &outputs[i]
+		require.NoError(t, cmd.Start())
+		running = append(running, cmd)
+	}
+	for i, cmd := range running {
+		require.NoError(t, cmd.Wait(), outputs[i].String())
+		require.Contains(t, outputs[i].String(), hostIP+"\n")
+	}
+	c.nothingLeft()
 }

@@ -3,10 +3,12 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/engine/network"
@@ -60,7 +62,10 @@ func everything(s *network.Store, except *network.Endpoint) (all []wired, err er
 
 // write replaces our tables. closed are the interfaces of the host between which it forwarded nothing without us.
 func write(all []wired, closed []string) error {
-	c := new(nftables.Conn)
+	c, err := nftables.New(nftables.WithSockOptions(large))
+	if err != nil {
+		return err
+	}
 	for _, family := range []nftables.TableFamily{nftables.TableFamilyINet, nftables.TableFamilyBridge} {
 		table := &nftables.Table{Name: Table, Family: family}
 		// To delete a table that is missing would be an error.
@@ -80,6 +85,13 @@ func write(all []wired, closed []string) error {
 		masquerade(c, table, all)
 	}
 	return c.Flush()
+}
+
+// large gives a socket room for a transaction with the rules of hundreds of containers, and for the answers: the kernel acknowledges each
+// rule before we read the first answer. netlink(7), ENOBUFS
+func large(c *netlink.Conn) error {
+	const size = 16 << 20
+	return errors.Join(c.SetReadBuffer(size), c.SetWriteBuffer(size))
 }
 
 // chain makes a chain at a hook, which lets everything pass that no rule drops.
