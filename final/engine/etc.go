@@ -4,7 +4,6 @@ package engine
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,19 +81,6 @@ func resolv(options *flags.Options, c *connection) string {
 // FilesDir is the directory of these files, for bind mounts. The container may write to them, so they are on the disk with everything else
 // that it writes: its state is in memory, which the host needs.
 func FilesDir(id string) string { return filepath.Join(directory(id), "files") }
-
-// readEtc returns a file in /etc of another container. The container may have written anything there, so it is no longer than maxEtc bytes.
-func readEtc(id, name string) string {
-	file, err := os.Open(filepath.Join(FilesDir(id), name))
-	if err != nil {
-		return ""
-	}
-	defer file.Close()
-	content, _ := io.ReadAll(io.LimitReader(file, maxEtc))
-	return string(content)
-}
-
-const maxEtc = 1 << 16
 
 func writeFiles(id string, files map[string]string) error {
 	dir := FilesDir(id)

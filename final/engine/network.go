@@ -4,6 +4,7 @@ package engine
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -142,3 +143,16 @@ func Ports(root, id string) ([]network.Port, error) {
 	}
 	return e.Ports, nil
 }
+
+// readEtc returns a file in /etc of another container. The container may have written anything there, so it is no longer than maxEtc bytes.
+func readEtc(id, name string) string {
+	file, err := os.Open(filepath.Join(FilesDir(id), name))
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	content, _ := io.ReadAll(io.LimitReader(file, maxEtc))
+	return string(content)
+}
+
+const maxEtc = 1 << 16
