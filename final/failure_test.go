@@ -122,6 +122,29 @@ func TestFailureAtAnyStageOfANetworkLeavesNothing(t *testing.T) {
 		require.True(t, slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, call) }), "%s is no stage of\n%s", call, strings.Join(calls, "\n"))
 	}
 	killAll(t, all, flags)
+	t.Run("helper is killed", func(t *testing.T) {
+		for i, p := range all {
+			if p.side == "network" && (i%3 == 0 || !testing.Short()) {
+				t.Run(fmt.Sprintf("%d %s", p.index, strings.ReplaceAll(p.call, "/", "|")), func(t *testing.T) {
+					t.Parallel()
+					killHelper(t, p, flags)
+				})
+			}
+		}
+	})
+}
+
+// killHelper kills the helper at a place of its own.
+func killHelper(t *testing.T, p place, flags []string) {
+	c := p.trial(t)
+	cmd := c.interrupted(p, filepath.Join(t.TempDir(), "never"), flags, "true")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	require.NoError(t, unix.Kill(c.atStage(), unix.SIGKILL))
+	_ = cmd.Wait()
+	refused(t, result{"", stderr.String(), cmd.ProcessState.ExitCode()}, 125, "died without an answer: signal: killed")
+	c.nothingLeft()
 }
 
 // killAll kills each of the processes at each place. If the tests are to be short, it kills one of the processes at each.
