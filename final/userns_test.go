@@ -218,3 +218,14 @@ func TestFailureWithIDsOfItsOwnLeavesNothing(t *testing.T) {
 	flags := append([]string{"--volume", t.TempDir() + ":/data", "--device", "/dev/null:/dev/mine"}, own...)
 	require.NotEmpty(t, places(t, flags, false, "host", "state", "inside", "container"))
 }
+
+func TestAContainerWithIDsOfItsOwnHasANetwork(t *testing.T) {
+	if !mapsLayers(t) {
+		return
+	}
+	c := newNetTrial(t)
+	r := c.final(c.runArgs(append([]string{"--network", "bridge"}, own...), "/bin/sh", "-c", "ls /sys/class/net; cat /etc/resolv.conf; touch /etc/resolv.conf && echo mine")...)
+	require.Equal(t, 0, r.status, r.stderr)
+	assert.Regexp(t, `^eth0\nlo\n(?s:.*)nameserver (?s:.*)\nmine\n$`, r.stdout)
+	c.nothingLeft()
+}
