@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -101,6 +102,16 @@ func TestACgroupInWhichNoProcessCanBeBorn(t *testing.T) {
 		require.Equal(t, result{"well\n", "", 0}, c.run())
 		c.nothingLeft()
 	})
+	t.Run("room for one more", func(t *testing.T) {
+		c := newBundle(t)
+		c.spec.Linux.Resources.Pids = &specs.LinuxPids{Limit: new(int64(2))}
+		pid := c.stays()
+		// On its way, exec needs two processes for a moment. Afterwards one more is too many, but only if the container makes it.
+		require.Equal(t, "well", c.exec("echo well"))
+		require.Equal(t, "2", limit(t, pid, "pids", "pids.max", "pids.max"))
+		require.Equal(t, result{}, c.final("delete", "--force", c.id))
+		c.nothingLeft()
+	})
 	t.Run("threads only", func(t *testing.T) {
 		tree := unifiedTree(t)
 		c := newBundle(t, "true")
@@ -119,6 +130,39 @@ func TestACgroupInWhichNoProcessCanBeBorn(t *testing.T) {
 		c.nothingLeft()
 		require.NoDirExists(t, above+"/below")
 	})
+}
+
+// Both are born there: the first process, which joins the namespaces, and the second one, which goes on.
+func TestTheProcessOfExecIsBornInTheCgroupOfVersion2(t *testing.T) {
+	tree := unifiedTree(t)
+	c := newBundle(t)
+	first := c.stays()
+	goOn := filepath.Join(t.TempDir(), "go-on")
+	cmd := c.call("exec", c.id, "true")
+	// This is the stage after the clone.
+	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=host 2 %s", interruptEnv, goOn))
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	c.atStage()
+	procs, err := os.ReadFile(filepath.Join(tree, c.spec.Linux.CgroupsPath, "cgroup.procs"))
+	require.NoError(t, err)
+	require.Len(t, strings.Fields(string(procs)), 2, "process 1 is %d", first)
+	require.NoError(t, os.WriteFile(goOn, nil, 0o600))
+	require.NoError(t, cmd.Wait())
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+}
+
+// A process that is born in the cgroup needs the memory of the container from then on.
+func TestExecNeedsHardlyAnyMemoryOfTheContainer(t *testing.T) {
+	c := newBundle(t)
+	c.spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: new(int64(1 << 20))}
+	c.stays()
+	for range 20 {
+		require.Equal(t, "well", c.exec("echo well"))
+	}
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
 }
 
 func TestAContainerThatCannotEvenBeMadeInItsMemorySaysSo(t *testing.T) {

@@ -66,7 +66,7 @@
 // The clone puts process 1 into its cgroup of version 2: a later move would wait for a grace period of RCU, for 5 to 20 ms. final writes the
 // limits only when all mounts are made, so they do not slow the set-up down. A container without a cgroup of version 2 needs none of this:
 // there, cgroups and limits are made beside the clone. If the kernel refuses such a clone, final moves process 1 after it has written the
-// limits. It also does so if process 1 joins a namespace by its path. In a scope, systemd moves process 1.
+// limits. In a scope, systemd moves process 1.
 package container
 
 import (

@@ -52,7 +52,7 @@ func (r *Run) make() (err error) {
 	if p.into {
 		line.Wait("wait(cgroups)", "mkdir(2)", func() error { begin(); return <-beside.made })
 	}
-	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error { begin(); return r.start(p) })
+	line.Do("clone("+flagNames(p.namespaces.New)+")", "clone(2)", 1, func() error { begin(); return start(&r.Process, p, r.request.streams(), r.request.Extra) })
 	if !works {
 		return line.Err
 	}
@@ -83,17 +83,17 @@ func (r *Run) make() (err error) {
 	return line.Err
 }
 
-// start starts process 1. The clone puts it into its cgroup of version 2, if there is one: see plan.into.
-func (r *Run) start(p *plan) error {
+// start starts a process. The clone puts it into its cgroup of version 2, if there is one: see plan.into.
+func start(process *process.Process, p *plan, streams [3]*os.File, extra []*os.File) error {
 	if p.into {
 		dir, err := p.cgroup.Open()
 		if err != nil {
 			return err
 		}
 		defer dir.Close()
-		r.Into = dir
+		process.Into = dir
 	}
-	return r.Process.Start(p.program, r.request.streams(), r.request.Extra)
+	return process.Start(p.program, streams, extra)
 }
 
 // streams are the standard streams of a command without a terminal.

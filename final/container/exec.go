@@ -106,6 +106,7 @@ func (c *Container) planJoin(p *plan, q *ExecRequest, config *specs.Spec) (err e
 		Filter: q.Filter, FilterFlags: q.FilterFlags, Namespaces: p.namespaces, Extra: len(q.Extra), Tasks: len(p.cgroup.Tasks()),
 		Tied: !q.Detached, Explain: q.Explain,
 	}
+	p.into = intoCgroup(p.cgroup)
 	p.planStreams(&command, q.streams())
 	if p.program, err = become.Joined(&command); err != nil {
 		return err
@@ -140,9 +141,9 @@ func enter(p *process.Process, joining *plan, request *ExecRequest) error {
 	line.Do("open(tasks of the cgroups)", "cgroups(7)", 6, func() error { return joining.openTasks(groups.Tasks()) })
 	// No process can change its own PID namespace, so a second process goes on. See enter in package become.
 	line.Do("clone(), setns(pidfd), clone()", "setns(2)", 3, func() error {
-		return p.Start(joining.program, request.streams(), request.Extra)
+		return start(p, joining, request.streams(), request.Extra)
 	})
-	if groups.NeedsJoin() {
+	if groups.NeedsJoin() && p.Into == nil {
 		go cgroup.Warm()
 	}
 	var made *inside.Made
@@ -154,7 +155,9 @@ func enter(p *process.Process, joining *plan, request *ExecRequest) error {
 		}
 	}
 	p.Limit(line, request.Process, joining.inside.UserNamespace)
-	line.Do(`write("cgroup.procs", pid)`, "cgroups(7)", 6, func() error { return groups.JoinRest(p.PID) })
+	if p.Into == nil {
+		line.Do(`write("cgroup.procs", pid)`, "cgroups(7)", 6, func() error { return groups.JoinRest(p.PID) })
+	}
 	joining.made = made
 	if line.Err == nil && made.Master != -1 {
 		p.Terminal, line.Err = terminal.Open(made.Master, p.Pidfd)

@@ -123,7 +123,8 @@ type plan struct {
 	cgroup     *cgroup.Cgroup
 	agent      *notify.Agent
 	program    *become.Program
-	// into says that the clone puts process 1 into its cgroup of version 2. A move to this cgroup would wait for RCU: see cgroup.Warm.
+	// into says that the clone puts the process into its cgroup of version 2. If another process goes on in its place, that one is born
+	// there, too. A move to this cgroup would wait for RCU: see cgroup.Warm.
 	into bool
 	// inside is what a thread of ours makes in the mount namespace of the container, and made is what it has made.
 	inside inside.Request
@@ -169,8 +170,7 @@ func newPlan(q *Request, s *Store) (_ *plan, err error) {
 		}
 		p.files = append(p.files, command.Init)
 	}
-	// A scope of systemd is made around a process. In joined namespaces, process 1 is not the process that the clone makes.
-	p.into = groups.Unit == "" && groups.NeedsJoin() && !p.namespaces.NeedsEnter()
+	p.into = intoCgroup(groups)
 	p.planStreams(&command, q.Streams)
 	if p.program, err = become.First(&command); err != nil {
 		return nil, err
@@ -189,6 +189,9 @@ func warnOf(p *become.Program, warn func(string)) {
 		warn(fmt.Sprintf("process.rlimits: lower than asked for, because root in a user namespace cannot raise hard limits: %s", strings.Join(p.Lowered, ", ")))
 	}
 }
+
+// intoCgroup reports whether a clone can put a process into its cgroup of version 2. The process of a scope has to tell systemd.
+func intoCgroup(groups *cgroup.Cgroup) bool { return groups.Unit == "" && groups.NeedsJoin() }
 
 // Plan prints the system calls that process 1 of a container would make. It makes nothing and starts no process.
 func (s *Store) Plan(q *Request, w io.Writer) error {

@@ -21,6 +21,18 @@ import (
 // for the command. A stream that the process replaces is no file of the host's meanwhile: where the container can look into the process,
 // it could change the mode of the host's /dev/null.
 func (p *Process) Start(program *become.Program, streams [3]*os.File, more []*os.File) error {
+	err := p.start(program, streams, more)
+	if err != nil && p.Into != nil && p.PID == 0 && !errors.Is(err, ErrGone) {
+		// The cgroup may be the reason: too many processes, or no processes at all. A process that joins it later is not one too many, and
+		// any other reason is in the error of the join.
+		p.HangUp()
+		p.Into = nil
+		err = p.start(program, streams, more)
+	}
+	return err
+}
+
+func (p *Process) start(program *become.Program, streams [3]*os.File, more []*os.File) error {
 	ours, theirs, err := pair()
 	if err != nil {
 		return err
@@ -52,11 +64,6 @@ func (p *Process) Start(program *become.Program, streams [3]*os.File, more []*os
 		}
 	}
 	pid, err := program.Start(files, p.attributes())
-	if err != nil && p.Into != nil {
-		// The cgroup may be the reason. If so, a later join fails, too, and says why.
-		p.Into = nil
-		pid, err = program.Start(files, p.attributes())
-	}
 	// From here on only the process has the other end. When the process ends or becomes the command, we read the end of the file.
 	other.Close()
 	switch {
@@ -85,13 +92,13 @@ func (p *Process) attributes() *syscall.SysProcAttr {
 	set := p.Program.Namespaces
 	// In a session of its own, the process gets no keys and no signals of our terminal, except those that we pass on.
 	attr := &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
+	if p.Into != nil {
+		attr.UseCgroupFD, attr.CgroupFD = true, int(p.Into.Fd())
+	}
 	if set.NeedsEnter() {
 		return attr
 	}
 	attr.Cloneflags = set.New
-	if p.Into != nil {
-		attr.UseCgroupFD, attr.CgroupFD = true, int(p.Into.Fd())
-	}
 	if set.MakesUser() {
 		attr.UidMappings, attr.GidMappings = idMap(set.UIDs), idMap(set.GIDs)
 		mayDrop := !namespace.KeepsGroups()
