@@ -79,6 +79,7 @@ var (
 	fsmounting = words{one, []named{{unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"}}}
 	directory  = words{one, []named{{1<<64 + unix.AT_FDCWD, "AT_FDCWD"}}}
 	at         = words{flags, []named{{unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"}}}
+	treeing    = words{flags, []named{{unix.OPEN_TREE_CLONE, "OPEN_TREE_CLONE"}, {unix.OPEN_TREE_CLOEXEC, "OPEN_TREE_CLOEXEC"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"}}}
 	opening    = words{flags, []named{{unix.O_WRONLY, "O_WRONLY"}, {unix.O_CLOEXEC, "O_CLOEXEC"}}}
 	socketType = words{flags, []named{{unix.SOCK_DGRAM, "SOCK_DGRAM"}, {unix.SOCK_CLOEXEC, "SOCK_CLOEXEC"}}}
 	messages   = words{flags, []named{{unix.MSG_CMSG_CLOEXEC, "MSG_CMSG_CLOEXEC"}, {unix.MSG_NOSIGNAL, "MSG_NOSIGNAL"}}}
@@ -157,6 +158,7 @@ var shapes = []shape{
 	{unix.SYS_MOUNT_SETATTR, "mount_setattr", 5, args{2: &at}},
 	{unix.SYS_OPENAT, "openat", 3, args{0: &directory, 2: &opening}},
 	{unix.SYS_OPENAT2, "openat2", 4, args{}},
+	{unix.SYS_OPEN_TREE, "open_tree", 3, args{0: &directory, 2: &treeing}},
 	{unix.SYS_PERSONALITY, "personality", 1, args{}},
 	{unix.SYS_PIVOT_ROOT, "pivot_root", 2, args{}},
 	{unix.SYS_PPOLL, "ppoll", 4, args{}},
