@@ -43,6 +43,9 @@ func (v *verb) prepareUser(store *container.Store, args []string) error {
 	if err := rootless.Failed(); err != nil {
 		return err
 	}
+	if v.name == "network" {
+		return errors.New("network: needs root, because a network is a bridge of the host (use sudo; without root there is run --network bridge)")
+	}
 	entry := rootless.Entry{Keep: inherited, Dirs: []string{store.Root, engine.Storage()}, Warn: func(string) {}}
 	if v.needs == inContainer {
 		store.Enter = func(pid int) error {

@@ -59,6 +59,7 @@ func TestAnOrdinaryUserHasANetwork(t *testing.T) {
 		use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(80, INADDR_ANY)) or die; listen(S, 1); $| = 1; print "ready\n";
 		accept(C, S); print C "from inside\n"; close C`)...)
 	server.says("ready")
+	assert.Equal(t, result{"80/tcp -> 192.0.2.1:45678\n", "", 0}, c.final("port", c.id))
 	connection, err := net.Dial("tcp", "192.0.2.1:45678")
 	require.NoError(t, err)
 	answer, err := io.ReadAll(connection)
@@ -72,5 +73,6 @@ func TestAnOrdinaryUserHasANetwork(t *testing.T) {
 	s.signal(unix.SIGKILL)
 	s.ends(-1)
 	c.nothingLeft()
+	refused(t, c.final("network", "create", "mine"), 1, "needs root")
 	refused(t, c.final(c.runArgs([]string{"--network", "mine"}, "true")...), 125, "--network mine", "needs root")
 }

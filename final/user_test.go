@@ -20,7 +20,7 @@ const unlimited = "warning: the container runs without limits"
 
 func TestAnOrdinaryUserRunsACommand(t *testing.T) {
 	c := asPerson(t, ranges)
-	r := c.final(c.runArgs(nil, "/bin/sh", "-c", "hostname; id -u; cat /proc/self/uid_map; touch /new /etc/new && rm /new /etc/new; exit 7")...)
+	r := c.final(c.runArgs(nil, "/bin/sh", "-c", "hostname; id -u; cat /proc/self/uid_map; touch /new /etc/new /tmp/new /var/new && rm /new /etc/new /tmp/new /var/new && exit 7")...)
 	require.Equal(t, 7, r.status, r.stderr)
 	lines := strings.Split(r.stdout, "\n")
 	assert.Equal(t, []string{"container", "0"}, lines[:2])

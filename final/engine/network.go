@@ -132,6 +132,9 @@ func Unplug(list *stage.List, root, id string) error {
 
 // Ports returns the ports that a container publishes. A container that has ended publishes nothing.
 func Ports(root, id string) ([]network.Port, error) {
+	if rootless.Is() {
+		return portsOfUser(id)
+	}
 	dir := network.In(Home())
 	if !network.Has(dir, id) {
 		return nil, nil

@@ -5,6 +5,7 @@ package engine
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -66,6 +68,9 @@ func plugUser(id string, ports []network.Port, line *stage.Line, namespace *os.F
 		if err == nil {
 			err = forward(dir, ports)
 		}
+		if err == nil && len(ports) > 0 {
+			err = keepPorts(id, ports)
+		}
 		if err == nil {
 			return nil
 		}
@@ -101,6 +106,38 @@ func forward(dir *os.File, ports []network.Port) error {
 	return nil
 }
 
+// keepPorts writes down which ports slirp publishes, for portsOfUser. It knows IPv4 only.
+func keepPorts(id string, ports []network.Port) error {
+	ports = slices.Clone(ports)
+	for i := range ports {
+		if !ports[i].IP.IsValid() {
+			ports[i].IP = netip.IPv4Unspecified()
+		}
+	}
+	content, err := json.Marshal(ports)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(directory(id), "ports"), content, 0o600)
+}
+
+// portsOfUser returns the ports that the container of an ordinary user publishes.
+func portsOfUser(id string) (ports []network.Port, err error) {
+	dir, err := openDirectory(id)
+	if err != nil {
+		return nil, nil
+	}
+	defer unix.Close(dir)
+	content, err := owned.ReadFile(dir, "ports")
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(content, &ports)
+	}
+	return ports, err
+}
+
 // request sends words to slirp, and returns the answer.
 func request(dir *os.File, words string) ([]byte, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -132,6 +169,8 @@ func unplugUser(id string) error {
 		return err
 	}
 	defer unix.Close(dir)
+	// The container has ended, and may stay.
+	_ = unix.Unlinkat(dir, "ports", 0)
 	note, err := owned.ReadFile(dir, "network")
 	if err != nil {
 		return nil

@@ -169,8 +169,8 @@ func ownDirectories(lower rootfs.Root, own ids.Range, upper int, mode uint32) er
 		if unix.Fstatat(fd, name, &stat, unix.AT_SYMLINK_NOFOLLOW) != nil || stat.Mode&unix.S_IFMT != unix.S_IFDIR || stat.Uid != nobody {
 			continue
 		}
-		// Each directory takes time to make and to remove. Everybody may write to /tmp already.
-		if slices.Contains(untouched, name) || stat.Mode&0o002 != 0 {
+		// Each directory takes time to make and to remove.
+		if slices.Contains(untouched, name) {
 			continue
 		}
 		if err := unix.Mkdirat(upper, name, 0); err != nil {
