@@ -30,12 +30,20 @@ func (o Overlay) Mount() (int, error) {
 	for _, fd := range o.Lower {
 		data = append(data, fmt.Sprintf("lowerdir+=/proc/self/fd/%d", fd))
 	}
-	if len(o.Lower) > 1 {
-		if mount, err := MakeFilesystem("overlay", "overlay", append(data, o.rest("/proc/self/fd/")...), 0); !hasNoLowerPlus(err) {
-			return mount, err
+	if len(o.Lower) == 1 {
+		return o.mountList()
+	}
+	mount, err := MakeFilesystem("overlay", "overlay", append(data, o.rest("/proc/self/fd/")...), 0)
+	if errors.Is(err, unix.EINVAL) {
+		// Before Linux 6.7 the kernel does not know lowerdir+, and need not say so: one option has all lower directories.
+		if old, again := o.mountList(); again == nil {
+			return old, nil
 		}
 	}
-	// Before Linux 6.7, one option has all lower directories.
+	return mount, err
+}
+
+func (o Overlay) mountList() (int, error) {
 	list := "lowerdir=" + joined("/proc/self/fd/", o.Lower)
 	if len(list) <= maxOption {
 		return MakeFilesystem("overlay", "overlay", append([]string{list}, o.rest("/proc/self/fd/")...), 0)
@@ -45,11 +53,6 @@ func (o Overlay) Mount() (int, error) {
 
 // maxOption is how long an option may be for fsconfig. fsconfig(2)
 const maxOption = 255
-
-// hasNoLowerPlus reports whether the kernel does not know the option lowerdir+.
-func hasNoLowerPlus(err error) bool {
-	return errors.Is(err, unix.EINVAL) && strings.Contains(err.Error(), "nknown parameter")
-}
 
 // rest are the other options. dir is where the descriptors are.
 func (o Overlay) rest(dir string) []string {

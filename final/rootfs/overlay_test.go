@@ -34,7 +34,7 @@ func layers(t *testing.T, count int) []int {
 }
 
 func TestAnOverlayOfManyDirectoriesShowsThemAll(t *testing.T) {
-	for name, mount := range map[string]func(Overlay) (int, error){"fsconfig": Overlay.Mount, "mount": Overlay.mountOld} {
+	for name, mount := range map[string]func(Overlay) (int, error){"fsconfig": Overlay.Mount, "list": Overlay.mountList, "mount": Overlay.mountOld} {
 		for _, count := range []int{2, 200} {
 			t.Run(fmt.Sprint(name, count), func(t *testing.T) {
 				lower, above := layers(t, count), t.TempDir()

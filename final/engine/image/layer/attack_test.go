@@ -5,6 +5,7 @@ package layer
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -162,10 +163,12 @@ func TestABrokenTarFileIsRefused(t *testing.T) {
 func TestSquashGivesAllToRoot(t *testing.T) {
 	s := &stack{t: t, o: Options{Squash: true, UserXattr: true}}
 	require.NoError(t, s.push(folder("a").owned(5, 0o750), file("a/x", "").owned(6, 0o4755)))
-	require.NoError(t, s.push(folder("a"), file("a/.wh..wh..opq", "")))
+	assert.Equal(t, map[string]string{".": root, "a": "750 0:0 directory", "a/x": `4755 0:0 file ""`}, s.top())
+	err := s.push(folder("a"), file("a/.wh..wh..opq", ""))
+	if errors.Is(err, unix.ENOTSUP) {
+		// Before Linux 6.6, a tmpfs has no attributes that users may set.
+		return
+	}
+	require.NoError(t, err)
 	assert.Equal(t, `755 0:0 directory user.overlay.opaque="y"`, s.top()["a"])
-	var stat unix.Stat_t
-	require.NoError(t, unix.Lstat(filepath.Join(s.tops[1], "a/x"), &stat))
-	assert.EqualValues(t, 0, stat.Uid)
-	assert.EqualValues(t, 0o4755, stat.Mode&0o7777)
 }

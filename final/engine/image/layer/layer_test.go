@@ -23,7 +23,7 @@ func TestALayerHasFilesOfEachType(t *testing.T) {
 		folder(".").owned(7, 0o750),
 		folder("bin").owned(3, 0o2775),
 		file("bin/ping", "ping").owned(4, 0o4755).with("SCHILY.xattr.security.capability", capability),
-		file("noted", "noted").with("SCHILY.xattr.user.note", "a\x00b"),
+		file("noted", "noted").with("SCHILY.xattr.trusted.note", "a\x00b"),
 		symlink("bin/link", "../noted").owned(5, 0o777),
 		hardlink("again", "noted"),
 		hardlink("bin/link2", "bin/link"),
@@ -37,7 +37,7 @@ func TestALayerHasFilesOfEachType(t *testing.T) {
 	assert.Equal(t, "750 7:7 directory", shows["."])
 	assert.Equal(t, "2775 3:3 directory", shows["bin"])
 	assert.Contains(t, shows["bin/ping"], `4755 4:4 file "ping" security.capability=`)
-	assert.Equal(t, `644 0:0 file "noted" user.note="a\x00b"`, shows["again"])
+	assert.Equal(t, `644 0:0 file "noted" trusted.note="a\x00b"`, shows["again"])
 	assert.Equal(t, "same as again", shows["noted"])
 	assert.Equal(t, "5:5 link to ../noted", shows["bin/link"])
 	assert.Equal(t, "same as bin/link", shows["bin/link2"])
@@ -53,7 +53,7 @@ func TestALaterEntryReplacesAnEarlierOne(t *testing.T) {
 		file("file", "first").owned(1, 0o600), file("file", "second"),
 		folder("directory"), file("directory/in", "in"), file("directory", "file now"),
 		file("grown", "file"), folder("grown"), file("grown/in", "in"),
-		folder("kept").with("SCHILY.xattr.user.old", "old"), file("kept/in", "in"), folder("kept").owned(9, 0o700),
+		folder("kept").with("SCHILY.xattr.trusted.old", "old"), file("kept/in", "in"), folder("kept").owned(9, 0o700),
 		symlink("link", "/kept"), file("link", "no link now"),
 		file("self", "self"), hardlink("self", "./self"),
 	})

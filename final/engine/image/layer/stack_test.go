@@ -80,11 +80,11 @@ func TestAThirdLayer(t *testing.T) {
 
 func TestADirectoryWithoutAnEntryKeepsItsAttributes(t *testing.T) {
 	s := layers(t,
-		[]entry{folder(".").owned(1, 0o711), folder("a").owned(5, 0o1777).with("SCHILY.xattr.user.note", "kept"), file("a/x", ""), file("a/y", "")},
+		[]entry{folder(".").owned(1, 0o711), folder("a").owned(5, 0o1777).with("SCHILY.xattr.trusted.note", "kept"), file("a/x", ""), file("a/y", "")},
 		[]entry{late(file("a/new", ""))}, []entry{late(file("a/.wh.x", ""))})
 	shows := s.shows()
 	assert.Equal(t, "711 1:1 directory", shows["."])
-	assert.Equal(t, `1777 5:5 directory user.note="kept"`, shows["a"])
+	assert.Equal(t, `1777 5:5 directory trusted.note="kept"`, shows["a"])
 	var stat unix.Stat_t
 	require.NoError(t, unix.Lstat(filepath.Join(s.tops[0], "a"), &stat))
 	assert.Equal(t, then.UnixNano(), stat.Mtim.Nano())
@@ -119,10 +119,10 @@ func TestASymbolicLinkOfALowerLayerIsFollowed(t *testing.T) {
 
 func TestAHardLinkToALowerLayer(t *testing.T) {
 	s := layers(t,
-		[]entry{folder("a").owned(3, 0o750), file("a/tool", "tool").owned(4, 0o4755).with("SCHILY.xattr.user.note", "kept"), symlink("s", "a")},
+		[]entry{folder("a").owned(3, 0o750), file("a/tool", "tool").owned(4, 0o4755).with("SCHILY.xattr.trusted.note", "kept"), symlink("s", "a")},
 		[]entry{hardlink("b/link", "s/tool"), hardlink("s/tool", "a/tool")})
 	shows := s.shows()
-	assert.Equal(t, `4755 4:4 file "tool" user.note="kept"`, shows["a/tool"])
+	assert.Equal(t, `4755 4:4 file "tool" trusted.note="kept"`, shows["a/tool"])
 	assert.Equal(t, "same as a/tool", shows["b/link"])
 	assert.Equal(t, "750 3:3 directory", shows["a"])
 	// What is hidden cannot be linked.
