@@ -15,9 +15,15 @@ import (
 
 func opened(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(In(t.TempDir()))
+	home := filepath.Join(t.TempDir(), "home")
+	s, err := Open(In(home))
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
+	for dir, mode := range map[string]os.FileMode{home: 0o711, s.Dir: 0o700} {
+		info, err := os.Stat(dir)
+		require.NoError(t, err)
+		require.Equal(t, mode, info.Mode().Perm(), dir)
+	}
 	return s
 }
 

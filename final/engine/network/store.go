@@ -37,6 +37,10 @@ func In(home string) string { return filepath.Join(home, "networks") }
 
 // Open opens the directory, makes it if it is missing, and waits for the lock.
 func Open(dir string) (*Store, error) {
+	// The directory above has the storage of containers, too, through which users of containers must get. See package engine, openStorage.
+	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
