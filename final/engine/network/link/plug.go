@@ -14,7 +14,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -198,16 +197,15 @@ func Unplug(list *stage.List, s *network.Store, q *network.Question) error {
 	return p.line.Err
 }
 
-// remove removes an interface, if it is there and ours. With one end of a cable goes the other.
+// remove removes an interface, if it is there and ours. With one end of a cable goes the other. The kernel may have removed the cable with
+// the network namespace of the container already.
 func (p *plug) remove(name string) {
-	link, err := netlink.LinkByName(name)
-	if err != nil || name == p.Bridge && !isOurs(link) {
-		return
-	}
 	p.do(fmt.Sprintf("sendmsg(RTM_DELLINK, %q)", name), "rtnetlink(7)", func() error {
-		err := netlink.LinkDel(link)
-		if errors.Is(err, unix.ENODEV) || errors.Is(err, fs.ErrNotExist) {
-			// The kernel has removed the cable with the network namespace of the container.
+		link, err := netlink.LinkByName(name)
+		if err == nil && (name != p.Bridge || isOurs(link)) {
+			err = netlink.LinkDel(link)
+		}
+		if errors.As(err, new(netlink.LinkNotFoundError)) || errors.Is(err, unix.ENODEV) {
 			err = nil
 		}
 		return err
