@@ -110,13 +110,13 @@ func TestTheLifeOfAContainerInAUserNamespace(t *testing.T) {
 	c := newNested(t, "sh", "-c", "exec sleep 1000")
 	r := c.calls(`
 		final create --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1 && final start "$ID" || exit
-		final exec "$ID" sh -c 'id -u; echo $0 >/made; cat /made' in
+		final exec "$ID" sh -c 'id -u; echo $0 >/made; cat /made' there
 		final exec --user 7:8 "$ID" id -u
 		final ps --format json "$ID" | tr -dc , | wc -c
 		final pause "$ID"; final update --pids-limit 7 "$ID"
 		final kill "$ID" KILL; final delete --force "$ID"; final list --quiet`)
 	assert.Equal(t, 0, r.status, r.stderr)
-	assert.Equal(t, "0\nin\n7\n0\n", r.stdout)
+	assert.Equal(t, "0\nthere\n7\n0\n", r.stdout)
 	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
 	require.Len(t, lines, 2, r.stderr)
 	assert.Contains(t, lines[0], "no cgroups")

@@ -4,7 +4,7 @@ package systemd
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +32,7 @@ func connectAsUser(ctx context.Context) (*dbus.Conn, error) {
 		address = "unix:path=" + filepath.Join(dir, "bus")
 	}
 	if address == "" {
-		return nil, fmt.Errorf("the bus of the user is not known: log in as the user, or set XDG_RUNTIME_DIR")
+		return nil, errors.New("the bus of the user is not known: log in as the user, or set XDG_RUNTIME_DIR")
 	}
 	maps, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
