@@ -82,5 +82,7 @@ func TestAnOverlayOfTooManyDirectoriesIsRefused(t *testing.T) {
 		lower = append(lower, lower[0])
 	}
 	_, err := Overlay{Lower: lower, Upper: -1}.Mount()
-	assert.ErrorContains(t, err, "500")
+	// Before Linux 6.7 it is the list that is too long.
+	require.Error(t, err)
+	assert.Regexp(t, "500|too large", err.Error())
 }
