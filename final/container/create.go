@@ -57,14 +57,7 @@ func (r *Run) make() (err error) {
 		return line.Err
 	}
 	close(beside.started)
-	if r.Into != nil {
-		line.Tell("  INTO_CGROUP", "cgroups(7)", 6)
-	}
-	for _, k := range namespace.Kinds {
-		if p.namespaces.New&k.Flag != 0 {
-			line.Tell("  "+k.Name, k.Man, k.Step)
-		}
-	}
+	r.tellFlags(line, p.namespaces.New)
 	line.Wait("wait(state)", "mkdir(2)", func() error { return <-beside.claimed })
 	if r.request.Mount != nil {
 		openRoot()
@@ -81,6 +74,18 @@ func (r *Run) make() (err error) {
 	r.attend(line, work)
 	r.connect(line, p)
 	return line.Err
+}
+
+// tellFlags tells what each flag of the clone is for.
+func (r *Run) tellFlags(line *stage.Line, flags uintptr) {
+	if r.Into != nil {
+		line.Tell("  INTO_CGROUP", "cgroups(7)", 6)
+	}
+	for _, k := range namespace.Kinds {
+		if flags&k.Flag != 0 {
+			line.Tell("  "+k.Name, k.Man, k.Step)
+		}
+	}
 }
 
 // start starts a process. The clone puts it into its cgroup of version 2, if there is one: see plan.into.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"time"
 
@@ -265,40 +264,4 @@ func (c *Container) Spec() (*specs.Spec, error) {
 	}
 	c.config = config
 	return config, nil
-}
-
-// userName returns the name of a user, or the user ID if there is no name.
-func userName(id string) string {
-	if u, err := user.LookupId(id); err == nil {
-		return u.Username
-	}
-	return id
-}
-
-// List returns the state of all containers, sorted by ID. It leaves out containers that disappear meanwhile.
-func (s *Store) List() ([]State, error) {
-	fd, err := openRoot(s.Root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	unix.Close(fd)
-	entries, err := os.ReadDir(s.Root)
-	if err != nil {
-		return nil, err
-	}
-	var all []State
-	for _, entry := range entries {
-		if spec.ValidateID(entry.Name()) != nil {
-			continue
-		}
-		c := &Container{store: s, dir: filepath.Join(s.Root, entry.Name()), lock: -1}
-		if c.glance() == nil {
-			c.Owner = userName(c.Owner)
-			all = append(all, c.State)
-		}
-	}
-	return all, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"container-workshop/final/cgroup"
 	"container-workshop/final/owned"
 	"container-workshop/final/rootless"
+	"container-workshop/final/spec"
 	"container-workshop/final/stage"
 )
 
@@ -197,4 +199,40 @@ func (s *Store) removeStale(id string) error {
 		return fmt.Errorf("container %s already exists, and is %s (delete it: final delete --force %s)", id, c.Status, id)
 	}
 	return c.remove(new(stage.List))
+}
+
+// userName returns the name of a user, or the user ID if there is no name.
+func userName(id string) string {
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
+}
+
+// List returns the state of all containers, sorted by ID. It leaves out containers that disappear meanwhile.
+func (s *Store) List() ([]State, error) {
+	fd, err := openRoot(s.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	unix.Close(fd)
+	entries, err := os.ReadDir(s.Root)
+	if err != nil {
+		return nil, err
+	}
+	var all []State
+	for _, entry := range entries {
+		if spec.ValidateID(entry.Name()) != nil {
+			continue
+		}
+		c := &Container{store: s, dir: filepath.Join(s.Root, entry.Name()), lock: -1}
+		if c.glance() == nil {
+			c.Owner = userName(c.Owner)
+			all = append(all, c.State)
+		}
+	}
+	return all, nil
 }

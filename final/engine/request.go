@@ -18,6 +18,7 @@ import (
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/engine/ids"
+	"container-workshop/final/rootfs"
 	"container-workshop/final/rootless"
 	"container-workshop/final/seccomp"
 	"container-workshop/final/spec"
@@ -35,45 +36,13 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	if command, err = lower.complete(options, command); err != nil {
 		return nil, err
 	}
-	dir, err := os.Getwd()
-	if err != nil {
-		// Somebody has removed the directory. No path below it leads anywhere.
-		dir = "/removed working directory"
-	}
-	host := flags.Host{
-		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
-		Stat: func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
-		Read: func(name string) ([]byte, error) { return lower.tree.ReadFile(name, spec.MaxRecords) },
-		Etc:  FilesDir(options.Name), Volumes: volumesDir(options.Name),
-	}
-	if options.Privileged {
-		host.Devices = hostDevices()
-	}
-	if options.Init && *options.Linux.Resources.Pids.Limit < initPids {
-		return nil, fmt.Errorf("--init: process 1 needs several threads: use --pids %d or more", initPids)
-	}
-	if options.Userns == "keep-id" {
-		if err := asYou(options); err != nil {
-			return nil, err
-		}
-	}
-	config, err := flags.MakeSpec(*options, command, host)
+	config, err := configure(store, options, command, lower.tree, console)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(joinNetwork(store, options, config), setProfile(options, config)); err != nil {
+	claim, err := mapUsers(config, options)
+	if err != nil {
 		return nil, err
-	}
-	claim := new(ids.Claim)
-	if options.Userns == "auto" {
-		if claim, err = isolate(config, options); err != nil {
-			return nil, fmt.Errorf("--userns auto: %w", err)
-		}
-	}
-	if options.Userns == "keep-id" {
-		if claim.Range, err = keepID(config); err != nil {
-			return nil, err
-		}
 	}
 	if systemd {
 		// An empty path lets systemd name the unit.
@@ -88,12 +57,15 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	root, id := store.Root, options.Name
 	plugged := connect(root, options, store.Tell)
 	request := &container.Request{
-		ID: id, Spec: config, Root: lower.tree, Init: options.Init, SystemdCgroup: systemd && !noCgroups, OwnCgroups: true, NoCgroups: noCgroups, Size: console.Size(), Explain: options.Explain,
+		ID: id, Spec: config, Root: lower.tree, Init: options.Init, Size: console.Size(), Explain: options.Explain,
+		SystemdCgroup: systemd && !noCgroups, OwnCgroups: true, NoCgroups: noCgroups,
 		Devices: deviceSources(options),
 		Claim:   func() error { return checkStorage(root, id) },
 		Prepare: func(line *stage.Line) {
 			plugged.join(line)
-			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error { return makeStorage(root, id, lower, claim.Range, etc(options, plugged)) })
+			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error {
+				return makeStorage(root, id, lower, claim.Range, etc(options, plugged))
+			})
 			claim.Close()
 		},
 		Mount: func(mapIDs func(mount int) error) (int, error) {
@@ -111,6 +83,51 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 		request.Network = func(line *stage.Line, namespace *os.File) { plugUser(id, options.Publish, line, namespace) }
 	}
 	return request, request.Check()
+}
+
+// configure returns the configuration that the flags ask for.
+func configure(store *container.Store, options *flags.Options, command []string, tree rootfs.Root, console *terminal.Console) (*specs.Spec, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		// Somebody has removed the directory. No path below it leads anywhere.
+		dir = "/removed working directory"
+	}
+	host := flags.Host{
+		Dir: dir, Terminal: console.IsTerminal(), LookupEnv: os.LookupEnv, Rlimit: rlimit,
+		Stat: func(name string) (stat unix.Stat_t, err error) { return stat, unix.Stat(name, &stat) },
+		Read: func(name string) ([]byte, error) { return tree.ReadFile(name, spec.MaxRecords) },
+		Etc:  FilesDir(options.Name), Volumes: volumesDir(options.Name),
+	}
+	if options.Privileged {
+		host.Devices = hostDevices()
+	}
+	if options.Init && *options.Linux.Resources.Pids.Limit < initPids {
+		return nil, fmt.Errorf("--init: process 1 needs several threads: use --pids %d or more", initPids)
+	}
+	if options.Userns == "keep-id" {
+		if err := asYou(options); err != nil {
+			return nil, err
+		}
+	}
+	config, err := flags.MakeSpec(*options, command, host)
+	if err != nil {
+		return nil, err
+	}
+	return config, errors.Join(joinNetwork(store, options, config), setProfile(options, config))
+}
+
+// mapUsers gives the container the user namespace that --userns asks for.
+func mapUsers(config *specs.Spec, options *flags.Options) (claim *ids.Claim, err error) {
+	claim = new(ids.Claim)
+	switch options.Userns {
+	case "auto":
+		if claim, err = isolate(config, options); err != nil {
+			return nil, fmt.Errorf("--userns auto: %w", err)
+		}
+	case "keep-id":
+		claim.Range, err = keepID(config)
+	}
+	return claim, err
 }
 
 // rlimit returns one of our soft limits, and 0 if the kernel has no such limit. Go raises RLIMIT_NOFILE, but nobody asks for that limit
