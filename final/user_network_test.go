@@ -68,6 +68,7 @@ func TestAnOrdinaryUserHasANetwork(t *testing.T) {
 	connection.Close()
 	server.ends(0)
 	refused(t, c.final(c.runArgs([]string{"--publish", "80"}, "true")...), 125, "--publish", "8080:80")
+	refused(t, c.final(c.runArgs([]string{"--network", "bridge", "--add-host", "h:host-gateway"}, "true")...), 125, "--add-host h", "cannot reach the host")
 	s := c.speak(c.runArgs([]string{"--network", "bridge"}, "/bin/sh", "-c", kept)...)
 	s.says("ready")
 	s.signal(unix.SIGKILL)

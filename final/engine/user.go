@@ -61,6 +61,11 @@ func checkUser(options *flags.Options, process *specs.Process) error {
 				return fmt.Errorf("--publish: an ordinary user has to name the port of the host, and an IPv4 address or none, as in 8080:%d", p.Container)
 			}
 		}
+		for _, host := range options.KnownHosts {
+			if !host.IP.IsValid() {
+				return fmt.Errorf("--add-host %s:host-gateway: the container of an ordinary user cannot reach the host itself (use an address)", host.Name)
+			}
+		}
 		if len(options.DNS) == 0 {
 			options.DNS = []netip.Addr{slirpDNS}
 		}

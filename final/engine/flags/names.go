@@ -119,8 +119,8 @@ func (o *Options) checkNetwork(named bool) error {
 // refuses the host as a known host, if no network leads to the host.
 func (o *Options) checkResolvers() error {
 	for _, host := range o.KnownHosts {
-		if !host.IP.IsValid() && (o.Network == "none" || o.Network == "host") {
-			return fmt.Errorf("--add-host %s:%s: the container has no gateway (use --network bridge, or an address)", host.Name, gateway)
+		if !host.IP.IsValid() && (o.Network == "none" || o.Network == "host" || o.Joins() != "") {
+			return fmt.Errorf("--add-host %s:%s: final knows no gateway of --network %s (use --network bridge, or an address)", host.Name, gateway, o.Network)
 		}
 	}
 	for _, ip := range o.DNS {

@@ -30,14 +30,15 @@ func TestPortsAndNamesWantANetwork(t *testing.T) {
 	assert.Equal(t, []string{"a", "b"}, o.Aliases)
 
 	for args, words := range map[string][]string{
-		"-p 8080:80 -p 127.0.0.1:8080:81 true":         {"--publish", "8080/tcp"},
-		"-p 80 --network none true":                    {"--publish", "--network none"},
-		"-p 80 --network host true":                    {"--publish", "--network host"},
-		"--network-alias a --network host true":        {"--network-alias", "--network host"},
-		"--network bridge --dns 127.0.0.1 true":        {"--dns 127.0.0.1", "loopback"},
-		"--add-host me:host-gateway true":              {"--add-host me:host-gateway", "--network bridge"},
-		"-p 80 --dns ::1 true":                         {"--dns ::1", "loopback"},
-		"-p 1-1000:1-1000 -p 2001-2999:1-999/udp true": {"--publish", "at most 1024"},
+		"-p 8080:80 -p 127.0.0.1:8080:81 true":                    {"--publish", "8080/tcp"},
+		"-p 80 --network none true":                               {"--publish", "--network none"},
+		"-p 80 --network host true":                               {"--publish", "--network host"},
+		"--network-alias a --network host true":                   {"--network-alias", "--network host"},
+		"--network bridge --dns 127.0.0.1 true":                   {"--dns 127.0.0.1", "loopback"},
+		"--network container:web --add-host me:host-gateway true": {"--add-host me:host-gateway", "--network bridge"},
+		"--add-host me:host-gateway true":                         {"--add-host me:host-gateway", "--network bridge"},
+		"-p 80 --dns ::1 true":                                    {"--dns ::1", "loopback"},
+		"-p 1-1000:1-1000 -p 2001-2999:1-999/udp true":            {"--publish", "at most 1024"},
 	} {
 		_, _, err := ParseRun(strings.Fields(args))
 		require.Error(t, err, args)
