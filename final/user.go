@@ -29,6 +29,9 @@ func isNested() bool { return global.rootless != "false" && namespace.Nested() }
 // prepareUser gives an ordinary user the rights that a verb needs: final enters a user namespace, now or when it opens the container, and
 // begins again there.
 func (v *verb) prepareUser(store *container.Store, args []string) error {
+	if err := rootless.Failed(); err != nil {
+		return err
+	}
 	root := os.Geteuid() == 0
 	if rootless.Entered() || v.needs == anyone && !root || root && (global.rootless != "true" || isNested()) {
 		return nil
@@ -39,9 +42,6 @@ func (v *verb) prepareUser(store *container.Store, args []string) error {
 	}
 	if global.rootless == "false" {
 		return errors.New("a container needs root: use sudo, or leave out --rootless=false")
-	}
-	if err := rootless.Failed(); err != nil {
-		return err
 	}
 	if v.name == "network" {
 		return errors.New("network: needs root, because a network is a bridge of the host (use sudo; without root there is run --network bridge)")

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/rootless"
 )
 
 // unlimited is what final says where an ordinary user has no cgroup.
@@ -163,6 +166,28 @@ func TestRootInAUserNamespace(t *testing.T) {
 	r = as("exec", c.id, "cat", "/proc/self/uid_map")
 	assert.Equal(t, "0 0 1 1 500000 65536", strings.Join(strings.Fields(r.stdout), " "), r.stderr)
 	require.Equal(t, result{}, as("delete", "--force", c.id))
+	c.nothingLeft()
+}
+
+// Whoever asks for a user namespace gets no container without one: not even root, who could make the container.
+func TestWithoutItsUserNamespaceFinalMakesNothing(t *testing.T) {
+	c := asPerson(t, "root:500000:65536\nalice:500000:65536\n")
+	program, err := exec.LookPath("newgidmap")
+	require.NoError(t, err)
+	c.cover(program)
+	c.mounts = c.mountTable()
+	for script, word := range map[string]string{"exit 1": "newgidmap has written why", "exit 0": "user namespace"} {
+		require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+		require.NoError(t, os.Chmod(program, 0o755|os.ModeSetuid))
+		refused(t, c.final(c.runArgs(nil, "/bin/true")...), 125, word)
+		c.nothingLeft()
+	}
+	p := *c.person
+	p.uid, p.env = 0, append(p.env, rootless.Marker+"=!unshare:28")
+	c.person = &p
+	r := c.final(append([]string{"--rootless", "true"}, c.runArgs(nil, "/bin/echo", "made")...)...)
+	refused(t, r, 125, "user namespace", "max_user_namespaces")
+	assert.Empty(t, r.stdout)
 	c.nothingLeft()
 }
 

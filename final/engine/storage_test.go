@@ -79,12 +79,20 @@ func TestReleaseMakesNoStorage(t *testing.T) {
 
 func TestEachUserHasAHome(t *testing.T) {
 	assert.Equal(t, "/var/lib/container-workshop/containers", Storage())
-	t.Setenv(rootless.Marker, "1000")
 	t.Setenv("HOME", "/home/alice")
 	t.Setenv("XDG_DATA_HOME", "")
-	assert.Equal(t, "/home/alice/.local/share/container-workshop/containers", Storage())
+	assert.Equal(t, "/home/alice/.local/share/container-workshop", rootless.Home())
 	t.Setenv("XDG_DATA_HOME", "/data")
-	assert.Equal(t, "/data/container-workshop", Home())
+	assert.Equal(t, "/data/container-workshop", rootless.Home())
 	t.Setenv("XDG_DATA_HOME", "relative")
-	assert.Equal(t, "/home/alice/.local/share/container-workshop", Home(), "the specification ignores a relative path")
+	assert.Equal(t, "/home/alice/.local/share/container-workshop", rootless.Home(), "the specification ignores a relative path")
+}
+
+// Anybody can set the variable, and sudo can be told to keep it.
+func TestTheHostsRootDoesNotBelieveTheMarkOfAUserNamespace(t *testing.T) {
+	for _, marker := range []string{"1000", "0", "!unshare:1", "root"} {
+		t.Setenv(rootless.Marker, marker)
+		assert.Equal(t, "/var/lib/container-workshop", Home(), marker)
+		assert.Equal(t, 0, rootless.UID(), marker)
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"container-workshop/final/namespace"
 )
 
 // Marker is the variable that final sets for itself when it enters the user namespace of an ordinary user. Its value is the ID that the user
@@ -17,17 +19,25 @@ import (
 const Marker = "CONTAINER_WORKSHOP_USER"
 
 // Is reports whether final works for an ordinary user: before or after it has entered the user namespace.
-func Is() bool { return os.Geteuid() != 0 || os.Getenv(Marker) != "" }
+func Is() bool { return os.Geteuid() != 0 || Entered() }
 
-// Entered reports whether final has entered the user namespace of an ordinary user.
-func Entered() bool { return os.Geteuid() == 0 && os.Getenv(Marker) != "" }
+// Entered reports whether final has entered the user namespace of an ordinary user. Anybody can set the variable, but nobody can make the
+// host's root believe it.
+func Entered() bool {
+	_, ok := marked()
+	return ok && os.Geteuid() == 0 && namespace.Nested()
+}
+
+// marked returns the ID that the variable names.
+func marked() (uid int, ok bool) {
+	id, err := strconv.ParseUint(os.Getenv(Marker), 10, 32)
+	return int(id), err == nil
+}
 
 // UID is the ID that the user has on the host.
 func UID() int {
-	if Entered() {
-		if uid, err := strconv.Atoi(os.Getenv(Marker)); err == nil {
-			return uid
-		}
+	if uid, ok := marked(); ok && Entered() {
+		return uid
 	}
 	return os.Getuid()
 }
