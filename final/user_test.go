@@ -255,3 +255,23 @@ func TestADirectoryThatSomebodyElseHasPutIntoTmpIsRefused(t *testing.T) {
 	assert.Equal(t, 0, c.final(c.runArgs(nil, "true")...).status)
 	assert.DirExists(t, place)
 }
+
+// In the user namespace all other users look the same. So what final believes is there before, and nobody else can make it.
+func TestDirectoriesInTmpAreMadeBeforeTheUserNamespace(t *testing.T) {
+	c := asPerson(t, ranges)
+	program, err := exec.LookPath("newuidmap")
+	require.NoError(t, err)
+	place := filepath.Join(filepath.Dir(c.person.home), "shared")
+	require.NoError(t, os.Mkdir(place, 0o777))
+	require.NoError(t, os.Chmod(place, 0o777|os.ModeSticky))
+	seen := filepath.Join(c.person.home, "seen")
+	c.cover(program)
+	script := fmt.Sprintf("#!/bin/sh\nstat -c '%%n %%u %%a' %s/* >%s\nexit 1\n", place, seen)
+	require.NoError(t, os.WriteFile(program, []byte(script), 0o755))
+	require.NoError(t, os.Chmod(program, 0o755|os.ModeSetuid))
+	c.person.env = []string{"HOME=/nowhere", "XDG_RUNTIME_DIR=" + place + "/run", "XDG_DATA_HOME=" + place + "/data"}
+	refused(t, c.final(c.runArgs(nil, "/bin/true")...), 125, "newuidmap")
+	content, err := os.ReadFile(seen)
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprintf("%[1]s/data 4321 700\n%[1]s/run 4321 700\n", place), string(content))
+}

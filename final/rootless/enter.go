@@ -78,18 +78,28 @@ func (e *Entry) Enter() error {
 }
 
 // check refuses a directory if another user could put files into it. In the user namespace nobody can tell the host's root from other users,
-// so this comes before.
+// so this comes before. What is missing in a directory such as /tmp is made now: later somebody else could be first.
 func check(dir string) error {
-	for {
-		fd, err := owned.OpenShared(dir)
-		if err == nil {
-			return unix.Close(fd)
-		}
-		if !errors.Is(err, os.ErrNotExist) || dir == "/" {
-			return err
-		}
-		dir = filepath.Dir(dir)
+	fd, err := owned.OpenShared(dir)
+	missing := ""
+	for errors.Is(err, os.ErrNotExist) && dir != "/" {
+		missing, dir = dir, filepath.Dir(dir)
+		fd, err = owned.OpenShared(dir)
 	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil || missing == "" || stat.Mode&unix.S_ISVTX == 0 {
+		return err
+	}
+	if err := unix.Mkdirat(fd, filepath.Base(missing), 0o700); err != nil && err != unix.EEXIST {
+		return &os.PathError{Op: "mkdir", Path: missing, Err: err}
+	}
+	made, err := owned.OpenShared(missing)
+	unix.Close(made)
+	return err
 }
 
 // A way is the list that enters a user namespace.
