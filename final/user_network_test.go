@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -76,4 +78,27 @@ func TestAnOrdinaryUserHasANetwork(t *testing.T) {
 	c.nothingLeft()
 	refused(t, c.final("network", "create", "mine"), 1, "needs root")
 	refused(t, c.final(c.runArgs([]string{"--network", "mine"}, "true")...), 125, "--network mine", "needs root")
+}
+
+// Somebody kills final while it starts slirp4netns, which must not outlive the container.
+func TestAKilledFinalLeavesNoNetworkOfAnOrdinaryUser(t *testing.T) {
+	c := asPerson(t, ranges)
+	c.withNetwork()
+	flags := []string{"--network", "bridge"}
+	for index, found := 0, 0; found < 3; index++ {
+		p := place{side: "state", index: index}
+		r := outcome(t, c.interrupted(p, "fail", flags, "true"))
+		require.Contains(t, r.stderr, errInterrupted.Error(), "there are no more stages")
+		c.nothingLeft()
+		if found == 0 && !strings.Contains(r.stderr, "clone(slirp4netns)") {
+			continue
+		}
+		found++
+		cmd := c.interrupted(p, filepath.Join(c.person.home, "never"), flags, "true")
+		require.NoError(t, cmd.Start())
+		c.atStage()
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+		c.nothingLeft()
+	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/calls"
 	"container-workshop/final/container"
 	"container-workshop/final/engine/network"
 	"container-workshop/final/owned"
@@ -32,56 +33,114 @@ const slirp = "slirp4netns"
 // slirpDNS is the address at which slirp passes on questions to the host's DNS server.
 var slirpDNS = netip.AddrFrom4([4]byte{10, 0, 2, 3})
 
-// plugUser starts slirp for a container, waits until the network works, and publishes ports. The container's storage has the PID, for
-// unplugUser.
+// plugUser starts slirp for a container, waits until the network works, and publishes ports.
 func plugUser(id string, ports []network.Port, line *stage.Line, namespace *os.File) {
-	line.Wait("execve("+slirp+"), read(ready)", slirp+"(1)", func() error {
-		dir, err := os.Open(directory(id))
-		if err != nil {
-			return err
-		}
-		defer dir.Close()
-		log, err := os.Create(filepath.Join(directory(id), "network.log"))
-		if err != nil {
-			return err
-		}
-		defer log.Close()
-		read, write, err := os.Pipe()
-		if err != nil {
-			return err
-		}
-		defer read.Close()
-		cmd := exec.Command(slirp, "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--ready-fd=4", "--netns-type=path",
-			"--api-socket=/proc/self/fd/5/"+slirpSocket, "/proc/self/fd/3", "tap0")
-		cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = []*os.File{namespace, write, dir}, log, log
-		// No key of the terminal ends it.
-		cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
-		err = cmd.Start()
-		write.Close()
-		if err != nil {
-			return err
-		}
-		note := fmt.Sprintf("%d %s", cmd.Process.Pid, container.StartTime(cmd.Process.Pid))
-		if err = os.WriteFile(filepath.Join(directory(id), "network"), []byte(note), 0o600); err == nil {
-			_, err = read.Read(make([]byte, 1))
-		}
-		if err == nil {
-			err = forward(dir, ports)
-		}
-		if err == nil && len(ports) > 0 {
-			err = keepPorts(id, ports)
-		}
-		if err == nil {
-			return nil
-		}
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if err == io.EOF {
-			said, _ := os.ReadFile(log.Name())
-			err = errors.New(cmp.Or(string(bytes.TrimSpace(said)), "ended before the network worked"))
-		}
-		return fmt.Errorf("%s: %w", slirp, err)
+	u := &userPlug{id: id, ports: ports}
+	defer u.close()
+	line.Do("clone("+slirp+")", "clone(2)", 0, func() error { return u.start(namespace) })
+	line.Do(fmt.Sprintf("write(%q)", filepath.Join(directory(id), "network")), "write(2)", 0, func() error {
+		note := fmt.Sprintf("%d %s", u.pid, container.StartTime(u.pid))
+		return os.WriteFile(filepath.Join(directory(id), "network"), []byte(note), 0o600)
 	})
+	line.Wait("execve("+slirp+"), read(ready)", slirp+"(1)", func() error {
+		err := u.work()
+		if err != nil {
+			err = fmt.Errorf("%s: %w", slirp, err)
+		}
+		return err
+	})
+}
+
+// A userPlug is what final needs to start slirp. The process begins as a list, which becomes slirp when the container's storage has the PID,
+// for unplugUser. Whoever kills final before that ends the list, too.
+type userPlug struct {
+	id    string
+	ports []network.Port
+	pid   int
+	// dir is the storage of the container. The list reads a byte from goOn, and slirp writes one to ready.
+	dir, log, goOn, ready *os.File
+}
+
+func (u *userPlug) start(namespace *os.File) (err error) {
+	program, err := exec.LookPath(slirp)
+	if err != nil {
+		return err
+	}
+	if u.dir, err = os.Open(directory(u.id)); err != nil {
+		return err
+	}
+	if u.log, err = os.Create(filepath.Join(directory(u.id), "network.log")); err != nil {
+		return err
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	wait, goOn, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer wait.Close()
+	u.goOn = goOn
+	ready, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer write.Close()
+	u.ready = ready
+	// No key of the terminal ends it.
+	u.pid, err = slirpList(program).Start([]*os.File{null, u.log, u.log, namespace, write, u.dir, wait}, &unix.SysProcAttr{Setsid: true})
+	return err
+}
+
+func slirpList(program string) *calls.List {
+	const wait = 6
+	l := calls.New(slirp, false)
+	l.Socket(wait)
+	goOn := l.Label()
+	l.Stage("read(go on)", "pipe(7)", 0)
+	l.Do(unix.SYS_READ, wait, l.Buffer(8), 1).On(1, goOn).Ignore()
+	l.Exit(1)
+	l.Mark(goOn)
+	l.Stage("execve("+slirp+")", slirp+"(1)", 0)
+	l.Do(unix.SYS_FCNTL, wait, unix.F_SETFD, unix.FD_CLOEXEC).Ignore()
+	l.Do(unix.SYS_EXECVE, program, l.Strings([]string{
+		slirp, "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--ready-fd=4", "--netns-type=path",
+		"--api-socket=/proc/self/fd/5/" + slirpSocket, "/proc/self/fd/3", "tap0",
+	}), l.Strings(os.Environ())).Ignore()
+	l.Exit(127)
+	return l
+}
+
+// work lets the list become slirp.
+func (u *userPlug) work() error {
+	_, err := u.goOn.Write([]byte("g"))
+	if err == nil {
+		_, err = u.ready.Read(make([]byte, 1))
+	}
+	if err == nil {
+		err = forward(u.dir, u.ports)
+	}
+	if err == nil && len(u.ports) > 0 {
+		err = keepPorts(u.id, u.ports)
+	}
+	if err == nil {
+		return nil
+	}
+	_ = unix.Kill(u.pid, unix.SIGKILL)
+	_, _ = unix.Wait4(u.pid, nil, 0, nil)
+	if err == io.EOF {
+		said, _ := os.ReadFile(u.log.Name())
+		err = errors.New(cmp.Or(string(bytes.TrimSpace(said)), "ended before the network worked"))
+	}
+	return err
+}
+
+func (u *userPlug) close() {
+	for _, file := range []*os.File{u.dir, u.log, u.goOn, u.ready} {
+		file.Close()
+	}
 }
 
 // slirpSocket is the socket in the container's storage at which slirp takes orders.
