@@ -16,9 +16,9 @@ import (
 // Size is how many user IDs and how many group IDs a container gets.
 const Size = 1 << 16
 
-// The ranges lie between these two IDs if /etc/subuid and /etc/subgid have no user [Owner]. useradd(8) gives users IDs below, and systemd
-// gives IDs below to its containers and services.
-const first, last = 0x7000_0000, 0x7fff_ffff
+// The ranges lie between these two IDs if /etc/subuid and /etc/subgid have no user [Owner]. useradd(8) gives users IDs below, systemd gives
+// IDs below to its containers and services, and sssd(8) gives the users of a domain IDs up to 2000200000.
+const first, last = 0x7800_0000, 0x7fff_ffff
 
 // A Range is where the IDs of a container begin on the host: its user 0 is UID, and its group 0 is GID. The zero
 // Range stands for the IDs of the host.

@@ -34,16 +34,17 @@ func TestWithoutTheUserContainersThePoolIsTheFixedArea(t *testing.T) {
 	for name, root := range map[string]string{"no files": host(t, "", ""), "another user": host(t, "you:100000:65536\n", "containers2:1:65536\n")} {
 		pool, err := Pool(root)
 		require.NoError(t, err, name)
-		require.Len(t, pool, 4096, name)
-		assert.Equal(t, Range{0x70000000, 0x70000000}, pool[0], name)
-		assert.Equal(t, Range{0x7fff0000, 0x7fff0000}, pool[4095], name)
+		require.Len(t, pool, 2048, name)
+		assert.Equal(t, Range{0x78000000, 0x78000000}, pool[0], name)
+		assert.Greater(t, pool[0].UID, uint32(2000200000), "the last ID of a user of a domain: ldap_idmap_range_max in sssd-ad(5)")
+		assert.Equal(t, Range{0x7fff0000, 0x7fff0000}, pool[2047], name)
 	}
 }
 
 func TestWrongPoolsAreRefused(t *testing.T) {
 	good := "containers:1000000:65536\n"
 	for name, files := range map[string][3]string{
-		"one file only":         {good, "", "containers:1879048192:4194304 into both"},
+		"one file only":         {good, "", "containers:2013265920:4194304 into both"},
 		"the other file only":   {"", good, "at least 65536 IDs"},
 		"too few":               {good, "containers:1000000:65535\n", "at least 65536 IDs"},
 		"no number":             {good, "containers:1000000:many\n", `/etc/subgid: line "containers:1000000:many": must be NAME:FIRST:COUNT`},
