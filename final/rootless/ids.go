@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,7 +34,7 @@ func (h *Host) ids() (m maps, why error) {
 		ranges        *[]Range
 		path          *string
 	}{{"/etc/subuid", "newuidmap", &m.uids, &m.newuidmap}, {"/etc/subgid", "newgidmap", &m.gids, &m.newgidmap}} {
-		more, count, err := subordinate(filepath.Join(h.Root, file.name), []string{strconv.Itoa(uid), h.User})
+		more, count, err := subordinate(filepath.Join(h.Root, file.name), []string{strconv.Itoa(uid), h.User}, (*file.ranges)[0])
 		if err != nil {
 			return one, err
 		}
@@ -53,8 +54,9 @@ func (h *Host) ids() (m maps, why error) {
 // maxRanges bounds how many ranges a map has. The kernel takes 340. user_namespaces(7)
 const maxRanges = 300
 
-// subordinate reads the ranges of a user from a file, and counts their IDs. The IDs inside are 1, 2, …, without a gap.
-func subordinate(file string, names []string) (ranges []Range, count uint64, err error) {
+// subordinate reads the ranges of a user from a file, and counts their IDs. The IDs inside are 1, 2, …, without a gap. The kernel takes no ID
+// twice, so a range is left out if it overlaps an earlier one or the range of the user's own ID.
+func subordinate(file string, names []string, own Range) (ranges []Range, count uint64, err error) {
 	content, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, 0, err
@@ -68,6 +70,10 @@ func subordinate(file string, names []string) (ranges []Range, count uint64, err
 		start, err := strconv.ParseUint(fields[1], 10, 32)
 		size, err2 := strconv.ParseUint(fields[2], 10, 32)
 		if errors.Join(err, err2) != nil || size == 0 || fields[0] != names[0] && fields[0] != names[len(names)-1] {
+			continue
+		}
+		overlaps := func(r Range) bool { return start < r.Host+r.Size && r.Host < start+size }
+		if overlaps(own) || slices.ContainsFunc(ranges, overlaps) {
 			continue
 		}
 		ranges = append(ranges, Range{next, start, size})

@@ -33,18 +33,28 @@ func TestMapsOfAConfigurationNameIDsOfTheHost(t *testing.T) {
 func TestRangesOfAUser(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "subuid")
 	require.NoError(t, os.WriteFile(file, []byte("# comment\nbob:1:2\nalice:100000:65536\n\nalice:x:1\n1000:300000:10\nalice:400000:0\nalice2:1:1\n"), 0o600))
-	ranges, count, err := subordinate(file, []string{"1000", "alice"})
+	ranges, count, err := subordinate(file, []string{"1000", "alice"}, Range{0, 1000, 1})
 	require.NoError(t, err)
 	assert.EqualValues(t, 65546, count)
 	assert.Equal(t, []Range{{1, 100000, 65536}, {65537, 300000, 10}}, ranges)
 	assert.Equal(t, []string{"newuidmap", "7", "0", "1000", "1", "1", "100000", "65536", "65537", "300000", "10"},
 		arguments("newuidmap", 7, append([]Range{{0, 1000, 1}}, ranges...)))
 	for _, nobody := range []string{file, file + "-missing"} {
-		ranges, count, err = subordinate(nobody, []string{"5", "carol"})
+		ranges, count, err = subordinate(nobody, []string{"5", "carol"}, Range{0, 5, 1})
 		require.NoError(t, err)
 		assert.Empty(t, ranges)
 		assert.Zero(t, count)
 	}
+}
+
+// The kernel refuses a map that has an ID twice.
+func TestARangeThatOverlapsAnotherOneIsLeftOut(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "subuid")
+	require.NoError(t, os.WriteFile(file, []byte("alice:900:101\nalice:1001:5\n1000:1001:5\nalice:995:5\nalice:1005:2\nalice:990:100\n"), 0o600))
+	ranges, count, err := subordinate(file, []string{"1000", "alice"}, Range{0, 1000, 1})
+	require.NoError(t, err)
+	assert.EqualValues(t, 10, count)
+	assert.Equal(t, []Range{{1, 1001, 5}, {6, 995, 5}}, ranges)
 }
 
 func TestWhereTheStateIs(t *testing.T) {
