@@ -87,17 +87,17 @@ func TestAContainerRunsAsLongAsTheProcessThatWasStarted(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	c := &Container{State: State{Public: Public{Pid: cmd.Process.Pid}, Started: StartTime(cmd.Process.Pid)}}
-	assert.True(t, c.alive())
+	assert.True(t, c.IsAlive())
 	c.Started += "1"
-	assert.False(t, c.alive())
+	assert.False(t, c.IsAlive())
 	c.Started = StartTime(c.Pid)
 	require.NoError(t, input.Close())
 	// It is a zombie from then on, until Wait.
 	var info unix.Siginfo
 	require.NoError(t, unix.Waitid(unix.P_PID, c.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil))
-	assert.False(t, c.alive())
+	assert.False(t, c.IsAlive())
 	require.NoError(t, cmd.Wait())
-	assert.False(t, c.alive())
+	assert.False(t, c.IsAlive())
 }
 
 // A process that was killed before it could give its directory an ID has left it. A process that is at it just now has not.

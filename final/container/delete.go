@@ -77,7 +77,7 @@ func (c *Container) pidfd() (int, error) {
 		return -1, c.lost
 	}
 	fd, err := unix.PidfdOpen(c.Pid, 0)
-	if errors.Is(err, unix.ESRCH) || err == nil && !c.alive() {
+	if errors.Is(err, unix.ESRCH) || err == nil && !c.IsAlive() {
 		unix.Close(fd)
 		return -1, nil
 	}

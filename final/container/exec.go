@@ -91,7 +91,7 @@ func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 		p.Kill()
 		// If process 1 has ended, this is the reason, whatever call failed. The kernel kills all other processes of the PID namespace before
 		// process 1 has ended, so our process may be the first to go: then our messages fail.
-		if !c.alive() || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ESRCH) {
+		if !c.IsAlive() || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ESRCH) {
 			err = c.justEnded()
 		}
 		return nil, err
@@ -209,7 +209,7 @@ func (c *Container) Tree() (rootfs.Root, error) {
 	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH):
 		// A process that is ending loses its root directory a moment before it counts as ended.
 		err = c.justEnded()
-	case err == nil && !c.alive():
+	case err == nil && !c.IsAlive():
 		tree.Close()
 		err = c.justEnded()
 	}

@@ -91,8 +91,8 @@ func (c *Container) findCgroup() (*cgroup.Cgroup, error) {
 	return cgroup.Find(config.Linux.CgroupsPath, c.ID, config.Linux.Resources)
 }
 
-// alive reports whether process 1 exists, is the process that we started, and has not ended.
-func (c *Container) alive() bool {
+// IsAlive reports whether process 1 exists, is the process that we started, and has not ended.
+func (c *Container) IsAlive() bool {
 	started, state := startTime(c.Pid)
 	return c.Pid > 0 && started != "" && started == c.Started && state != "Z" && state != "X"
 }

@@ -206,7 +206,7 @@ const StatePaused = specs.ContainerState("paused")
 func (c *Container) statusNow() specs.ContainerState {
 	status := c.Status
 	switch {
-	case status == specs.StateStopped || !c.alive():
+	case status == specs.StateStopped || !c.IsAlive():
 		return specs.StateStopped
 	// A create that was killed may have had nothing left to do but to write this down.
 	case c.Held && (status == specs.StateCreated || status == specs.StateCreating && c.hasBeenHeld()):

@@ -60,7 +60,7 @@ func (c *Container) enter() error {
 		return nil
 	}
 	pid := 0
-	if c.alive() {
+	if c.IsAlive() {
 		pid = c.Pid
 	}
 	return c.store.Enter(pid)

@@ -165,14 +165,18 @@ func (c *Container) inNamespace() ([]int, error) {
 	if !c.ownsPIDs() {
 		return []int{c.Pid}, nil
 	}
-	ours, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", c.Pid))
+	own, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", c.Pid))
 	if err != nil {
 		return nil, err
+	}
+	if !c.IsAlive() {
+		// By now the PID may be that of another process.
+		return nil, nil
 	}
 	names, err := filepath.Glob("/proc/[0-9]*/ns/pid")
 	var pids []int
 	for _, name := range names {
-		if namespace, _ := os.Readlink(name); namespace != ours {
+		if namespace, _ := os.Readlink(name); namespace != own {
 			continue
 		}
 		if pid, err := strconv.Atoi(strings.Split(name, "/")[2]); err == nil {

@@ -3,12 +3,14 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine/flags"
@@ -55,20 +57,30 @@ func joinNetwork(store *container.Store, options *flags.Options, config *specs.S
 	if c.Status != specs.StateRunning && c.Status != specs.StateCreated {
 		return fmt.Errorf("--network container:%s: the container is %s (its network has ended with it)", id, c.Status)
 	}
-	path := fmt.Sprintf("/proc/%d/ns/net", c.Pid)
-	its, err := os.Stat(path)
+	// The descriptor stays open as long as final runs: the PID may mean another process by the time somebody uses it.
+	its, err := unix.Open(fmt.Sprintf("/proc/%d/ns/net", c.Pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil && !c.IsAlive() {
+		err = unix.ESRCH
+	}
 	if err != nil {
 		return fmt.Errorf("--network container:%s: %w", id, err)
 	}
-	if ours, err := os.Stat("/proc/self/ns/net"); err == nil && os.SameFile(ours, its) {
+	if isOurNetwork(its) {
 		return fmt.Errorf("--network container:%s: the container has the network of the host (use --network host, if you mean that)", id)
 	}
+	path := fmt.Sprintf("/proc/self/fd/%d", its)
 	for i := range config.Linux.Namespaces {
 		if n := &config.Linux.Namespaces[i]; n.Type == specs.NetworkNamespace {
 			n.Path = path
 		}
 	}
 	return nil
+}
+
+func isOurNetwork(namespace int) bool {
+	var ours, its unix.Stat_t
+	err := errors.Join(unix.Stat("/proc/self/ns/net", &ours), unix.Fstat(namespace, &its))
+	return err == nil && ours.Dev == its.Dev && ours.Ino == its.Ino
 }
 
 // join takes addresses for the container, and writes them down.
