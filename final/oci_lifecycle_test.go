@@ -117,6 +117,29 @@ func TestStateTellsWhatCallersKnowInTheirOrder(t *testing.T) {
 	c.nothingLeft()
 }
 
+// Somebody may kill start as soon as it has said its word. Then nobody listens to the container any more.
+func TestAContainerStartsAlthoughItsStartHasBeenKilled(t *testing.T) {
+	for _, kinds := range [][]specs.LinuxNamespaceType{nil, {specs.PIDNamespace}} {
+		c := newBundle(t, "sh", "-c", "echo ran >/ran; exec sleep 1000")
+		// Without a PID namespace of its own, SIGPIPE could end the container.
+		c.without(kinds...)
+		c.write()
+		require.NoError(t, c.call("create", "--bundle", c.dir, c.id).Run())
+		_, pid := c.status()
+		require.NoError(t, unix.Kill(pid, unix.SIGSTOP))
+		start, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		require.NoError(t, unix.Connect(start, &unix.SockaddrUnix{Name: filepath.Join(c.root, c.id, "start.socket")}))
+		_, err = unix.Write(start, []byte{0})
+		require.NoError(t, err)
+		unix.Close(start)
+		require.NoError(t, unix.Kill(pid, unix.SIGCONT))
+		c.wrote("ran", "ran\n")
+		require.Equal(t, result{}, c.final("delete", "--force", c.id))
+		c.nothingLeft()
+	}
+}
+
 func TestKillTakesNamesAndNumbers(t *testing.T) {
 	c := newBundle(t, "sh", "-c", `for s in HUP USR1 USR2 TERM 34; do trap "echo $s >>/got" $s; done; `+
 		"echo ready >/got; while :; do sleep 0.01; done")

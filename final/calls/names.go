@@ -172,6 +172,7 @@ var shapes = []shape{
 	{unix.SYS_SCHED_SETATTR, "sched_setattr", 3, args{}},
 	{unix.SYS_SECCOMP, "seccomp", 3, args{0: &filtering, 1: &filters}},
 	{unix.SYS_SENDMSG, "sendmsg", 3, args{2: &messages}},
+	{unix.SYS_SENDTO, "sendto", 4, args{3: &messages}},
 	{unix.SYS_SETDOMAINNAME, "setdomainname", 2, args{}},
 	{unix.SYS_SETGROUPS, "setgroups", 2, args{}},
 	{unix.SYS_SETHOSTNAME, "sethostname", 2, args{}},
