@@ -14,6 +14,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/engine/network/link"
@@ -48,6 +49,19 @@ func icmp6(from netip.Addr, kind byte, target netip.Addr) []byte {
 	message := slices.Concat([]byte{kind, 0, 0, 0, 0, 0, 0, 0}, target.AsSlice())
 	header := []byte{0x60, 0, 0, 0, 0, byte(len(message)), unix.IPPROTO_ICMPV6, 255}
 	return slices.Concat(header, from.AsSlice(), netip.MustParseAddr("ff02::1").AsSlice(), message)
+}
+
+// advertisement makes a message of a router, which asks all hosts to use the router. RFC 4861 section 4.2
+func advertisement(from netip.Addr) []byte {
+	p := slices.Concat([]byte{0x60, 0, 0, 0, 0, 16, unix.IPPROTO_ICMPV6, 255}, from.AsSlice(), netip.MustParseAddr("ff02::1").AsSlice())
+	p = append(p, 134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0)
+	// The sum has the length and the protocol, too. RFC 4443 section 2.3
+	sum := uint32(16 + unix.IPPROTO_ICMPV6)
+	for i := 8; i < len(p); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(p[i:]))
+	}
+	binary.BigEndian.PutUint16(p[42:], ^uint16(sum+sum>>16))
+	return p
 }
 
 // wire opens eth0 of a machine for raw frames. packet(7)
@@ -130,4 +144,56 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	nft.DelTable(&nftables.Table{Name: link.Table, Family: nftables.TableFamilyBridge})
 	require.NoError(t, nft.Flush())
 	assert.NotContains(t, arrive(t, from, to, attacks, last), false)
+}
+
+// A bridge does not forward frames to the addresses of IEEE 802.1D: the host itself gets such a frame, from the port of the bridge. So no
+// rule for the bridge sees the frame.
+func TestAFrameForTheBridgeDoesNotReachTheHost(t *testing.T) {
+	c := newNetTrial(t)
+	for _, name := range []string{"all", "default"} {
+		c.sysctl("net/ipv4/conf/"+name+"/rp_filter", "0")
+	}
+	require.Equal(t, result{"vault\n", "", 0}, c.final("network", "create", "--internal", "vault"))
+	attacker, friend := c.start("attacker", "--network", "vault"), c.start("friend", "--network", "vault")
+	n, its := c.endpoint("attacker")
+	_, other := c.endpoint("friend")
+	mac, _ := net.ParseMAC(its.MAC)
+	friends, _ := net.ParseMAC(other.MAC)
+	lldp := []byte{0x01, 0x80, 0xc2, 0, 0, 0x0e}
+	attacks := [][]byte{
+		frame(lldp, mac, unix.ETH_P_IP, ipv4(its.IPv4, netip.MustParseAddr(hostIP))),
+		frame(lldp, mac, unix.ETH_P_IPV6, advertisement(its.LinkLocal())),
+	}
+	last := frame(friends, mac, unix.ETH_P_IP, ipv4(its.IPv4, other.IPv4))
+	from, to := attacker.wire(), friend.wire()
+	listener, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(hostIP), Port: 9})
+	require.NoError(t, err)
+	defer listener.Close()
+	// host reports whether the host has got the packet, and whether it has a route to a router that has asked for it.
+	host := func() (packet, route bool) {
+		arrive(t, from, to, attacks, last)
+		_, err := listener.WriteTo([]byte("marker"), listener.LocalAddr())
+		require.NoError(t, err)
+		buffer := make([]byte, 100)
+		for string(buffer[:6]) != "marker" {
+			require.NoError(t, listener.SetReadDeadline(time.Now().Add(patience)))
+			n, err := listener.Read(buffer)
+			require.NoError(t, err)
+			packet = packet || n == 0
+		}
+		routes, err := netlink.RouteList(nil, netlink.FAMILY_V6)
+		require.NoError(t, err)
+		return packet, slices.ContainsFunc(routes, func(r netlink.Route) bool { return r.Protocol == unix.RTPROT_RA })
+	}
+	packet, route := host()
+	assert.False(t, packet, "a packet from %s reaches the host", n.Name)
+	assert.False(t, route, "a container becomes the router of the host")
+
+	// The control.
+	nft := new(nftables.Conn)
+	nft.DelTable(&nftables.Table{Name: link.Table, Family: nftables.TableFamilyINet})
+	require.NoError(t, nft.Flush())
+	packet, route = host()
+	assert.True(t, packet)
+	assert.True(t, route)
 }

@@ -35,6 +35,9 @@ func in(name string) []expr.Any     { return meta(expr.MetaKeyIIFNAME, expr.CmpO
 func out(name string) []expr.Any    { return meta(expr.MetaKeyOIFNAME, expr.CmpOpEq, padded(name)) }
 func notOut(name string) []expr.Any { return meta(expr.MetaKeyOIFNAME, expr.CmpOpNeq, padded(name)) }
 
+// inAny matches all interfaces whose names begin with a prefix.
+func inAny(prefix string) []expr.Any { return meta(expr.MetaKeyIIFNAME, expr.CmpOpEq, []byte(prefix)) }
+
 // padded is the name of an interface as the kernel keeps it.
 func padded(name string) []byte {
 	bytes := make([]byte, unix.IFNAMSIZ)

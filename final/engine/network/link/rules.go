@@ -79,6 +79,7 @@ func write(all []wired, closed []string) error {
 			guardPorts(c, table, all)
 			continue
 		}
+		closePorts(c, table, all)
 		forward(c, table, all, closed)
 		input(c, table, all)
 		publish(c, table, all)
@@ -103,6 +104,16 @@ func chain(c *nftables.Conn, table *nftables.Table, name string, kind nftables.C
 			rule.Exprs = append(rule.Exprs, part...)
 		}
 		c.AddRule(rule)
+	}
+}
+
+// closePorts drops what the host itself gets from the port of a bridge. The packets of containers come from the bridge. But a bridge does not
+// forward frames to 01:80:c2:00:00:0e and its neighbours: the host gets these from the port, and no rule for the bridge sees them.
+// IEEE 802.1D, table 7-10
+func closePorts(c *nftables.Conn, table *nftables.Table, all []wired) {
+	rule := chain(c, table, "ports", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRaw)
+	for _, n := range all {
+		rule(inAny(n.PortPrefix()), drop)
 	}
 }
 
