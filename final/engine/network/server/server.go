@@ -38,6 +38,8 @@ type process struct {
 	relays    relays
 	// failures says why a container is not served.
 	failures map[string]error
+	// changes is where the kernel tells of changes of the files. inotify(7)
+	changes int
 }
 
 // Main is the process of the network args[1], whose files are in args[0]. Descriptor 3 gets one line when the network is served: what went
@@ -83,10 +85,11 @@ type request struct{ conn net.Conn }
 // open opens everything that the process needs. What comes into the channel later is for serve.
 func (p *process) open() (<-chan request, error) {
 	requests := make(chan request)
-	// Look for changes first, and read then: so no change is lost.
-	if err := watch(filepath.Join(p.store.Dir, p.name, "endpoints"), requests); err != nil {
-		return nil, err
+	var err error
+	if p.changes, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
+		return nil, os.NewSyscallError("inotify_init", err)
 	}
+	go watch(os.NewFile(uintptr(p.changes), "inotify"), requests)
 	if _, err := p.read(); err != nil {
 		return nil, err
 	}
@@ -145,25 +148,24 @@ func (p *process) serve(r request) bool {
 	return true
 }
 
-// watch asks for all changes of a directory, and for its end. inotify(7)
-func watch(dir string, requests chan<- request) error {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return os.NewSyscallError("inotify_init", err)
-	}
-	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_MOVED_TO|unix.IN_MOVED_FROM|unix.IN_CREATE|unix.IN_DELETE|unix.IN_DELETE_SELF); err != nil {
-		unix.Close(fd)
+// look has the kernel tell of all changes of the endpoints, and of the end of their directory. Somebody may have removed the directory with
+// the last container, and made the directory anew for the next one.
+func (p *process) look() error {
+	dir := filepath.Join(p.store.Dir, p.name, "endpoints")
+	_, err := unix.InotifyAddWatch(p.changes, dir, unix.IN_MOVED_TO|unix.IN_MOVED_FROM|unix.IN_CREATE|unix.IN_DELETE|unix.IN_DELETE_SELF)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return &os.PathError{Op: "inotify_add_watch", Path: dir, Err: err}
 	}
-	file := os.NewFile(uintptr(fd), "inotify")
-	go func() {
-		events := make([]byte, 1<<16)
-		for {
-			if _, err := file.Read(events); err != nil {
-				return
-			}
-			requests <- request{}
-		}
-	}()
 	return nil
+}
+
+// watch asks for all changes that the kernel tells of.
+func watch(changes *os.File, requests chan<- request) {
+	events := make([]byte, 1<<16)
+	for {
+		if _, err := changes.Read(events); err != nil {
+			return
+		}
+		requests <- request{}
+	}
 }

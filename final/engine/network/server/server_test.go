@@ -172,6 +172,32 @@ func TestANextContainerStartsTheProcessAgain(t *testing.T) {
 	require.NoError(t, err, "the next process serves the containers of the killed one")
 }
 
+// The last container goes and the next one comes before the process of the network gets a turn.
+func TestTheProcessEndsWithAContainerOfANewDirectory(t *testing.T) {
+	c := newTrial(t, "127.88.5.0/24")
+	require.NoError(t, c.join(container("web", "127.88.5.2")))
+	pid := c.pid()
+	require.NoError(t, unix.Kill(pid, unix.SIGSTOP))
+	require.Eventually(t, func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+		require.NoError(t, err)
+		for _, thread := range threads {
+			if status, err := os.ReadFile(thread); err != nil || !strings.Contains(string(status), "\nState:\tT") {
+				return false
+			}
+		}
+		return len(threads) > 0
+	}, time.Minute, time.Millisecond)
+	require.NoError(t, os.RemoveAll(filepath.Join(c.store.Dir, "bridge")))
+	c.write("network.json", c.net)
+	c.write("endpoints/db.json", container("db", "127.88.5.3"))
+	require.NoError(t, unix.Kill(pid, unix.SIGCONT))
+	require.NoError(t, Ensure(c.store, c.net, "db"))
+	assert.Equal(t, pid, c.pid())
+	c.leave("db")
+	c.ends()
+}
+
 func TestPublishedPortsComeAndGoWithTheirContainer(t *testing.T) {
 	c := newTrial(t, "127.88.2.0/24")
 	inside, err := net.Listen("tcp4", "127.88.2.2:0")

@@ -21,6 +21,10 @@ import (
 
 // read reads the files of the network, and serves what they say. It reports whether the network has a container.
 func (p *process) read() (some bool, err error) {
+	// Look for changes first, and read then: so no change is lost.
+	if err := p.look(); err != nil {
+		return false, err
+	}
 	n, err := p.store.Network(p.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
