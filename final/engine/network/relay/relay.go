@@ -9,6 +9,7 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -23,7 +24,10 @@ import (
 
 // A Relay is the relay of one published port.
 type Relay struct {
-	to      netip.AddrPort
+	to netip.AddrPort
+	// context is that of attempts to connect to the container. Close cancels them.
+	context context.Context
+	cancel  context.CancelFunc
 	closers []interface{ Close() error }
 	lock    sync.Mutex
 	closed  bool
@@ -34,6 +38,7 @@ type Relay struct {
 // Open listens at a port of the host, for a container with an address.
 func Open(p network.Port, container netip.Addr) (*Relay, error) {
 	r := &Relay{to: netip.AddrPortFrom(container, p.Container), open: map[net.Conn]bool{}}
+	r.context, r.cancel = context.WithCancel(background)
 	for _, ip := range p.Addresses() {
 		err := r.listen(p.Protocol, netip.AddrPortFrom(ip, p.Host))
 		// A host without IPv6 publishes the port for IPv4 alone.
@@ -83,6 +88,7 @@ func (r *Relay) listen(protocol string, at netip.AddrPort) error {
 
 // Close ends the relay with all its connections.
 func (r *Relay) Close() {
+	r.cancel()
 	r.lock.Lock()
 	r.closed = true
 	for _, c := range r.closers {

@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/engine/network"
 )
@@ -97,6 +99,33 @@ func TestAContainerThatDoesNotListen(t *testing.T) {
 	assert.ErrorContains(t, err, "reset")
 	_, err = net.Dial("tcp", fmt.Sprintf("127.0.0.2:%d", port.Host))
 	assert.ErrorContains(t, err, "refused", "only the address that was asked for")
+}
+
+// A container that takes no connection does not hold its relay up: the process of the network has other containers to serve.
+func TestCloseDoesNotWaitForAContainer(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.NoError(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: container.As4()}))
+	require.NoError(t, unix.Listen(fd, 0))
+	address, err := unix.Getsockname(fd)
+	require.NoError(t, err)
+	to := uint16(address.(*unix.SockaddrInet4).Port)
+	// The queue holds one connection.
+	dial(t, "tcp", container.String(), to)
+	r, port := opened(t, "127.0.0.1:0:%d", to)
+	dial(t, "tcp", "127.0.0.1", port.Host)
+	dialing := func() bool {
+		table, err := os.ReadFile("/proc/self/net/tcp")
+		require.NoError(t, err)
+		// 02 is SYN_SENT. proc_pid_net(5)
+		return strings.Contains(string(table), fmt.Sprintf(":%04X 02 ", to))
+	}
+	require.Eventually(t, dialing, time.Minute, time.Millisecond)
+	began := time.Now()
+	r.Close()
+	assert.Less(t, time.Since(began), dialTimeout/2)
+	assert.False(t, dialing(), "nobody tries any longer")
 }
 
 func TestPacketsArePassedOn(t *testing.T) {

@@ -37,7 +37,8 @@ func (r *Relay) serveTCP(listener net.Listener) {
 // connect passes on what both ends of a connection say, each until it has said everything.
 func (r *Relay) connect(outside *net.TCPConn) {
 	defer r.remove(outside)
-	conn, err := net.DialTimeout("tcp", r.to.String(), dialTimeout)
+	dialer := net.Dialer{Timeout: dialTimeout}
+	conn, err := dialer.DialContext(r.context, "tcp", r.to.String())
 	if err != nil {
 		// Nothing listens in the container. The client gets a reset, as if it had asked the container itself.
 		_ = outside.SetLinger(0)
