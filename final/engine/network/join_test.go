@@ -97,6 +97,20 @@ func TestALeaseEndsWithTheStateOfItsContainer(t *testing.T) {
 	assert.NotEqual(t, b.IPv4, c.IPv4)
 }
 
+// A file system may have the name of a file on its disk, but not yet the content, when the power of the host fails.
+func TestNothingIsLeftOfContainersAfterAPowerFailure(t *testing.T) {
+	s := opened(t)
+	_, a := joined(t, s, Default, "a")
+	require.NoError(t, os.Truncate(filepath.Join(s.Dir, s.endpointFile(a)), 0))
+	_, b := joined(t, s, Default, "b")
+	assert.Equal(t, a.IPv4, b.IPv4, "the address is free again")
+	require.NoError(t, os.Truncate(filepath.Join(s.Dir, Default, "network.json"), 0))
+	n, c := joined(t, s, Default, "c")
+	require.NoError(t, s.Leave(n, b))
+	require.NoError(t, s.Leave(n, c))
+	assert.NoDirExists(t, filepath.Join(s.Dir, Default))
+}
+
 func TestAFullNetworkSaysSo(t *testing.T) {
 	s := opened(t)
 	require.NoError(t, s.Create(&Network{Name: "small", IPv4: netip.MustParsePrefix("10.251.7.8/29")}))
@@ -128,7 +142,7 @@ func TestNamesOfNetworks(t *testing.T) {
 	for _, name := range []string{"bridge", "a", "0", "my_shop-2"} {
 		assert.NoError(t, CheckName(name), name)
 	}
-	for _, name := range []string{"", ".", "..", "a/b", "a.b", "-a", "_a", "host", "none", "container", "käse", "NONE"} {
+	for _, name := range []string{"", ".", "..", "a/b", "a.b", "-a", "_a", "host", "none", "container", "lock", "käse", "NONE"} {
 		assert.Error(t, CheckName(name), name)
 	}
 }

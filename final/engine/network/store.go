@@ -90,6 +90,8 @@ func CheckName(name string) error {
 	switch {
 	case name == "" || len(name) > 63 || rest != "" || strings.ContainsAny(name[:1], "_-"):
 		return fmt.Errorf("%q is no name for a network: use up to 63 small letters, digits, _ and -, and begin with a letter or a digit", name)
+	case name == "lock":
+		return fmt.Errorf("%q is no name for a network: final has a file of this name", name)
 	case name == "none" || name == "host" || name == "container":
 		return fmt.Errorf("%q is no name for a network: --network %s means something else", name, name)
 	}
@@ -145,7 +147,12 @@ func (s *Store) Endpoints(n *Network) (all []*Endpoint, err error) {
 			continue
 		}
 		e := new(Endpoint)
-		if err := s.read(filepath.Join(n.Name, "endpoints", entry.Name()), e); err != nil {
+		err := s.read(filepath.Join(n.Name, "endpoints", entry.Name()), e)
+		if errors.Is(err, fs.ErrNotExist) {
+			// The container has ended meanwhile: not all readers have the lock.
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
 		e.ID, e.Network = id, n.Name
@@ -181,12 +188,18 @@ func (s *Store) endpointFile(e *Endpoint) string {
 }
 
 func (s *Store) read(name string, to any) error {
-	content, err := os.ReadFile(filepath.Join(s.Dir, name))
+	name = filepath.Join(s.Dir, name)
+	content, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
+	if len(content) == 0 {
+		// The power of the host has failed before the content was on the disk. No container has survived that.
+		_ = os.Remove(name)
+		return &os.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
+	}
 	if err := json.Unmarshal(content, to); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(s.Dir, name), err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }
