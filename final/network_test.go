@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/nftables"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -249,4 +251,22 @@ func TestABridgeLeadsToTheWorld(t *testing.T) {
 	require.Contains(t, r.stderr, "Network is unreachable", "without --network there is only the loopback interface")
 	require.Equal(t, 1, r.status)
 	c.nothingLeft()
+}
+
+// Programs for virtual private networks turn IPv6 off, and on again.
+func TestAHostThatTurnsIPv6OffMeanwhile(t *testing.T) {
+	c := newNetTrial(t)
+	first := c.start("first", "--network", "bridge")
+	_, e := c.endpoint("first")
+	c.sysctl("net/ipv6/conf/all/disable_ipv6", "1")
+	r := c.shell("hostname -I")
+	assert.Equal(t, 0, r.status, r.stderr)
+	assert.Equal(t, "10.143.0.3 \n", r.stdout)
+	assert.Contains(t, r.stderr, "without IPv6 for now")
+	assert.True(t, reaches(t, nil, first, nil, e.IPv4), "the other container keeps its network")
+	c.sysctl("net/ipv6/conf/all/disable_ipv6", "0")
+	second := c.start("second", "--network", "bridge")
+	for _, ip := range []netip.Addr{e.IPv4, e.IPv6} {
+		assert.True(t, reaches(t, second, first, nil, ip), ip)
+	}
 }

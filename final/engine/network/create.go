@@ -49,7 +49,7 @@ func (s *Store) Create(n *Network) error {
 			n.Bridge = name
 		}
 	}
-	if hasIPv6() {
+	if HasIPv6() {
 		n.IPv6 = local()
 	}
 	return s.write(filepath.Join(n.Name, "network.json"), n)
@@ -102,8 +102,8 @@ func local() netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(b), 64)
 }
 
-// hasIPv6 reports whether new interfaces of this host have IPv6.
-func hasIPv6() bool {
+// HasIPv6 reports whether new interfaces of this host have IPv6.
+func HasIPv6() bool {
 	disabled, err := os.ReadFile("/proc/sys/net/ipv6/conf/default/disable_ipv6")
 	return err == nil && strings.TrimSpace(string(disabled)) == "0"
 }

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,10 @@ func Plug(list *stage.List, s *network.Store, q *network.Question, namespace *os
 		return nil, err
 	}
 	p := &plug{Store: s, Network: n, Endpoint: e, line: list.Line()}
+	if n.IPv6.IsValid() && !network.HasIPv6() {
+		n.IPv6, e.IPv6 = netip.Prefix{}, netip.Addr{}
+		p.remarks = append(p.remarks, fmt.Sprintf("network %s is without IPv6 for now: the host has turned IPv6 off (sysctl net.ipv6.conf.all.disable_ipv6)", n.Name))
+	}
 	p.bridge()
 	p.forward()
 	p.rules(nil)
@@ -96,6 +101,10 @@ func (p *plug) bridge() {
 	switch {
 	case err == nil && isOurs(link) && has(link, n):
 		return
+	case err == nil && isOurs(link) && p.shared():
+		// Somebody has taken addresses away. The bridge stays, as other containers are plugged in.
+		p.addresses(link)
+		return
 	case err == nil && isOurs(link):
 		// A crash, or a restart of final with other subnets, has left it.
 		p.do(fmt.Sprintf("sendmsg(RTM_DELLINK, %q)", n.Bridge), "rtnetlink(7)", func() error { return netlink.LinkDel(link) })
@@ -110,10 +119,21 @@ func (p *plug) bridge() {
 	attrs.Name, attrs.MTU, attrs.HardwareAddr = n.Bridge, uplinkMTU(), mac(n.GatewayMAC())
 	bridge := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: new(bool)}
 	p.do(fmt.Sprintf("sendmsg(RTM_NEWLINK, %q, bridge)", n.Bridge), "rtnetlink(7)", func() error { return netlink.LinkAdd(bridge) })
-	for _, a := range n.Gateways() {
-		p.do(fmt.Sprintf("sendmsg(RTM_NEWADDR, %q, %s)", n.Bridge, a), "rtnetlink(7)", func() error { return netlink.AddrAdd(bridge, address(a)) })
-	}
+	p.addresses(bridge)
 	p.do(fmt.Sprintf("sendmsg(RTM_SETLINK, %q, up)", n.Bridge), "rtnetlink(7)", func() error { return netlink.LinkSetUp(bridge) })
+}
+
+// shared reports whether the network has other containers.
+func (p *plug) shared() bool {
+	all, err := p.Store.Endpoints(p.Network)
+	return err == nil && len(all) > 1
+}
+
+// addresses gives the bridge the addresses of the gateway.
+func (p *plug) addresses(bridge netlink.Link) {
+	for _, a := range p.Gateways() {
+		p.do(fmt.Sprintf("sendmsg(RTM_NEWADDR, %q, %s)", p.Bridge, a), "rtnetlink(7)", func() error { return netlink.AddrReplace(bridge, address(a)) })
+	}
 }
 
 // cable makes a pair of virtual interfaces: one end is a port of the bridge, and the other end is eth0 of the container. veth(4)
