@@ -27,15 +27,19 @@ func frame(to, from []byte, kind uint16, payload []byte) []byte {
 	return slices.Concat(to, from, binary.BigEndian.AppendUint16(nil, kind), payload)
 }
 
+// checksum is the sum of bytes, and of what else belongs to the sum. RFC 1071
+func checksum(p []byte, sum uint32) uint16 {
+	for i := 0; i < len(p); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(p[i:]))
+	}
+	return ^uint16(sum + sum>>16)
+}
+
 // ipv4 makes a packet of UDP without data, from one address to another.
 func ipv4(from, to netip.Addr) []byte {
 	p := []byte{0x45, 0, 0, 28, 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}
 	p = slices.Concat(p, from.AsSlice(), to.AsSlice())
-	sum := uint32(0)
-	for i := 0; i < len(p); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(p[i:]))
-	}
-	binary.BigEndian.PutUint16(p[10:], ^uint16(sum+sum>>16))
+	binary.BigEndian.PutUint16(p[10:], checksum(p, 0))
 	return append(p, 0, 9, 0, 9, 0, 8, 0, 0)
 }
 
@@ -56,11 +60,7 @@ func advertisement(from netip.Addr) []byte {
 	p := slices.Concat([]byte{0x60, 0, 0, 0, 0, 16, unix.IPPROTO_ICMPV6, 255}, from.AsSlice(), netip.MustParseAddr("ff02::1").AsSlice())
 	p = append(p, 134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0)
 	// The sum has the length and the protocol, too. RFC 4443 section 2.3
-	sum := uint32(16 + unix.IPPROTO_ICMPV6)
-	for i := 8; i < len(p); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(p[i:]))
-	}
-	binary.BigEndian.PutUint16(p[42:], ^uint16(sum+sum>>16))
+	binary.BigEndian.PutUint16(p[42:], checksum(p[8:], 16+unix.IPPROTO_ICMPV6))
 	return p
 }
 
@@ -196,4 +196,44 @@ func TestAFrameForTheBridgeDoesNotReachTheHost(t *testing.T) {
 	packet, route = host()
 	assert.True(t, packet)
 	assert.True(t, route)
+}
+
+// The kernel lets an error pass that is about a packet of somebody else: so a container in an internal network could talk to a friend in
+// another network, who has a way out.
+func TestAnInternalNetworkSendsNoErrorsToAnother(t *testing.T) {
+	c := newNetTrial(t)
+	require.Equal(t, result{"vault\n", "", 0}, c.final("network", "create", "--internal", "vault"))
+	attacker, friend := c.start("attacker", "--network", "vault"), c.start("friend", "--network", "bridge")
+	n, its := c.endpoint("attacker")
+	_, other := c.endpoint("friend")
+	mac, _ := net.ParseMAC(its.MAC)
+	gateway, _ := net.ParseMAC(n.GatewayMAC())
+	host, server := netip.MustParseAddr(hostIP), netip.MustParseAddr(serverIP)
+	require.NoError(t, friend.in(func() error {
+		conn, err := net.DialUDP("udp", &net.UDPAddr{Port: 9}, &net.UDPAddr{IP: server.AsSlice(), Port: 9})
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { conn.Close() })
+		_, err = conn.Write([]byte("the way out"))
+		return err
+	}))
+	message := slices.Concat([]byte{3, 1, 0, 0, 0, 0, 0, 0}, ipv4(host, server), []byte("secret"))
+	binary.BigEndian.PutUint16(message[2:], checksum(message, 0))
+	packet := append(ipv4(its.IPv4, host)[:20], message...)
+	packet[3], packet[9], packet[10], packet[11] = byte(len(packet)), unix.IPPROTO_ICMP, 0, 0
+	binary.BigEndian.PutUint16(packet[10:], checksum(packet[:20], 0))
+	from, to := attacker.wire(), friend.wire()
+	_, err := unix.Write(from, frame(gateway, mac, unix.ETH_P_IP, packet))
+	require.NoError(t, err)
+	require.True(t, reaches(t, nil, friend, nil, other.IPv4))
+	buffer := make([]byte, 2000)
+	for {
+		n, err := unix.Read(to, buffer)
+		require.NoError(t, err)
+		require.NotContains(t, string(buffer[:n]), "secret")
+		if bytes.HasSuffix(buffer[:n], []byte("marker")) {
+			return
+		}
+	}
 }

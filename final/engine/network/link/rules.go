@@ -117,24 +117,28 @@ func closePorts(c *nftables.Conn, table *nftables.Table, all []wired) {
 	}
 }
 
-// forward decides about packets that the host would route: containers of one network talk to each other, and to the world. The world, and
-// other networks, only answer, or come by a published port.
+// forward decides about packets that the host would route: containers of one network talk to each other, and to the world. The world
+// only answers, or comes by a published port. Networks do not talk to each other.
 func forward(c *nftables.Conn, table *nftables.Table, all []wired, closed []string) {
 	rule := chain(c, table, "forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter)
+	world := chain(c, table, "world", "", nil, nil)
+	// What a network sends comes first: even an error that belongs to a connection of another network would be a message.
 	for _, n := range all {
+		world(out(n.Bridge), drop)
 		rule(in(n.Bridge), out(n.Bridge), accept)
+		if n.Internal {
+			rule(in(n.Bridge), drop)
+		} else {
+			rule(in(n.Bridge), []expr.Any{&expr.Verdict{Kind: expr.VerdictGoto, Chain: "world"}})
+		}
+	}
+	world(accept)
+	for _, n := range all {
 		if !n.Internal {
 			rule(out(n.Bridge), known, accept)
 			rule(out(n.Bridge), published, accept)
 		}
 		rule(out(n.Bridge), drop)
-	}
-	for _, n := range all {
-		if n.Internal {
-			rule(in(n.Bridge), drop)
-		} else {
-			rule(in(n.Bridge), accept)
-		}
 	}
 	if len(closed) == 0 {
 		return
