@@ -181,7 +181,7 @@ func TestAFrameForTheBridgeDoesNotReachTheHost(t *testing.T) {
 			require.NoError(t, err)
 			packet = packet || n == 0
 		}
-		routes, err := netlink.RouteList(nil, netlink.FAMILY_V6)
+		routes, err := whole(func() ([]netlink.Route, error) { return netlink.RouteList(nil, netlink.FAMILY_V6) })
 		require.NoError(t, err)
 		return packet, slices.ContainsFunc(routes, func(r netlink.Route) bool { return r.Protocol == unix.RTPROT_RA })
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -86,13 +87,15 @@ func (c *netTrial) sysctl(name, value string) {
 // network is all that a container could have changed of the host's network: interfaces, addresses, routes, tables, sysctls and leases.
 func (c *netTrial) network() (all []string) {
 	c.Helper()
-	links, err := netlink.LinkList()
+	links, err := whole(netlink.LinkList)
 	require.NoError(c, err)
 	for _, link := range links {
 		all = append(all, "link "+link.Attrs().Name)
 	}
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		routes, err := netlink.RouteListFiltered(family, &netlink.Route{}, netlink.RT_FILTER_TABLE)
+		routes, err := whole(func() ([]netlink.Route, error) {
+			return netlink.RouteListFiltered(family, &netlink.Route{}, netlink.RT_FILTER_TABLE)
+		})
 		require.NoError(c, err)
 		for _, r := range routes {
 			if family == netlink.FAMILY_V6 && r.Table == unix.RT_TABLE_LOCAL {
@@ -121,6 +124,15 @@ func (c *netTrial) network() (all []string) {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// whole repeats a question to the kernel if something has changed during the answer. netlink(7), NLM_F_DUMP_INTR
+func whole[T any](ask func() (T, error)) (answer T, err error) {
+	for {
+		if answer, err = ask(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return answer, err
+		}
+	}
 }
 
 // changed is what is not as it was before the trial.
