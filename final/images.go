@@ -10,6 +10,7 @@ import (
 	images "container-workshop/final/engine/image"
 	"container-workshop/final/helper/ask"
 	"container-workshop/final/process"
+	"container-workshop/final/report"
 )
 
 // The verbs that are about images and nothing else are all the helper's work.
@@ -19,9 +20,9 @@ func init() {
 	}
 }
 
-// helped makes this process the helper. The helper gets the storage of final, and the arguments of the verb.
+// helped makes this process the helper. The helper gets the name of final, the storage of final, and the arguments of the verb.
 func helped(name string) func(*container.Store, []string) (int, error) {
 	return func(_ *container.Store, args []string) (int, error) {
-		return process.StatusFailed, ask.Become(name, slices.Concat([]string{engine.Home()}, args))
+		return process.StatusFailed, ask.Become(name, slices.Concat([]string{report.Name(), engine.Home()}, args))
 	}
 }

@@ -38,7 +38,8 @@ var verbs = map[string]func(c *call) error{
 
 // A call is the call of a verb.
 type call struct {
-	home string
+	// program is the name that final has, such as runc.
+	program, home string
 	// store is open after parse.
 	store *image.Store
 	set   *pflag.FlagSet
@@ -47,11 +48,11 @@ type call struct {
 	begin func()
 }
 
-// Main calls a verb with the storage of final and the arguments of the verb, and returns the exit status.
+// Main calls a verb with the name of final, the storage of final and the arguments of the verb, and returns the exit status.
 func Main(v image.Verb, args []string) int {
-	c := &call{set: pflag.NewFlagSet(v.Name, pflag.ContinueOnError), home: args[0], args: args[1:]}
+	c := &call{set: pflag.NewFlagSet(v.Name, pflag.ContinueOnError), program: args[0], home: args[1], args: args[2:]}
 	c.set.Usage = func() {
-		fmt.Printf("NAME:\n   final %s - %s\n\nUSAGE:\n   final %[1]s %[3]s\n", v.Name, v.About, v.Args)
+		fmt.Printf("NAME:\n   %s %s - %s\n\nUSAGE:\n   %s\n", c.program, v.Name, v.About, strings.TrimSpace(c.program+" "+v.Name+" "+v.Args))
 		if c.set.HasFlags() {
 			fmt.Printf("\nFLAGS:\n%s", c.set.FlagUsages())
 		}
@@ -60,7 +61,7 @@ func Main(v image.Verb, args []string) int {
 	if errors.Is(err, pflag.ErrHelp) || err == nil {
 		return 0
 	}
-	fmt.Fprintf(os.Stderr, "final: %s\n", report.OneLine(err.Error()))
+	fmt.Fprintf(os.Stderr, "%s: %s\n", c.program, report.OneLine(err.Error()))
 	return 1
 }
 
@@ -71,9 +72,9 @@ func (c *call) parse(least, most int) error {
 	case errors.Is(err, pflag.ErrHelp):
 		return err
 	case err != nil:
-		return fmt.Errorf("%w (see final %s --help)", err, c.set.Name())
+		return fmt.Errorf("%w (see %s %s --help)", err, c.program, c.set.Name())
 	case c.set.NArg() < least || most >= 0 && c.set.NArg() > most:
-		return fmt.Errorf("%s: wrong number of arguments (see final %s --help)", c.set.Name(), c.set.Name())
+		return fmt.Errorf("%s: wrong number of arguments (see %s %[1]s --help)", c.set.Name(), c.program)
 	}
 	c.args = c.set.Args()
 	if c.begin != nil {
