@@ -126,7 +126,7 @@ func Main(args []string) int {
 	case standsIn():
 		return ended(failed, fmt.Errorf("unknown command: No help topic for '%s' (see --help)", set.Arg(0)))
 	}
-	return ended(failed, fmt.Errorf("unknown command %q: use %s run [flags] COMMAND [ARG ...] (or see --help)", set.Arg(0), os.Args[0]))
+	return ended(failed, unknown(set.Arg(0), os.Args[0]))
 }
 
 // inherited is how many descriptors the caller has left open for us, from 3 on.
@@ -163,7 +163,7 @@ func globalFlags(root *string) *pflag.FlagSet {
 	set.StringVar(&global.log.Format, "log-format", "text", "log `FORMAT`: text or json")
 	set.BoolVar(&global.log.Debug, "debug", false, "also log what final does")
 	set.BoolVar(&global.systemdCgroup, "systemd-cgroup", false, "let systemd make the cgroups; linux.cgroupsPath is SLICE:PREFIX:NAME")
-	set.StringVar(&global.rootless, "rootless", "auto", "make a user namespace, and be root there: true, false (needs\nroot), or auto (if you are not root)")
+	set.StringVar(&global.rootless, "rootless", "auto", "`MODE` of the user namespace that final makes, to be root in it: true,\nfalse (none: needs root), or auto (one if you are not root)")
 	set.BoolVarP(&global.version, "version", "v", false, "print the version")
 	addOthersFlags(set)
 	return set
@@ -270,7 +270,7 @@ func usage(global *pflag.FlagSet) {
 func flagSet(verb, args, about string) *pflag.FlagSet {
 	set := pflag.NewFlagSet(verb, pflag.ContinueOnError)
 	set.Usage = func() {
-		fmt.Printf("NAME:\n   %s %s - %s\n\nUSAGE:\n   %[1]s %[2]s %[4]s\n", report.Name(), verb, about, args)
+		fmt.Printf("NAME:\n   %s %s - %s\n\nUSAGE:\n   %s\n", report.Name(), verb, about, strings.TrimSpace(report.Name()+" "+verb+" "+args))
 		if set.HasFlags() {
 			fmt.Printf("\nFLAGS:\n%s", set.FlagUsages())
 		}
@@ -285,9 +285,9 @@ func parse(set *pflag.FlagSet, args []string, least, most int) error {
 	case errors.Is(err, pflag.ErrHelp):
 		return err
 	case err != nil:
-		return fmt.Errorf("%w (see %s --help)", err, set.Name())
+		return fmt.Errorf("%w (see %s %s --help)", err, report.Name(), set.Name())
 	case set.NArg() < least || most >= 0 && set.NArg() > most:
-		return fmt.Errorf("%s: wrong number of arguments (see %s --help)", set.Name(), set.Name())
+		return fmt.Errorf("%s: wrong number of arguments (see %s %[1]s --help)", set.Name(), report.Name())
 	}
 	return nil
 }

@@ -222,3 +222,23 @@ func TestRootThatMayNotMakeContainersIsToldSo(t *testing.T) {
 	refused(t, c.final(c.runArgs(nil, "true")...), 125, "not permitted", "CAP_SYS_ADMIN", "--privileged")
 	c.nothingLeft()
 }
+
+// Who comes from Docker types the verbs of Docker, and the name of an image in place of the command.
+func TestHabitsFromDockerAreAnswered(t *testing.T) {
+	for line, words := range map[string][]string{
+		"stop web":     {`"stop"`, "final kill ID", "final delete --force ID"},
+		"rm -f web":    {`"rm"`, "final delete ID"},
+		"container ls": {`"container"`, "final list"},
+		"help":         {"final --help"},
+		"nosuch":       {`"nosuch"`, "run [flags] COMMAND"},
+	} {
+		refused(t, final(t, strings.Fields(line)...), 125, words...)
+	}
+	for _, line := range []string{"ps", "ps -a"} {
+		refused(t, final(t, strings.Fields(line)...), 1, "ps --help", "final list")
+	}
+	root := needRootfs(t)
+	refused(t, final(t, "run", "--rootfs", root, "nosuch:13"), 127, "not found in $PATH", "final pull nosuch:13, and final run --image nosuch:13")
+	refused(t, final(t, "run", "--detach", "--rootfs", root, "nosuch"), 127, "final run --image nosuch")
+	require.NotContains(t, final(t, "run", "--rootfs", root, "/nosuch").stderr, "--image")
+}

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"container-workshop/final/container"
 	"container-workshop/final/process"
 )
@@ -21,7 +23,11 @@ func ps(store *container.Store, args []string) (int, error) {
 	// Flags behind the ID are for ps(1).
 	set.SetInterspersed(false)
 	format := set.StringP("format", "f", "table", "output `FORMAT`: table or json")
-	if err := parse(set, args, 1, -1); err != nil {
+	err := parse(set, args, 1, -1)
+	if err != nil && set.NArg() == 0 && !errors.Is(err, pflag.ErrHelp) {
+		err = fmt.Errorf("%w: ps shows the processes of one container, and final list shows all containers", err)
+	}
+	if err != nil {
 		return process.StatusFailed, err
 	}
 	pids, err := store.Processes(set.Arg(0))

@@ -191,21 +191,31 @@ func (l *lower) makeVolume(dir, name string) error {
 	return copyup.Copy{Proc: "/proc"}.Up(place, name, int(to), false)
 }
 
-// Suggest says so if a command is missing, and there is an image of that name.
+// Suggest says what may be meant if a command is missing: the word may be the name of an image, as for docker run.
 func Suggest(options *flags.Options, command []string, err error) error {
 	var failure *process.Failure
 	if err == nil || options.Image != "" || !errors.As(err, &failure) || failure.Status != process.StatusNotFound {
 		return err
 	}
-	if _, missing := os.Lstat(filepath.Join(Home(), "images")); missing != nil {
+	name := command[0]
+	if hasImage(name) {
+		return fmt.Errorf("%w (there is an image of this name: final run --image %s)", err, name)
+	}
+	if _, none := image.ParseReference(name, image.DefaultRegistry); none != nil || options.Root.Path != flags.Defaults().Root.Path {
 		return err
 	}
-	store, unsafe := image.Open(Home())
-	if unsafe != nil {
-		return err
+	return fmt.Errorf("%w (the first word is the command; if you mean an image: final pull %s, and final run --image %[2]s)", err, name)
+}
+
+// hasImage reports whether the store has an image of a name. It makes no store.
+func hasImage(name string) bool {
+	if _, err := os.Lstat(filepath.Join(Home(), "images")); err != nil {
+		return false
 	}
-	if _, unknown := store.Resolve(command[0]); unknown != nil {
-		return err
+	store, err := image.Open(Home())
+	if err != nil {
+		return false
 	}
-	return fmt.Errorf("%w (there is an image of this name: final run --image %s)", err, command[0])
+	_, err = store.Resolve(name)
+	return err == nil
 }
