@@ -156,7 +156,7 @@ func forward(dir *os.File, ports []network.Port) error {
 		answer, err := request(dir, fmt.Sprintf(`{"execute": "add_hostfwd", "arguments": {"proto": %q, "host_addr": %q, "host_port": %d, "guest_port": %d}}`,
 			p.Protocol, host, p.Host, p.Container))
 		if err == nil && bytes.Contains(answer, []byte(`"error"`)) {
-			err = fmt.Errorf("%s (is the port in use? Without root, ports start at 1024: sysctl net.ipv4.ip_unprivileged_port_start)", bytes.TrimSpace(answer))
+			err = errors.New("the port is in use, or one that only root may use (choose a free port from 1024 on; see sysctl net.ipv4.ip_unprivileged_port_start)")
 		}
 		if err != nil {
 			return fmt.Errorf("--publish %s:%d:%d/%s: %w", host, p.Host, p.Container, p.Protocol, err)
