@@ -45,7 +45,7 @@ func parseExec(args []string) (id string, e *execution, err error) {
 	set.StringVar(&e.pidFile, "pid-file", "", "write the PID of the command to `FILE`")
 	set.StringVar(&e.consoleSocket, "console-socket", "", "send the terminal to this Unix `SOCKET`")
 	set.StringVar(&e.pidfdSocket, "pidfd-socket", "", "send a pidfd of the command to this Unix `SOCKET`")
-	set.StringArrayVar(&e.cgroups, "cgroup", nil, "cgroup for the command, below the container's: `[CONTROLLER:]PATH`")
+	set.StringArrayVar(&e.cgroups, "cgroup", nil, "cgroup `[CONTROLLER:]PATH` for the command, below the container's")
 	set.IntVar(&e.preserveFDs, "preserve-fds", 0, "pass `N` open descriptors to the command, from 3 on")
 	set.BoolVar(&e.ignorePaused, "ignore-paused", false, "if the container is paused, wait until somebody resumes it")
 	if err := parse(set, args, 1, -1); err != nil {
@@ -54,7 +54,7 @@ func parseExec(args []string) (id string, e *execution, err error) {
 	e.command, e.ttySaid = set.Args()[1:], set.Changed("tty")
 	switch {
 	case e.process == "" && len(e.command) == 0:
-		return "", nil, errors.New("exec: no command: use exec ID COMMAND, or exec --process FILE ID (see exec --help)")
+		return "", nil, errors.New("exec: no command: use final exec ID COMMAND, or final exec --process FILE ID (see final exec --help)")
 	case e.process != "" && len(e.command) > 0:
 		return "", nil, errors.New("exec: --process already has a command: leave out the command after the ID")
 	}

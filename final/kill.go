@@ -14,7 +14,7 @@ import (
 )
 
 func kill(store *container.Store, args []string) (int, error) {
-	set := flagSet("kill", "[--all] ID [SIGNAL]", "send a signal to the command of a container (default: that of\nits image, or TERM)")
+	set := flagSet("kill", "[--all] ID [SIGNAL]", "send a signal to the command of a container (default: that of its image, or TERM)")
 	// Behind the ID is the signal, be it a wrong one such as -1.
 	set.SetInterspersed(false)
 	all := set.BoolP("all", "a", false, "send the signal to all processes of the container")

@@ -34,7 +34,7 @@ func networks(_ *container.Store, args []string) (int, error) {
 	}
 	do := networkVerbs[set.Arg(0)]
 	if do == nil {
-		return process.StatusFailed, fmt.Errorf("network %q: must be create, list, inspect or remove (see network --help)", set.Arg(0))
+		return process.StatusFailed, fmt.Errorf("network %q: must be create, list, inspect or remove (see final network --help)", set.Arg(0))
 	}
 	s, err := network.Open(network.In(engine.Home()))
 	if err != nil {

@@ -129,11 +129,11 @@ func ParseRun(args []string) (*Options, []string, error) {
 	case errors.Is(err, pflag.ErrHelp):
 		return nil, nil, err
 	case err != nil:
-		return nil, nil, fmt.Errorf("%w (see run --help)", err)
+		return nil, nil, fmt.Errorf("%w (see final run --help)", err)
 	case options.Image != "" && set.Changed("rootfs"):
 		return nil, nil, errors.New("--image, --rootfs: a container has one root file system: leave one of them out")
 	case set.NArg() == 0 && options.Image == "":
-		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see run --help)", os.Args[0])
+		return nil, nil, fmt.Errorf("no command: use %s run [flags] COMMAND [ARG ...] (see final run --help)", os.Args[0])
 	}
 	if name := os.Getenv("WORKSHOP_NETWORK"); name != "" && !set.Changed("network") {
 		if options.Network, err = checkedNetwork(name); err != nil {

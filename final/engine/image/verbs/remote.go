@@ -20,7 +20,7 @@ import (
 // remote adds the flags for a registry.
 func (c *call) remote() *registry.Options {
 	o := &registry.Options{}
-	c.set.StringVar(&o.TLSVerify, "tls-verify", "true", "`true`, false (a registry on this host may have any certificate, or no TLS), or force (any registry may)")
+	c.set.StringVar(&o.TLSVerify, "tls-verify", "true", "`WHEN` a registry needs TLS and a certificate that you trust: true (always),\nfalse (always, but for a registry on this host), or force (never)")
 	c.set.StringVar(&o.CA, "ca", "", "trust the certificates in `FILE`, too")
 	explain := c.set.Bool("explain", false, "print the requests to the registry, in order")
 	c.begin = func() {
@@ -33,8 +33,8 @@ func (c *call) remote() *registry.Options {
 
 func pull(c *call) error {
 	o := c.remote()
-	from := c.set.String("registry", image.DefaultRegistry, "the registry of a name without one, `HOST[:PORT]`")
-	mirrors := c.set.StringArray("mirror", nil, "try this registry first, `HOST[:PORT]`; may be repeated")
+	from := c.set.String("registry", image.DefaultRegistry, "the registry `HOST[:PORT]` of a name without one")
+	mirrors := c.set.StringArray("mirror", nil, "try the registry `HOST[:PORT]` first; may be repeated")
 	quiet := c.set.BoolP("quiet", "q", false, "print only the digest")
 	if err := c.parse(1, 1); err != nil {
 		return err
