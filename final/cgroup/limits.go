@@ -213,6 +213,8 @@ func (s setting) write() error {
 		advice = " (the kernel has no such limit)"
 	case errors.Is(err, unix.EBUSY) && s.controller == "memory":
 		advice = " (the container already uses more)"
+	case errors.Is(err, unix.EINVAL) && s.field == "memory.limit" && s.dir.Version == 1:
+		advice = " (more than the limit of memory and swap together: raise that limit, too, as in update --memory-swap)"
 	case errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ERANGE):
 		advice = " (the kernel refuses this value)"
 	case errors.Is(err, unix.ENODEV):

@@ -248,6 +248,15 @@ func TestSetOnVersion1WorksInBothDirections(t *testing.T) {
 	assert.Equal(t, "0", content(t, c, "cpuset", "cpuset.cpus"))
 }
 
+func TestALimitOfMemoryAboveThatOfMemoryAndSwapIsRefusedWithARemedy(t *testing.T) {
+	c := created(t, nil)
+	needController(t, c, 1, "memory")
+	require.NoError(t, c.Set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(64 << 20)), Swap: new(int64(64 << 20))}}))
+	err := c.Set(&specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(96 << 20))}})
+	assert.ErrorContains(t, err, "linux.resources.memory.limit: ")
+	assert.ErrorContains(t, err, "--memory-swap")
+}
+
 func TestSetSaysWhichFieldTheKernelRefuses(t *testing.T) {
 	c := created(t, nil)
 	needController(t, c, 1, "cpu", "blkio")
