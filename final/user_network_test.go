@@ -59,7 +59,7 @@ func TestAnOrdinaryUserHasANetwork(t *testing.T) {
 	c.nothingLeft()
 	server := c.speak(c.runArgs([]string{"--publish", "192.0.2.1:45678:80"}, "/usr/bin/perl", "-e", `
 		use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(80, INADDR_ANY)) or die; listen(S, 1); $| = 1; print "ready\n";
-		accept(C, S); print C "from inside\n"; close C`)...)
+		accept(C, S); syswrite(C, "from inside\n"); shutdown(C, 1); <C>`)...)
 	server.says("ready")
 	assert.Equal(t, result{"80/tcp -> 192.0.2.1:45678\n", "", 0}, c.final("port", c.id))
 	connection, err := net.Dial("tcp", "192.0.2.1:45678")
