@@ -63,7 +63,7 @@ func (s *Site) show(file string, shown map[string]*Page) error {
 	var list strings.Builder
 	for _, entry := range entries {
 		name := path.Join(file, entry.Name())
-		if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".md") || ofAnEditor(entry.Name()) {
+		if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".md") || entry.Name() == "testdata" || ofAnEditor(entry.Name()) {
 			continue
 		}
 		if err := s.show(name, shown); err != nil {

@@ -58,20 +58,21 @@ func assertShown(t *testing.T, all map[string]*Page, p *Page, file string) {
 	holds(t, textOf(string(all[file+".html"].Body)), string(source), file)
 }
 
-// assertFolder looks at the page of a folder: it leads to all files but tests, and says what each is.
+// assertFolder looks at the page of a folder: it leads to all files but tests and their data, and says what each is.
 func assertFolder(t *testing.T, all map[string]*Page, folder string) {
 	t.Helper()
 	files, err := os.ReadDir(filepath.Join(top, folder))
 	require.NoError(t, err)
 	list := all[folder+"/index.html"]
 	if packages, err := filepath.Glob(filepath.Join(top, folder, "*.go")); assert.NoError(t, err) && len(packages) > 0 {
-		assert.Regexp(t, `^Package \w+ .*\.$`, list.Summary, folder)
+		assert.Regexp(t, `^(Package \w+|Final-helper) .*\.$`, list.Summary, folder)
 	}
 	for _, file := range files {
-		if file.IsDir() {
+		isTest := strings.HasSuffix(file.Name(), "_test.go") || file.Name() == "testdata"
+		if file.IsDir() && !isTest {
 			assertFolder(t, all, folder+"/"+file.Name())
 		}
-		if isTest := strings.HasSuffix(file.Name(), "_test.go"); isTest || file.IsDir() {
+		if isTest || file.IsDir() {
 			assert.Equal(t, !isTest, strings.Contains(string(list.Body), `href="`+list.to(folder)+"/"+file.Name()), file.Name())
 			continue
 		}
