@@ -3,6 +3,7 @@
 package link
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 
@@ -31,6 +32,11 @@ func mac(text string) net.HardwareAddr {
 // has reports whether a bridge has the addresses of a network.
 func has(bridge netlink.Link, n *network.Network) bool {
 	there, err := netlink.AddrList(bridge, netlink.FAMILY_ALL)
+	for tries := 0; errors.Is(err, netlink.ErrDumpInterrupted) && tries < 1000; tries++ {
+		// Somebody has changed an address of the host meanwhile. A bridge that lacks an address is made again, which would cut off all its
+		// containers.
+		there, err = netlink.AddrList(bridge, netlink.FAMILY_ALL)
+	}
 	found := 0
 	for _, a := range there {
 		ip, _ := netip.AddrFromSlice(a.IP)
