@@ -98,12 +98,14 @@ func (s *Store) Find(name string) ([]Entry, error) {
 		return nil, err
 	}
 	r, parsed := ParseReference(name, DefaultRegistry)
+	hex := strings.TrimPrefix(name, "sha256:")
+	// An archive may call its image like the whole ID of another image. Whoever writes a whole ID means no name.
+	whole := CheckDigest("sha256:"+hex) == nil
 	for _, e := range all {
-		if parsed == nil && e.Name == r.String() {
+		if parsed == nil && !whole && e.Name == r.String() {
 			return []Entry{e}, nil
 		}
 	}
-	hex := strings.TrimPrefix(name, "sha256:")
 	var found []Entry
 	for _, e := range all {
 		// Fewer digits than four are more likely a slip.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -124,6 +125,34 @@ func TestAnArchiveMayBeCompressedAndMayBeAPipe(t *testing.T) {
 			assert.FileExists(t, filepath.Join(loaded[0].Image.Layers[0], "etc/hello"))
 		}
 	}
+}
+
+// Whoever runs an image by a digest gets the image of this digest, whatever names an archive gives to its own.
+func TestNoArchiveTakesADigest(t *testing.T) {
+	store := newStore(t)
+	load := func(content string, names ...string) *image.Image {
+		archive := tarOf(t, docker(t, tarOf(t, entry{"file", content, ""}), names...)...)
+		loaded, err := load(store, input(t, archive, false))
+		require.NoError(t, err)
+		return loaded[0].Image
+	}
+	good := load("good", "app:1")
+	id := strings.TrimPrefix(good.Digest, "sha256:")
+	evil := load("evil", "sha256:"+id, id, "app@"+good.Digest, "app@sha256:"+strings.Repeat("1", 64))
+	require.NotEqual(t, good.Digest, evil.Digest)
+	for _, name := range []string{good.Digest, id, "app@" + good.Digest} {
+		found, err := store.Resolve(name)
+		require.NoError(t, err, name)
+		assert.Equal(t, good.Digest, found.Digest, name)
+	}
+	_, err := store.Resolve("app@sha256:" + strings.Repeat("1", 64))
+	assert.ErrorIs(t, err, image.ErrUnknown)
+}
+
+func TestANameWithADigestCannotBeGiven(t *testing.T) {
+	file := input(t, tarOf(t, docker(t, tarOf(t, entry{"file", "", ""}))...), false)
+	_, err := load(newStore(t), file, "app@sha256:"+strings.Repeat("1", 64))
+	assert.ErrorContains(t, err, "needs a tag")
 }
 
 // What we save is loaded as it was: with all names, each part once.

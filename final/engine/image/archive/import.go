@@ -48,7 +48,7 @@ func Import(ctx context.Context, adder *ingest.Adder, input *os.File, settings i
 	if err != nil {
 		return nil, err
 	}
-	full, err := fullNames(names)
+	full, err := fullNames(names, true)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (a *Archive) loadLayout(ctx context.Context, adder *ingest.Adder, index *im
 		if len(names) > 0 {
 			given = names
 		}
-		full, err := fullNames(given)
+		full, err := fullNames(given, len(names) > 0)
 		if err != nil {
 			return loaded, err
 		}
@@ -93,14 +93,20 @@ func nameIn(annotations map[string]string) []string {
 	return nil
 }
 
-func fullNames(names []string) ([]string, error) {
+// fullNames completes the names of an image. An archive can write any digest behind a name, and whoever runs an image by its digest must get
+// what a registry has under this digest. So names with a digest are left out, and refused if the caller asked for them.
+func fullNames(names []string, asked bool) ([]string, error) {
 	var full []string
 	for _, name := range names {
 		r, err := image.ParseReference(name, image.DefaultRegistry)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case r.Digest == "":
+			full = append(full, r.String())
+		case asked:
+			return nil, fmt.Errorf("image name %q: needs a tag, the digest is the image's own", name)
 		}
-		full = append(full, r.String())
 	}
 	return full, nil
 }
@@ -130,7 +136,7 @@ func (a *Archive) loadDocker(ctx context.Context, adder *ingest.Adder, names []s
 		if len(names) > 0 {
 			given = names
 		}
-		full, err := fullNames(given)
+		full, err := fullNames(given, len(names) > 0)
 		if err != nil {
 			return loaded, err
 		}
