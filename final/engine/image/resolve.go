@@ -147,6 +147,10 @@ func usedBy(storage int, id string) (digest string, err error) {
 	}
 	defer unix.Close(dir)
 	content, err := owned.ReadFile(dir, usedName)
+	if err == nil && len(content) == 0 {
+		// A power failure empties files that were written shortly before, and final may have been killed in Use. So this container runs no more.
+		return "", os.ErrNotExist
+	}
 	if err == nil {
 		err = json.Unmarshal(content, &digest)
 	}

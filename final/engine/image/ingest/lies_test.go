@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -206,4 +208,15 @@ func FuzzDocuments(f *testing.F) {
 		}
 		require.Len(t, c.RootFS.DiffIDs, len(m.Layers))
 	})
+}
+
+// A power failure may leave the file that says which image a container uses, without its content. Images are added and removed all the same.
+func TestAContainerThatDiedEarlyKeepsNobodyAway(t *testing.T) {
+	store, s := newStore(t), newSample(t)
+	container := filepath.Join(store.Home, "containers/c1")
+	require.NoError(t, os.MkdirAll(container, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(container, "image"), nil, 0o600))
+	_, err := adder(store, s.source).Add(context.Background(), s.root(), nameOfTests)
+	require.NoError(t, err)
+	content(t, store)
 }
