@@ -130,6 +130,7 @@ func TestABombStopsAtALimit(t *testing.T) {
 		says   string
 	}{
 		"too many entries":        {archive(t, many...), Limits{Entries: 100}, "more than 100 entries"},
+		"too many folders":        {archive(t, file(strings.Repeat("a/", 99)+"file", ""), file(strings.Repeat("b/", 99)+"file", "")), Limits{Entries: 100}, "more than 100 entries"},
 		"too many bytes":          {archive(t, file("a", strings.Repeat("a", 600)), file("b", strings.Repeat("b", 600))), Limits{Bytes: 1000}, "more than 1000 bytes"},
 		"holes are bytes":         {bytes.NewBuffer(sparse), Limits{Bytes: 15 << 20}, "more than 15728640 bytes"},
 		"padding without an end":  {bytes.NewBuffer(append(archive(t, file("a", "")).Bytes(), make([]byte, 1<<20)...)), Limits{Bytes: 1000, Entries: 10}, "more than 1000 bytes"},

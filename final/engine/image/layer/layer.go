@@ -47,7 +47,6 @@ type Summary struct {
 type applier struct {
 	tree
 	options Options
-	budget  budget
 	summary Summary
 	buffer  []byte
 }

@@ -13,7 +13,7 @@ import (
 type Limits struct {
 	// Bytes is how many bytes the tar file may have, and how many bytes all files together may have, with their holes.
 	Bytes int64
-	// Entries is how many entries the tar file may have.
+	// Entries is how many entries the tar file may have, together with the directories on their paths that have no entry.
 	Entries int
 	// Depth is how many directories may be above a file.
 	Depth int
@@ -32,7 +32,8 @@ type budget struct {
 	left Limits
 }
 
-// start completes the limits. A layer gets at most nine tenths of the space that the file system has left, so the host goes on.
+// start completes the limits. A layer gets at most nine tenths of the space and of the inodes that the file system has left, so the host
+// goes on. Some file systems do not count inodes. statfs(2)
 func (b *budget) start(dir int, limits Limits) error {
 	b.Limits = Limits{defaultBytes, defaultEntries, defaultDepth}
 	if limits.Bytes > 0 {
@@ -49,6 +50,9 @@ func (b *budget) start(dir int, limits Limits) error {
 		return fmt.Errorf("statfs the directory of a layer: %w", err)
 	}
 	b.Bytes = min(b.Bytes, int64(fs.Bavail)*fs.Bsize/10*9)
+	if fs.Files > 0 {
+		b.Entries = int(min(uint64(b.Entries), fs.Ffree/10*9))
+	}
 	b.left = b.Limits
 	// The tar file has headers besides the files.
 	b.left.Bytes += int64(b.Entries) * 4096
@@ -66,7 +70,7 @@ func (b *budget) file(total *int64, size int64) error {
 
 func (b *budget) entry() error {
 	if b.left.Entries--; b.left.Entries < 0 {
-		return fmt.Errorf("the layer has more than %d entries, and final unpacks no more (use a smaller image)", b.Entries)
+		return fmt.Errorf("the layer has more than %d entries, and final unpacks no more (use a smaller image, or make room on the disk)", b.Entries)
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ type tree struct {
 	// upper is the directory of the layer. lower is the root directory that the layers below show, or -1.
 	upper, lower int
 	opaque       string
+	budget       budget
 	root         *dir
 	// now is the time of the entry that is being unpacked. Directories that no layer has an entry for get it.
 	now [2]unix.Timespec
@@ -219,6 +220,12 @@ func (t *tree) directory(at []string, own bool) (*dir, error) {
 
 // mkdir makes a directory of the layer, which is none yet. Unless it has an entry of its own, it gets the attributes that it has below.
 func (t *tree) mkdir(parent *dir, name string, entry bool) (*dir, error) {
+	if !entry {
+		// A path of one entry may make a thousand directories.
+		if err := t.budget.entry(); err != nil {
+			return nil, err
+		}
+	}
 	fd, err := t.fd(parent)
 	if err != nil {
 		return nil, err
