@@ -12,8 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/engine/image"
 	"container-workshop/final/engine/image/layer"
@@ -87,6 +90,9 @@ func (a *Adder) add(ctx context.Context, root image.Descriptor, names []string) 
 	if err != nil {
 		return nil, err
 	}
+	if err := a.room(m); err != nil {
+		return nil, err
+	}
 	chainIDs := layer.ChainIDs(c.RootFS.DiffIDs)
 	if err := a.layers(ctx, m, chainIDs, c.RootFS.DiffIDs); err != nil {
 		return nil, err
@@ -128,6 +134,26 @@ func (a *Adder) manifest(ctx context.Context, d image.Descriptor) ([]byte, *imag
 		d = image.Descriptor{MediaType: best.MediaType, Digest: best.Digest, Size: best.Size}
 	}
 	return nil, nil, d, refuse("the index leads to another index")
+}
+
+// room refuses an image whose missing layers need more than nine tenths of the space that the file system has left, so the host goes on. A
+// registry can say any size, and send as much.
+func (a *Adder) room(m *image.Manifest) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(a.Store.Dir, &fs); err != nil {
+		return fmt.Errorf("statfs %s: %w", a.Store.Dir, err)
+	}
+	left := int64(fs.Bavail) * fs.Bsize / 10 * 9
+	for _, d := range m.Layers {
+		if _, err := os.Stat(a.Store.Blob(d.Digest)); err == nil {
+			continue
+		}
+		if d.Size > left {
+			return fmt.Errorf("layer %s has %d bytes, and there is no room for them in %s (use a smaller image, or make room on the disk)", d.Digest, d.Size, a.Store.Dir)
+		}
+		left -= d.Size
+	}
+	return nil
 }
 
 // parallel is how many layers are downloaded at once.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -219,4 +220,17 @@ func TestAContainerThatDiedEarlyKeepsNobodyAway(t *testing.T) {
 	_, err := adder(store, s.source).Add(context.Background(), s.root(), nameOfTests)
 	require.NoError(t, err)
 	content(t, store)
+}
+
+// A registry that promises more than the disk can hold is asked for nothing of the layer.
+func TestALayerThatWouldFillTheDiskIsNotDownloaded(t *testing.T) {
+	store, s := newStore(t), newSample(t)
+	s.manifest.Layers[0].Size = 1 << 60
+	s.source.before = func(d image.Descriptor, _ int64, content []byte) (io.Reader, error) {
+		assert.NotContains(t, []string{s.manifest.Layers[0].Digest, s.manifest.Layers[1].Digest}, d.Digest)
+		return bytes.NewReader(content), nil
+	}
+	_, err := adder(store, s.source).Add(context.Background(), s.root(), nameOfTests)
+	require.ErrorContains(t, err, "make room on the disk")
+	assert.Empty(t, kept(t, store))
 }
