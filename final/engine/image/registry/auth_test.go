@@ -186,3 +186,17 @@ func TestAPasswordStaysWithItsRegistry(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{""}, given)
 }
+
+// Without a certificate that is verified, no password leaves this host, not even for a token.
+func TestTokensOfOtherHostsNeedACertificate(t *testing.T) {
+	s := newServer(t).plain()
+	_, r := filled(t, s, quick)
+	s.answer(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="https://registry.example/token",service="tests"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	configured(t, passwordFor(s.host, password))
+	_, err := pull(newStore(t), r, quick)
+	assert.ErrorContains(t, err, "registry.example: --tls-verify=false is for this host only")
+}
