@@ -47,11 +47,14 @@ func (c *Client) Resolve(ctx context.Context, r image.Reference) (image.Descript
 
 // manifest gets a manifest or an index by a tag or a digest.
 func (c *Client) manifest(ctx context.Context, name string) (content []byte, mediaType string, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	answer, err := c.get(ctx, "manifests/"+name, http.Header{"Accept": {accept}})
 	if err != nil {
 		return nil, "", err
 	}
-	defer answer.Body.Close()
+	body := newWatched(answer.Body, answer.Body, cancel, c.options.Stall)
+	defer body.Close()
 	if answer.StatusCode != http.StatusOK {
 		return nil, "", failure(answer)
 	}
@@ -59,7 +62,7 @@ func (c *Client) manifest(ctx context.Context, name string) (content []byte, med
 	if err != nil {
 		return nil, "", fmt.Errorf("content type of the manifest: %w", err)
 	}
-	content, err = io.ReadAll(io.LimitReader(answer.Body, maxManifest+1))
+	content, err = io.ReadAll(io.LimitReader(body, maxManifest+1))
 	if err == nil && len(content) > maxManifest {
 		err = &ingest.Refusal{Why: fmt.Sprintf("the manifest has more than %d bytes", maxManifest)}
 	}
