@@ -214,6 +214,7 @@ func TestArchivesThatLieAreRefused(t *testing.T) {
 		"no config":              {change("c.json", "", "nowhere"), "open nowhere: file does not exist"},
 		"config is no JSON":      {change("c.json", "{", ""), "the config of the image"},
 		"name is no name":        {docker(t, layer, "../app"), "image name"},
+		"name without an end":    {append(docker(t, layer, "app:1"), entry{strings.Repeat("x", 1<<19), "", ""}), "more than 1024 bytes"},
 		"no images":              {[]entry{{"etc/hello", "hello", ""}}, "final import"},
 		"layout without a blob":  {[]entry{{"index.json", `{"schemaVersion": 2, "manifests": [{"mediaType": "` + image.TypeManifest + `", "digest": "sha256:` + fmt.Sprintf("%064d", 1) + `", "size": 3}]}`, ""}}, "does not exist"},
 		"layout of a path":       {[]entry{{"index.json", `{"manifests": [{"digest": "sha256:../../x"}]}`, ""}}, "64 hexadecimal digits"},

@@ -22,12 +22,14 @@ import (
 	"container-workshop/final/engine/image/ingest"
 )
 
-// The limits of an archive. maxArchive is the size of its tar file, and maxDocument that of a JSON file in it.
+// The limits of an archive. maxArchive is the size of its tar file, and maxDocument that of a JSON file in it. The names of all files are in
+// memory, and those of images are about a hundred bytes long.
 const (
 	maxArchive  = 256 << 30
 	maxEntries  = 100_000
 	maxDocument = 4 << 20
 	maxLinks    = 8
+	maxName     = 1024
 )
 
 // An Archive is a tar file with images.
@@ -62,6 +64,8 @@ func Open(input *os.File, dir string) (*Archive, error) {
 			err = errors.New("the file is empty")
 		case err == nil && n >= maxEntries:
 			err = fmt.Errorf("there are more than %d files in it", maxEntries)
+		case err == nil && max(len(header.Name), len(header.Linkname)) > maxName:
+			err = fmt.Errorf("a name in it has more than %d bytes", maxName)
 		}
 		if err != nil {
 			a.Close()
