@@ -112,7 +112,8 @@ func (s *Store) Use(dir int, name string) (*Image, error) {
 	return image, nil
 }
 
-// Used returns the digests of the manifests that containers use, each with a container.
+// Used returns the digests of the manifests that containers use, each with a container. The state of a container is there before its storage
+// and until the storage is gone.
 func (s *Store) Used() (map[string]string, error) {
 	used := map[string]string{}
 	storage, err := owned.OpenShared(filepath.Join(s.Home, "containers"))
@@ -146,6 +147,12 @@ func usedBy(storage int, id string) (digest string, err error) {
 		return "", err
 	}
 	defer unix.Close(dir)
+	// A restart of the host ends a container and removes its state. The storage stays until the next container with this ID.
+	if root, err := owned.ReadFile(dir, "root"); err == nil && len(root) > 0 {
+		if _, err := os.Lstat(filepath.Join(string(root), id)); errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+	}
 	content, err := owned.ReadFile(dir, usedName)
 	if err == nil && len(content) == 0 {
 		// A power failure empties files that were written shortly before, and final may have been killed in Use. So this container runs no more.

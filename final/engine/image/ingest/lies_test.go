@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"container-workshop/final/engine/image"
 )
@@ -233,4 +234,33 @@ func TestALayerThatWouldFillTheDiskIsNotDownloaded(t *testing.T) {
 	_, err := adder(store, s.source).Add(context.Background(), s.root(), nameOfTests)
 	require.ErrorContains(t, err, "make room on the disk")
 	assert.Empty(t, kept(t, store))
+}
+
+// After a restart of the host only the storage of a container is left. Its image can be removed, and may even be missing already.
+func TestAContainerWithoutStateUsesNothing(t *testing.T) {
+	store, s := newStore(t), newSample(t)
+	_, err := adder(store, s.source).Add(context.Background(), s.root(), nameOfTests)
+	require.NoError(t, err)
+	root := filepath.Join(store.Home, "run")
+	container := filepath.Join(store.Home, "containers/c1")
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "c1"), 0o700))
+	require.NoError(t, os.MkdirAll(container, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(container, "root"), []byte(root), 0o600))
+	dir, err := unix.Open(container, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(dir)
+	_, err = store.Use(dir, nameOfTests)
+	require.NoError(t, err)
+	entries, err := store.Find(nameOfTests)
+	require.NoError(t, err)
+	require.NoError(t, store.Remove(entries...))
+	_, err = store.Collect()
+	require.NoError(t, err)
+	require.NotEmpty(t, kept(t, store), "the container is there")
+	require.NoError(t, os.RemoveAll(root))
+	_, err = store.Collect()
+	require.NoError(t, err)
+	assert.Empty(t, kept(t, store))
+	_, err = store.Collect()
+	require.NoError(t, err, "what the container has used is missing")
 }
