@@ -16,6 +16,12 @@ import (
 
 // Remove removes names from the store. What no other name and no container needs then goes with the next Collect.
 func (s *Store) Remove(entries ...Entry) error {
+	// The garbage collection removes files that are not complete, such as the next list of images.
+	lock, err := s.Share()
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
 	return s.change(func(all []Entry) ([]Entry, error) {
 		return slices.DeleteFunc(all, func(e Entry) bool {
 			return slices.ContainsFunc(entries, func(gone Entry) bool {
