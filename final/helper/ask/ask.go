@@ -75,7 +75,8 @@ func Helper(list *stage.List, verb string, question, value any, files ...*os.Fil
 		write.Close()
 		return fmt.Errorf("start %s: %w", Name, err)
 	}
-	// If the helper has died, the answer is missing, too.
+	// If the helper has died, nobody reads the question, and the answer is missing, too.
+	read.Close()
 	_, _ = write.Write(content)
 	write.Close()
 	var answer Answer

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -63,7 +64,9 @@ func TestTheHelperAnswers(t *testing.T) {
 
 	assert.EqualError(t, Helper(&list, "fail", "", nil), "no, says the helper")
 	assert.Len(t, list.Records, 2, "what has failed is in the records")
-	assert.ErrorContains(t, Helper(&list, "die", "", nil), "died without an answer: exit status 3")
+	for _, question := range []string{"", strings.Repeat("longer than a pipe", 1<<16)} {
+		assert.ErrorContains(t, Helper(&list, "die", question, nil), "died without an answer: exit status 3")
+	}
 }
 
 // The helper lies beside final, and nobody can write to it who could not write to final.
