@@ -45,6 +45,8 @@ type tree struct {
 	opaque       string
 	budget       budget
 	root         *dir
+	// emptied says that nothing below shows in the root directory any more: a second look would take as long as the first.
+	emptied bool
 	// now is the time of the entry that is being unpacked. Directories that no layer has an entry for get it.
 	now [2]unix.Timespec
 	// open is the directory that was used last, with its descriptor. Neighbours in a tar file are neighbours in the tree.

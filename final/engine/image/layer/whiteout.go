@@ -91,9 +91,10 @@ func (a *applier) opaqueDir(parents []string) error {
 
 // hideAll hides everything below by whiteouts: overlay does not ask whether its root directory is opaque.
 func (t *tree) hideAll() error {
-	if t.lower < 0 {
+	if t.lower < 0 || t.emptied {
 		return nil
 	}
+	t.emptied = true
 	names, err := namesIn(t.lower)
 	for _, name := range names {
 		if err == nil {
