@@ -65,6 +65,8 @@ var verbs = []verb{
 	{"delete", "[--force] ID", "delete a container that has ended", remove, 1, false, inContainer},
 	{"pause", "ID", "pause the processes of a container", pause, 1, false, inContainer},
 	{"resume", "ID", "resume the processes of a paused container", resume, 1, false, inContainer},
+	{"diff", diffArgs, diffAbout, diff, 1, false, root},
+	{"commit", commitArgs, commitAbout, commitImage, 1, false, root},
 	{"update", "[flags] ID", "change the limits of a container", update, 1, false, inContainer},
 	{"network", "create|list|inspect|remove", "create, list and remove networks of containers", networks, 1, false, root},
 	{"events", "[flags] ID", "print the resource usage of a container", events, 1, false, anyone},

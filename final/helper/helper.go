@@ -26,6 +26,8 @@ import (
 // value of the answer.
 var answers = map[string]func(question *json.Decoder, list *stage.List) (any, error){
 	"network": plug,
+	"diff":    diff,
+	"commit":  commit,
 }
 
 // programs has the verbs that final becomes: they have the standard streams of final, and return the exit status.

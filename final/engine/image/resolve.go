@@ -153,6 +153,11 @@ func usedBy(storage int, id string) (digest string, err error) {
 			return "", err
 		}
 	}
+	return UsedIn(dir)
+}
+
+// UsedIn returns the digest of the image of a container by its open storage. The error of a container without an image is [os.ErrNotExist].
+func UsedIn(dir int) (digest string, err error) {
 	content, err := owned.ReadFile(dir, usedName)
 	if err == nil && len(content) == 0 {
 		// A power failure empties files that were written shortly before, and final may have been killed in Use. So this container runs no more.
