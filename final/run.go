@@ -18,7 +18,7 @@ import (
 
 // runCommand runs a command in a new container to its end, or detached.
 func runCommand(store *container.Store, args []string) (int, error) {
-	store.Warn, store.Tell = global.log.Remark, global.log.Warn
+	store.Warn, store.Tell, store.Asked = global.log.Remark, global.log.Warn, engine.InFlags(global.log.Warn)
 	options, command, err := flags.ParseRun(args)
 	if err != nil {
 		return process.StatusFailed, err

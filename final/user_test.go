@@ -84,6 +84,34 @@ func TestDeleteOfAnOrdinaryUserEndsAContainerOfAnotherID(t *testing.T) {
 	c.nothingLeft()
 }
 
+// The flags ask for more than the host gives to anybody but root. proc_pid_oom_score_adj(5), prlimit(2)
+func TestAnOrdinaryUserIsToldWhichLimitsStay(t *testing.T) {
+	c := asPerson(t, ranges)
+	score, err := os.ReadFile("/proc/self/oom_score_adj")
+	require.NoError(t, err)
+	limit := openFiles(t)
+	flags := []string{"--oom-score-adj", "-1000", "--ulimit", fmt.Sprintf("nofile=100:%d", limit+1)}
+	r := c.final(c.runArgs(flags, "/bin/bash", "-c", "cat /proc/self/oom_score_adj; ulimit -Hn")...)
+	assert.Equal(t, fmt.Sprintf("%s%d\n", score, limit), r.stdout)
+	for _, words := range []string{"--oom-score-adj -1000: only root", "--ulimit: lower than asked for", fmt.Sprintf("RLIMIT_NOFILE is %d", limit)} {
+		assert.Equal(t, 1, strings.Count(r.stderr, words), r.stderr)
+	}
+	// The caller of a detached container learns the same.
+	r = c.final(c.runArgs(append(flags, "--detach"), "true")...)
+	assert.Contains(t, r.stderr, "--oom-score-adj -1000: only root")
+	assert.Contains(t, r.stderr, "--ulimit: lower than asked for")
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+}
+
+// openFiles is the hard limit on open files.
+func openFiles(t *testing.T) uint64 {
+	t.Helper()
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	return limit.Max
+}
+
 // Final stays one process, so who has started it can send signals, and learns the status.
 func TestSignalsForTheFinalOfAnOrdinaryUser(t *testing.T) {
 	c := asPerson(t, ranges)

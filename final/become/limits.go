@@ -36,13 +36,13 @@ func (p *Program) limits() error {
 	return nil
 }
 
-// lowered returns a limit that is not above our own hard limit, and remembers its name for a warning.
+// lowered returns a limit that is not above our own hard limit, and remembers both for a warning.
 func (p *Program) lowered(limit specs.POSIXRlimit, resource int) specs.POSIXRlimit {
 	var own unix.Rlimit
 	if unix.Getrlimit(resource, &own) != nil || limit.Hard <= own.Max {
 		return limit
 	}
-	p.Lowered = append(p.Lowered, limit.Type)
+	p.Lowered = append(p.Lowered, fmt.Sprintf("%s is %d", limit.Type, own.Max))
 	limit.Hard, limit.Soft = own.Max, min(limit.Soft, own.Max)
 	return limit
 }

@@ -99,7 +99,7 @@ type Run struct {
 
 // Create makes a container, up to the point where only Start is missing. After a failure nothing of it is left.
 func (s *Store) Create(request *Request) (*Run, error) {
-	r := &Run{request: request, Process: process.Make(request.Explain, s.warn)}
+	r := &Run{request: request, Process: process.Make(request.Explain, s.asked)}
 	r.store, r.lock, r.Unfreeze = s, -1, r.thaw
 	r.Signals = request.Signals
 	if err := r.make(); err != nil {

@@ -71,7 +71,7 @@ func (c *Container) Exec(request *ExecRequest) (*process.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := process.Make(request.Explain, c.store.warn)
+	p := process.Make(request.Explain, c.store.asked)
 	p.Signals = request.Signals
 	if request.FilterFlags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER != 0 {
 		if p.Agent, err = c.agentOf(spec); err != nil {
@@ -111,7 +111,7 @@ func (c *Container) planJoin(p *plan, q *ExecRequest, config *specs.Spec) (err e
 	if p.program, err = become.Joined(&command); err != nil {
 		return err
 	}
-	warnOf(p.program, c.store.warn)
+	warnOf(p.program, c.store)
 	joins := *config
 	joins.Process = q.Process
 	p.inside.Spec, p.inside.UserNamespace, p.inside.Size, p.inside.Plain = &joins, p.namespaces.HasUser(), q.Size, q.Plain

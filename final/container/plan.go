@@ -81,18 +81,18 @@ func newPlan(q *Request, s *Store) (_ *plan, err error) {
 	if p.program, err = become.First(&command); err != nil {
 		return nil, err
 	}
-	warnOf(p.program, s.warn)
+	warnOf(p.program, s)
 	p.planInside(q)
 	return p, nil
 }
 
 // warnOf warns of what the command does not get.
-func warnOf(p *become.Program, warn func(string)) {
+func warnOf(p *become.Program, s *Store) {
 	if p.Missing != 0 {
-		warn(fmt.Sprintf("process.capabilities: left out, because final cannot give them: %s", p.Missing))
+		s.warn(fmt.Sprintf("process.capabilities: left out, because final cannot give them: %s", p.Missing))
 	}
 	if len(p.Lowered) > 0 {
-		warn(fmt.Sprintf("process.rlimits: lower than asked for, because root in a user namespace cannot raise hard limits: %s", strings.Join(p.Lowered, ", ")))
+		s.asked(fmt.Sprintf("process.rlimits: lower than asked for, because only root of the host can raise a hard limit: %s (use sudo, or see ulimit -Ha)", strings.Join(p.Lowered, ", ")))
 	}
 }
 

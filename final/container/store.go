@@ -31,6 +31,8 @@ type Store struct {
 	Warn func(message string)
 	// Tell gets one line that whoever runs a container should know, even if nothing goes wrong. Nil throws the line away.
 	Tell func(message string)
+	// Asked gets the warnings about what the caller has asked for in so many words. Nil means Warn.
+	Asked func(message string)
 	// Release removes what an engine keeps for a container: see Request.Prepare. Store calls it with the lock of the container, just before
 	// the state goes. Nil removes nothing.
 	Release func(root, id string) error
@@ -46,6 +48,14 @@ func (s *Store) warn(message string) {
 	if s.Warn != nil {
 		s.Warn(message)
 	}
+}
+
+func (s *Store) asked(message string) {
+	if s.Asked != nil {
+		s.Asked(message)
+		return
+	}
+	s.warn(message)
 }
 
 func (s *Store) tell(message string) {

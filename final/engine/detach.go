@@ -109,6 +109,7 @@ func Monitor(store *container.Store) (int, error) {
 	orders.Close()
 	answer := started{Status: process.StatusFailed}
 	store.Tell = func(message string) { answer.Told = append(answer.Told, message) }
+	store.Asked = InFlags(store.Tell)
 	m, err := startDetached(store, &o)
 	if err != nil {
 		answer.Error = err.Error()

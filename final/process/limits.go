@@ -24,7 +24,7 @@ func (p *Process) Limit(line *stage.Line, config *specs.Process, inUserNamespace
 			err := os.WriteFile(name, fmt.Append(nil, *score), 0)
 			if errors.Is(err, unix.EACCES) && namespace.Nested() {
 				// Only CAP_SYS_RESOURCE of the host can lower the score. runc and crun leave the score as it is, too.
-				p.Warn(fmt.Sprintf("process.oomScoreAdj: %d: root in a user namespace cannot lower the score, so it stays as it is", *score))
+				p.Warn(fmt.Sprintf("process.oomScoreAdj: %d: only root of the host can lower the score, so the score stays as it is (use sudo, or ask for no lower score)", *score))
 				return nil
 			}
 			if err != nil {
