@@ -147,6 +147,9 @@ func (e *execution) exec(c *container.Container, console *terminal.Console) (*pr
 	if err != nil {
 		return nil, err
 	}
+	if err := c.CheckUser(process.User); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.userSaidBy(), err)
+	}
 	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Signals: e.signals, Cgroups: e.cgroups, Explain: global.log.Debug}
 	// Whoever gets the terminal by a socket sets it up.
 	request.Plain = e.consoleSocket == "" && !console.IsTerminal()
@@ -203,6 +206,19 @@ func (e *execution) newProcess(c *container.Container, spec *specs.Spec) (*specs
 	}
 	defer tree.Close()
 	return flags.Exec(spec, &e.options, e.command, execHost(tree))
+}
+
+// userSaidBy is what has said who the user of the command is.
+func (e *execution) userSaidBy() string {
+	switch {
+	case e.loaded != nil:
+		return "process.user"
+	case e.options.User != "":
+		return "--user " + e.options.User
+	case len(e.options.Groups) > 0:
+		return "--additional-gids"
+	}
+	return "exec"
 }
 
 func execHost(tree rootfs.Root) *flags.Host {

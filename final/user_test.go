@@ -68,6 +68,7 @@ func TestVerbsOfAnOrdinaryUser(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf("[%d]\n", pid), c.final("ps", "--format", "json", c.id).stdout)
 	assert.Equal(t, result{"0\nroot\n", "", 0}, c.final("exec", c.id, "/bin/sh", "-c", "id -u; touch /written; stat -c %U /written"))
 	assert.Equal(t, 9, c.final("exec", "--user", "1000", c.id, "/bin/sh", "-c", "exit 9").status)
+	refused(t, c.final("exec", "--user", "70000", c.id, "true"), 255, "--user 70000", "only the users 0 to 65536")
 	refused(t, c.final("pause", c.id), 1, "no cgroups")
 	require.Equal(t, result{}, c.final("kill", c.id, "KILL"))
 	c.stopped()

@@ -199,6 +199,16 @@ func TestExecLogsAndListWithIDsOfItsOwn(t *testing.T) {
 	c.logged("ready")
 	require.Equal(t, result{"0\n", "", 0}, c.final("exec", c.id, "id", "-u"))
 	require.Equal(t, result{"1\n2\n", "", 0}, c.final("exec", "--user", "1:2", c.id, "/bin/sh", "-c", "id -u; id -g"))
+	// The kernel says only EINVAL for an ID that the container does not have.
+	const only = "the container has only the"
+	for _, args := range [][]string{
+		{"--user 70000: user 70000: " + only + " users 0 to 65535", "--user", "70000"},
+		{"--user 1:70001: group 70001: " + only + " groups 0 to 65535", "--user", "1:70001"},
+		{"--additional-gids: additional group 65536: " + only + " groups 0 to 65535", "--additional-gids", "65536"},
+	} {
+		refused(t, c.final(append(append([]string{"exec"}, args[1:]...), c.id, "true")...), 255, args[0])
+	}
+	require.Equal(t, result{"65535\n", "", 0}, c.final("exec", "--user", "65535", c.id, "id", "-u"))
 	require.Equal(t, result{"terminal\n", "", 0}, c.final("exec", "--tty", c.id, "/bin/sh", "-c", "[ -t 0 ] && echo terminal"))
 	require.Equal(t, result{"same\n", "", 0}, c.final("exec", c.id, "/bin/sh", "-c", "[ $(readlink /proc/1/ns/user) = $(readlink /proc/self/ns/user) ] && echo same"))
 	require.Contains(t, c.final("list").stdout, c.id)
