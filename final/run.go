@@ -43,7 +43,7 @@ func runCommand(store *container.Store, args []string) (int, error) {
 	}
 	request.Plain = !console.IsTerminal()
 	status, err := runToEnd(store, request, &by, console, func(*process.Process) error { return nil })
-	return status, engine.Suggest(options, command, err)
+	return status, engine.Suggest(options, command, request.Spec.Mounts, err)
 }
 
 // runToEnd runs a container to its end, and removes it. ready is called when it has only to be started.

@@ -151,7 +151,7 @@ func TestVolumesKeepTheirOwners(t *testing.T) {
 	require.Equal(t, [2]int{9, 0}, ownerOf(t, filepath.Join(disk, "new")))
 	c.nothingLeft()
 
-	refused(t, c.final(c.runArgs([]string{"--userns", "auto", "--volume", "/proc/sys:/v"}, "true")...), 125, "/proc/sys", "this kernel cannot map the IDs of this file system")
+	refused(t, c.final(c.runArgs([]string{"--userns", "auto", "--volume", "/proc/sys:/v"}, "true")...), 125, "--volume /proc/sys:/v: map the IDs", "this kernel cannot map the IDs of this file system")
 	c.nothingLeft()
 }
 

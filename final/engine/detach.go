@@ -171,7 +171,7 @@ func startDetached(store *container.Store, o *order) (*monitor, error) {
 		return nil, err
 	}
 	if m.run, err = store.Create(request); err != nil {
-		return nil, Suggest(options, command, err)
+		return nil, Suggest(options, command, request.Spec.Mounts, err)
 	}
 	m.keeper, err = keepLog(m.run, options, output)
 	if err == nil {

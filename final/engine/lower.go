@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
@@ -191,10 +192,15 @@ func (l *lower) makeVolume(dir, name string) error {
 	return copyup.Copy{Proc: "/proc"}.Up(place, name, int(to), false)
 }
 
-// Suggest says what may be meant if a command is missing: the word may be the name of an image, as for docker run.
-func Suggest(options *flags.Options, command []string, err error) error {
+// Suggest names the flag of a volume that cannot be mounted. It says what may be meant if a command is missing: the word may be the name of an
+// image, as for docker run.
+func Suggest(options *flags.Options, command []string, mounts []specs.Mount, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = nameVolumes(options, mounts, err)
 	var failure *process.Failure
-	if err == nil || options.Image != "" || !errors.As(err, &failure) || failure.Status != process.StatusNotFound {
+	if options.Image != "" || !errors.As(err, &failure) || failure.Status != process.StatusNotFound {
 		return err
 	}
 	name := command[0]
