@@ -11,6 +11,7 @@ import (
 
 	"container-workshop/final/container"
 	"container-workshop/final/engine"
+	"container-workshop/final/engine/network"
 	"container-workshop/final/process"
 	"container-workshop/final/report"
 )
@@ -37,15 +38,29 @@ func list(store *container.Store, args []string) (int, error) {
 		}
 		return 0, nil
 	case *format == "json":
-		public := []container.Public{}
-		for _, s := range all {
-			public = append(public, s.Public)
-		}
-		return 0, report.WriteJSON(os.Stdout, public, "")
+		return 0, printJSON(store, all)
 	case *format != "table":
 		return process.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
 	}
 	return 0, printTable(store, all)
+}
+
+// A row is what the list says about a container in JSON: the state, and the ports that the host publishes.
+type row struct {
+	container.Public
+	Ports []network.Port `json:"ports,omitempty"`
+}
+
+func printJSON(store *container.Store, all []container.State) error {
+	rows := []row{}
+	for _, s := range all {
+		ports, err := engine.Ports(store.Root, s.ID)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row{s.Public, ports})
+	}
+	return report.WriteJSON(os.Stdout, rows, "")
 }
 
 // printTable prints the columns of runc, whose callers may read them, with the command behind, and with ports if a container publishes any.

@@ -163,6 +163,8 @@ func TestPublishedPorts(t *testing.T) {
 	require.Equal(t, result{"53/udp -> 0.0.0.0:8080\n53/udp -> [::]:8080\n80/tcp -> 0.0.0.0:8080\n80/tcp -> 127.0.0.1:8081\n80/tcp -> [::]:8080\n", "", 0}, r)
 	require.Equal(t, result{"0.0.0.0:8080\n[::]:8080\n", "", 0}, c.final("port", c.id, "53/udp"))
 	require.Contains(t, c.final("list").stdout, "*:8080->53/udp, *:8080->80/tcp, 127.0.0.1:8081->80/tcp")
+	require.Contains(t, c.final("list", "--format", "json").stdout, `"ports":[{"host":8080,"container":80,"protocol":"tcp"},`+
+		`{"ip":"127.0.0.1","host":8081,"container":80,"protocol":"tcp"},{"host":8080,"container":53,"protocol":"udp"}]`)
 
 	require.Equal(t, 0, c.final("delete", "--force", c.id).status)
 	c.nothingLeft()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,21 +55,25 @@ func (p Port) Addresses() []netip.Addr {
 	return []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
 }
 
+// anyIPv6 reports whether any interface of the host has an IPv6 address. The network namespace is that of this thread.
+func anyIPv6() bool {
+	addresses, _ := os.ReadFile("/proc/thread-self/net/if_inet6")
+	return len(addresses) > 0
+}
+
 // tries is how often a port that is free for one family of addresses may be in use for the other.
 const tries = 16
 
-// reserve opens the sockets of one port. The kernel chooses a free port.
+// reserve opens the sockets of one port. The kernel chooses a free port. A host without IPv6 publishes the port for IPv4 alone.
 func (p Port) reserve() (sockets []int, got Port, err error) {
 	for try := 0; ; try++ {
 		got = p
-		for _, ip := range p.Addresses() {
+		if !p.IP.IsValid() && !anyIPv6() {
+			got.IP = netip.IPv4Unspecified()
+		}
+		for _, ip := range got.Addresses() {
 			var fd int
 			if fd, err = bind(netip.AddrPortFrom(ip, got.Host), p.Protocol); err != nil {
-				// A host without IPv6 publishes the port for IPv4 alone.
-				if !p.IP.IsValid() && ip.Is6() && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)) {
-					err = nil
-					continue
-				}
 				break
 			}
 			sockets = append(sockets, fd)

@@ -8,10 +8,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"container-workshop/internal/needs"
 )
 
 // listener occupies a port of the host, and returns it.
@@ -84,6 +88,32 @@ func TestReserveChoosesFreePorts(t *testing.T) {
 	assert.ErrorContains(t, err, "belongs to container web")
 	_, err = Reserve([]Port{{IP: netip.MustParseAddr("192.0.2.1"), Host: 8080, Container: 80, Protocol: "tcp"}}, nil)
 	assert.ErrorContains(t, err, "192.0.2.1 is no address of this host")
+}
+
+// A network namespace whose loopback interface is down is a host without IPv6.
+func TestAHostWithoutIPv6PublishesForIPv4Alone(t *testing.T) {
+	needs.Root(t)
+	type outcome struct {
+		ports []Port
+		err   error
+	}
+	done := make(chan outcome)
+	go func() {
+		// The thread ends with its namespace.
+		runtime.LockOSThread()
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		var o outcome
+		if err == nil {
+			o.ports, err = Reserve([]Port{{Host: 8080, Container: 80, Protocol: "tcp"}}, nil)
+		}
+		o.err = err
+		done <- o
+	}()
+	o := <-done
+	require.NoError(t, o.err)
+	require.Len(t, o.ports, 1)
+	assert.Equal(t, []netip.Addr{netip.IPv4Unspecified()}, o.ports[0].Addresses())
+	assert.Equal(t, "0.0.0.0:8080", o.ports[0].Outside())
 }
 
 // A connection that has ended, but still waits in the kernel, does not occupy a port.
