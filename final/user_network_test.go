@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os/exec"
@@ -69,11 +70,7 @@ func TestAnOrdinaryUserHasANetwork(t *testing.T) {
 	assert.Equal(t, "from inside\n", string(answer))
 	connection.Close()
 	server.ends(0)
-	refused(t, c.final(c.runArgs([]string{"--publish", "80"}, "true")...), 125, "--publish", "8080:80")
 	refused(t, c.final(c.runArgs([]string{"--network", "bridge", "--add-host", "h:host-gateway"}, "true")...), 125, "--add-host h", "cannot reach the host")
-	r := c.final(c.runArgs([]string{"--publish", "80:80"}, "true")...)
-	assert.Equal(t, 125, r.status)
-	assert.Regexp(t, `--publish \S+80:80/tcp: the port is in use, or one that only root may use`, r.stderr)
 	s := c.speak(c.runArgs([]string{"--network", "bridge"}, "/bin/sh", "-c", kept)...)
 	s.says("ready")
 	s.signal(unix.SIGKILL)
@@ -104,4 +101,36 @@ func TestAKilledFinalLeavesNoNetworkOfAnOrdinaryUser(t *testing.T) {
 		_ = cmd.Wait()
 		c.nothingLeft()
 	}
+}
+
+// The container is not made if nobody can publish its port.
+func TestPortsThatAnOrdinaryUserCannotPublish(t *testing.T) {
+	c := asPerson(t, ranges)
+	_, taken, err := net.SplitHostPort(c.withNetwork())
+	require.NoError(t, err)
+	for _, wrong := range []struct {
+		publish string
+		words   []string
+	}{
+		{"80:80", []string{"--publish 0.0.0.0:80:80/tcp", "only root can use a port below 1024", "choose a higher port, or use sudo"}},
+		{taken + ":80", []string{"port " + taken + "/tcp of the host is in use by", "choose another port, or end that program"}},
+		{"[::1]:8080:80", []string{"--publish [::1]:8080:80/tcp", "IPv4"}},
+		{"198.51.100.1:8080:80", []string{"198.51.100.1 is no address of this host"}},
+	} {
+		for _, flags := range [][]string{nil, {"--detach"}} {
+			refused(t, c.final(c.runArgs(append(flags, "--publish", wrong.publish), "true")...), 125, wrong.words...)
+			c.nothingLeft()
+		}
+	}
+	// Without a port of the host, the port is any free one.
+	c.detached(kept, "-p", "192.0.2.1:0:80", "-p", "53/udp")
+	r := c.final("port", c.id, "80")
+	var port int
+	_, err = fmt.Sscanf(r.stdout, "192.0.2.1:%d\n", &port)
+	require.NoError(t, err, r.stdout+r.stderr)
+	assert.GreaterOrEqual(t, port, 1024)
+	other := c.final("run", "--rootfs", needRootfs(t), "--publish", fmt.Sprintf("%d:80", port), "true")
+	refused(t, other, 125, fmt.Sprintf("port %d/tcp of the host belongs to container %s", port, c.id), "choose another port, or end that container")
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
 }

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -149,30 +148,20 @@ const slirpSocket = "network.sock"
 // forward has slirp listen at ports of the host. slirp4netns(1), "API SOCKET"
 func forward(dir *os.File, ports []network.Port) error {
 	for _, p := range ports {
-		host := "0.0.0.0"
-		if p.IP.IsValid() {
-			host = p.IP.String()
-		}
 		answer, err := request(dir, fmt.Sprintf(`{"execute": "add_hostfwd", "arguments": {"proto": %q, "host_addr": %q, "host_port": %d, "guest_port": %d}}`,
-			p.Protocol, host, p.Host, p.Container))
+			p.Protocol, p.IP, p.Host, p.Container))
 		if err == nil && bytes.Contains(answer, []byte(`"error"`)) {
 			err = errors.New("the port is in use, or one that only root may use (choose a free port from 1024 on; see sysctl net.ipv4.ip_unprivileged_port_start)")
 		}
 		if err != nil {
-			return fmt.Errorf("--publish %s:%d:%d/%s: %w", host, p.Host, p.Container, p.Protocol, err)
+			return fmt.Errorf("--publish %s: %w", p, err)
 		}
 	}
 	return nil
 }
 
-// keepPorts writes down which ports slirp publishes, for portsOfUser. It knows IPv4 only.
+// keepPorts writes down which ports slirp publishes, for portsOfUser.
 func keepPorts(id string, ports []network.Port) error {
-	ports = slices.Clone(ports)
-	for i := range ports {
-		if !ports[i].IP.IsValid() {
-			ports[i].IP = netip.IPv4Unspecified()
-		}
-	}
 	content, err := json.Marshal(ports)
 	if err != nil {
 		return err
@@ -230,17 +219,25 @@ func unplugUser(id string) error {
 	defer unix.Close(dir)
 	// The container has ended, and may stay.
 	_ = unix.Unlinkat(dir, "ports", 0)
-	note, err := owned.ReadFile(dir, "network")
-	if err != nil {
-		return nil
-	}
-	var pid int
-	var started string
-	if n, _ := fmt.Sscan(strings.TrimSpace(string(note)), &pid, &started); n != 2 || container.StartTime(pid) != started {
+	pid := slirpOf(dir)
+	if pid == 0 {
 		return nil
 	}
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil && err != unix.ESRCH {
 		return fmt.Errorf("end %s, process %d: %w", slirp, pid, err)
 	}
 	return nil
+}
+
+// slirpOf returns the PID of the slirp of a container, and 0 if there is none. dir is the directory of the container.
+func slirpOf(dir int) (pid int) {
+	note, err := owned.ReadFile(dir, "network")
+	if err != nil {
+		return 0
+	}
+	var started string
+	if n, _ := fmt.Sscan(strings.TrimSpace(string(note)), &pid, &started); n != 2 || container.StartTime(pid) != started {
+		return 0
+	}
+	return pid
 }

@@ -56,11 +56,11 @@ func checkUser(options *flags.Options, process *specs.Process) error {
 		if _, err := exec.LookPath(slirp); err != nil {
 			return fmt.Errorf("--network bridge: an ordinary user needs the program %s: apt-get install %[1]s, or use --network host", slirp)
 		}
-		for _, p := range options.Publish {
-			if p.Host == 0 || p.IP.Is6() {
-				return fmt.Errorf("--publish: an ordinary user has to name the port of the host, and an IPv4 address or none, as in 8080:%d", p.Container)
-			}
+		ports, err := reserveForUser(options.Publish)
+		if err != nil {
+			return err
 		}
+		options.Publish = ports
 		for _, host := range options.KnownHosts {
 			if !host.IP.IsValid() {
 				return fmt.Errorf("--add-host %s:host-gateway: the container of an ordinary user cannot reach the host itself (use an address)", host.Name)

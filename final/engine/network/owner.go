@@ -34,7 +34,7 @@ func (p Port) Owner() string {
 			return fmt.Sprintf("%q (PID %d)", strings.TrimSpace(string(name)), pid)
 		}
 	}
-	return "a program in another PID namespace, or the kernel"
+	return "the kernel, or a program that you may not see"
 }
 
 // holds reports whether a process has one of these sockets open. proc_pid_fd(5)

@@ -3,6 +3,7 @@
 package network
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -148,7 +149,9 @@ func (p Port) explain(err error) error {
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return fmt.Errorf("--publish %s: %s is no address of this host (see ip address)", p, p.IP)
 	case errors.Is(err, unix.EACCES):
-		return fmt.Errorf("--publish %s: only root can use a port below the number in /proc/sys/net/ipv4/ip_unprivileged_port_start: choose a higher port", p)
+		const first = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+		number, _ := os.ReadFile(first)
+		return fmt.Errorf("--publish %s: only root can use a port below %s, the number in %s: choose a higher port, or use sudo", p, bytes.TrimSpace(number), first)
 	}
 	return fmt.Errorf("--publish %s: listen at the host: %w", p, err)
 }

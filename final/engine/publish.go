@@ -1,0 +1,54 @@
+//go:build linux
+
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"container-workshop/final/engine/network"
+)
+
+// reserveForUser refuses the ports that an ordinary user cannot publish, and finds free ports of the host, before anything is made. slirp knows
+// IPv4 only.
+func reserveForUser(ports []network.Port) ([]network.Port, error) {
+	if len(ports) == 0 {
+		return nil, nil
+	}
+	ports = slices.Clone(ports)
+	for i := range ports {
+		p := &ports[i]
+		if p.IP.Is6() {
+			return nil, fmt.Errorf("--publish %s: without root, a port of the host has an IPv4 address or none, as in 8080:%d (use sudo for IPv6)", p, p.Container)
+		}
+		if !p.IP.IsValid() {
+			p.IP = netip.IPv4Unspecified()
+		}
+	}
+	return network.Reserve(ports, holdersOfUser())
+}
+
+// holdersOfUser returns the user's containers that publish ports. A container counts if its slirp still runs.
+func holdersOfUser() (all []network.Holder) {
+	// Without the directory there are no containers.
+	names, _ := os.ReadDir(Storage())
+	for _, name := range names {
+		ports, err := portsOfUser(name.Name())
+		if err != nil || len(ports) == 0 {
+			continue
+		}
+		dir, err := openDirectory(name.Name())
+		if err != nil {
+			continue
+		}
+		if slirpOf(dir) != 0 {
+			all = append(all, network.Holder{ID: name.Name(), Ports: ports})
+		}
+		unix.Close(dir)
+	}
+	return all
+}
