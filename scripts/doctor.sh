@@ -337,7 +337,8 @@ without_sudo() {
 	home_directory "$user"
 }
 
-# firewall looks for rules of others that drop what the host forwards. Only root may list rules.
+# firewall looks for rules of others that drop what the host forwards, or what containers ask the host. Only root may list rules. final asks
+# the same questions: final/engine/network/link/blocked.go.
 firewall() {
 	local rules table who remedy bridge=workshop0
 	rules=$(nft list ruleset 2>/dev/null) || return
@@ -356,6 +357,17 @@ firewall() {
 	else
 		ok firewall "no rule keeps containers with --network bridge from other hosts"
 	fi
+	# A server at the host answers the questions about names.
+	table=$(awk '/^table/ { t = $2 " " $3 } /^\tchain/ { c = $2 } /hook input .*policy drop/ { print t " " c; exit }' <<<"$rules")
+	if [ -z "$table" ] || [[ $rules == *"\"$bridge\""* ]] || grep -qE 'dport (\{[^}]* )?(53|domain)[, ]' <<<"$rules"; then
+		return
+	elif [[ $rules == *'chain ufw'* ]]; then
+		who=ufw remedy="sudo ufw allow in on $bridge to any port 53"
+	else
+		who="the chain $table" remedy="sudo iptables -I INPUT -i $bridge -p udp --dport 53 -j ACCEPT; sudo iptables -I INPUT -i $bridge -p tcp --dport 53 -j ACCEPT"
+		[[ $table == *' INPUT' ]] || remedy="sudo nft insert rule $table iifname $bridge meta l4proto '{ tcp, udp }' th dport 53 accept"
+	fi
+	note firewall "$who drops what containers with --network bridge ask this host, so they find no names" "$remedy"
 }
 
 cd "$(dirname "$0")/.." || exit 1

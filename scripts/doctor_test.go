@@ -203,8 +203,13 @@ func TestDoctorNotesFirewallsThatDropThePacketsOfContainers(t *testing.T) {
 		t.Skip("needs nft: apt-get install nftables")
 	}
 	const forward = "add table ip filter\nadd chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }\n"
+	const wall = "add table inet mine\nadd chain inet mine wall { type filter hook input priority 0; policy drop; }\n"
 	for name, c := range map[string]struct{ rules, line, remedy string }{
 		"nobody":    {"", "ok    firewall", ""},
+		"a wall":    {wall, "the chain inet mine wall drops what containers", "nft insert rule inet mine wall iifname workshop0"},
+		"ufw wall":  {wall + "add chain inet mine ufw-user-input", "ufw drops what containers", "ufw allow in on workshop0 to any port 53"},
+		"INPUT":     {strings.ReplaceAll(wall, "mine wall", "mine INPUT"), "the chain inet mine INPUT drops", "iptables -I INPUT -i workshop0 -p udp --dport 53"},
+		"names":     {wall + "add rule inet mine wall udp dport { 53, 67 } accept", "ok    firewall", ""},
 		"Docker":    {forward + "add chain ip filter DOCKER-USER", "Docker drops", "iptables -I DOCKER-USER -i workshop0"},
 		"ufw":       {forward + "add chain ip filter ufw-user-forward", "ufw drops", "ufw route allow in on workshop0"},
 		"firewalld": {"add table inet firewalld", "firewalld drops", "firewall-cmd --zone=trusted"},
@@ -218,6 +223,9 @@ func TestDoctorNotesFirewallsThatDropThePacketsOfContainers(t *testing.T) {
 			_, notes, found := strings.Cut(string(doctor), c.line)
 			require.True(t, found, string(doctor))
 			assert.Contains(t, notes, c.remedy)
+			if c.remedy == "" {
+				assert.NotContains(t, notes, "drops")
+			}
 		})
 	}
 }

@@ -10,29 +10,38 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
 )
 
-// Blocked says which rules of others would drop packets of a bridge that the host forwards, and how to allow these packets. Our own rules
-// cannot: a packet has to pass all tables. Nothing of others is changed.
-func Blocked(bridge string) (remarks []string) {
+// Blocked says which rules of others would drop packets of a bridge, and how to allow these packets: packets that the host forwards, unless
+// the network is internal, and questions about names, which the host answers. Our own rules cannot allow packets that others drop: a packet
+// has to pass all tables. Nothing of others is changed.
+func Blocked(bridge string, internal bool) (remarks []string) {
 	c := new(nftables.Conn)
 	chains, err := c.ListChains()
 	if err != nil {
 		return nil
 	}
 	for _, chain := range chains {
-		if chain.Table.Name == Table || chain.Hooknum == nil || *chain.Hooknum != *nftables.ChainHookForward || chain.Type != nftables.ChainTypeFilter {
+		if chain.Table.Name == Table || chain.Hooknum == nil || chain.Type != nftables.ChainTypeFilter {
+			continue
+		}
+		input := *chain.Hooknum == *nftables.ChainHookInput
+		if !input && (internal || *chain.Hooknum != *nftables.ChainHookForward) {
 			continue
 		}
 		if !slices.Contains([]nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6, nftables.TableFamilyINet}, chain.Table.Family) {
 			continue
 		}
-		if !drops(c, chain) || mentions(c, chain.Table, chains, bridge) {
+		if !drops(c, chain) || mentions(c, chain.Table, chains, comparesName(bridge)) || input && mentions(c, chain.Table, chains, comparesDNS) {
 			continue
 		}
 		where := fmt.Sprintf("%s %s %s", families[chain.Table.Family], chain.Table.Name, chain.Name)
-		who, remedy := owner(chain, chains, bridge, where)
-		remarks = append(remarks, fmt.Sprintf("%s drops what this host forwards, in chain %s, so containers reach no other hosts: allow %s (%s)", who, where, bridge, remedy))
+		if who, remedy := owner(chain, chains, bridge, where, input); input {
+			remarks = append(remarks, fmt.Sprintf("%s drops what containers ask this host, in chain %s, so containers find no names: allow port 53 from %s (%s)", who, where, bridge, remedy))
+		} else {
+			remarks = append(remarks, fmt.Sprintf("%s drops what this host forwards, in chain %s, so containers reach no other hosts: allow %s (%s)", who, where, bridge, remedy))
+		}
 	}
 	return remarks
 }
@@ -62,8 +71,8 @@ func drops(c *nftables.Conn, chain *nftables.Chain) bool {
 	return false
 }
 
-// mentions reports whether any rule of a table compares something with the name of a bridge, as a rule does that allows the bridge.
-func mentions(c *nftables.Conn, table *nftables.Table, chains []*nftables.Chain, bridge string) bool {
+// mentions reports whether any rule of a table has an expression, as a rule does that allows a bridge or a port.
+func mentions(c *nftables.Conn, table *nftables.Table, chains []*nftables.Chain, is func(*nftables.Conn, *nftables.Table, expr.Any) bool) bool {
 	for _, chain := range chains {
 		if chain.Table.Name != table.Name || chain.Table.Family != table.Family {
 			continue
@@ -74,18 +83,45 @@ func mentions(c *nftables.Conn, table *nftables.Table, chains []*nftables.Chain,
 			return true
 		}
 		for _, rule := range rules {
-			for _, e := range rule.Exprs {
-				if compared, ok := e.(*expr.Cmp); ok && bytes.HasPrefix(compared.Data, []byte(bridge)) {
-					return true
-				}
+			if slices.ContainsFunc(rule.Exprs, func(e expr.Any) bool { return is(c, table, e) }) {
+				return true
 			}
 		}
 	}
 	return false
 }
 
-// owner says whose chain it is, and how to let packets of a bridge pass.
-func owner(chain *nftables.Chain, chains []*nftables.Chain, bridge, where string) (who, remedy string) {
+// comparesName matches the comparison with the name of a bridge.
+func comparesName(bridge string) func(*nftables.Conn, *nftables.Table, expr.Any) bool {
+	return func(_ *nftables.Conn, _ *nftables.Table, e expr.Any) bool {
+		compared, ok := e.(*expr.Cmp)
+		return ok && bytes.HasPrefix(compared.Data, []byte(bridge))
+	}
+}
+
+// comparesDNS matches the comparison with port 53, alone or among others.
+func comparesDNS(c *nftables.Conn, table *nftables.Table, e expr.Any) bool {
+	port := []byte{0, 53}
+	switch e := e.(type) {
+	case *expr.Cmp:
+		return bytes.Equal(e.Data, port)
+	case *expr.Lookup:
+		set, err := c.GetSetByName(table, e.SetName)
+		if err != nil {
+			return true
+		}
+		elements, err := c.GetSetElements(set)
+		return err != nil || slices.ContainsFunc(elements, func(e nftables.SetElement) bool { return bytes.HasPrefix(e.Key, port) })
+	case *expr.Match:
+		// iptables has its own form for the port of UDP, and for lists of ports.
+		udp, ok := e.Info.(*xt.Udp)
+		return e.Name == "multiport" || ok && udp.DstPorts == [2]uint16{53, 53}
+	}
+	return false
+}
+
+// owner says whose chain it is, and how to let packets of a bridge pass: for the host itself (input) only questions about names.
+func owner(chain *nftables.Chain, chains []*nftables.Chain, bridge, where string, input bool) (who, remedy string) {
 	has := func(prefix string) bool {
 		return slices.ContainsFunc(chains, func(c *nftables.Chain) bool {
 			return c.Table.Name == chain.Table.Name && c.Table.Family == chain.Table.Family && strings.HasPrefix(c.Name, prefix)
@@ -101,6 +137,15 @@ func owner(chain *nftables.Chain, chains []*nftables.Chain, bridge, where string
 	switch {
 	case chain.Table.Name == "firewalld":
 		return "firewalld", "firewall-cmd --zone=trusted --add-interface=" + bridge
+	case input && has("ufw"):
+		return "ufw", fmt.Sprintf("ufw allow in on %s to any port 53", bridge)
+	case input && chain.Name == "INPUT":
+		ask := func(protocol string) string {
+			return fmt.Sprintf("%s -I INPUT -i %s -p %s --dport 53 -j ACCEPT", iptables, bridge, protocol)
+		}
+		return "iptables", ask("udp") + "; " + ask("tcp")
+	case input:
+		return "nftables", fmt.Sprintf("nft insert rule %s iifname %s meta l4proto '{ tcp, udp }' th dport 53 accept", where, bridge)
 	case has("ufw"):
 		return "ufw", "ufw route allow in on " + bridge
 	case has("DOCKER-USER"):

@@ -50,8 +50,8 @@ func Plug(list *stage.List, s *network.Store, q *network.Question, namespace *os
 	p.cable(namespace)
 	p.inside(namespace)
 	p.do(fmt.Sprintf("sendmsg(RTM_SETLINK, %q, up)", n.Port(e)), "rtnetlink(7)", func() error { return netlink.LinkSetUp(named(n.Port(e))) })
-	if p.line.Err == nil && !n.Internal {
-		p.remarks = append(p.remarks, Blocked(n.Bridge)...)
+	if p.line.Err == nil {
+		p.remarks = append(p.remarks, Blocked(n.Bridge, n.Internal)...)
 	}
 	return p.remarks, p.line.Err
 }
