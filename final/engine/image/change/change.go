@@ -127,10 +127,10 @@ func (w *walk) file(at, name string, upper, lower int, covered bool, depth int) 
 	f := &file{path: at, fd: -1, lower: -1, covered: covered}
 	defer f.close()
 	var err error
-	if f.lower, err = openIn(lower, name, &f.below); err != nil {
+	if f.lower, err = openBelow(lower, name, &f.below); err != nil {
 		return fmt.Errorf("open %q below: %w", shortened(at), err)
 	}
-	if f.fd, err = openIn(upper, name, &f.stat); err != nil {
+	if f.fd, err = openBelow(upper, name, &f.stat); err != nil {
 		return fmt.Errorf("open %q: %w", shortened(at), err)
 	}
 	own := f.fd >= 0
@@ -233,7 +233,7 @@ func (w *walk) isPlace(fd int, stat *unix.Stat_t, at string) bool {
 	names, err := namesIn(fd)
 	return err == nil && !slices.ContainsFunc(names, func(name string) bool {
 		var below unix.Stat_t
-		child, err := openIn(fd, name, &below)
+		child, err := openBelow(fd, name, &below)
 		if err != nil || child < 0 {
 			return err != nil
 		}
@@ -242,8 +242,8 @@ func (w *walk) isPlace(fd int, stat *unix.Stat_t, at string) bool {
 	})
 }
 
-// openIn opens a file in a directory, or returns -1 if there is none, or if the file is on another mount: overlay does not show that either.
-func openIn(dir int, name string, stat *unix.Stat_t) (int, error) {
+// openBelow opens a file in a directory, or returns -1 if there is none, or if the file is on another mount: overlay does not show that either.
+func openBelow(dir int, name string, stat *unix.Stat_t) (int, error) {
 	if dir < 0 {
 		return -1, nil
 	}
