@@ -144,7 +144,7 @@ func (c *interrupted) startedSomehow() {
 }
 
 func TestWhateverMomentTheCallerIsKilledListIsRightAndDeleteCleansUp(t *testing.T) {
-	rounds := 500
+	rounds := 200
 	if testing.Short() {
 		rounds = 50
 	}

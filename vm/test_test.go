@@ -15,7 +15,7 @@ func TestUnknownMachinesAreRefused(t *testing.T) {
 		{"./test.sh", "", "amd64", "vm: LAYOUT=: want v2, hybrid or v1\n"},
 		{"./test.sh", "v2", "riscv64", "vm: ARCH=riscv64: want amd64 or arm64\n"},
 		{"./systemd.sh", "v3", "", "vm: LAYOUT=v3: want v2, hybrid or v1\n"},
-		{"./systemd.sh", "v2", "lxc", "vm: ENGINE=lxc: want podman, containerd or docker\n"},
+		{"./systemd.sh", "v2", "lxc", "vm: ENGINE=lxc: want podman, podman-rootless, containerd or docker\n"},
 	} {
 		cmd := exec.Command(c.script, c.layout, c.more)
 		output, err := cmd.CombinedOutput()
