@@ -18,7 +18,7 @@ dir=build/vm/$arch new=build/vm/$arch.partial root=build/vm/$arch/root
 # The tests need these parts of the kernel, which may be modules: overlays, swap, and a device for --device. Networks need the rest, in
 # this order.
 modules=(overlay brd tun llc stp bridge veth libcrc32c nfnetlink nf_tables nf_defrag_ipv6 nf_defrag_ipv4 nf_conntrack nf_nat
-	nft_chain_nat nft_masq nft_nat nft_ct nf_conntrack_netlink)
+	nft_chain_nat nft_masq nft_nat nft_ct nft_meta_bridge nft_fib nft_fib_ipv4 nft_fib_ipv6 nft_fib_inet nf_conntrack_netlink)
 
 . vm/machine.sh
 
