@@ -32,8 +32,8 @@ func TestHostsHasTheHostnameAndWhatTheCallerAdds(t *testing.T) {
 func TestResolvConfHasWhatTheCallerSays(t *testing.T) {
 	assert.Equal(t, "nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch a.example b.example\n",
 		files(t, "--dns", "192.0.2.53", "--dns", "2001:db8::53", "--dns-search", "a.example", "--dns-search", "b.example")["resolv.conf"])
-	host, err := os.ReadFile("/etc/resolv.conf")
-	require.NoError(t, err)
+	// A host without a resolver has no such file.
+	host, _ := os.ReadFile("/etc/resolv.conf")
 	assert.Equal(t, string(host), files(t, "--network", "host")["resolv.conf"])
 	assert.NotContains(t, files(t)["resolv.conf"], "nameserver")
 
