@@ -198,8 +198,8 @@ func TestAFrameForTheBridgeDoesNotReachTheHost(t *testing.T) {
 	assert.True(t, route)
 }
 
-// The kernel lets an error pass that is about a packet of somebody else: so a container in an internal network could talk to a friend in
-// another network, who has a way out.
+// An ICMP error quotes a packet of the connection that it is about, so the kernel takes it for a part of that connection. By such errors, a
+// container in an internal network could send data to a friend in another network, who has a way out.
 func TestAnInternalNetworkSendsNoErrorsToAnother(t *testing.T) {
 	c := newNetTrial(t)
 	require.Equal(t, result{"vault\n", "", 0}, c.final("network", "create", "--internal", "vault"))

@@ -99,7 +99,7 @@ func TestAPrivilegedContainerWithIDsOfItsOwnIsNobodyOnTheHost(t *testing.T) {
 	}
 }
 
-// Whoever gets out of the root directory is nobody in the tree of the host.
+// A process that escapes from its root directory has no rights to the files of the host: to the host, its user is nobody.
 func TestRootWithIDsOfItsOwnIsNobodyInTheTreeOfTheHost(t *testing.T) {
 	if !mapsLayers(t) {
 		return

@@ -53,7 +53,7 @@ A /name ?[31m?of two lines
 A /new
 `
 
-// sameLines requires the same lines in any order, and each line's path after that of the line before.
+// sameLines requires that got has the lines of want, sorted by path.
 func sameLines(t *testing.T, want, got string) {
 	t.Helper()
 	assert.ElementsMatch(t, strings.Split(want, "\n"), strings.Split(got, "\n"))

@@ -144,7 +144,7 @@ func (c *interrupted) startedSomehow() {
 }
 
 func TestWhateverMomentTheCallerIsKilledListIsRightAndDeleteCleansUp(t *testing.T) {
-	rounds := 200
+	rounds := 500
 	if testing.Short() {
 		rounds = 50
 	}

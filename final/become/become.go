@@ -92,7 +92,7 @@ type Program struct {
 	Files []*os.File
 	// Missing are capabilities that the process cannot give to the command.
 	Missing capability.Set
-	// Lowered are the resource limits that are lower than the configuration says, because nobody may raise them here.
+	// Lowered names the resource limits that stay below what the configuration asks for: the kernel lets nobody here raise them.
 	Lowered []string
 
 	*Request

@@ -38,8 +38,8 @@ func (p *Program) hold() {
 	p.takeLeave()
 }
 
-// takeLeave adds the last words to the host side: from here on the end of the connection means that the command runs. Somebody may have killed
-// start since it said its word. The container starts all the same, so nobody has to listen. send(2), unix(7)
+// takeLeave adds the last message to the host side. After this message, the end of the connection means that the command runs. If somebody has
+// killed start meanwhile, nobody reads the message, and the container starts all the same. send(2), unix(7)
 func (p *Program) takeLeave() {
 	if p.Explain {
 		p.SendTimes(WordTimes)
