@@ -46,8 +46,8 @@ func TestAnOrdinaryUserCommitsAContainer(t *testing.T) {
 
 func TestAnOrdinaryUserSeesOnlyOwnChanges(t *testing.T) {
 	c := asPerson(t, ranges)
-	c.detached("echo x >/srv/mine; echo ready; sleep 1000")
+	c.detached("echo x >/mnt/mine; echo ready; sleep 1000")
 	c.logged("ready\n")
 	// The directories that final has made for the user are no changes.
-	assert.Equal(t, result{"C /srv\nA /srv/mine\n", "", 0}, c.final("diff", c.id))
+	assert.Equal(t, result{"C /mnt\nA /mnt/mine\n", "", 0}, c.final("diff", c.id))
 }
