@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/require"
@@ -150,6 +151,31 @@ func TestTheProcessOfExecIsBornInTheCgroupOfVersion2(t *testing.T) {
 	require.NoError(t, os.WriteFile(goOn, nil, 0o600))
 	require.NoError(t, cmd.Wait())
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+}
+
+// Such a process is in the cgroup, and not in the PID namespace. So it does not end with process 1, but a moment later.
+func TestDeleteWaitsForAProcessOfExecThatIsOnItsWay(t *testing.T) {
+	unifiedTree(t)
+	c := newBundle(t)
+	c.stays()
+	cmd := c.call("exec", c.id, "true")
+	cmd.Env = append(cmd.Env, interruptEnv+"=container clone() never")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	c.atStage()
+	removal := c.call("delete", "--force", c.id)
+	var stderr bytes.Buffer
+	removal.Stderr = &stderr
+	require.NoError(t, removal.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- removal.Wait() }()
+	c.until(func() bool { return c.first() == 0 }, func() string { return "process 1 does not end" })
+	require.Never(t, func() bool { return len(ended) > 0 }, 300*time.Millisecond, 5*time.Millisecond, "delete has not waited")
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait())
+	require.NoError(t, <-ended)
+	require.Empty(t, stderr.String())
 	c.nothingLeft()
 }
 

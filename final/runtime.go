@@ -19,8 +19,8 @@ const slack = "1000000"
 // another thread is blocked in a system call for long. So it looks a hundred times while a container starts and ends, and each time costs
 // a timer and two context switches: a twentieth of all CPU time. With more slack it looks ten times.
 //
-// The monitor thread is the first thread that the runtime starts, so the second of this process. Commands and hooks are children of the
-// first thread, so they do not inherit the slack. Without CAP_SYS_NICE the kernel refuses, and nothing changes.
+// The monitor thread is the first thread that the runtime starts, so the second of this process. A thread that it starts inherits the
+// slack. Commands and hooks do not: they are children of the first thread. Without CAP_SYS_NICE the kernel refuses, and nothing changes.
 // proc_pid_timerslack_ns(5); runtime/proc.go, sysmon
 func calmRuntime() {
 	tasks, err := os.Open("/proc/self/task")

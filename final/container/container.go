@@ -253,17 +253,22 @@ func (c *Container) empty() error {
 	return c.Cgroup.Remove()
 }
 
+// comingTimeout is how long a process may be on its way into a container that has ended.
+const comingTimeout = 3 * time.Second
+
 // endRest ends the processes that are left in the cgroups after the end of process 1. If the container had its own PID namespace, none can
 // be left: the kernel has killed them together with process 1. Then the processes belong to somebody who has taken the cgroups since, and
 // endRest leaves them alone. A container whose state is lost may still be running.
 func (c *Container) endRest() (taken bool, err error) {
+	empty := c.lost == nil && c.Cgroup.Unit == "" && c.ownsPIDs()
 	left, err := c.running()
-	// A process 1 that is not in the state dies with its maker, but perhaps a moment later.
-	for tries := 0; c.unborn && len(left) > 0 && tries < 200; tries++ {
+	// Two kinds of processes are still on their way into the container, and end by themselves: a process 1 that is not in the state dies
+	// with its maker, and a process of exec cannot join the PID namespace any more. Both may need a moment.
+	for deadline := time.Now().Add(comingTimeout); len(left) > 0 && (empty || c.unborn) && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 		left, err = c.running()
 	}
-	if err == nil && (len(left) == 0 || c.lost == nil && c.Cgroup.Unit == "" && c.ownsPIDs()) {
+	if err == nil && (len(left) == 0 || empty) {
 		return len(left) > 0, nil
 	}
 	return false, errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
