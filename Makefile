@@ -208,7 +208,7 @@ compare: need-go ## Compare what containers see with the final of BEFORE (a revi
 	@$(SUDO) build/compare/run --before build/compare/before --after build/compare/after --count $(or $(N),100) --seed $(or $(SEED),1) $(FLAGS)
 
 # BEFORE is one more final to time: a revision or a program.
-bench: need-go need-rootfs ## Time final beside crun, runc and bubblewrap, as root, and write final/BENCHMARKS.md. RUNS=20 is shorter
+bench: need-go need-rootfs ## Time final beside crun, runc, bubblewrap and podman, as root, and write final/BENCHMARKS.md. RUNS=20 is shorter
 	@go build -o build/ ./final ./step0*/
 	@go build -o build/final-helper ./final/helper/cmd
 	@go build -o build/bench ./internal/bench

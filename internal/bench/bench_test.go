@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -32,13 +34,39 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 			os.Exit(0)
-		case os.Args[1] == asInit, os.Args[1] == asWorker, os.Args[1] == "--final":
+		case slices.Contains([]string{asInit, asWorker, asSender, asReceiver, "--final"}, os.Args[1]):
 			main()
 			os.Exit(0)
 		}
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	_ = os.RemoveAll(built)
+	os.Exit(status)
 }
+
+// built is where build puts the programs.
+var built string
+
+// build builds the programs once for all tests.
+var build = sync.OnceValues(func() (string, error) {
+	var err error
+	if built, err = os.MkdirTemp("", "bench-programs-"); err != nil {
+		return "", err
+	}
+	environment := append(os.Environ(), "CGO_ENABLED=0")
+	if os.Getenv("SUDO_UID") != "" {
+		// Root must not write into the build cache of the user who called sudo.
+		environment = append(environment, "GOCACHE="+filepath.Join(built, "cache"))
+	}
+	for _, packages := range [][]string{{"/", "./final", "./step01-exec", "./step07-tmpfs"}, {"/final-helper", "./final/helper/cmd"}} {
+		cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-o", built + packages[0]}, packages[1:]...)...)
+		cmd.Dir, cmd.Env = "../..", environment
+		if output, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w: %s", err, output)
+		}
+	}
+	return built, nil
+})
 
 // flags are those of a short run that writes to a folder of the test.
 func flags(t *testing.T) (s settings, args []string) {
@@ -46,18 +74,11 @@ func flags(t *testing.T) (s settings, args []string) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: make test")
 	}
+	programs, err := build()
+	require.NoError(t, err)
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", t.TempDir())
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", dir+"/", "./final", "./step01-exec", "./step07-tmpfs")
-	build.Dir = "../.."
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if os.Getenv("SUDO_UID") != "" {
-		// Root must not write into the build cache of the user who called sudo.
-		build.Env = append(build.Env, "GOCACHE="+t.TempDir())
-	}
-	output, err := build.CombinedOutput()
-	require.NoError(t, err, string(output))
-	args = []string{"--final", dir + "/final", "--quick", "--steps", dir, "--calls", "../../final/bench/calls.c",
+	args = []string{"--final", programs + "/final", "--quick", "--steps", programs, "--calls", "../../final/bench/calls.c",
 		"--page", dir + "/page.md", "--plot", dir + "/plot.svg"}
 	if rootfs := os.Getenv("ROOTFS"); rootfs != "" {
 		args = append(args, "--rootfs", rootfs)
@@ -71,7 +92,12 @@ func measure(t *testing.T, s settings, args []string) string {
 	t.Helper()
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)
+	interfaces, err := os.ReadFile("/proc/net/dev_mcast")
+	require.NoError(t, err)
 	require.NoError(t, start(s, args))
+	now, err := os.ReadFile("/proc/net/dev_mcast")
+	require.NoError(t, err)
+	assert.Equal(t, string(interfaces), string(now), "the network of this machine stays as it is")
 	after, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)
 	assert.Equal(t, string(mounts), string(after))
@@ -95,6 +121,7 @@ func TestAShortRunWritesThePage(t *testing.T) {
 	for _, row := range []string{
 		"run, minimal, warm, ms", "run, engine, cold, ms", "exec, warm, ms", "create + start + delete, cold, ms", "8 at a time, containers/s",
 		"while 5 others run, ms", "beside others / alone, ×", "100 bind mounts, ms", "smallest limit, KiB", "a created container, MiB", "step07-tmpfs, ms",
+		"the only container, no network, ms", "beside another container, what the network adds, ms", "to another machine, MiB/s", "to another container, MiB/s",
 	} {
 		assert.Regexp(t, `(?m)^\| `+strings.NewReplacer("+", `\+`).Replace(row)+` \| [0-9.]+`, page)
 	}
@@ -121,6 +148,7 @@ func TestPeersThatAreMissingAreNamed(t *testing.T) {
 	for _, missing := range []string{
 		"crun is not installed: apt-get install crun", "runc is not installed: apt-get install runc",
 		"bubblewrap is not installed: apt-get install bubblewrap", "there is no C compiler for the bare calls: apt-get install gcc",
+		"podman is not installed: apt-get install podman netavark aardvark-dns",
 	} {
 		assert.Contains(t, page, "- Not measured: "+missing)
 	}

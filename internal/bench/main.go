@@ -2,10 +2,10 @@
 
 // Command bench times final beside other runtimes, and writes final/BENCHMARKS.md and its plot.
 //
-//	bench [--runs N] [--quick] [--before FILE] [--final FILE] [--steps DIR] [--calls FILE] [--rootfs DIR] [--page FILE] [--plot FILE]
+//	bench [--runs N] [--quick] [--networks] [--before FILE] [--final FILE] [--steps DIR] [--calls FILE] [--rootfs DIR] [--page FILE] [--plot FILE]
 //
-// It needs root and a root file system, and takes minutes: make bench builds the programs and starts it. The peers are runc, crun and
-// bubblewrap, if they are installed, a program of bare system calls, if there is a C compiler, and with --before an older final.
+// It needs root and a root file system, and takes minutes: make bench builds the programs and starts it. The peers are runc, crun,
+// bubblewrap and podman, if they are installed, a program of bare system calls, if there is a C compiler, and with --before an older final.
 //
 // Everything happens in a mount and a PID namespace of its own, with all files in memory and all cgroups below one name. So whatever
 // a runtime leaves behind ends with bench.
@@ -27,7 +27,7 @@ import (
 // settings are what the flags say.
 type settings struct {
 	runs                        int
-	quick                       bool
+	quick, networks             bool
 	final, before, steps, calls string
 	rootfs, page, plot          string
 }
@@ -36,6 +36,7 @@ func (s *settings) flags() *pflag.FlagSet {
 	set := pflag.NewFlagSet("bench", pflag.ExitOnError)
 	set.IntVar(&s.runs, "runs", 40, "runs of each row and peer")
 	set.BoolVar(&s.quick, "quick", false, "prove that everything works, with few runs: the numbers mean little")
+	set.BoolVar(&s.networks, "networks", false, "measure the table of networks alone, and print it instead of writing the page")
 	set.StringVar(&s.final, "final", "build/final", "the program")
 	set.StringVar(&s.before, "before", "", "an older final, as one more peer")
 	set.StringVar(&s.steps, "steps", "build", "folder with the programs of the steps")
@@ -50,6 +51,13 @@ func main() {
 	var s settings
 	args := os.Args[1:]
 	inner := ""
+	if len(args) > 0 && (args[0] == asSender || args[0] == asReceiver) {
+		if err := inContainer(args[0], args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if len(args) > 1 && (args[0] == asInit || args[0] == asWorker) {
 		inner, args = args[0], args[1:]
 	}

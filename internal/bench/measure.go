@@ -23,9 +23,11 @@ type bench struct {
 	dir      string
 	template []byte
 	peers    []*peer
-	missing  []string
-	random   *rand.Rand
-	tables   []table
+	// engines are in the table of networks only.
+	engines []*peer
+	missing []string
+	random  *rand.Rand
+	tables  []table
 }
 
 // A table has a row for each thing that is measured, and a column for each peer.
@@ -37,11 +39,18 @@ type table struct {
 // A row has a cell for each peer that can do what is measured.
 type row struct {
 	name, unit string
-	cells      map[string]cell
+	// pairs says that a value is the difference of two, and so the smallest one means nothing.
+	pairs bool
+	cells map[string]cell
 }
 
-// perSecond is the unit of which more is better.
-const perSecond = "containers/s"
+// Units of which more is better.
+const (
+	perSecond      = "containers/s"
+	bytesPerSecond = "MiB/s"
+)
+
+func (r row) moreIsBetter() bool { return r.unit == perSecond || r.unit == bytesPerSecond }
 
 // A cell has what was measured, or why nothing could be.
 type cell struct {

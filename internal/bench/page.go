@@ -37,8 +37,17 @@ func work(s settings, dir string) error {
 	for _, missing := range b.missing {
 		fmt.Println(missing)
 	}
+	if b.networks {
+		if err := b.measureNetworks(); err != nil {
+			return err
+		}
+		var page strings.Builder
+		b.writeTable(&page, b.tables[0])
+		fmt.Print("\n" + page.String())
+		return b.failedFinal()
+	}
 	for _, measure := range []func() error{
-		b.measureStarts, b.measureThroughput, b.measureCrowd, b.measureBinds, b.measureMemory, b.measureSteps,
+		b.measureStarts, b.measureThroughput, b.measureCrowd, b.measureBinds, b.measureMemory, b.measureSteps, b.measureNetworks,
 	} {
 		if err := measure(); err != nil {
 			return err
@@ -91,10 +100,10 @@ func (c cell) text(r row) string {
 		return "fails"
 	}
 	best := slices.Min(c.values)
-	if r.unit == perSecond {
+	if r.moreIsBetter() {
 		best = slices.Max(c.values)
 	}
-	if len(c.values) == 1 || r.unit == "MiB" || r.unit == "KiB" {
+	if len(c.values) == 1 || r.pairs || r.unit == "MiB" || r.unit == "KiB" {
 		return number(c.median(), r)
 	}
 	return fmt.Sprintf("%s (%s)", number(c.median(), r), number(best, r))
@@ -133,17 +142,17 @@ func (b *bench) markdown(m machine) string {
 	return page.String()
 }
 
-// writeTable writes a table with a column for each peer that has a cell in it, and the ratios to crun and to before.
+// writeTable writes a table with a column for each peer that has a cell in it, and the ratios to some of them.
 func (b *bench) writeTable(page *strings.Builder, t table) {
 	header, columns := "| measured |", []string{}
-	for _, p := range b.peers {
+	for _, p := range slices.Concat(b.peers, b.engines) {
 		if slices.ContainsFunc(t.rows, func(r row) bool { _, ok := r.cells[p.name]; return ok }) {
 			header += " " + p.name + " |"
 			columns = append(columns, p.name)
 		}
 	}
 	var against []string
-	for _, name := range []string{crun, before} {
+	for _, name := range []string{crun, podman, podmanNames, before} {
 		if slices.Contains(columns, name) {
 			header += " final/" + name + " |"
 			against = append(against, name)
@@ -199,7 +208,7 @@ func ratio(r row, name string) string {
 	}
 	quotient := fmt.Sprintf("%.2f", ours.median()/theirs.median())
 	better := ours.median() < theirs.median()
-	if better != (r.unit == perSecond) {
+	if better != r.moreIsBetter() {
 		return "**" + quotient + "**"
 	}
 	return quotient

@@ -71,6 +71,15 @@ const stepsAbout = `The programs of the workshop, each running ` + "`true`" + `:
 a bundle, which also puts an overlay on the root file system.
 `
 
+const networksAbout = `Here ` + "`final`" + ` is an engine, as ` + "`podman run`" + ` is: each container is made from flags. Each runs ` + "`true`" + `, once without
+a network and once with a network, in turns. **What the network adds** is the median of the differences. For the only
+container of its network, bridge and rules come and go with the container.
+
+A network of ` + "`final`" + ` has a server of names. The default network of podman has none. The column **podman, with names** is for a
+network of ` + "`podman network create`" + `, which has one. The last rows are TCP through the bridge: to another machine, which sees
+the host's address, and to the other container on the bridge. More is better there.
+`
+
 const ending = `
 ## Measure it yourself
 
@@ -122,7 +131,10 @@ func (m machine) facts(b *bench) [][2]string {
 		{"cgroups", m.layout},
 		{"load when the run began", m.load},
 	}
-	for _, p := range b.peers {
+	for _, p := range slices.Concat(b.peers, b.engines) {
+		if p.name == podmanNames {
+			continue
+		}
 		facts = append(facts, [2]string{p.name, cmp.Or(p.version, "version unknown")})
 	}
 	return facts
