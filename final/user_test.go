@@ -220,26 +220,6 @@ func TestWithoutItsUserNamespaceFinalMakesNothing(t *testing.T) {
 	c.nothingLeft()
 }
 
-func TestKeepIDShowsYourFilesAsYours(t *testing.T) {
-	c := asPerson(t, ranges)
-	dir := c.person.home
-	script := "id -u; id -g; stat -c %u /data; touch /data/new; stat -c %u /; touch /no 2>/dev/null || echo refused"
-	r := c.final(c.runArgs([]string{"--userns", "keep-id", "--volume", dir + ":/data"}, "/bin/sh", "-c", script)...)
-	assert.Equal(t, "4321\n4321\n4321\n0\nrefused\n", r.stdout, r.stderr)
-	var stat unix.Stat_t
-	require.NoError(t, unix.Stat(filepath.Join(dir, "new"), &stat))
-	assert.Equal(t, uint32(4321), stat.Uid)
-	r = c.final(c.runArgs([]string{"--userns", "keep-id", "--user", "root"}, "/bin/sh", "-c", "id -u; touch /etc/new && stat -c %u /etc/new")...)
-	assert.Equal(t, "0\n0\n", r.stdout, r.stderr)
-	c.detached(kept, "--userns", "keep-id")
-	assert.Equal(t, result{"4321\n", "", 0}, c.final("exec", c.id, "id", "-u"))
-	require.Equal(t, result{}, c.final("delete", "--force", c.id))
-	refused(t, c.final(c.runArgs([]string{"--userns", "auto"}, "true")...), 125, "--userns auto", "root")
-	c.nothingLeft()
-	c.person = nil
-	refused(t, c.final(c.runArgs([]string{"--userns", "keep-id"}, "true")...), 125, "--userns keep-id", "without root")
-}
-
 // The configuration names IDs of the host, though the kernel gets those of the user namespace that final has made before.
 func TestABundleOfAnOrdinaryUserHasAUserNamespace(t *testing.T) {
 	for name, ranges := range map[string]string{"ranges": ranges, "one ID": ""} {

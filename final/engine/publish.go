@@ -13,17 +13,17 @@ import (
 	"container-workshop/final/engine/network"
 )
 
-// reserveForUser refuses the ports that an ordinary user cannot publish, and finds free ports of the host, before anything is made. slirp knows
-// IPv4 only.
-func reserveForUser(ports []network.Port) ([]network.Port, error) {
+// reserveForUser refuses the ports that an ordinary user cannot publish, and finds free ports of the host, before anything is made. slirp4netns
+// knows IPv4 only.
+func reserveForUser(by carrier, ports []network.Port) ([]network.Port, error) {
 	if len(ports) == 0 {
 		return nil, nil
 	}
 	ports = slices.Clone(ports)
 	for i := range ports {
 		p := &ports[i]
-		if p.IP.Is6() {
-			return nil, fmt.Errorf("--publish %s: without root, a port of the host has an IPv4 address or none, as in 8080:%d (use sudo for IPv6)", p, p.Container)
+		if p.IP.Is6() && by.name == slirp {
+			return nil, fmt.Errorf("--publish %s: %s knows IPv4 only: use an IPv4 address or none, as in 8080:%d (or apt-get install passt, for %s)", p, slirp, p.Container, pasta)
 		}
 		if !p.IP.IsValid() {
 			p.IP = netip.IPv4Unspecified()
@@ -32,7 +32,7 @@ func reserveForUser(ports []network.Port) ([]network.Port, error) {
 	return network.Reserve(ports, holdersOfUser())
 }
 
-// holdersOfUser returns the user's containers that publish ports. A container counts if its slirp still runs.
+// holdersOfUser returns the user's containers that publish ports. A container counts if its carrier still runs.
 func holdersOfUser() (all []network.Holder) {
 	// Without the directory there are no containers.
 	names, _ := os.ReadDir(Storage())
@@ -45,7 +45,7 @@ func holdersOfUser() (all []network.Holder) {
 		if err != nil {
 			continue
 		}
-		if slirpOf(dir) != 0 {
+		if carrierOf(dir) != 0 {
 			all = append(all, network.Holder{ID: name.Name(), Ports: ports})
 		}
 		unix.Close(dir)

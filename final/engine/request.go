@@ -80,7 +80,11 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	case plugged != nil:
 		request.Network = plugged.plug
 	case rootless.Is() && options.Network == "bridge":
-		request.Network = func(line *stage.Line, namespace *os.File) { plugUser(id, options.Publish, line, namespace) }
+		by, err := findCarrier()
+		if err != nil {
+			return nil, err
+		}
+		request.Network = func(line *stage.Line, namespace *os.File) { plugUser(by, id, options.Publish, line, namespace) }
 	}
 	return request, request.Check()
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 
@@ -53,10 +52,11 @@ func checkUser(options *flags.Options, process *specs.Process) error {
 	switch network := options.Network; {
 	case network == "none" || network == "host" || options.Joins() != "":
 	case network == "bridge":
-		if _, err := exec.LookPath(slirp); err != nil {
-			return fmt.Errorf("--network bridge: an ordinary user needs the program %s: apt-get install %[1]s, or use --network host", slirp)
+		by, err := findCarrier()
+		if err != nil {
+			return fmt.Errorf("--network bridge: %w", err)
 		}
-		ports, err := reserveForUser(options.Publish)
+		ports, err := reserveForUser(by, options.Publish)
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func checkUser(options *flags.Options, process *specs.Process) error {
 			}
 		}
 		if len(options.DNS) == 0 {
-			options.DNS = []netip.Addr{slirpDNS}
+			options.DNS = []netip.Addr{userDNS}
 		}
 	default:
 		return fmt.Errorf("--network %s: needs root, because such a network is a bridge of the host (use sudo, or --network bridge)", options.Network)

@@ -83,8 +83,8 @@ func flags(o *Options) []*flag {
 		{group: "Names and ports", name: "dns-search", arg: "DOMAIN", about: "look short names up in DOMAIN; . means in none", set: each(&o.Search, checkedDomain)},
 		{group: "Names and ports", name: "add-host", arg: "NAME:IP", about: "add a line to /etc/hosts; IP can be host-gateway", set: each(&o.KnownHosts, parseKnownHost)},
 
-		{group: "Isolation", name: "network", arg: "NETWORK", value: "none", about: "none: loopback interface only; bridge: a network\nwith a way out, or NAME: one of network create;\nhost: the host's network; container:ID: that of\nanother container", set: one(&o.Network, checkedNetwork)},
-		{group: "Isolation", name: "userns", arg: "MODE", value: "host", about: "auto: give the container user IDs of its own, so\nits root is nobody on the host; keep-id (for a\nuser without root): you keep your user ID; host:\nno user namespace of its own", set: one(&o.Userns, checkedUserns)},
+		{group: "Isolation", name: "network", arg: "NETWORK", value: "none", about: "none: loopback interface only; bridge: a network\nwith a way out (without root: by pasta, or else\nslirp4netns), or NAME: one of network create;\nhost: the host's network; container:ID: that of\nanother container", set: one(&o.Network, checkedNetwork)},
+		{group: "Isolation", name: "userns", arg: "MODE", value: "host", about: "auto (as root): give the container user IDs of\nits own, so its root is nobody on the host;\nkeep-id (without root): you keep your user ID;\nhost: root of the container is you", set: one(&o.Userns, checkedUserns)},
 		{group: "Isolation", name: "cap-add", arg: "NAME", about: "add a capability, or ALL", set: union(&o.CapAdd, parseCapability)},
 		{group: "Isolation", name: "cap-drop", arg: "NAME", about: "drop a capability, or ALL", set: union(&o.CapDrop, parseCapability)},
 		{group: "Isolation", name: "security-opt", arg: "NAME=VALUE", about: "seccomp=FILE, seccomp=unconfined, or\nno-new-privileges=false", set: o.setSecurity},
