@@ -217,6 +217,10 @@ bench: need-go need-rootfs ## Time final beside crun, runc, bubblewrap and podma
 	$(if $(BEFORE),$(before))
 	@$(as_root) build/bench --rootfs "$(ROOTFS)" $(if $(RUNS),--runs "$(RUNS)") $(if $(BEFORE),--before build/compare/before)
 
+bench-pull: need-go ## Time how final and podman pull a large image, in turns, as root. PULL_DIR=/dev/shm is where they keep it
+	@CGO_ENABLED=0 go build -o build/final-helper ./final/helper/cmd
+	go test -count=1 -run '^$$' -bench Pull -benchtime 5x $(if $(SUDO),-exec "$(as_root) 'PULL_DIR=$(PULL_DIR)'") ./internal/bench
+
 lint: need-go ## Look for mistakes without running any program
 	@unformatted=$$(gofmt -l step0* final internal scripts vm) && { [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; false; }; }
 	go vet $(packages)

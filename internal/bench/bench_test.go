@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	// The inner processes of bench are this test binary, started again.
 	if len(os.Args) > 1 {
 		switch {
+		case os.Args[1] == asRegistry:
+			fmt.Fprintln(os.Stderr, serveImage())
+			os.Exit(1)
 		case os.Args[1] == asWorker && os.Getenv("SHOW_CONTAINERS") != "":
 			var s settings
 			_ = s.flags().Parse(os.Args[3:])

@@ -164,16 +164,46 @@ func (a *Adder) layers(ctx context.Context, m *image.Manifest, chainIDs, diffIDs
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var work sync.WaitGroup
-	// Nobody leaves the store before the last download has ended.
-	defer work.Wait()
-	complete := make([]chan error, len(m.Layers))
-	free := make(chan struct{}, parallel)
+	complete := a.blobs(ctx, cancel, &work, m.Layers)
+	write := make(chan struct{}, 1)
+	work.Go(func() {
+		// The disk writes layers while others are unpacked, so Add has less to wait for in the end.
+		for range write {
+			if err := a.Store.Sync(); err != nil {
+				cancel(err)
+			}
+		}
+	})
 	for i, d := range m.Layers {
+		if <-complete[i] != nil {
+			break
+		}
+		if err := a.unpack(d, diffIDs[i], chainIDs[:i+1]); err != nil {
+			cancel(err)
+			break
+		}
+		a.report(d, Complete, d.Size)
+		select {
+		case write <- struct{}{}:
+		default:
+		}
+	}
+	close(write)
+	// Nobody leaves the store before the last download has ended.
+	work.Wait()
+	return context.Cause(ctx)
+}
+
+// blobs downloads layers, several at once. Each channel says when a layer is there, or why not.
+func (a *Adder) blobs(ctx context.Context, cancel context.CancelCauseFunc, work *sync.WaitGroup, layers []image.Descriptor) []chan error {
+	complete := make([]chan error, len(layers))
+	free := make(chan struct{}, parallel)
+	for i, d := range layers {
 		a.report(d, Waiting, 0)
 		complete[i] = make(chan error, 1)
 	}
 	work.Go(func() {
-		for i, d := range m.Layers {
+		for i, d := range layers {
 			free <- struct{}{}
 			work.Go(func() {
 				err := ctx.Err()
@@ -188,17 +218,7 @@ func (a *Adder) layers(ctx context.Context, m *image.Manifest, chainIDs, diffIDs
 			})
 		}
 	})
-	for i, d := range m.Layers {
-		if err := <-complete[i]; err != nil {
-			return context.Cause(ctx)
-		}
-		if err := a.unpack(d, diffIDs[i], chainIDs[:i+1]); err != nil {
-			cancel(err)
-			return err
-		}
-		a.report(d, Complete, d.Size)
-	}
-	return nil
+	return complete
 }
 
 // AddMade adds an image that has no manifest yet: this is its configuration, and its layers are in the source.

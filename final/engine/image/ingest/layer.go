@@ -6,8 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -111,9 +109,9 @@ func (a *Adder) unpackInto(dir, lower int, d image.Descriptor, diffID string) er
 		return err
 	}
 	defer tar.Close()
-	hash := sha256.New()
-	tee := io.TeeReader(tar, hash)
-	if _, err := layer.Apply(dir, lower, tee, a.Options); err != nil {
+	ahead := readAhead(tar)
+	defer ahead.Close()
+	if _, err := layer.Apply(dir, lower, ahead, a.Options); err != nil {
 		var kernel unix.Errno
 		if errors.As(err, &kernel) {
 			// A full disk is not the fault of the image.
@@ -121,7 +119,7 @@ func (a *Adder) unpackInto(dir, lower int, d image.Descriptor, diffID string) er
 		}
 		return refused(err)
 	}
-	if digest := "sha256:" + hex.EncodeToString(hash.Sum(nil)); digest != diffID {
+	if digest := ahead.digest(); digest != diffID {
 		return refuse("its tar file has the digest %s, and the config of the image promises %s", digest, diffID)
 	}
 	return nil
