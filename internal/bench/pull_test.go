@@ -162,7 +162,7 @@ func serveImage() error {
 	if content, err = json.Marshal(manifest); err != nil {
 		return err
 	}
-	if err := send(http.MethodPut, server.URL+"/v2/large/manifests/1", image.TypeManifest, content); err != nil {
+	if err := request(http.MethodPut, server.URL+"/v2/large/manifests/1", image.TypeManifest, content); err != nil {
 		return err
 	}
 	fmt.Println(strings.TrimPrefix(server.URL, "http://") + "/large:1")
@@ -171,16 +171,16 @@ func serveImage() error {
 
 func upload(url, mediaType string, content []byte) (image.Descriptor, error) {
 	d := image.Descriptor{MediaType: mediaType, Digest: ingest.Digest(content), Size: int64(len(content))}
-	return d, send(http.MethodPost, url+"/v2/large/blobs/uploads/?digest="+d.Digest, "application/octet-stream", content)
+	return d, request(http.MethodPost, url+"/v2/large/blobs/uploads/?digest="+d.Digest, "application/octet-stream", content)
 }
 
-func send(method, url, mediaType string, content []byte) error {
-	request, err := http.NewRequest(method, url, bytes.NewReader(content))
+func request(method, url, mediaType string, content []byte) error {
+	r, err := http.NewRequest(method, url, bytes.NewReader(content))
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Content-Type", mediaType)
-	answer, err := http.DefaultClient.Do(request)
+	r.Header.Set("Content-Type", mediaType)
+	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return err
 	}
