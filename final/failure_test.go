@@ -47,6 +47,16 @@ func (c *trial) interrupted(p place, action string, flags []string, command ...s
 	c.Helper()
 	cmd := c.call(c.runArgs(flags, command...)...)
 	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%s %d %s", interruptEnv, p.side, p.index, action))
+	// Whoever stays at a stage keeps a pipe open, so this is a file.
+	stderr, err := os.Create(filepath.Join(c.TempDir(), "stderr"))
+	require.NoError(c, err)
+	cmd.Stderr = stderr
+	c.Cleanup(func() {
+		if said, _ := os.ReadFile(stderr.Name()); c.Failed() {
+			c.Logf("%v said: %s", cmd.Args, said)
+		}
+		stderr.Close()
+	})
 	return cmd
 }
 

@@ -40,6 +40,9 @@ type Answer struct {
 	Value json.RawMessage `json:",omitempty"`
 }
 
+// firstExtra is the descriptor of the helper that follows the standard streams.
+const firstExtra = 3
+
 // Helper starts the helper for one question, and waits for its answer. value gets what the verb answers; nil if the verb answers nothing.
 // files are the descriptors 3, 4, … of the helper. The records of list get those of the helper. The helper ends with this process: if
 // somebody kills us, no helper goes on behind the back of the guard.
@@ -58,9 +61,11 @@ func Helper(list *stage.List, verb string, question, value any, files ...*os.Fil
 		return err
 	}
 	defer read.Close()
-	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(int(program.Fd())))
+	// The helper gets itself as its last descriptor. Between fork and execve, Go puts a pipe of its own in the place of one that the child
+	// does not get.
+	cmd := exec.Command("/proc/self/fd/" + strconv.Itoa(firstExtra+len(files)))
 	cmd.Args = []string{Name, verb}
-	cmd.Stdin, cmd.Stderr, cmd.ExtraFiles = read, os.Stderr, files
+	cmd.Stdin, cmd.Stderr, cmd.ExtraFiles = read, os.Stderr, append(slices.Clone(files), program)
 	output, err := cmd.StdoutPipe()
 	if err != nil {
 		write.Close()

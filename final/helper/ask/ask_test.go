@@ -69,6 +69,31 @@ func TestTheHelperAnswers(t *testing.T) {
 	}
 }
 
+// closing is a question that closes files while it is encoded.
+type closing []*os.File
+
+func (c closing) MarshalJSON() ([]byte, error) {
+	for _, file := range c {
+		file.Close()
+	}
+	return []byte(`""`), nil
+}
+
+// Between fork and execve, Go needs a descriptor of its own, and takes the number above all those that it passes on.
+func TestTheHelperStartsWhateverDescriptorsComeAndGo(t *testing.T) {
+	Itself = true
+	defer func() { Itself = false }()
+	var files closing
+	for range 64 {
+		file, err := os.Open("/dev/null")
+		require.NoError(t, err)
+		files = append(files, file)
+	}
+	last := files[len(files)-1]
+	defer last.Close()
+	require.NoError(t, Helper(new(stage.List), "echo", files[:len(files)-1], nil, last))
+}
+
 // The helper lies beside final, and nobody can write to it who could not write to final.
 func TestOnlyATrustedHelperIsStarted(t *testing.T) {
 	self, err := os.ReadFile("/proc/self/exe")
