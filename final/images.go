@@ -3,6 +3,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"container-workshop/final/container"
@@ -22,7 +24,26 @@ func init() {
 
 // helped makes this process the helper. The helper gets the name of final, the storage of final, and the arguments of the verb.
 func helped(name string) func(*container.Store, []string) (int, error) {
-	return func(_ *container.Store, args []string) (int, error) {
+	return func(store *container.Store, args []string) (int, error) {
+		if name == "prune" && len(args) == 0 {
+			if err := pruneContainers(store); err != nil {
+				return process.StatusFailed, err
+			}
+		}
 		return process.StatusFailed, ask.Become(name, slices.Concat([]string{report.Name(), engine.Home()}, args))
 	}
+}
+
+// pruneContainers removes what containers have left that ended with the host or with the state of all containers, and prints their IDs. After
+// that no image is kept for them.
+func pruneContainers(store *container.Store) error {
+	ids, err := engine.AllAbandoned(store.Root)
+	for _, id := range ids {
+		if gone := store.Delete(id, false); gone != nil {
+			err = errors.Join(err, gone)
+			continue
+		}
+		fmt.Println(id)
+	}
+	return err
 }

@@ -100,7 +100,7 @@ func Main(args []string) int {
 	inherited = leftOpen()
 	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	store := &container.Store{Root: stateRoot(), Warn: global.log.Warn, Tell: global.log.Remark, Release: engine.Release, Unplug: engine.Unplug}
+	store := &container.Store{Root: stateRoot(), Warn: global.log.Warn, Tell: global.log.Remark, Release: engine.Release, Unplug: engine.Unplug, Abandoned: engine.Abandoned}
 	set := globalFlags(&store.Root)
 	err := set.Parse(args)
 	global.rootSaid, global.log.File = set.Changed("root"), logFile(global.log.File)

@@ -3,9 +3,12 @@
 package container
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -21,6 +24,9 @@ func (s *Store) Delete(id string, force bool) error {
 		return err
 	}
 	c, err := s.Open(id)
+	if errors.Is(err, errNotThere) {
+		c, err = s.adopt(id, err)
+	}
 	if force && errors.Is(err, errNotThere) {
 		return nil
 	}
@@ -38,6 +44,26 @@ func (s *Store) Delete(id string, force bool) error {
 		return err
 	}
 	return c.remove(new(stage.List))
+}
+
+// adopt opens a container whose state is gone, if an engine still keeps something for the ID: as a container whose state is lost. If there is
+// nothing, adopt returns the error notThere.
+func (s *Store) adopt(id string, notThere error) (*Container, error) {
+	if s.Abandoned == nil {
+		return nil, notThere
+	}
+	found, err := s.Abandoned(s.Root, id)
+	if err != nil || !found {
+		return nil, cmp.Or(err, notThere)
+	}
+	if err := s.makeRoot(); err != nil {
+		return nil, err
+	}
+	// From now on nobody else can take the ID.
+	if err := os.Mkdir(filepath.Join(s.Root, id), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return s.Open(id)
 }
 
 // CleanUp removes what a killed process has left of the container that it made. It leaves another container with the same ID alone.

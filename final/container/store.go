@@ -36,6 +36,9 @@ type Store struct {
 	// Release removes what an engine keeps for a container: see Request.Prepare. Store calls it with the lock of the container, just before
 	// the state goes. Nil removes nothing.
 	Release func(root, id string) error
+	// Abandoned reports whether an engine keeps something for an ID that has no state any more, as after a restart of the host. It is an error
+	// if a container goes on without its state. Nil knows of nothing.
+	Abandoned func(root, id string) (bool, error)
 	// Enter makes final begin again in the user namespace of a process of a container, or in a new one for 0: whoever opens the container has
 	// no right to change it here. Nil for root.
 	Enter func(pid int) error
@@ -80,14 +83,7 @@ func (c *Container) enter() error {
 // whoever cleans up after us finds everything that it needs. If two processes want the same ID, rename(2) lets one of them win.
 func (r *Run) claim(groups *cgroup.Cgroup) error {
 	root := r.store.Root
-	// Make nothing below a path that somebody else can change.
-	err := sweep(root)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(root, 0o700); err == nil {
-			err = sweep(root)
-		}
-	}
-	if err != nil {
+	if err := r.store.makeRoot(); err != nil {
 		return err
 	}
 	started, _ := startTime(os.Getpid())
@@ -128,6 +124,17 @@ func (r *Run) claim(groups *cgroup.Cgroup) error {
 	// ours to remove.
 	r.Cgroup, r.Stored = groups.Planned(), r.request.Prepare != nil
 	return r.save()
+}
+
+// makeRoot makes the directory of all state. It makes nothing below a path that somebody else can change.
+func (s *Store) makeRoot() error {
+	err := sweep(s.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(s.Root, 0o700); err == nil {
+			err = sweep(s.Root)
+		}
+	}
+	return err
 }
 
 // unnamed is the name of the directory of a container that has no ID yet. No container can have this name, because IDs do not start with a

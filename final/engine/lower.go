@@ -22,7 +22,6 @@ import (
 	"container-workshop/final/engine/flags"
 	"container-workshop/final/engine/image"
 	"container-workshop/final/more/copyup"
-	"container-workshop/final/owned"
 	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/rootless"
@@ -142,15 +141,10 @@ func annotations(c *image.Config) map[string]string {
 func volumesDir(id string) string { return filepath.Join(directory(id), "volumes") }
 
 // use notes in the storage of a container that the container uses the image, and makes volumes with the files that the image has there.
-func (l *lower) use(storage int, id string) error {
+func (l *lower) use(dir int, id string) error {
 	if l.image == nil {
 		return nil
 	}
-	dir, err := owned.Below(storage, id)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(dir)
 	store, err := image.Open(Home())
 	if err != nil {
 		return err

@@ -96,9 +96,9 @@ func layered(lower []int, dir string) (int, error) {
 	return mount, err
 }
 
-// makeOverlayDir makes the directories of an overlay in the open storage.
-func makeOverlayDir(lower rootfs.Root, own ids.Range, storage int, name string) error {
-	err := unix.Mkdirat(storage, name, 0o700)
+// makeOverlayDir makes the directories of an overlay in the open storage, and returns the directory of the container, locked.
+func makeOverlayDir(lower rootfs.Root, own ids.Range, storage int, name string) (dir int, err error) {
+	err = unix.Mkdirat(storage, name, 0o700)
 	if err == unix.EEXIST {
 		// A container from before a restart of the host has left it.
 		if err = removeOverlayDir(storage, name); err == nil {
@@ -106,22 +106,30 @@ func makeOverlayDir(lower rootfs.Root, own ids.Range, storage int, name string) 
 		}
 	}
 	if err != nil {
-		return &os.PathError{Op: "mkdir", Path: name, Err: err}
+		return -1, &os.PathError{Op: "mkdir", Path: name, Err: err}
 	}
-	dir, err := owned.Below(storage, name)
-	if err != nil {
-		return err
+	if dir, err = owned.Below(storage, name); err != nil {
+		return -1, err
 	}
-	defer unix.Close(dir)
-	for _, below := range []string{"upper", "work"} {
-		if err := unix.Mkdirat(dir, below, 0o755); err != nil {
-			return &os.PathError{Op: "mkdir", Path: below, Err: err}
+	err = func() error {
+		// The lock says that the storage is in use, even if the state of the container should vanish. See image.Busy.
+		if err := unix.Flock(dir, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			return &os.PathError{Op: "flock", Path: name, Err: err}
 		}
+		for _, below := range []string{"upper", "work"} {
+			if err := unix.Mkdirat(dir, below, 0o755); err != nil {
+				return &os.PathError{Op: "mkdir", Path: below, Err: err}
+			}
+		}
+		if err := unix.Fchownat(dir, "work", int(own.UID), int(own.GID), 0); err != nil {
+			return &os.PathError{Op: "chown", Path: "work", Err: err}
+		}
+		return likeRoot(lower, own, dir)
+	}()
+	if err != nil {
+		unix.Close(dir)
 	}
-	if err := unix.Fchownat(dir, "work", int(own.UID), int(own.GID), 0); err != nil {
-		return &os.PathError{Op: "chown", Path: "work", Err: err}
-	}
-	return likeRoot(lower, own, dir)
+	return dir, err
 }
 
 // likeRoot gives the upper directory the owner and the mode of the root file system: the container sees the upper directory as its root

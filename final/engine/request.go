@@ -64,7 +64,8 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 		Prepare: func(line *stage.Line) {
 			plugged.join(line)
 			line.Do(fmt.Sprintf("mkdir(%q)", directory(id)), "mkdir(2)", 0, func() error {
-				return makeStorage(root, id, lower, claim.Range, etc(options, plugged))
+				_, err := makeStorage(root, id, lower, claim.Range, etc(options, plugged))
+				return err
 			})
 			claim.Close()
 		},

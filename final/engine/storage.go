@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/engine/ids"
+	"container-workshop/final/engine/image"
 	"container-workshop/final/owned"
 	"container-workshop/final/rootless"
+	"container-workshop/final/spec"
 )
 
 // Home is the directory of all that final keeps on the disk for the user who runs it.
@@ -73,40 +75,99 @@ func checkStorage(root, id string) error {
 		return err
 	}
 	defer unix.Close(dir)
-	other := storedFor(dir)
-	if other == "" || other == root {
+	if other := storedFor(dir); other != "" && other != root {
+		if _, err := os.Lstat(filepath.Join(other, id)); err == nil {
+			return fmt.Errorf("container %s already exists under --root %s: choose another ID", id, other)
+		}
+	}
+	return unused(dir, id)
+}
+
+// unused refuses the storage of a container that goes on without its state: somebody has removed the directory of all state, as the end of a
+// session does with that of a user.
+func unused(dir int, id string) error {
+	holder, busy := image.Busy(dir)
+	if !busy {
 		return nil
 	}
-	if _, err := os.Lstat(filepath.Join(other, id)); err == nil {
-		return fmt.Errorf("container %s already exists under --root %s: choose another ID", id, other)
+	if holder == 0 {
+		return fmt.Errorf("container %s goes on, though its state is gone (end its command, or choose another ID)", id)
 	}
-	return nil
+	return fmt.Errorf("container %s goes on, though its state is gone: process %d keeps its files (end its command: pkill -KILL -P %[2]d)", id, holder)
+}
+
+// Abandoned reports whether there is storage for an ID that has no state under root: a restart of the host has ended the container. See
+// [container.Store].
+func Abandoned(root, id string) (bool, error) {
+	if err := spec.ValidateID(id); err != nil {
+		return false, err
+	}
+	storage, err := owned.OpenShared(Storage())
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("the storage of containers is not safe: %w", err)
+	}
+	defer unix.Close(storage)
+	dir, err := owned.Below(storage, id)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(dir)
+	if of := storedFor(dir); of != "" && of != root {
+		return false, nil
+	}
+	if _, err := os.Lstat(filepath.Join(root, id)); err == nil {
+		return false, nil
+	}
+	return true, unused(dir, id)
+}
+
+// AllAbandoned returns the IDs of all storage that is abandoned.
+func AllAbandoned(root string) (ids []string, err error) {
+	entries, err := os.ReadDir(Storage())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	for _, entry := range entries {
+		// A container that goes on is no failure here.
+		if found, err := Abandoned(root, entry.Name()); found && err == nil {
+			ids = append(ids, entry.Name())
+		}
+	}
+	return ids, nil
 }
 
 // makeStorage makes the directory of a container: for an overlay over the root file system, and for its files. own is where the IDs of the
-// container begin on the host.
-func makeStorage(root, id string, lower *lower, own ids.Range, files map[string]string) error {
+// container begin on the host. The directory is locked as long as held is open: run ends with its container, and the monitor of a detached
+// container locks the log, too.
+func makeStorage(root, id string, lower *lower, own ids.Range, files map[string]string) (held int, err error) {
 	if rootless.Is() {
 		if err := rootless.ThisHost().NoStorage(Storage()); err != nil {
-			return err
+			return -1, err
 		}
 	}
 	storage, err := openStorage()
 	if err != nil {
-		return err
+		return -1, err
 	}
 	defer unix.Close(storage)
-	if err := makeOverlayDir(lower.tree, own, storage, id); err != nil {
-		return fmt.Errorf("create the overlay in %s: %w", Storage(), err)
+	if held, err = makeOverlayDir(lower.tree, own, storage, id); err != nil {
+		return -1, fmt.Errorf("create the overlay in %s: %w", Storage(), err)
 	}
 	// See checkStorage.
-	if err := os.WriteFile(filepath.Join(directory(id), "root"), []byte(root), 0o600); err != nil {
-		return err
+	err = os.WriteFile(filepath.Join(directory(id), "root"), []byte(root), 0o600)
+	if err == nil {
+		err = lower.use(held, id)
 	}
-	if err := lower.use(storage, id); err != nil {
-		return err
+	if err == nil {
+		err = writeFiles(id, files)
 	}
-	return writeFiles(id, files)
+	return held, err
 }
 
 // Release removes what the engine keeps for a container. If the storage belongs to a container with the same ID under another --root,

@@ -27,7 +27,9 @@ func stored(t *testing.T, root string) string {
 	tree, err := rootfs.OpenRoot(t.TempDir())
 	require.NoError(t, err)
 	defer tree.Close()
-	require.NoError(t, makeStorage(root, id, &lower{tree: tree}, ids.Range{}, map[string]string{"hostname": "box\n"}))
+	held, err := makeStorage(root, id, &lower{tree: tree}, ids.Range{}, map[string]string{"hostname": "box\n"})
+	require.NoError(t, err)
+	unix.Close(held)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(directory(id))) })
 	return id
 }

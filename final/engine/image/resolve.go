@@ -147,10 +147,12 @@ func usedBy(storage int, id string) (digest string, err error) {
 		return "", err
 	}
 	defer unix.Close(dir)
-	// A restart of the host ends a container and removes its state. The storage stays until the next container with this ID.
+	// A restart of the host ends a container and removes its state. The storage stays until delete, prune, or the next container with this ID.
 	if root, err := owned.ReadFile(dir, "root"); err == nil && len(root) > 0 {
 		if _, err := os.Lstat(filepath.Join(string(root), id)); errors.Is(err, os.ErrNotExist) {
-			return "", err
+			if _, busy := Busy(dir); !busy {
+				return "", err
+			}
 		}
 	}
 	return UsedIn(dir)

@@ -1,0 +1,101 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// forget removes all state, as a restart of the host does, and the end of a session with that of a user.
+func (c *trial) forget() {
+	c.Helper()
+	require.NoError(c, os.RemoveAll(c.root))
+	require.DirExists(c, filepath.Join(c.storage(), c.id))
+	if c.person != nil {
+		require.NoError(c, os.Mkdir(c.root, 0o700))
+		require.NoError(c, os.Chown(c.root, c.person.uid, c.person.uid))
+	}
+}
+
+func TestWhatAContainerHasLeftWithoutStateIsRemoved(t *testing.T) {
+	c := newTrial(t)
+	for _, remove := range [][]string{{"delete", c.id}, {"delete", "--force", c.id}, {"prune"}} {
+		c.detached("echo mine >/data")
+		c.stopped()
+		c.forget()
+		r := c.final(remove...)
+		require.Equal(t, 0, r.status, r.stderr)
+		assert.Empty(t, r.stderr)
+		if remove[0] == "prune" {
+			assert.Contains(t, strings.Split(r.stdout, "\n"), c.id)
+		}
+		c.nothingLeft()
+	}
+	refused(t, c.final("delete", c.id), 1, c.id, "does not exist")
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+}
+
+func TestAContainerThatHasLostItsStateKeepsItsFiles(t *testing.T) {
+	for name, start := range map[string]func(c *trial){
+		"detached": func(c *trial) { c.detached("echo mine >/data; " + kept); c.logged("ready") },
+		"in the foreground": func(c *trial) {
+			cmd := c.call(c.runArgs(nil, "/bin/sh", "-c", "echo mine >/data; "+kept)...)
+			output, err := cmd.StdoutPipe()
+			require.NoError(c, err)
+			require.NoError(c, cmd.Start())
+			_, err = output.Read(make([]byte, 16))
+			require.NoError(c, err)
+			ended := make(chan error)
+			go func() { ended <- cmd.Wait() }()
+			c.Cleanup(func() { <-ended })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newTrial(t)
+			start(c)
+			c.keepsItsFiles()
+		})
+	}
+}
+
+// An ordinary user may have no cgroups, in which root finds the processes of a container.
+func TestAContainerOfAnOrdinaryUserThatHasLostItsStateKeepsItsFiles(t *testing.T) {
+	c := asPerson(t, ranges)
+	c.detached("echo mine >/data; " + kept)
+	c.logged("ready")
+	c.keepsItsFiles()
+}
+
+func (c *trial) keepsItsFiles() {
+	c.Helper()
+	first := c.first()
+	c.forget()
+	holder := parentOf(first)
+	says := fmt.Sprintf("%s goes on, though its state is gone: process %d keeps its files", c.id, holder)
+	for _, call := range [][]string{c.runArgs(nil, "true"), c.runArgs([]string{"--detach"}, "true"), {"delete", c.id}, {"delete", "--force", c.id}} {
+		r := c.final(call...)
+		assert.Equal(c, failureOf(call), r.status)
+		assert.Contains(c, r.stderr, says)
+		assert.Contains(c, r.stderr, fmt.Sprintf("pkill -KILL -P %d", holder))
+	}
+	r := c.final("prune")
+	require.Equal(c, 0, r.status, r.stderr)
+	assert.NotContains(c, r.stdout, c.id)
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/data", first))
+	require.NoError(c, err)
+	assert.Equal(c, "mine\n", string(data))
+	// The remedy.
+	require.NoError(c, unix.Kill(first, unix.SIGKILL))
+	c.until(func() bool { return unix.Kill(holder, 0) == unix.ESRCH }, func() string { return "run or the monitor stays" })
+	r = c.final("delete", "--force", c.id)
+	require.Equal(c, 0, r.status, r.stderr)
+	c.nothingLeft()
+}
