@@ -95,13 +95,13 @@ compile() {
 }
 
 # share FLAG ... divides the tests into parts, one for each machine. A line of a part is a test binary and its flags. The tests of
-# final take longest, so the longest of them go to the other parts.
+# final take longest, so some of them go to the other parts.
 share() {
-	local test longest=('^TestHasEvery' '^Test.*AtAnyStage')
+	local test moved=('^TestHasEvery' '^Test.*(AtAnyStage|Network|OrdinaryUser|Image)')
 	for test in "$root"/workshop/tests/*; do
 		test=${test##*/}
 		case $test in
-		final) echo "$test -test.skip ${longest[0]}|${longest[1]} $*" >>"$root/workshop/parts/final" ;;
+		final) echo "$test -test.skip ${moved[0]}|${moved[1]} $*" >>"$root/workshop/parts/final" ;;
 		step*) echo "$test $*" >>"$root/workshop/parts/steps" ;;
 		# The other tests of the lessons need a compiler.
 		internal+lesson) echo "$test -test.run ^TestLimitsAreWhereTheLessonSays $*" >>"$root/workshop/parts/steps" ;;
@@ -109,8 +109,8 @@ share() {
 		esac
 	done
 	[[ "$*" == *-test.run* ]] || {
-		echo "final -test.run ${longest[0]} $*" >>"$root/workshop/parts/rest"
-		echo "final -test.run ${longest[1]} $*" >>"$root/workshop/parts/steps"
+		echo "final -test.run ${moved[0]} $*" >>"$root/workshop/parts/rest"
+		echo "final -test.run ${moved[1]} $*" >>"$root/workshop/parts/steps"
 	}
 }
 
