@@ -41,7 +41,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance compare test-podman test-podman-rootless test-containerd test-docker test-runc test-layers packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance compare test-podman test-podman-rootless test-containerd test-docker test-cri test-runc test-layers packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
 
 ##@ The workshop
 
@@ -157,6 +157,32 @@ test-podman test-podman-rootless test-containerd test-docker: test-%: need-go ne
 	$(build_final)
 	@RUNTIME="$(or $(RUNTIME),$(CURDIR)/build/final)"; export RUNTIME; \
 	go test -tags engines -count=1 -run '^Test(Session|Terminal|$($*_tests))' $(if $(SUDO),-exec "$(as_root) 'RUNTIME=$$RUNTIME'") ./internal/engine
+
+# critest is the test suite of Kubernetes for container runtimes. It and containerd 2 are not among the modules of the workshop.
+CRI_TOOLS := v1.37.0
+CONTAINERD_2 := v2.4.2
+cri_packages = containerd runc containernetworking-plugins iptables busybox-static
+critest = build/cri/critest-$(CRI_TOOLS)
+containerd_2 = build/cri/containerd-$(CONTAINERD_2)
+
+$(critest): | need-go
+	@echo "building critest, which takes a minute or two" >&2
+	@dir="$$(go mod download -json sigs.k8s.io/cri-tools@$(CRI_TOOLS) | sed -n 's/.*"Dir": "\(.*\)",.*/\1/p')" && go test -C "$$dir" -c -o "$(CURDIR)/$@" \
+		-ldflags='-s -w -X sigs.k8s.io/cri-tools/pkg/version.Version=$(CRI_TOOLS)' ./cmd/critest
+
+$(containerd_2)/containerd: | need-go
+	@echo "building containerd $(CONTAINERD_2), which takes a minute or two" >&2
+	@cd / && GOBIN="$(CURDIR)/$(containerd_2)" go install -ldflags='-s -w -X github.com/containerd/containerd/v2/version.Version=$(CONTAINERD_2)' \
+		$(foreach program,ctr containerd-shim-runc-v2 containerd,github.com/containerd/containerd/v2/cmd/$(program)@$(CONTAINERD_2))
+
+# The page is about final, and about both versions of containerd.
+cri_variables = 'RUNTIME=$(or $(RUNTIME),$(CURDIR)/build/final)' 'CRITEST=$(CURDIR)/$(critest)' 'CONTAINERD=$(CONTAINERD)' \
+	'CONTAINERD_2=$(CURDIR)/$(containerd_2)' 'CRI_FOCUS=$(CRI_FOCUS)' \
+	'ENGINE_PAGE=$(if $(CONTAINERD)$(CRI_FOCUS)$(RUNTIME),,$(CURDIR)/final/CONFORMANCE.md)'
+test-cri: need-go $(critest) $(if $(filter 1,$(CONTAINERD)),,$(containerd_2)/containerd) ## Run Kubernetes' tests of runtimes on final and runc, as root. CONTAINERD=1 or 2 is shorter
+	@set -- $(cri_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+	$(build_final)
+	@env $(cri_variables) go test -tags engines -count=1 -timeout 60m -v -run '^TestCRI' $(if $(SUDO),-exec "$(as_root) $(cri_variables)") ./internal/engine
 
 # umoci has a replace directive, so go install takes it only from its own directory.
 build/umoci: need-go

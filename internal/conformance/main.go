@@ -6,8 +6,8 @@
 //	conformance --build [--suite DIR]
 //	conformance --list
 //
-// It prints a line for each program of the suite. With --table, it also writes a page: the programs that a runtime must pass, and why
-// it need not pass the others.
+// It prints a line for each program of the suite. With --table, it also writes a section of a page: the programs that a runtime
+// must pass, and why it need not pass the others.
 //
 // The exit status is 0 if every program passes that must pass, 1 if one fails, and 2 if the suite could not run. --build only builds
 // the suite, which needs no root. --list prints what is expected of each program.
@@ -35,7 +35,7 @@ func main() {
 		inside(os.Args[2:])
 	}
 	runtime := pflag.String("runtime", "build/final", "the runtime to be tested")
-	table := pflag.String("table", "", "file to write the table to, as Markdown")
+	table := pflag.String("table", "", "page to write the table into, as Markdown")
 	only := pflag.StringSlice("only", nil, "run these programs, and no other")
 	onlyBuild := pflag.Bool("build", false, "build the suite if it is not there, and run nothing")
 	list := pflag.Bool("list", false, "print the programs, and what is expected of them")
@@ -99,7 +99,7 @@ func (r runner) prepareAndRun(ctx context.Context, runtime, suite string, only [
 		return nil, err
 	}
 	if table != "" {
-		err = os.WriteFile(table, []byte(markdown(results)), 0o644)
+		err = write(table, results)
 	}
 	return results, err
 }

@@ -5,10 +5,16 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"container-workshop/internal/conformance/page"
 )
+
+// target is the target of make that writes the section.
+const target = "conformance"
 
 // blame has a heading for each kind of reason.
 var blame = []struct {
@@ -68,21 +74,20 @@ func summarize(w io.Writer, results []result) bool {
 	return failed == 0
 }
 
-// markdown returns a page for readers. It shows results only of programs that must pass: the results of the others depend on the machine
-// or on luck, and the page should be the same each time.
+// markdown returns the section for readers. It shows results only of programs that must pass: the results of the others depend on the
+// machine or on luck, and the section should be the same each time.
 func markdown(results []result) string {
 	var b strings.Builder
 	must := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return !r.must() })
-	fmt.Fprintf(&b, `# Conformance
-
-<!-- written by: make conformance -->
+	fmt.Fprintf(&b, `
+## The suite of the OCI
 
 The validation suite of [runtime-tools](https://%s), version
 %s, is %d programs. `+"`make conformance`"+` runs them with `+"`final`"+`, each in its own
-namespaces and cgroups, and writes this page. The target fails if one of the first %d programs fails. The other programs are
-listed with a reason.
+namespaces and cgroups, and writes this section. The target fails if one of the first %d programs fails. The other programs
+are listed with a reason.
 
-## Must pass
+### Must pass
 
 | program | result |
 | --- | --- |
@@ -98,12 +103,25 @@ listed with a reason.
 		fmt.Fprintf(&b, "| %s | %s |\n", r.name, verdict)
 	}
 	for _, section := range blame {
-		fmt.Fprintf(&b, "\n## %s\n\n| program | why final need not pass |\n| --- | --- |\n", section.heading)
+		fmt.Fprintf(&b, "\n### %s\n\n| program | why final need not pass |\n| --- | --- |\n", section.heading)
 		for _, r := range results {
 			if r.kind == section.kind {
 				fmt.Fprintf(&b, "| %s | %s |\n", r.name, r.why)
 			}
 		}
 	}
-	return b.String()
+	return b.String() + "\n"
+}
+
+// write writes the section into the page.
+func write(file string, results []result) error {
+	before, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	after, err := page.Replace(string(before), target, markdown(results))
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return os.WriteFile(file, []byte(after), 0o644)
 }

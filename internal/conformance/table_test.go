@@ -4,11 +4,14 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"container-workshop/internal/conformance/page"
 )
 
 // allPassed are the results of a runtime that passes every program that it must pass. The other programs fail, or pass, too.
@@ -40,11 +43,11 @@ func TestEveryProgramIsHeldToOrHasAReason(t *testing.T) {
 }
 
 func TestThePageIsTheSameWhateverTheOthersDo(t *testing.T) {
-	page := markdown(allPassed("not ok"))
-	require.Equal(t, page, markdown(allPassed("")))
-	require.Equal(t, 36, strings.Count(page, "| passes |"))
+	section := markdown(allPassed("not ok"))
+	require.Equal(t, section, markdown(allPassed("")))
+	require.Equal(t, 36, strings.Count(section, "| passes |"))
 	for _, p := range expected {
-		require.Contains(t, page, "\n| "+p.name+" | ")
+		require.Contains(t, section, "\n| "+p.name+" | ")
 	}
 }
 
@@ -91,7 +94,19 @@ func TestAnUnknownProgram(t *testing.T) {
 }
 
 func TestThePageIsUpToDate(t *testing.T) {
-	page, err := os.ReadFile("../../final/CONFORMANCE.md")
+	whole, err := os.ReadFile("../../final/CONFORMANCE.md")
 	require.NoError(t, err)
-	require.Equal(t, markdown(allPassed("")), string(page), "make conformance writes it")
+	section, err := page.Section(string(whole), target)
+	require.NoError(t, err)
+	require.Equal(t, markdown(allPassed("")), section, "make conformance writes it")
+}
+
+func TestOneSectionOfThePageIsWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "page.md")
+	require.ErrorIs(t, write(file, nil), os.ErrNotExist)
+	require.NoError(t, os.WriteFile(file, []byte("top\n<!-- written by: make conformance -->\nold\n<!-- written by: make x -->\nx\n"), 0o644))
+	require.NoError(t, write(file, allPassed("")))
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "top\n<!-- written by: make conformance -->\n"+markdown(allPassed(""))+"<!-- written by: make x -->\nx\n", string(whole))
 }

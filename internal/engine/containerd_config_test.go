@@ -12,7 +12,7 @@ import (
 )
 
 // A configuration is a config.json. Tests use it for what ctr has no flag for.
-type configuration = map[string]any
+type configuration = object
 
 // configured runs a shell script in a container and removes the container. change changes the configuration that containerd wrote.
 func (c *containerd) configured(script string, change func(config configuration)) result {

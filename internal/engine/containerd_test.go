@@ -3,14 +3,10 @@
 package engine
 
 import (
-	"archive/tar"
-	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -256,46 +252,10 @@ var containerdImages struct {
 // containerdArchive returns an archive of the small image in the layout of the OCI. It is made once.
 func containerdArchive(t testing.TB) string {
 	t.Helper()
-	containerdImages.once.Do(func() { containerdImages.path = makeContainerdArchive(t) })
+	containerdImages.once.Do(func() {
+		image := packedImage{containerdImage, object{"Env": []string{"PATH=/bin"}, "Cmd": []string{"/bin/sleep", "1000000"}}}
+		containerdImages.path = packImages(t, "small", []string{smallImage(t)}, image)
+	})
 	require.NotEmpty(t, containerdImages.path, "the archive could not be made")
 	return containerdImages.path
-}
-
-// makeContainerdArchive packs a layer, a configuration, a manifest and an index.
-func makeContainerdArchive(t testing.TB) string {
-	path := filepath.Join(state, "small-oci.tar")
-	archive, err := os.Create(path)
-	require.NoError(t, err)
-	defer archive.Close()
-	w := tar.NewWriter(archive)
-	add := func(name string, content []byte) {
-		require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}))
-		_, err := w.Write(content)
-		require.NoError(t, err)
-	}
-	type object = map[string]any
-	blob := func(kind string, content []byte) object {
-		digest := fmt.Sprintf("%x", sha256.Sum256(content))
-		add("blobs/sha256/"+digest, content)
-		return object{"mediaType": "application/vnd.oci.image." + kind, "digest": "sha256:" + digest, "size": len(content)}
-	}
-	jsonOf := func(o object) []byte {
-		content, err := json.Marshal(o)
-		require.NoError(t, err)
-		return content
-	}
-	content, err := os.ReadFile(smallImage(t))
-	require.NoError(t, err)
-	layer := blob("layer.v1.tar", content)
-	config := blob("config.v1+json", jsonOf(object{
-		"architecture": runtime.GOARCH, "os": "linux",
-		"config": object{"Env": []string{"PATH=/bin"}, "Cmd": []string{"/bin/sleep", "1000000"}},
-		"rootfs": object{"type": "layers", "diff_ids": []any{layer["digest"]}},
-	}))
-	manifest := blob("manifest.v1+json", jsonOf(object{"schemaVersion": 2, "config": config, "layers": []object{layer}}))
-	manifest["annotations"] = object{"io.containerd.image.name": containerdImage}
-	add("index.json", jsonOf(object{"schemaVersion": 2, "manifests": []object{manifest}}))
-	add("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))
-	require.NoError(t, w.Close())
-	return path
 }

@@ -24,8 +24,12 @@ const (
 	roleVariable = "ENGINE_ROLE"
 	// cgroupVariable has the name of the cgroup that becomes the session's root.
 	cgroupVariable = "ENGINE_CGROUP"
+	// pageVariable names a page that the tests may write, although all files of the host are read-only. They write it by a descriptor.
+	pageVariable = "ENGINE_PAGE"
 	// state is the folder for everything that the tests and the engines write.
 	state = "/run/engine"
+	// pageDescriptor is the descriptor of the page in the process of the tests. In the first process it is the next one.
+	pageDescriptor = 3
 )
 
 // TestMain makes a session and runs the tests there.
@@ -37,7 +41,10 @@ func TestMain(m *testing.M) {
 		status, err = outside()
 	case "first":
 		status, err = first()
+	case effectiveRole:
+		printEffectiveUser()
 	default:
+		unix.CloseOnExec(pageDescriptor)
 		status = m.Run()
 	}
 	if err != nil {
@@ -70,6 +77,14 @@ func outside() (int, error) {
 	cmd.Env = append(os.Environ(), roleVariable+"=first", cgroupVariable+"="+name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{ended}
+	if path := os.Getenv(pageVariable); path != "" {
+		page, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return 0, err
+		}
+		defer page.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, page)
+	}
 	cmd.SysProcAttr = &unix.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		Pdeathsig:  unix.SIGKILL,
@@ -107,12 +122,16 @@ func first() (int, error) {
 	// Only this thread and its children get the cgroup namespace.
 	runtime.LockOSThread()
 	unix.CloseOnExec(3)
+	unix.CloseOnExec(pageDescriptor + 1)
 	if err := enterSession(os.Getenv(cgroupVariable)); err != nil {
 		return 0, err
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Env = append(os.Environ(), roleVariable+"=tests", "TMPDIR="+state+"/tmp", "HOME="+state+"/home")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if os.Getenv(pageVariable) != "" {
+		cmd.ExtraFiles = []*os.File{os.NewFile(pageDescriptor+1, os.Getenv(pageVariable))}
+	}
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
