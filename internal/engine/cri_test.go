@@ -66,7 +66,7 @@ func TestCRI(t *testing.T) {
 			runs = append(runs, newCRIRun(t, os.Getenv("CRITEST")))
 		})
 	}
-	if os.Getenv(pageVariable) != "" {
+	if len(runs) == 2 && os.Getenv(pageVariable) != "" {
 		writeCRIPage(t, runs)
 	}
 }
