@@ -26,18 +26,24 @@ func plug(question *json.Decoder, list *stage.List) (any, error) {
 	}
 	namespace := os.NewFile(4, "network namespace")
 	defer namespace.Close()
+	n, _, err := store.Find(q.Root, q.ID)
+	if err != nil {
+		return nil, err
+	}
+	// The process of the network starts meanwhile: it can listen at addresses that the bridge does not have yet. If Plug fails, the process
+	// ends with the file of the container.
+	served := make(chan error, 1)
+	go func() {
+		if n != nil {
+			served <- server.Ensure(store, n, q.ID)
+		}
+	}()
 	remarks, err := link.Plug(list, store, &q, namespace)
 	if err != nil {
 		return nil, err
 	}
 	line := list.Line()
-	line.Do("connect(server of the network)", "unix(7)", 0, func() error {
-		n, _, err := store.Find(q.Root, q.ID)
-		if err != nil {
-			return err
-		}
-		return server.Ensure(store, n, q.ID)
-	})
+	line.Do("connect(server of the network)", "unix(7)", 0, func() error { return <-served })
 	return remarks, line.Err
 }
 

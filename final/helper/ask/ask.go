@@ -85,12 +85,13 @@ func Helper(list *stage.List, verb string, question, value any, files ...*os.Fil
 	_, _ = write.Write(content)
 	write.Close()
 	var answer Answer
-	err = json.NewDecoder(output).Decode(&answer)
-	ended := cmd.Wait()
+	if err := json.NewDecoder(output).Decode(&answer); err != nil {
+		return fmt.Errorf("%s %s has died without an answer: %w", Name, verb, errors.Join(cmd.Wait(), err))
+	}
+	// The helper has nothing left to do but end. Its end may wait for the kernel, which closes a socket of nftables only after a grace period.
+	go func() { _ = cmd.Wait() }()
 	list.Records = append(list.Records, answer.Records...)
 	switch {
-	case err != nil:
-		return fmt.Errorf("%s %s has died without an answer: %w", Name, verb, errors.Join(ended, err))
 	case answer.Error != "":
 		return errors.New(answer.Error)
 	case value != nil:

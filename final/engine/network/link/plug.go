@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -196,38 +197,78 @@ func Unplug(list *stage.List, s *network.Store, q *network.Question) error {
 		return err
 	}
 	p := &plug{Store: s, Network: n, Endpoint: e, line: list.Line()}
-	p.remove(n.Port(e))
 	others, err := s.Endpoints(n)
 	if err != nil {
 		return err
-	}
-	if len(others) == 1 {
-		p.remove(n.Bridge)
 	}
 	all, err := everything(s, e)
 	if err != nil {
 		return err
 	}
+	gone := []string{n.Port(e)}
+	if len(others) == 1 {
+		gone = append(gone, n.Bridge)
+	}
+	// No packet of the container may pass without rules: another container can share its network, and go on.
+	p.cut(gone[0])
 	if !slices.ContainsFunc(all, func(w wired) bool { return !w.Internal }) {
 		p.unforward()
 	}
 	p.rules(e)
 	p.forget()
+	p.remove(gone)
 	p.line.Do(fmt.Sprintf("unlink(%q)", filepath.Join(s.Dir, n.Name, "endpoints", e.ID+".json")), "unlink(2)", 0, func() error { return s.Leave(n, e) })
 	return p.line.Err
 }
 
-// remove removes an interface, if it is there and ours. With one end of a cable goes the other. The kernel may have removed the cable with
-// the network namespace of the container already.
-func (p *plug) remove(name string) {
-	p.do(fmt.Sprintf("sendmsg(RTM_DELLINK, %q)", name), "rtnetlink(7)", func() error {
+// cut takes the host's end of a cable down.
+func (p *plug) cut(name string) {
+	p.do(fmt.Sprintf("sendmsg(RTM_SETLINK, %q, down)", name), "rtnetlink(7)", func() error {
 		link, err := netlink.LinkByName(name)
-		if err == nil && (name != p.Bridge || isOurs(link)) {
-			err = netlink.LinkDel(link)
+		if err == nil {
+			err = netlink.LinkSetDown(link)
 		}
-		if errors.As(err, new(netlink.LinkNotFoundError)) || errors.Is(err, unix.ENODEV) {
-			err = nil
-		}
-		return err
+		return unlessGone(err)
 	})
+}
+
+// remove removes interfaces, if they are there and ours. With one end of a cable goes the other. The kernel may have removed the cable with
+// the network namespace of the container already.
+func (p *plug) remove(names []string) {
+	for _, name := range names {
+		p.do(fmt.Sprintf("sendmsg(RTM_DELLINK, %q)", name), "rtnetlink(7)", func() error {
+			link, err := netlink.LinkByName(name)
+			if err == nil && (name != p.Bridge || isOurs(link)) {
+				err = removeLink(link)
+			}
+			return unlessGone(err)
+		})
+	}
+}
+
+// removeLink removes an interface, and waits until the interface is gone. The call itself takes longer: it frees the memory of the interface
+// when no processor uses it any more, some ten milliseconds later. The helper may end meanwhile.
+func removeLink(link netlink.Link) error {
+	freed := make(chan error, 1)
+	go func() { freed <- netlink.LinkDel(link) }()
+	look := time.NewTicker(200 * time.Microsecond)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-freed:
+			return err
+		case <-look.C:
+			if _, err := netlink.LinkByIndex(link.Attrs().Index); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// unlessGone forgives that an interface is gone already.
+func unlessGone(err error) error {
+	if errors.As(err, new(netlink.LinkNotFoundError)) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
 }

@@ -62,10 +62,12 @@ func everything(s *network.Store, except *network.Endpoint) (all []wired, err er
 
 // write replaces our tables. closed are the interfaces of the host between which it forwarded nothing without us.
 func write(all []wired, closed []string) error {
-	c, err := nftables.New(nftables.WithSockOptions(large))
+	c, err := nftables.New(nftables.WithSockOptions(large), nftables.AsLasting())
 	if err != nil {
 		return err
 	}
+	// To close the socket waits until no processor uses the old rules any more. Nobody else has to wait for that.
+	defer func() { go c.CloseLasting() }()
 	for _, family := range []nftables.TableFamily{nftables.TableFamilyINet, nftables.TableFamilyBridge} {
 		table := &nftables.Table{Name: Table, Family: family}
 		// To delete a table that is missing would be an error.
