@@ -18,12 +18,12 @@ import (
 	"container-workshop/final/report"
 )
 
-// networkVerbs are what follows network. All have the lock of the networks.
+// networkVerbs are what follows network. All have the lock of the networks. Docker's words for list and remove work, too.
 var networkVerbs = map[string]func(s *network.Store, args []string) error{
-	"create": createNetwork, "list": listNetworks, "inspect": inspectNetwork, "remove": removeNetworks,
+	"create": createNetwork, "list": listNetworks, "ls": listNetworks, "inspect": inspectNetwork, "remove": removeNetworks, "rm": removeNetworks,
 }
 
-const networkUsage = "create [--subnet CIDR] [--internal] NAME | list | inspect NAME | remove NAME ..."
+const networkUsage = "create [--subnet CIDR] [--internal] NAME | list (ls) | inspect NAME | remove (rm) NAME ..."
 
 // networks creates, lists and removes networks of containers. The bridge of a network is there as long as a container is.
 func networks(_ *container.Store, args []string) (int, error) {
@@ -41,6 +41,7 @@ func networks(_ *container.Store, args []string) (int, error) {
 		return process.StatusFailed, err
 	}
 	defer s.Close()
+	engine.Serve(s, global.log.Warn)
 	return 0, do(s, set.Args()[1:])
 }
 

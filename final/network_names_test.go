@@ -112,6 +112,27 @@ func TestTheNextContainerRestoresTheNames(t *testing.T) {
 	require.Eventually(t, func() bool { return len(serversOf(t)) == 0 }, patience, 10*1e6)
 }
 
+// Somebody who looks at the networks gets their processes back, too.
+func TestNetworkVerbsRestoreTheNames(t *testing.T) {
+	c := newNetTrial(t)
+	m := c.background("-p", "8080:80")
+	m.listenAt("", 80)
+	require.Equal(t, "", c.final("network", "ls").stderr)
+	for _, pid := range serversOf(t) {
+		require.NoError(t, unix.Kill(pid, unix.SIGKILL))
+	}
+	// The kernel may still be closing the files of the process.
+	require.Eventually(t, func() bool {
+		r := c.final("network", "list")
+		return r.status == 0 && strings.Contains(r.stderr, "somebody had ended the process of network bridge: names and ports at 127.0.0.1 are back")
+	}, patience, time.Millisecond)
+	require.Len(t, serversOf(t), 1)
+	from, err := connect(t, nil, "tcp", "127.0.0.1", 8080)
+	require.NoError(t, err)
+	require.Equal(t, c.gateway(), from)
+	require.Equal(t, "", c.final("network", "inspect", "bridge").stderr)
+}
+
 // A process that was killed leaves no files after its last container.
 func TestNothingIsLeftOfAKilledServer(t *testing.T) {
 	c := newNetTrial(t)

@@ -142,6 +142,27 @@ func Unplug(list *stage.List, root, id string) error {
 	return err
 }
 
+// Serve starts the processes of networks again that somebody has killed, and tells the user. Containers keep their connections meanwhile.
+func Serve(s *network.Store, tell func(string)) {
+	if s.Sweep() != nil {
+		return
+	}
+	networks, _ := s.Networks()
+	for _, n := range networks {
+		endpoints, err := s.Endpoints(n)
+		if err != nil || len(endpoints) == 0 || s.Served(n) {
+			continue
+		}
+		e := endpoints[0]
+		question := network.Question{Dir: s.Dir, Root: e.Root, ID: e.ID, Serve: true}
+		if err := ask.Helper(new(stage.List), "network", question, nil, s.Lock); err != nil {
+			tell(fmt.Sprintf("the process of network %s is gone, so its containers have neither names nor ports at 127.0.0.1: %v", n.Name, err))
+			continue
+		}
+		tell(fmt.Sprintf("somebody had ended the process of network %s: names and ports at 127.0.0.1 are back", n.Name))
+	}
+}
+
 // Ports returns the ports that a container publishes. A container that has ended publishes nothing.
 func Ports(root, id string) ([]network.Port, error) {
 	if rootless.Is() {

@@ -24,12 +24,18 @@ func plug(question *json.Decoder, list *stage.List) (any, error) {
 	if q.Unplug {
 		return nil, unplug(list, store, &q)
 	}
-	namespace := os.NewFile(4, "network namespace")
-	defer namespace.Close()
 	n, _, err := store.Find(q.Root, q.ID)
 	if err != nil {
 		return nil, err
 	}
+	if q.Serve {
+		if n == nil {
+			return nil, nil
+		}
+		return nil, server.Ensure(store, n, q.ID)
+	}
+	namespace := os.NewFile(4, "network namespace")
+	defer namespace.Close()
 	// The process of the network starts meanwhile: it can listen at addresses that the bridge does not have yet. If Plug fails, the process
 	// ends with the file of the container.
 	served := make(chan error, 1)

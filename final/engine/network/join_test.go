@@ -19,7 +19,7 @@ func opened(t *testing.T) *Store {
 	s, err := Open(In(home))
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	for dir, mode := range map[string]os.FileMode{home: 0o711, s.Dir: 0o700} {
+	for dir, mode := range map[string]os.FileMode{home: 0o711, s.Dir: 0o750} {
 		info, err := os.Stat(dir)
 		require.NoError(t, err)
 		require.Equal(t, mode, info.Mode().Perm(), dir)

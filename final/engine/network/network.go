@@ -55,6 +55,8 @@ type Question struct {
 	// Root and ID name the endpoint.
 	Root, ID string
 	Unplug   bool
+	// Serve only starts the process of the container's network, if somebody has killed the process.
+	Serve bool
 	// Side says who asks, in the records: see package stage.
 	Side string
 }

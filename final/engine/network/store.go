@@ -23,8 +23,9 @@ import (
 //	forward.json            what the helper has changed of the host's sysctls: see package link
 //	NAME/network.json       a Network
 //	NAME/endpoints/ID.json  an Endpoint
+//	.servers                the lock and the socket of each process of a network: see package server
 //
-// All of these belong to root alone. A name in a file never becomes a path before somebody has checked it.
+// All of these belong to root, and only the group [Server] can read them. The directory .servers belongs to the user [Server]. A name in a file never becomes a path before somebody has checked it.
 type Store struct {
 	// Dir is the path of the directory.
 	Dir string
@@ -44,6 +45,7 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	share(dir, 0o750)
 	fd, err := owned.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("the directory of networks is not safe: %w", err)
@@ -121,7 +123,7 @@ func (s *Store) Networks() (all []*Network, err error) {
 		return nil, err
 	}
 	for _, entry := range entries {
-		if !entry.IsDir() {
+		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
 		n, err := s.Network(entry.Name())
@@ -214,9 +216,31 @@ func (s *Store) write(name string, from any) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
+	share(filepath.Dir(name), 0o750)
 	partial := filepath.Join(s.Dir, ".new")
 	if err := os.WriteFile(partial, append(content, '\n'), 0o600); err != nil {
 		return err
 	}
+	share(partial, 0o640)
 	return os.Rename(partial, name)
+}
+
+// Served reports whether the process of a network lives: then the process has its lock.
+func (s *Store) Served(n *Network) bool {
+	lock, err := os.OpenFile(filepath.Join(s.Dir, ".servers", n.Name+".lock"), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	return unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
+}
+
+// Server is the user, and the group, of the processes of networks: nobody. nss-nobody(8)
+const Server = 65534
+
+// share lets processes of networks read a file. In a user namespace without this group, these processes stay root.
+func share(name string, mode os.FileMode) {
+	if os.Chown(name, -1, Server) == nil {
+		_ = os.Chmod(name, mode)
+	}
 }

@@ -4,6 +4,7 @@ package link
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -78,13 +79,13 @@ func rewrite(container netip.AddrPort) []expr.Any {
 // forget has the kernel forget senders of UDP packets to the ports of a container. To the kernel they belong to a connection, which rules
 // are not asked about again: a sender that never stops would never reach the next container. conntrack(8)
 func (p *plug) forget() {
-	f := udpTo{}
+	f := udpTo{subnets: []netip.Prefix{p.Network.IPv4, p.Network.IPv6}}
 	for _, port := range p.Ports {
 		if port.Protocol == "udp" {
-			f[port.Host] = true
+			f.ports = append(f.ports, port)
 		}
 	}
-	if len(f) == 0 {
+	if len(f.ports) == 0 {
 		return
 	}
 	p.do("sendmsg(IPCTNL_MSG_CT_DELETE)", "netlink(7)", func() error {
@@ -96,10 +97,20 @@ func (p *plug) forget() {
 	})
 }
 
-// udpTo are ports of the host.
-type udpTo map[uint16]bool
+// udpTo are ports of the host, which belong to a container in subnets.
+type udpTo struct {
+	ports   []network.Port
+	subnets []netip.Prefix
+}
 
-// MatchConntrackFlow reports whether packets went to one of the ports, from anywhere.
+// MatchConntrackFlow reports whether packets went to one of the ports. The receiver who answers is in our subnets, or nobody has rewritten
+// the address. So what others rewrite stays as it is, even if they publish the same port at another address.
 func (f udpTo) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
-	return flow.Forward.Protocol == unix.IPPROTO_UDP && f[flow.Forward.DstPort]
+	to, _ := netip.AddrFromSlice(flow.Forward.DstIP)
+	answers, _ := netip.AddrFromSlice(flow.Reverse.SrcIP)
+	to, answers = to.Unmap(), answers.Unmap()
+	ours := to == answers || slices.ContainsFunc(f.subnets, func(s netip.Prefix) bool { return s.Contains(answers) })
+	return flow.Forward.Protocol == unix.IPPROTO_UDP && ours && slices.ContainsFunc(f.ports, func(p network.Port) bool {
+		return p.Host == flow.Forward.DstPort && (!p.IP.IsValid() || p.IP.IsUnspecified() || p.IP == to)
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,37 @@ func TestPacketsArePassedOn(t *testing.T) {
 		require.NoError(t, err, i)
 		assert.Equal(t, fmt.Sprintf("answer %d", i), string(packet[:n]))
 	}
+}
+
+// Everybody on the host can have a thousand sockets.
+func TestSilentClientsTakeLittleMemory(t *testing.T) {
+	server, err := net.ListenPacket("udp4", "127.0.7.2:0")
+	require.NoError(t, err)
+	defer server.Close()
+	r, port := opened(t, "127.0.0.1:0:%d/udp", server.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+	used := func() uint64 {
+		var memory runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&memory)
+		return memory.HeapAlloc + memory.StackInuse
+	}
+	before := used()
+	const many = 256
+	for range many {
+		conn := dial(t, "udp", "127.0.0.1", port.Host)
+		_, err := io.WriteString(conn, "question")
+		require.NoError(t, err)
+		_, from, err := server.ReadFrom(make([]byte, 100))
+		require.NoError(t, err)
+		_, err = server.WriteTo([]byte("answer"), from)
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, 100))
+		require.NoError(t, err)
+	}
+	r.lock.Lock()
+	assert.Len(t, r.open, many)
+	r.lock.Unlock()
+	assert.Less(t, used(), before+many*maxPacket/4)
 }
 
 func TestARelayHoldsItsPort(t *testing.T) {

@@ -26,6 +26,9 @@ type udp struct {
 	conn     *net.UDPConn
 	lock     sync.Mutex
 	sessions map[client]*net.UDPConn
+	// answers is for packet, which holds an answer on its way.
+	answers sync.Mutex
+	packet  [maxPacket]byte
 }
 
 const maxPacket = 1<<16 - 1
@@ -71,13 +74,12 @@ func (u *udp) session(c client) *net.UDPConn {
 // answer passes back what the container says, until it has been silent for long.
 func (u *udp) answer(c client, session *net.UDPConn) {
 	defer u.relay.remove(session)
-	packet, control := make([]byte, maxPacket), source(c.to.Addr())
+	control := source(c.to.Addr())
 	for {
-		n, err := session.Read(packet)
+		err := u.pass(c, session, control)
 		switch {
 		case err == nil:
 			_ = session.SetReadDeadline(time.Now().Add(idle))
-			_, _, _ = u.conn.WriteMsgUDPAddrPort(packet[:n], control, c.from)
 		case errors.Is(err, unix.ECONNREFUSED):
 			// Nothing listens in the container yet.
 		default:
@@ -87,6 +89,29 @@ func (u *udp) answer(c client, session *net.UDPConn) {
 			return
 		}
 	}
+}
+
+// pass waits for one answer and passes it back. All clients share one buffer: with thousands of silent clients, one buffer for each would take
+// more than a hundred megabytes.
+func (u *udp) pass(c client, session *net.UDPConn, control []byte) error {
+	raw, err := session.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var bad error
+	err = raw.Read(func(fd uintptr) bool {
+		u.answers.Lock()
+		defer u.answers.Unlock()
+		var n int
+		for n, bad = unix.Read(int(fd), u.packet[:]); bad == unix.EINTR; {
+			n, bad = unix.Read(int(fd), u.packet[:])
+		}
+		if bad == nil {
+			_, _, _ = u.conn.WriteMsgUDPAddrPort(u.packet[:n], control, c.from)
+		}
+		return bad != unix.EAGAIN
+	})
+	return errors.Join(err, bad)
 }
 
 // wantDestination makes the kernel say where a packet was sent to. ip(7), ipv6(7)

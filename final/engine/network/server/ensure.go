@@ -49,6 +49,10 @@ func tell(dir, name, id string) (string, error) {
 		return "", err
 	}
 	defer closer.Close()
+	// The directory belongs to the process, which could be hacked: a link would lead us to the socket of somebody else.
+	if found, err := os.Lstat(path); err != nil || found.Mode().Type() != os.ModeSocket {
+		return "", errors.Join(fmt.Errorf("%s is no socket", path), err)
+	}
 	conn, err := net.DialTimeout("unix", path, patience)
 	if err != nil {
 		return "", err
@@ -73,8 +77,12 @@ func tell(dir, name, id string) (string, error) {
 
 const maxAnswer = 4096
 
+// own is the directory that belongs to the processes of networks, in the directory of the store.
+const own = ".servers"
+
 // socketPath is where the process of a network listens. The path leads through a descriptor, as a socket has a short path. unix(7)
 func socketPath(dir, name string) (string, io.Closer, error) {
+	dir = filepath.Join(dir, own)
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", nil, &os.PathError{Op: "open", Path: dir, Err: err}
@@ -85,6 +93,11 @@ func socketPath(dir, name string) (string, io.Closer, error) {
 // start starts the process of a network, and waits until it serves. The process gets nothing of ours but a pipe: no lock of the store, no
 // terminal, no environment, no session.
 func start(dir, name string) error {
+	if err := os.Mkdir(filepath.Join(dir, own), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	// In a user namespace without this user, the process stays root.
+	_ = os.Lchown(filepath.Join(dir, own), network.Server, network.Server)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -127,7 +140,7 @@ func ignore(error) error { return nil }
 // lock takes the lock of a network's process, which it keeps as long as it lives. The file goes with the process, so whoever has waited may
 // have the lock of a file that is gone. flock(2)
 func lock(dir, name string) (*os.File, error) {
-	path := filepath.Join(dir, name+".lock")
+	path := filepath.Join(dir, own, name+".lock")
 	for {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
@@ -149,14 +162,14 @@ func lock(dir, name string) (*os.File, error) {
 // Clean removes the files of a process that somebody has killed, after the last container of its network. A process that lives removes its
 // files itself.
 func Clean(dir, name string) {
-	path := filepath.Join(dir, name+".lock")
+	path := filepath.Join(dir, own, name+".lock")
 	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return
 	}
 	defer file.Close()
 	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-		_ = os.Remove(filepath.Join(dir, name+".socket"))
+		_ = os.Remove(filepath.Join(dir, own, name+".socket"))
 		_ = os.Remove(path)
 	}
 }

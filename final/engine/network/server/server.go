@@ -4,7 +4,7 @@
 // questions about names (package names), and passes on what comes from this host to published ports (package relay).
 //
 // Who starts it: the helper that plugs in the first container, by Ensure; or the next helper, if somebody has killed it.
-// Where it is: in the host's namespaces, in a session of its own, with all capabilities dropped but the one to listen at low ports.
+// Where it is: in the host's namespaces, in a session of its own, as the user nobody with one capability: to listen at low ports.
 // What it sees: the files of the networks, a socket where helpers ask it to read them, and packets.
 // How it ends: with the file of the last container. The kernel tells of all changes of the files, so nobody has to end it, even if all
 // others are killed. If it is killed itself, containers go on, without names and without published ports on the loopback interface.
@@ -51,7 +51,8 @@ func Main(args []string) int {
 	if len(args) != 2 {
 		return 1
 	}
-	p := &process{store: network.Inherit(args[0], nil), name: args[1], dns: names.Server{Resolvers: names.HostResolvers("/etc/resolv.conf")}}
+	// Relative paths need no rights in the directories above.
+	p := &process{store: network.Inherit(".", nil), name: args[1], dns: names.Server{Resolvers: names.HostResolvers("/etc/resolv.conf")}}
 	answer := func(err error) int {
 		text, status := "", 0
 		if err != nil {
@@ -61,6 +62,9 @@ func Main(args []string) int {
 		ready.Close()
 		return status
 	}
+	if err := os.Chdir(args[0]); err != nil {
+		return answer(err)
+	}
 	// It stays locked until we end.
 	locked, err := lock(p.store.Dir, p.name)
 	if err != nil {
@@ -68,8 +72,8 @@ func Main(args []string) int {
 	}
 	defer locked.Close()
 	// The order matters: nobody may find the socket when the next process has the lock.
-	defer os.Remove(filepath.Join(args[0], p.name+".lock"))
-	defer os.Remove(filepath.Join(args[0], p.name+".socket"))
+	defer os.Remove(filepath.Join(own, p.name+".lock"))
+	defer os.Remove(filepath.Join(own, p.name+".socket"))
 	requests, err := p.open()
 	if status := answer(err); status != 0 {
 		return status
@@ -93,10 +97,6 @@ func (p *process) open() (<-chan request, error) {
 	if _, err := p.read(); err != nil {
 		return nil, err
 	}
-	// Until here we could name the program that has our port.
-	if err := dropCapabilities(); err != nil {
-		return nil, err
-	}
 	path, dir, err := socketPath(p.store.Dir, p.name)
 	if err != nil {
 		return nil, err
@@ -107,6 +107,10 @@ func (p *process) open() (<-chan request, error) {
 	listener, err := net.Listen("unix", path)
 	dir.Close()
 	if err != nil {
+		return nil, err
+	}
+	// Until here we could name the program that has our port.
+	if err := dropRights(); err != nil {
 		return nil, err
 	}
 	go func() {

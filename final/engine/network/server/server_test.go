@@ -59,8 +59,9 @@ func (c *trial) write(name string, value any) {
 	content, err := json.Marshal(value)
 	require.NoError(c, err)
 	name = filepath.Join(c.store.Dir, "bridge", name)
-	require.NoError(c, os.MkdirAll(filepath.Dir(name), 0o700))
-	require.NoError(c, os.WriteFile(name+".new", content, 0o600))
+	// The process of the network is not root.
+	require.NoError(c, os.MkdirAll(filepath.Dir(name), 0o755))
+	require.NoError(c, os.WriteFile(name+".new", content, 0o644))
 	require.NoError(c, os.Rename(name+".new", name))
 }
 
@@ -80,7 +81,7 @@ func (c *trial) leave(id string) {
 func (c *trial) pid() int {
 	c.Helper()
 	var lock unix.Stat_t
-	require.NoError(c, unix.Stat(filepath.Join(c.store.Dir, "bridge.lock"), &lock))
+	require.NoError(c, unix.Stat(filepath.Join(c.store.Dir, own, "bridge.lock"), &lock))
 	table, err := os.ReadFile("/proc/locks")
 	require.NoError(c, err)
 	for line := range strings.Lines(string(table)) {
@@ -99,7 +100,7 @@ func (c *trial) pid() int {
 func (c *trial) ends() {
 	c.Helper()
 	require.Eventually(c, func() bool {
-		left, err := filepath.Glob(filepath.Join(c.store.Dir, "bridge.*"))
+		left, err := filepath.Glob(filepath.Join(c.store.Dir, own, "bridge.*"))
 		return err == nil && len(left) == 0
 	}, time.Minute, time.Millisecond)
 }
@@ -240,7 +241,7 @@ func TestAPortThatAnotherDNSServerHas(t *testing.T) {
 	require.Error(t, err)
 	assert.ErrorContains(t, err, "127.88.3.1:53")
 	assert.ErrorContains(t, err, fmt.Sprintf("(PID %d)", os.Getpid()))
-	_, err = os.Stat(filepath.Join(c.store.Dir, "bridge.socket"))
+	_, err = os.Stat(filepath.Join(c.store.Dir, own, "bridge.socket"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -254,7 +255,9 @@ func TestTheProcessHasNoRights(t *testing.T) {
 	for _, thread := range threads {
 		status, err := os.ReadFile(thread)
 		require.NoError(t, err)
-		for _, line := range []string{"CapEff:\t0000000000000400\n", "CapPrm:\t0000000000000400\n", "NoNewPrivs:\t1\n"} {
+		for _, line := range []string{"CapEff:\t0000000000000400\n", "CapPrm:\t0000000000000400\n", "NoNewPrivs:\t1\n",
+			"Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "Groups:\t \n",
+		} {
 			assert.Contains(t, string(status), line)
 		}
 	}
