@@ -122,10 +122,12 @@ func TestNetworkVerbsRestoreTheNames(t *testing.T) {
 		require.NoError(t, unix.Kill(pid, unix.SIGKILL))
 	}
 	// The kernel may still be closing the files of the process.
-	require.Eventually(t, func() bool {
-		r := c.final("network", "list")
-		return r.status == 0 && strings.Contains(r.stderr, "somebody had ended the process of network bridge: names and ports at 127.0.0.1 are back")
-	}, patience, time.Millisecond)
+	var r result
+	c.until(func() bool {
+		r = c.final("network", "list")
+		return strings.Contains(r.stderr, "somebody had ended the process of network bridge: names and ports at 127.0.0.1 are back")
+	}, func() string { return fmt.Sprint(r) })
+	require.Equal(t, 0, r.status)
 	require.Len(t, serversOf(t), 1)
 	from, err := connect(t, nil, "tcp", "127.0.0.1", 8080)
 	require.NoError(t, err)
