@@ -337,10 +337,34 @@ without_sudo() {
 	home_directory "$user"
 }
 
+# legacy_firewall looks for tables of iptables-legacy that drop these packets. It fails if there are any.
+legacy_firewall() {
+	local iptables rules remedy bridge=workshop0 status=0
+	for iptables in iptables-legacy ip6tables-legacy; do
+		# Who asks for a table that nobody uses makes the table.
+		grep -qx filter "/proc/net/${iptables%tables-legacy}_tables_names" 2>/dev/null || continue
+		rules=$("$iptables" -S 2>/dev/null) || continue
+		[[ $rules != *" -i $bridge "* ]] || continue
+		if [[ $rules == *'-P FORWARD DROP'* ]]; then
+			remedy="sudo $iptables -I FORWARD -i $bridge -j ACCEPT; sudo $iptables -I FORWARD -o $bridge -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"
+			[[ $rules != *'-N DOCKER-USER'* ]] || remedy=${remedy//FORWARD/DOCKER-USER}
+			note firewall "$iptables drops what this host forwards, so run --network bridge leads to no other host" "$remedy"
+			status=1
+		fi
+		if [[ $rules == *'-P INPUT DROP'* && $rules != *'--dport 53 '* ]]; then
+			remedy="sudo $iptables -I INPUT -i $bridge -p udp --dport 53 -j ACCEPT; sudo $iptables -I INPUT -i $bridge -p tcp --dport 53 -j ACCEPT"
+			note firewall "$iptables drops what containers with --network bridge ask this host, so they find no names" "$remedy"
+			status=1
+		fi
+	done
+	return $status
+}
+
 # firewall looks for rules of others that drop what the host forwards, or what containers ask the host. Only root may list rules. final asks
 # the same questions: final/engine/network/link/blocked.go.
 firewall() {
 	local rules table who remedy bridge=workshop0
+	legacy_firewall || return
 	rules=$(nft list ruleset 2>/dev/null) || return
 	# The chains that drop by their policy, and the tables that they are in.
 	table=$(awk '/^table/ { t = $2 " " $3 } /^\tchain/ { c = $2 } /hook forward .*policy drop/ { print t " " c; exit }' <<<"$rules")

@@ -197,6 +197,27 @@ func TestDoctorNotesWhatKeepsAUserFromContainers(t *testing.T) {
 	}
 }
 
+func TestDoctorNotesLegacyFirewalls(t *testing.T) {
+	needRoot(t)
+	if _, err := exec.LookPath("iptables-legacy"); err != nil {
+		t.Skip("needs iptables-legacy: apt-get install iptables")
+	}
+	for name, c := range map[string]struct{ rules, note, remedy string }{
+		"forward": {"iptables-legacy -P FORWARD DROP", "iptables-legacy drops what this host forwards", "iptables-legacy -I FORWARD -i workshop0"},
+		"Docker":  {"iptables-legacy -P FORWARD DROP; iptables-legacy -N DOCKER-USER", "iptables-legacy drops what this host forwards", "iptables-legacy -I DOCKER-USER -i workshop0"},
+		"input":   {"ip6tables-legacy -P INPUT DROP", "ip6tables-legacy drops what containers", "ip6tables-legacy -I INPUT -i workshop0 -p udp --dport 53"},
+		"allowed": {"iptables-legacy -P FORWARD DROP; iptables-legacy -A FORWARD -i workshop0 -j ACCEPT", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doctor, err := exec.Command("unshare", "--net", "bash", "-ec", c.rules+`; exec ./doctor.sh "$1"`, "-", sandbox(t)).CombinedOutput()
+			require.NoError(t, err, string(doctor))
+			assert.Equal(t, c.note != "", strings.Contains(string(doctor), "legacy drops"), string(doctor))
+			_, notes, _ := strings.Cut(string(doctor), c.note)
+			assert.Contains(t, notes, c.remedy)
+		})
+	}
+}
+
 func TestDoctorNotesFirewallsThatDropThePacketsOfContainers(t *testing.T) {
 	needRoot(t)
 	if _, err := exec.LookPath("nft"); err != nil {

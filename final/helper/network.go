@@ -4,6 +4,7 @@ package helper
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 
 	"container-workshop/final/engine/network"
@@ -59,7 +60,11 @@ func unplug(list *stage.List, store *network.Store, q *network.Question) error {
 	if err != nil {
 		return err
 	}
-	if err := link.Unplug(list, store, q); err != nil || n == nil {
+	remarks, err := link.Unplug(list, store, q)
+	for _, remark := range remarks {
+		fmt.Fprintf(os.Stderr, "final: warning: %s\n", remark)
+	}
+	if err != nil || n == nil {
 		return err
 	}
 	if left, err := store.Endpoints(n); err != nil || len(left) > 0 {

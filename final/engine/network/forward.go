@@ -22,6 +22,8 @@ type Forward struct {
 	Redirects string `json:",omitempty"`
 	// Interfaces were on the host when forwarding was off. The rules see to it that the host forwards nothing between them now.
 	Interfaces []string `json:",omitempty"`
+	// Others are the rules and bridges of others that were there. What comes later may need that the host forwards.
+	Others []string `json:",omitempty"`
 }
 
 const forwardFile = "forward.json"

@@ -38,12 +38,33 @@ func Blocked(bridge string, internal bool) (remarks []string) {
 		}
 		where := fmt.Sprintf("%s %s %s", families[chain.Table.Family], chain.Table.Name, chain.Name)
 		if who, remedy := owner(chain, chains, bridge, where, input); input {
-			remarks = append(remarks, fmt.Sprintf("%s drops what containers ask this host, in chain %s, so containers find no names: allow port 53 from %s (%s)", who, where, bridge, remedy))
+			remarks = append(remarks, dropsNames(who, where, bridge, remedy))
 		} else {
-			remarks = append(remarks, fmt.Sprintf("%s drops what this host forwards, in chain %s, so containers reach no other hosts: allow %s (%s)", who, where, bridge, remedy))
+			remarks = append(remarks, dropsForward(who, where, bridge, remedy))
 		}
 	}
-	return remarks
+	return append(remarks, blockedByLegacy(bridge, internal)...)
+}
+
+func dropsForward(who, where, bridge, remedy string) string {
+	return fmt.Sprintf("%s drops what this host forwards, in chain %s, so containers reach no other hosts: allow %s (%s)", who, where, bridge, remedy)
+}
+
+func dropsNames(who, where, bridge, remedy string) string {
+	return fmt.Sprintf("%s drops what containers ask this host, in chain %s, so containers find no names: allow port 53 from %s (%s)", who, where, bridge, remedy)
+}
+
+// allowForward lets packets of a bridge, and the answers, pass a chain.
+func allowForward(iptables, chain, bridge string) string {
+	return fmt.Sprintf("%s -I %s -i %s -j ACCEPT; %[1]s -I %[2]s -o %[3]s -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT", iptables, chain, bridge)
+}
+
+// allowNames lets questions about names pass.
+func allowNames(iptables, bridge string) string {
+	ask := func(protocol string) string {
+		return fmt.Sprintf("%s -I INPUT -i %s -p %s --dport 53 -j ACCEPT", iptables, bridge, protocol)
+	}
+	return ask("udp") + "; " + ask("tcp")
 }
 
 var families = map[nftables.TableFamily]string{nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet"}
@@ -131,27 +152,21 @@ func owner(chain *nftables.Chain, chains []*nftables.Chain, bridge, where string
 	if chain.Table.Family == nftables.TableFamilyIPv6 {
 		iptables = "ip6tables"
 	}
-	both := func(chain string) string {
-		return fmt.Sprintf("%s -I %s -i %s -j ACCEPT; %[1]s -I %[2]s -o %[3]s -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT", iptables, chain, bridge)
-	}
 	switch {
 	case chain.Table.Name == "firewalld":
 		return "firewalld", "firewall-cmd --zone=trusted --add-interface=" + bridge
 	case input && has("ufw"):
 		return "ufw", fmt.Sprintf("ufw allow in on %s to any port 53", bridge)
 	case input && chain.Name == "INPUT":
-		ask := func(protocol string) string {
-			return fmt.Sprintf("%s -I INPUT -i %s -p %s --dport 53 -j ACCEPT", iptables, bridge, protocol)
-		}
-		return "iptables", ask("udp") + "; " + ask("tcp")
+		return "iptables", allowNames(iptables, bridge)
 	case input:
 		return "nftables", fmt.Sprintf("nft insert rule %s iifname %s meta l4proto '{ tcp, udp }' th dport 53 accept", where, bridge)
 	case has("ufw"):
 		return "ufw", "ufw route allow in on " + bridge
 	case has("DOCKER-USER"):
-		return "Docker", both("DOCKER-USER")
+		return "Docker", allowForward(iptables, "DOCKER-USER", bridge)
 	case chain.Name == "FORWARD":
-		return "iptables", both("FORWARD")
+		return "iptables", allowForward(iptables, "FORWARD", bridge)
 	}
 	return "nftables", fmt.Sprintf("nft insert rule %s iifname %s accept; nft insert rule %[1]s oifname %[2]s ct state established,related accept", where, bridge)
 }

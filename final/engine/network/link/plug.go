@@ -191,19 +191,19 @@ func (p *plug) inside(namespace *os.File) {
 
 // Unplug takes away what Plug has made for a container, and the bridge, the rules and the sysctls with the last container. The file of the
 // endpoint goes last: whoever is interrupted here can be repeated.
-func Unplug(list *stage.List, s *network.Store, q *network.Question) error {
+func Unplug(list *stage.List, s *network.Store, q *network.Question) (remarks []string, err error) {
 	n, e, err := s.Find(q.Root, q.ID)
 	if err != nil || e == nil {
-		return err
+		return nil, err
 	}
 	p := &plug{Store: s, Network: n, Endpoint: e, line: list.Line()}
 	others, err := s.Endpoints(n)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all, err := everything(s, e)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	gone := []string{n.Port(e)}
 	if len(others) == 1 {
@@ -218,7 +218,7 @@ func Unplug(list *stage.List, s *network.Store, q *network.Question) error {
 	p.forget()
 	p.remove(gone)
 	p.line.Do(fmt.Sprintf("unlink(%q)", filepath.Join(s.Dir, n.Name, "endpoints", e.ID+".json")), "unlink(2)", 0, func() error { return s.Leave(n, e) })
-	return p.line.Err
+	return p.remarks, p.line.Err
 }
 
 // cut takes the host's end of a cable down.

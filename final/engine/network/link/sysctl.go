@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -36,7 +37,7 @@ func (p *plug) forward() {
 		return
 	}
 	if sysctl(forward4) == "0" {
-		f.IPv4, f.Redirects, f.Interfaces = true, sysctl(redirects), interfaces()
+		f.IPv4, f.Redirects, f.Interfaces, f.Others = true, sysctl(redirects), interfaces(), others()
 		p.set(forward4, "net.ipv4.ip_forward", f)
 	}
 	if !p.Network.IPv6.IsValid() || sysctl(forward6) != "0" {
@@ -48,7 +49,7 @@ func (p *plug) forward() {
 		return
 	}
 	if f.IPv6 = true; f.Interfaces == nil {
-		f.Interfaces = interfaces()
+		f.Interfaces, f.Others = interfaces(), others()
 	}
 	p.set(forward6, "net.ipv6.conf.all.forwarding", f)
 }
@@ -66,11 +67,17 @@ func (p *plug) set(path, name string, f network.Forward) {
 	}
 }
 
-// unforward restores the sysctls.
+// unforward restores the sysctls, unless somebody who came later may need them.
 func (p *plug) unforward() {
 	f, err := p.Store.Forward()
 	if err != nil || !f.IPv4 && !f.IPv6 {
 		return
+	}
+	came := slices.DeleteFunc(others(), func(other string) bool { return slices.Contains(f.Others, other) })
+	if len(came) > 0 {
+		p.remarks = append(p.remarks, fmt.Sprintf("this host goes on to forward packets, though the last container has ended: %s came meanwhile and may need that "+
+			"(sysctl net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0, if nobody does)", came[0]))
+		f = network.Forward{}
 	}
 	if f.IPv4 {
 		p.do(fmt.Sprintf("write(%q, 0)", forward4), "ip(7)", func() error {
@@ -84,6 +91,33 @@ func (p *plug) unforward() {
 		p.do(fmt.Sprintf("write(%q, 0)", forward6), "ip(7)", func() error { return os.WriteFile(forward6, []byte("0"), 0) })
 	}
 	p.do("unlink(forward.json)", "unlink(2)", func() error { return p.SetForward(network.Forward{}) })
+}
+
+// others returns what others have that makes a host forward packets: rules about such packets, and bridges.
+func others() (all []string) {
+	chains, _ := new(nftables.Conn).ListChains()
+	for _, chain := range chains {
+		if chain.Table.Name == Table || chain.Hooknum == nil {
+			continue
+		}
+		if chain.Type == nftables.ChainTypeNAT || *chain.Hooknum == *nftables.ChainHookForward {
+			all = append(all, fmt.Sprintf("chain %s %s %s", families[chain.Table.Family], chain.Table.Name, chain.Name))
+		}
+	}
+	for _, family := range legacyFamilies {
+		for _, table := range []string{"filter", "nat"} {
+			if family.has(table) {
+				all = append(all, fmt.Sprintf("table %s of %s", table, family.command))
+			}
+		}
+	}
+	links, _ := netlink.LinkList()
+	for _, link := range links {
+		if link.Type() == "bridge" && !isOurs(link) {
+			all = append(all, "bridge "+link.Attrs().Name)
+		}
+	}
+	return all
 }
 
 // interfaces returns the names of all interfaces of the host but the loopback interface and our own.
