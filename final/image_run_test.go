@@ -120,6 +120,15 @@ func TestAnImageOfManyLayersRuns(t *testing.T) {
 	assert.Equal(t, result{"99\n100\n", "", 0}, r)
 }
 
+func TestAnImageMayAskForFewVolumes(t *testing.T) {
+	volumes := map[string]struct{}{}
+	for i := range 50_000 {
+		volumes[fmt.Sprint("/volume", i)] = struct{}{}
+	}
+	name := storeImage(t, images.Settings{Volumes: volumes}, rootfsOf(t, nil))
+	refused(t, final(t, "run", "--image", name, "true"), 125, "asks for 50000 volumes", "at most 128")
+}
+
 func TestRunOfAnImageThatCannotRun(t *testing.T) {
 	rootfs := rootfsOf(t, nil)
 	name := storeImage(t, images.Settings{User: "nobody-here"}, rootfs)

@@ -80,6 +80,9 @@ func openLower(options *flags.Options) (*lower, error) {
 	return l, err
 }
 
+// maxVolumes is how many volumes an image may ask for. Each is a mount, with a copy of the files that the image has there.
+const maxVolumes = 128
+
 // complete fills in what the image says and the caller has not said, and returns the command.
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md
 func (l *lower) complete(options *flags.Options, command []string) ([]string, error) {
@@ -110,6 +113,9 @@ func (l *lower) complete(options *flags.Options, command []string) ([]string, er
 		options.User = settings.User
 	}
 	options.Process.Cwd = cmp.Or(options.Process.Cwd, path.Join("/", settings.WorkingDir))
+	if len(settings.Volumes) > maxVolumes {
+		return nil, fmt.Errorf("image %s asks for %d volumes: final makes at most %d", options.Image, len(settings.Volumes), maxVolumes)
+	}
 	l.volumes = slices.Sorted(maps.Keys(settings.Volumes))
 	options.Volumes = l.volumes
 	options.Annotations = annotations(&l.image.Config)

@@ -161,7 +161,13 @@ func readJSON(name string, value any) error {
 	return nil
 }
 
-// LockIngest lets one process at a time work at a part of an image. The garbage collection removes the file.
-func (s *Store) LockIngest(name string) (*Lock, error) {
-	return s.lock(filepath.Join("ingest", name+".lock"), unix.LOCK_EX)
+// LockIngest lets one process at a time work at a part of an image. It calls waits if it has to wait. The garbage collection removes the file.
+func (s *Store) LockIngest(name string, waits func()) (*Lock, error) {
+	name = filepath.Join("ingest", name+".lock")
+	lock, err := s.lock(name, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, ErrBusy) {
+		waits()
+		lock, err = s.lock(name, unix.LOCK_EX)
+	}
+	return lock, err
 }

@@ -24,7 +24,7 @@ func Import(ctx context.Context, adder *ingest.Adder, input *os.File, settings i
 			return nil, err
 		}
 		defer file.Close()
-		if _, err := io.Copy(file, input); err != nil {
+		if err := fill(file, input, adder.Store.Ingest("")); err != nil {
 			return nil, err
 		}
 	}

@@ -48,6 +48,9 @@ func (a *Archive) Load(ctx context.Context, adder *ingest.Adder, names []string)
 }
 
 func (a *Archive) loadLayout(ctx context.Context, adder *ingest.Adder, index *image.Manifest, names []string) ([]Loaded, error) {
+	if len(index.Manifests) > maxImages {
+		return nil, fmt.Errorf("the archive has %d images: at most %d are loaded at once", len(index.Manifests), maxImages)
+	}
 	if len(names) > 0 && len(index.Manifests) != 1 {
 		return nil, fmt.Errorf("the archive has %d images, and a name is for one", len(index.Manifests))
 	}
@@ -127,6 +130,9 @@ func (a *Archive) loadDocker(ctx context.Context, adder *ingest.Adder, names []s
 	} else if err != nil {
 		return nil, err
 	}
+	if len(images) > maxImages {
+		return nil, fmt.Errorf("the archive has %d images: at most %d are loaded at once", len(images), maxImages)
+	}
 	if len(names) > 0 && len(images) != 1 {
 		return nil, fmt.Errorf("the archive has %d images, and a name is for one", len(images))
 	}
@@ -163,13 +169,19 @@ func (a *Archive) loadDocker(ctx context.Context, adder *ingest.Adder, names []s
 
 // describe makes the descriptor of a layer whose name is not its digest.
 func (a *Archive) describe(name string) (image.Descriptor, error) {
+	if d, known := a.known[name]; known {
+		return d, nil
+	}
 	p, err := a.find(name)
 	if err != nil {
 		return image.Descriptor{}, err
 	}
 	d, err := describe(a.section(p))
-	a.blobs[d.Digest] = name
-	return d, err
+	if err != nil {
+		return d, err
+	}
+	a.blobs[d.Digest], a.known[name] = name, d
+	return d, nil
 }
 
 // describe finds digest, size and type of a layer.

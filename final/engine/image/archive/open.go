@@ -27,6 +27,7 @@ import (
 const (
 	maxArchive  = 256 << 30
 	maxEntries  = 100_000
+	maxImages   = 1000
 	maxDocument = 4 << 20
 	maxLinks    = 8
 	maxName     = 1024
@@ -36,8 +37,9 @@ const (
 type Archive struct {
 	file  *os.File
 	files map[string]place
-	// blobs are files that have no name of a blob.
+	// blobs are files that have no name of a blob, by their digests, and known are their descriptors by their names.
 	blobs map[string]string
+	known map[string]image.Descriptor
 }
 
 // A place is where a file is in the tar file. A link has a target instead.
@@ -53,7 +55,7 @@ func Open(input *os.File, dir string) (*Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", input.Name(), err)
 	}
-	a := &Archive{file: file, files: map[string]place{}, blobs: map[string]string{}}
+	a := &Archive{file: file, files: map[string]place{}, blobs: map[string]string{}, known: map[string]image.Descriptor{}}
 	reader := tar.NewReader(file)
 	for n := 0; ; n++ {
 		header, err := reader.Next()
@@ -107,18 +109,27 @@ func plain(input *os.File, dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := io.Copy(file, io.LimitReader(content, maxArchive+1))
-	if err == nil && n > maxArchive {
-		err = fmt.Errorf("its tar file has more than %d GiB", maxArchive>>30)
+	return file, fill(file, content, dir)
+}
+
+// fill copies a tar file into a new file, and goes back to its begin. It stops before the disk is full. After an error, the file is closed.
+func fill(file *os.File, content io.Reader, dir string) error {
+	room, err := ingest.Room(dir)
+	if err == nil {
+		var n int64
+		most := min(room.Bytes, maxArchive)
+		n, err = io.Copy(file, io.LimitReader(content, most+1))
+		if err == nil && n > most {
+			err = fmt.Errorf("its tar file has more than %d bytes, and there is no room for more in %s (make room on the disk)", most, dir)
+		}
 	}
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
 		file.Close()
-		return nil, err
 	}
-	return file, nil
+	return err
 }
 
 // Nameless makes a file without a name. open(2), O_TMPFILE

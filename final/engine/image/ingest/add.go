@@ -12,11 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"container-workshop/final/engine/image"
 	"container-workshop/final/engine/image/layer"
@@ -31,6 +28,7 @@ type Source interface {
 // What happens to a layer.
 const (
 	Waiting     = "waiting"
+	Blocked     = "waiting for another final, which is at work on this layer"
 	Downloading = "downloading"
 	Uploading   = "uploading"
 	Unpacking   = "unpacking"
@@ -48,6 +46,8 @@ type Adder struct {
 	Report func(d image.Descriptor, what string, bytes int64)
 	// FirstWait is the time before a broken download goes on. It is half a second if it is 0.
 	FirstWait time.Duration
+	// room is what is left for all images together: see left.
+	room *layer.Limits
 }
 
 func (a *Adder) report(d image.Descriptor, what string, bytes int64) {
@@ -90,7 +90,7 @@ func (a *Adder) add(ctx context.Context, root image.Descriptor, names []string) 
 	if err != nil {
 		return nil, err
 	}
-	if err := a.room(m); err != nil {
+	if err := a.reserve(m); err != nil {
 		return nil, err
 	}
 	chainIDs := layer.ChainIDs(c.RootFS.DiffIDs)
@@ -134,26 +134,6 @@ func (a *Adder) manifest(ctx context.Context, d image.Descriptor) ([]byte, *imag
 		d = image.Descriptor{MediaType: best.MediaType, Digest: best.Digest, Size: best.Size}
 	}
 	return nil, nil, d, refuse("the index leads to another index")
-}
-
-// room refuses an image whose missing layers need more than nine tenths of the space that the file system has left, so the host goes on. A
-// registry can say any size, and send as much.
-func (a *Adder) room(m *image.Manifest) error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(a.Store.Dir, &fs); err != nil {
-		return fmt.Errorf("statfs %s: %w", a.Store.Dir, err)
-	}
-	left := int64(fs.Bavail) * fs.Bsize / 10 * 9
-	for _, d := range m.Layers {
-		if _, err := os.Stat(a.Store.Blob(d.Digest)); err == nil {
-			continue
-		}
-		if d.Size > left {
-			return fmt.Errorf("layer %s has %d bytes, and there is no room for them in %s (use a smaller image, or make room on the disk)", d.Digest, d.Size, a.Store.Dir)
-		}
-		left -= d.Size
-	}
-	return nil
 }
 
 // parallel is how many layers are downloaded at once.
@@ -230,6 +210,9 @@ func (a *Adder) AddMade(ctx context.Context, config []byte, layers []image.Descr
 		return nil, err
 	}
 	root := image.Descriptor{MediaType: image.TypeManifest, Digest: Digest(manifest), Size: int64(len(manifest))}
+	if _, err := a.left(); err != nil {
+		return nil, err
+	}
 	made := *a
 	made.Source = &documents{a.Source, map[string][]byte{root.Digest: manifest, m.Config.Digest: config}}
 	return made.Add(ctx, root, names...)

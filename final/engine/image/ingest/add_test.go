@@ -281,3 +281,23 @@ func TestAStoreOfOthersIsRefused(t *testing.T) {
 	_, err := image.Open(store.Home)
 	require.ErrorContains(t, err, "the storage of images is not safe")
 }
+
+// Whoever waits for another final learns about it.
+func TestWaitingForAnotherFinalIsReported(t *testing.T) {
+	store, s := newStore(t), newSample(t)
+	require.NoError(t, store.AfterRestart())
+	lock, err := store.LockIngest(image.Hex(s.manifest.Layers[1].Digest), func() { t.Error("nobody else is there") })
+	require.NoError(t, err)
+	var blocked []string
+	a := adder(store, s.source)
+	a.Report = func(d image.Descriptor, what string, _ int64) {
+		if what == Blocked {
+			blocked = append(blocked, d.Digest)
+			lock.Unlock()
+		}
+	}
+	_, err = a.Add(context.Background(), s.root(), nameOfTests)
+	require.NoError(t, err)
+	assert.Equal(t, []string{s.manifest.Layers[1].Digest}, blocked)
+	content(t, store)
+}

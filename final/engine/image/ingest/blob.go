@@ -27,7 +27,15 @@ func (a *Adder) document(ctx context.Context, d image.Descriptor) ([]byte, error
 	if d.Size > maxDocument {
 		return nil, refuse("%s has %d bytes: a manifest or config may have %d", d.Digest, d.Size, maxDocument)
 	}
-	if content, err := os.ReadFile(a.Store.Blob(d.Digest)); err == nil {
+	// The blob of a layer may have the same name, and be large.
+	if info, err := os.Stat(a.Store.Blob(d.Digest)); err == nil {
+		if info.Size() != d.Size {
+			return nil, wrongSize(d, info.Size())
+		}
+		content, err := os.ReadFile(a.Store.Blob(d.Digest))
+		if err != nil {
+			return nil, err
+		}
 		return content, verify(d, content)
 	}
 	blob, err := a.Source.Open(ctx, d, 0)
@@ -68,7 +76,7 @@ func (a *Adder) put(digest string, content []byte) error {
 }
 
 func (a *Adder) keep(digest string, content io.Reader) error {
-	lock, err := a.Store.LockIngest(image.Hex(digest))
+	lock, err := a.Store.LockIngest(image.Hex(digest), func() {})
 	if err != nil {
 		return err
 	}
@@ -86,7 +94,7 @@ func (a *Adder) keep(digest string, content io.Reader) error {
 
 // blob brings a layer into the store. What an earlier, broken download has left is not downloaded again.
 func (a *Adder) blob(ctx context.Context, d image.Descriptor) error {
-	lock, err := a.Store.LockIngest(image.Hex(d.Digest))
+	lock, err := a.Store.LockIngest(image.Hex(d.Digest), func() { a.report(d, Blocked, 0) })
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ import (
 func (a *Adder) unpack(d image.Descriptor, diffID string, chainIDs []string) error {
 	chainID := chainIDs[len(chainIDs)-1]
 	name := "layer-" + image.Hex(chainID)
-	lock, err := a.Store.LockIngest(name)
+	lock, err := a.Store.LockIngest(name, func() { a.report(d, Blocked, 0) })
 	if err != nil {
 		return err
 	}
@@ -109,12 +109,19 @@ func (a *Adder) unpackInto(dir, lower int, d image.Descriptor, diffID string) er
 		return err
 	}
 	defer tar.Close()
+	options := a.Options
+	limits, taken, err := a.within()
+	if err != nil {
+		return err
+	}
+	options.Limits = limits
 	ahead := readAhead(tar)
 	defer ahead.Close()
-	if _, err := layer.Apply(dir, lower, ahead, a.Options); err != nil {
+	summary, err := layer.Apply(dir, lower, ahead, options)
+	taken(summary)
+	if err != nil {
 		var kernel unix.Errno
-		if errors.As(err, &kernel) {
-			// A full disk is not the fault of the image.
+		if errors.As(err, &kernel) && slices.Contains(ours, kernel) {
 			return err
 		}
 		return refused(err)
@@ -124,6 +131,9 @@ func (a *Adder) unpackInto(dir, lower int, d image.Descriptor, diffID string) er
 	}
 	return nil
 }
+
+// ours are the errors of the kernel that are not the fault of an image. Any other the image has provoked, as with a name that is too long.
+var ours = []unix.Errno{unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.ENOMEM, unix.ENFILE, unix.EMFILE, unix.EROFS, unix.EPERM, unix.EACCES, unix.ESTALE}
 
 // Magic numbers of compressed files.
 var (

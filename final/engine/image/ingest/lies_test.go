@@ -60,6 +60,12 @@ func TestLiesAreRefused(t *testing.T) {
 			s.config.RootFS.DiffIDs[0] = Digest(content)
 			return s.root()
 		}, "layer sha256:"},
+		"a name that is too long": {func(s *sample) image.Descriptor {
+			content := tarOf(t, map[string]string{strings.Repeat("a", 300): ""})
+			s.manifest.Layers[0] = s.source.add(image.TypeLayer, content)
+			s.config.RootFS.DiffIDs[0] = Digest(content)
+			return s.root()
+		}, "file name too long"},
 		"half a gzip": {func(s *sample) image.Descriptor {
 			content := s.source.blobs[s.manifest.Layers[1].Digest]
 			s.manifest.Layers[1] = s.source.add(image.TypeLayerGzip, content[:len(content)/2])
@@ -268,4 +274,17 @@ func TestAContainerWithoutStateUsesNothing(t *testing.T) {
 	assert.Empty(t, kept(t, store))
 	_, err = store.Collect()
 	require.NoError(t, err, "what the container has used is missing")
+}
+
+// The store has large files, and a manifest can name one of them as its config.
+func TestALargeBlobIsNoDocument(t *testing.T) {
+	store, s := newStore(t), newSample(t)
+	_, err := adder(store, s.source).Add(context.Background(), s.root(), nameOfTests)
+	require.NoError(t, err)
+	large := s.manifest.Layers[0].Digest
+	// More than a machine has memory.
+	require.NoError(t, os.Truncate(store.Blob(large), 1<<42))
+	s.manifest.Config = &image.Descriptor{MediaType: image.TypeConfig, Digest: large, Size: 100}
+	_, err = adder(store, s.source).Add(context.Background(), s.root(), "registry.example/other:1")
+	assert.ErrorContains(t, err, "has more than the 100 bytes that the manifest promises")
 }

@@ -117,6 +117,22 @@ func TestALayerSetsNoAttributesOfOverlay(t *testing.T) {
 	assert.NotContains(t, shows, "a/secret")
 }
 
+// The host labels files as its own policy says.
+func TestALayerSetsNoLabelsOfSecurityModules(t *testing.T) {
+	s := layers(t, []entry{
+		folder("a").with("SCHILY.xattr.security.selinux", "system_u:object_r:bin_t:s0"), file("f", "").with("SCHILY.xattr.security.ima", "\x01abc").with("SCHILY.xattr.user.own", "1"),
+	})
+	assert.Equal(t, map[string]string{".": root, "a": root, "f": empty + ` user.own="1"`}, s.top())
+	// Nor does an entry take away the label that the host has given a directory: SELinux refuses that.
+	label := "security.selinux"
+	require.NoError(t, unix.Setxattr(filepath.Join(s.tops[0], "a"), label, []byte("of the host"), 0))
+	dir, err := unix.Open(filepath.Join(s.tops[0], "a"), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(dir)
+	require.NoError(t, (&applier{}).clearXattrs(dir))
+	assert.Equal(t, root+` security.selinux="of the host"`, describe(t, s.tops[0])["a"])
+}
+
 func TestABombStopsAtALimit(t *testing.T) {
 	var many []entry
 	for i := range 101 {

@@ -136,11 +136,18 @@ func isOverlays(name string) bool {
 	return strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
 }
 
-// setXattrs sets the extended attributes of an entry, without those of overlay. xattr(7)
+// isLabel reports whether an extended attribute is for a security module, as security.selinux and security.ima. The labels of a file say what
+// the policy of its host allows, so they come from this host, and not from the machine that has built the image. Podman leaves out that of
+// SELinux, too. Capabilities are for programs of the image.
+func isLabel(name string) bool {
+	return strings.HasPrefix(name, "security.") && name != "security.capability"
+}
+
+// setXattrs sets the extended attributes of an entry, without labels and without those of overlay. xattr(7)
 func setXattrs(dir int, name string, h *tar.Header) error {
 	for _, record := range slices.Sorted(maps.Keys(h.PAXRecords)) {
 		xattr, found := strings.CutPrefix(record, xattrRecord)
-		if !found || isOverlays(xattr) {
+		if !found || isOverlays(xattr) || isLabel(xattr) {
 			continue
 		}
 		// The path ends with a single name of the layer, which the call does not follow.
@@ -157,7 +164,7 @@ func setXattrs(dir int, name string, h *tar.Header) error {
 	return nil
 }
 
-// clearXattrs removes the extended attributes of a directory, without those of overlay.
+// clearXattrs removes the extended attributes of a directory, without labels and without those of overlay.
 func (a *applier) clearXattrs(fd int) error {
 	names := make([]byte, 64<<10)
 	n, err := unix.Flistxattr(fd, names)
@@ -168,7 +175,7 @@ func (a *applier) clearXattrs(fd int) error {
 		return fmt.Errorf("list the extended attributes: %w", err)
 	}
 	for name := range strings.SplitSeq(string(names[:n]), "\x00") {
-		if name == "" || isOverlays(name) {
+		if name == "" || isOverlays(name) || isLabel(name) {
 			continue
 		}
 		if err := unix.Fremovexattr(fd, name); err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENODATA) {

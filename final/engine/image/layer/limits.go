@@ -37,10 +37,10 @@ type budget struct {
 func (b *budget) start(dir int, limits Limits) error {
 	b.Limits = Limits{defaultBytes, defaultEntries, defaultDepth}
 	if limits.Bytes > 0 {
-		b.Bytes = limits.Bytes
+		b.Bytes = min(b.Bytes, limits.Bytes)
 	}
 	if limits.Entries > 0 {
-		b.Entries = limits.Entries
+		b.Entries = min(b.Entries, limits.Entries)
 	}
 	if limits.Depth > 0 {
 		b.Depth = limits.Depth

@@ -6,6 +6,8 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,6 +73,21 @@ func TestTLS(t *testing.T) {
 	assert.ErrorContains(t, err, "registry.example is not this host")
 	_, err = pull(store, r, Options{TLSVerify: "maybe"})
 	assert.ErrorContains(t, err, "must be true, false or force")
+}
+
+// The name of a registry is no pattern, though it may have brackets.
+func TestTheAuthorityOfARegistryWithAnIPv6Address(t *testing.T) {
+	was := certificates
+	t.Cleanup(func() { certificates = was })
+	certificates = t.TempDir()
+	for _, host := range []string{"[::1]:5000", "registry.example"} {
+		require.NoError(t, os.Mkdir(filepath.Join(certificates, host), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(certificates, host, "own.crt"), []byte("none"), 0o600))
+		_, err := newTransport(host, Options{TLSVerify: "true"})
+		assert.ErrorContains(t, err, host+"/own.crt has no certificate")
+	}
+	_, err := newTransport("other.example", Options{TLSVerify: "true"})
+	require.NoError(t, err)
 }
 
 func TestNoRedirectIsLessSafe(t *testing.T) {

@@ -5,15 +5,31 @@ package registry
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 )
 
-// certificates is where docker looks for the authority of a registry, in a directory with the name of the registry.
-const certificates = "/etc/docker/certs.d"
+// certificates is where docker looks for the authority of a registry, in a directory with the name of the registry. Tests change it.
+var certificates = "/etc/docker/certs.d"
+
+// authorities returns the files of certificates for a registry. Its name is no pattern: [::1]:5000 has brackets.
+func authorities(host string) (names []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(certificates, host))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) == ".crt" {
+			names = append(names, filepath.Join(certificates, host, entry.Name()))
+		}
+	}
+	return names, err
+}
 
 // newTransport makes the connections to a registry.
 func newTransport(host string, o Options) (http.RoundTripper, error) {
@@ -33,7 +49,7 @@ func newTransport(host string, o Options) (http.RoundTripper, error) {
 	default:
 		return nil, fmt.Errorf("--tls-verify %q: must be true, false or force", o.TLSVerify)
 	}
-	names, err := filepath.Glob(filepath.Join(certificates, host, "*.crt"))
+	names, err := authorities(host)
 	if err != nil {
 		return nil, err
 	}
