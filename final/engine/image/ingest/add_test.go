@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -288,6 +289,8 @@ func TestWaitingForAnotherFinalIsReported(t *testing.T) {
 	require.NoError(t, store.AfterRestart())
 	lock, err := store.LockIngest(image.Hex(s.manifest.Layers[1].Digest), func() { t.Error("nobody else is there") })
 	require.NoError(t, err)
+	// Nobody waits for ever, whatever the adder does.
+	defer time.AfterFunc(time.Minute, lock.Unlock).Stop()
 	var blocked []string
 	a := adder(store, s.source)
 	a.Report = func(d image.Descriptor, what string, _ int64) {
