@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 			answer.Error = "no, says the helper"
 		}
 		_ = json.NewEncoder(os.Stdout).Encode(&answer)
+		if os.Args[1] == "linger" {
+			_, _ = io.ReadAll(os.NewFile(3, "pipe"))
+		}
 		os.Exit(0)
 	case len(os.Args) == 2 && os.Args[1] == "ask":
 		var value string
@@ -67,6 +71,25 @@ func TestTheHelperAnswers(t *testing.T) {
 	for _, question := range []string{"", strings.Repeat("longer than a pipe", 1<<16)} {
 		assert.ErrorContains(t, Helper(&list, "die", question, nil), "died without an answer: exit status 3")
 	}
+}
+
+// The end of a helper can take the kernel long. Nobody waits for it who has the answer.
+func TestTheAnswerIsEnough(t *testing.T) {
+	Itself = true
+	defer func() { Itself = false }()
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer read.Close()
+	answered := make(chan error, 1)
+	go func() { answered <- Helper(new(stage.List), "linger", "", nil, read) }()
+	select {
+	case err := <-answered:
+		require.NoError(t, err)
+	case <-time.After(time.Minute):
+		t.Error("the helper goes on, and so does whoever has asked")
+	}
+	// Now the helper ends.
+	require.NoError(t, write.Close())
 }
 
 // closing is a question that closes files while it is encoded.
