@@ -45,6 +45,10 @@ func (b *bench) measureStarts() error {
 	t.rows = append(t.rows, rows...)
 	tasks := b.each(isRuntime, func(p *peer) (float64, error) { return b.lifecycle(p, container{id: "life", args: toTrue}) })
 	t.rows = append(t.rows, b.warmAndCold(createStart, tasks)...)
+	if rows, err = b.measureRootless(); err != nil {
+		return err
+	}
+	t.rows = append(t.rows, rows...)
 	b.tables = append(b.tables, t)
 	return nil
 }
