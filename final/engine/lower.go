@@ -24,7 +24,6 @@ import (
 	"container-workshop/final/more/copyup"
 	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
-	"container-workshop/final/rootless"
 	"container-workshop/final/spec"
 )
 
@@ -69,12 +68,8 @@ func openLower(options *flags.Options) (*lower, error) {
 	case 1:
 		l.tree, err = rootfs.OpenRoot(found.Layers[0])
 	default:
-		o := rootfs.Overlay{Lower: l.layers, Upper: -1}
-		if rootless.Is() {
-			o.Options = []string{"userxattr"}
-		}
 		var mount int
-		mount, err = o.Mount()
+		mount, err = mountLayers(rootfs.Overlay{Lower: l.layers, Upper: -1}, found.Layers[len(found.Layers)-1])
 		l.tree = rootfs.Root(mount)
 	}
 	return l, err

@@ -78,15 +78,9 @@ func layered(lower []int, dir string) (int, error) {
 		}
 		defer unix.Close(*fd)
 	}
-	if rootless.Is() {
-		// In a user namespace the marks of the overlay are attributes that users may set. overlayfs.rst, "User xattr"
-		o.Options = append(o.Options, "userxattr")
-	}
-	mount, err := o.Mount()
+	mount, err := mountLayers(o, filepath.Join(dir, fuseMount))
 	var fs unix.Statfs_t
 	switch {
-	case errors.Is(err, unix.EPERM) && rootless.Is():
-		err = fmt.Errorf("%w: an ordinary user needs Linux 5.11 for an overlay (use sudo)", err)
 	case !errors.Is(err, unix.EINVAL):
 	case unix.Fstatfs(o.Upper, &fs) == nil && fs.Type == unix.OVERLAYFS_SUPER_MAGIC:
 		err = fmt.Errorf("%w: %s is on an overlay itself, as in a container, and the kernel takes no overlay on an overlay: mount a volume on %s", err, dir, Home())
