@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,19 +32,25 @@ type person struct {
 // asPerson makes an ordinary user make the calls of a new trial. The user has these ranges of IDs.
 func asPerson(t *testing.T, ranges string) *trial {
 	t.Helper()
+	return asUser(t, "alice", 4321, ranges)
+}
+
+func asUser(t *testing.T, name string, uid int, ranges string) *trial {
+	t.Helper()
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		t.Skip("needs newuidmap: apt-get install uidmap")
 	}
 	if err := rootless.ThisHost().NoNamespace(); err != nil {
 		t.Skipf("needs user namespaces for users: %v", err)
 	}
-	c, p := newTrial(t), &person{uid: 4321}
+	c, p := newTrial(t), &person{uid: uid}
 	dir, err := os.MkdirTemp("", "user")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o755))
 	for name, content := range map[string]string{
-		"passwd": "root:x:0:0::/root:/bin/sh\nalice:x:4321:4321::/:/bin/sh\n", "group": "root:x:0:\nalice:x:4321:\n", "subuid": ranges, "subgid": ranges,
+		"passwd": fmt.Sprintf("root:x:0:0::/root:/bin/sh\n%s:x:%d:%[2]d::/:/bin/sh\n", name, uid),
+		"group":  fmt.Sprintf("root:x:0:\n%s:x:%d:\n", name, uid), "subuid": ranges, "subgid": ranges,
 	} {
 		file, place := filepath.Join(dir, name), filepath.Join("/etc", name)
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o644))

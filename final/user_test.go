@@ -50,9 +50,13 @@ func TestAnOrdinaryUserWithoutRangesHasOneID(t *testing.T) {
 	c.nothingLeft()
 }
 
-// A limit that nobody enforces would be worse than an error.
+// A limit that nobody enforces would be worse than an error. final says once in a session that there are no limits, but says it whenever there
+// is no session.
 func TestAnOrdinaryUserWithoutCgroupsGetsNoLimit(t *testing.T) {
 	c := asPerson(t, ranges)
+	for _, warnings := range []int{1, 0} {
+		assert.Equal(t, warnings, strings.Count(c.final(c.runArgs(nil, "true")...).stderr, unlimited))
+	}
 	r := c.final(c.runArgs([]string{"--memory", "32m"}, "true")...)
 	refused(t, r, 125, "--memory", "no cgroup")
 	c.nothingLeft()

@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 layout=${1:-} engine=${2:-} arch=$(dpkg --print-architecture)
 dir=build/vm/$arch
 base=$dir/systemd${engine:+-$engine}
-packages=(systemd-sysv dbus dbus-user-session libpam-systemd busybox-static)
+packages=(systemd-sysv dbus dbus-user-session libpam-systemd busybox-static uidmap)
 
 . vm/machine.sh
 
@@ -43,6 +43,9 @@ compile() {
 	export CGO_ENABLED=0
 	if [ -z "$engine" ]; then
 		go test -c -ldflags=-s -o "$1/" ./final ./final/cgroup ./final/cgroup/stats || exit 2
+		# final run puts an overlay on its root file system.
+		cp "$dir"/kernel/lib/modules/*/kernel/fs/overlayfs/overlay.ko "$1/" || exit 2
+		echo "/bin/busybox insmod /overlay.ko"
 		echo "/cgroup.test -test.v -test.run Scope ${*:2} || status=1"
 		echo "/stats.test -test.v -test.run Scope ${*:2} || status=1"
 		echo "/final.test -test.v -test.run ^TestSystemd ${*:2} || status=1"

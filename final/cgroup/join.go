@@ -12,6 +12,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/cgroup/systemd"
 )
 
 // Warm prepares the kernel for moving processes, so that a Join soon afterwards takes microseconds. Otherwise the first move after some
@@ -109,6 +111,11 @@ func (c *Cgroup) Join(pid int) error {
 	}
 	for _, d := range c.memoryLast() {
 		err := d.add(strconv.Itoa(pid), c.exact)
+		if c.Unit != "" && c.Mode == V2 && errors.Is(err, fs.ErrPermission) {
+			// This process is in a cgroup of the host's root, such as a session of login, and so may not move anybody out of there.
+			// cgroup-v2.rst, "Delegation Containment"
+			err = systemd.Attach(c.Unit, pid)
+		}
 		if err != nil {
 			return fmt.Errorf("adding pid %d to cgroups: %w", pid, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -102,6 +103,10 @@ func (c *Cgroup) Available() ([]string, error) {
 	if d == nil {
 		return nil, nil
 	}
-	dirs := d.lineage()
-	return readWords(path.Join(dirs[len(dirs)-2], "cgroup.controllers"))
+	above := path.Dir(d.Path)
+	if c.scope != nil {
+		// The slices between systemd and the scope get controllers when the scope starts.
+		above = strings.TrimSuffix(d.Path, c.scope.Scope.Dir)
+	}
+	return readWords(path.Join(above, "cgroup.controllers"))
 }

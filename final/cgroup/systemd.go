@@ -5,9 +5,11 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -71,6 +73,16 @@ func newScope(s *systemd.Scope, mode Mode, trees []tree, resources *specs.LinuxR
 	}
 	c.Unit, c.scope = s.Name, &scope{Scope: s, dir: dir, resources: resources}
 	return c, nil
+}
+
+// MoveCaller moves this process into a scope of its own, beside the scope of the container. Process 1 is born there, and so the systemd of a
+// user may move it on. Out of a session of login, only the host's systemd could move it, and refuses a process that is nobody on the host.
+func (c *Cgroup) MoveCaller(id string) error {
+	s, err := systemd.ParseScope(":container-workshop-run:"+id, id)
+	if err != nil {
+		return err
+	}
+	return s.Start(path.Join(strings.TrimSuffix(c.scope.dir, c.scope.Dir), s.Dir), nil, os.Getpid())
 }
 
 // startScope has systemd start the scope with its first process. Then it makes the cgroups of the controllers that systemd does not

@@ -186,7 +186,11 @@ func newCgroup(q *Request, tell func(string)) (*cgroup.Cgroup, error) {
 	}
 	path, resources := q.Spec.Linux.CgroupsPath, q.limits()
 	if q.SystemdCgroup {
-		return cgroup.NewSystemd(path, q.ID, resources)
+		groups, err := cgroup.NewSystemd(path, q.ID, resources)
+		if err == nil && q.OwnCgroups && namespace.Nested() && len(q.Spec.Linux.UIDMappings) > 0 {
+			err = groups.MoveCaller(q.ID)
+		}
+		return groups, err
 	}
 	if path == "" && q.Rootless {
 		groups, refused, err := cgroup.Optional(q.ID, resources)

@@ -50,15 +50,17 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	}
 	noCgroups := false
 	if rootless.Is() {
-		if noCgroups, err = fitUser(options, config, store.Tell); err != nil {
+		by, err := fitUser(options, config, systemd, store.Tell)
+		if err != nil {
 			return nil, err
 		}
+		systemd, noCgroups = by == systemdMakes, by == nobodyMakes
 	}
 	root, id := store.Root, options.Name
 	plugged := connect(root, options, store.Tell)
 	request := &container.Request{
 		ID: id, Spec: config, Root: lower.tree, Init: options.Init, Size: console.Size(), Explain: options.Explain,
-		SystemdCgroup: systemd && !noCgroups, OwnCgroups: true, NoCgroups: noCgroups,
+		SystemdCgroup: systemd, OwnCgroups: true, NoCgroups: noCgroups,
 		Devices: deviceSources(options),
 		Claim:   func() error { return checkStorage(root, id) },
 		Prepare: func(line *stage.Line) {

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -20,10 +21,10 @@ import (
 	"container-workshop/final/rootless"
 )
 
-// fitUser changes what an ordinary user cannot have in a configuration, and reports whether the container has no cgroups.
-func fitUser(options *flags.Options, config *specs.Spec, warn func(string)) (noCgroups bool, err error) {
+// fitUser changes what an ordinary user cannot have in a configuration, and says who makes the cgroups.
+func fitUser(options *flags.Options, config *specs.Spec, systemd bool, warn func(string)) (by maker, err error) {
 	if err := checkUser(options, config.Process); err != nil {
-		return false, err
+		return by, err
 	}
 	if rootless.One() {
 		// The group of terminals has no ID.
@@ -32,20 +33,28 @@ func fitUser(options *flags.Options, config *specs.Spec, warn func(string)) (noC
 			m.Options = slices.DeleteFunc(slices.Clone(m.Options), func(option string) bool { return m.Type == "devpts" && option == "gid=5" })
 		}
 	}
-	if warn == nil {
-		warn = func(string) {}
-	}
-	missing, why := findCgroup(config.Linux)
+	by, missing, why := findCgroup(config.Linux, options.Name, systemd)
 	if why == nil {
-		return false, leaveOut(missing, options, config.Linux.Resources, warn)
+		return by, leaveOut(missing, options, config.Linux.Resources, warn)
 	}
 	if len(options.Limits) > 0 {
-		return false, fmt.Errorf("--%s: the host gives you no cgroup for limits: %w (%s)", options.Limits[0], why, remedy())
+		return by, fmt.Errorf("--%s: the host gives you no cgroup for limits: %w (%s)", options.Limits[0], why, remedy())
 	}
-	warn(fmt.Sprintf("the container runs without limits: %v (%s)", why, remedy()))
+	if warn != nil && rootless.First("no-limits") {
+		warn(fmt.Sprintf("the container runs without limits: %v (%s)", why, remedy()))
+	}
 	config.Linux.Resources = &specs.LinuxResources{}
-	return true, nil
+	return nobodyMakes, nil
 }
+
+// A maker is who makes the cgroups of a container.
+type maker int
+
+const (
+	finalMakes maker = iota
+	systemdMakes
+	nobodyMakes
+)
 
 // checkUser refuses what an ordinary user cannot have at all.
 func checkUser(options *flags.Options, process *specs.Process) error {
@@ -112,25 +121,36 @@ func leaveOut(missing []string, options *flags.Options, r *specs.LinuxResources,
 			}
 		}
 		d.leaveOut(r)
-		warn(fmt.Sprintf("the container runs without the limit of the %s controller, which the host does not give you", d.controller))
+		if warn != nil && rootless.First("no-"+d.controller) {
+			warn(fmt.Sprintf("the container runs without the limit of the %s controller, which the host does not give you", d.controller))
+		}
 	}
 	return nil
 }
 
-// findCgroup chooses a cgroup beside our own: systemd gives a user the cgroups below user@UID.service. It returns the controllers of limits
-// that the cgroup lacks, or an error if the user may not make the cgroup.
-func findCgroup(linux *specs.Linux) (missing []string, err error) {
+// findCgroup chooses a cgroup beside our own, if that is delegated to the user. If not, the systemd of the user makes a scope. findCgroup
+// returns the controllers of limits that the cgroup lacks, or an error if nobody can make one.
+func findCgroup(linux *specs.Linux, id string, systemd bool) (by maker, missing []string, err error) {
 	path := strings.TrimPrefix(linux.CgroupsPath, "/")
-	groups, err := cgroup.New(path, linux.Resources)
-	if err == nil {
-		err = groups.MayMake()
-	}
-	if err != nil {
-		return nil, err
+	var groups *cgroup.Cgroup
+	if !systemd {
+		if groups, err = cgroup.New(path, linux.Resources); err == nil {
+			err = groups.MayMake()
+		}
 	}
 	linux.CgroupsPath = path
-	if groups.Mode != cgroup.V2 {
-		return nil, nil
+	mode, none := cgroup.Detect()
+	if systemd && mode != cgroup.V2 {
+		return by, nil, cmp.Or(none, errors.New("the systemd of a user has cgroups of version 2 only"))
+	}
+	if mode == cgroup.V2 && (systemd || err != nil) {
+		if groups, none = cgroup.NewSystemd("", id, linux.Resources); none == nil {
+			by, err, linux.CgroupsPath = systemdMakes, nil, ""
+		}
+		err = cmp.Or(err, none)
+	}
+	if err != nil || groups.Mode != cgroup.V2 {
+		return by, nil, err
 	}
 	has, err := groups.Available()
 	for _, d := range defaults {
@@ -138,13 +158,13 @@ func findCgroup(linux *specs.Linux) (missing []string, err error) {
 			missing = append(missing, d.controller)
 		}
 	}
-	return missing, err
+	return by, missing, err
 }
 
 // remedy says how a user gets a cgroup. systemd.resource-control(5), Delegate
 func remedy() string {
 	if mode, err := cgroup.Detect(); err == nil && mode == cgroup.V2 {
-		return "start final with: systemd-run --user --scope --property Delegate=yes final run ..."
+		return "log in, so that systemd runs for you and final can ask it for limits: su and sudo do not, but machinectl shell and ssh do"
 	}
 	return "with cgroup version 1 only root can make cgroups: use sudo"
 }

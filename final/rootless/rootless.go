@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"container-workshop/final/namespace"
 )
 
@@ -43,16 +45,39 @@ func UID() int {
 }
 
 // Root is the directory with the state of the user's containers. A restart of the host clears it. The directory in /tmp is for a user without
-// a session: final checks that it belongs to the user, like any other directory. Base Directory Specification, XDG_RUNTIME_DIR
+// a session: final checks that it belongs to the user, like any other directory.
 func Root() string {
-	runtime := os.Getenv("XDG_RUNTIME_DIR")
-	if !filepath.IsAbs(runtime) {
-		runtime = fmt.Sprintf("/run/user/%d", UID())
-		if _, err := os.Lstat(runtime); err != nil {
-			return fmt.Sprintf("/tmp/container-workshop-%d", UID())
-		}
+	if dir := session(); dir != "" {
+		return filepath.Join(dir, "container-workshop")
 	}
-	return filepath.Join(runtime, "container-workshop")
+	return fmt.Sprintf("/tmp/container-workshop-%d", UID())
+}
+
+// session is the directory of the user's session, which is empty after a login. Without a session it is "". Base Directory Specification,
+// XDG_RUNTIME_DIR
+func session() string {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if filepath.IsAbs(dir) {
+		return dir
+	}
+	dir = fmt.Sprintf("/run/user/%d", UID())
+	if _, err := os.Lstat(dir); err != nil {
+		return ""
+	}
+	return dir
+}
+
+// First reports whether nobody has asked this question in the session of the user: who logs in learns once what the host does not give.
+func First(question string) bool {
+	dir := session()
+	if dir == "" {
+		return true
+	}
+	fd, err := unix.Open(filepath.Join(dir, "container-workshop."+question), unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err != unix.EEXIST
 }
 
 // Home is the directory of what final keeps on the disk for an ordinary user. It is empty if the user has no home directory. Base Directory

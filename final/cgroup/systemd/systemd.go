@@ -113,6 +113,17 @@ func Set(unit string, properties []Property) error {
 	})
 }
 
+// Attach moves a process into a unit, which has to be delegated. For the systemd of a user, the host's systemd moves the process if the user
+// may not. org.freedesktop.systemd1(5), AttachProcessesToUnit()
+func Attach(unit string, pid int) error {
+	return talk(func(ctx context.Context, conn *systemd.Conn) error {
+		if err := conn.AttachProcessesToUnit(ctx, unit, "", []uint32{uint32(pid)}); err != nil {
+			return fmt.Errorf("move process %d into the systemd unit %s: %w", pid, unit, err)
+		}
+		return nil
+	})
+}
+
 // Stop ends a unit, and makes systemd forget whether the unit has failed. Stop succeeds if there is no such unit.
 func Stop(unit string) error {
 	return talk(func(ctx context.Context, conn *systemd.Conn) error {
