@@ -41,7 +41,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance compare test-podman test-podman-rootless test-containerd test-docker test-cri test-runc test-layers packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance compare test-podman test-podman-rootless test-containerd test-docker test-cri test-kubernetes test-runc test-layers packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
 
 ##@ The workshop
 
@@ -183,6 +183,24 @@ test-cri: need-go $(critest) $(if $(filter 1,$(CONTAINERD)),,$(containerd_2)/con
 	@set -- $(cri_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 	$(build_final)
 	@env $(cri_variables) go test -tags engines -count=1 -timeout 60m -v -run '^TestCRI' $(if $(SUDO),-exec "$(as_root) $(cri_variables)") ./internal/engine
+
+# Kubernetes and etcd are in the module of internal/kubernetes. They are built once, and again if another version is named there.
+build/kubernetes/built: internal/kubernetes/go.mod internal/kubernetes/go.sum | need-go
+	@echo "Building Kubernetes and etcd in build/kubernetes, once. This downloads 150 MB and takes about 10 minutes on two cores."
+	@cd internal/kubernetes && flags="-s -w -X k8s.io/component-base/version.gitVersion=$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" && \
+	go build -trimpath -ldflags "$$flags" -o "$(CURDIR)/build/kubernetes/etcd" go.etcd.io/etcd/server/v3 && \
+	for program in kubectl kube-apiserver kube-controller-manager kube-scheduler kubelet; do \
+		echo "  $$program" && go build -trimpath -ldflags "$$flags" -o "$(CURDIR)/build/kubernetes/$$program" "k8s.io/kubernetes/cmd/$$program" || exit; \
+	done
+	@touch $@
+
+kubernetes_packages = containerd runc containernetworking-plugins busybox-static curl iproute2 bsdutils
+
+test-kubernetes: need-go build/kubernetes/built ## Run a cluster of Kubernetes with one node, whose Pods run on final and on runc, as root
+	@set -- $(kubernetes_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+	$(build_final)
+	@RUNTIME="$(CURDIR)/build/final"; KUBERNETES="$(CURDIR)/build/kubernetes"; export RUNTIME KUBERNETES; \
+	go test -tags engines -count=1 -v -timeout 40m -run '^Test(Session|Kubernetes)' $(if $(SUDO),-exec "$(as_root) 'RUNTIME=$$RUNTIME' 'KUBERNETES=$$KUBERNETES'") ./internal/engine $(FLAGS)
 
 # umoci has a replace directive, so go install takes it only from its own directory.
 build/umoci: need-go

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for anything.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A result is the outcome of a command.
 type result struct {

@@ -20,19 +20,22 @@ func typed(t *testing.T, target string, env ...string) {
 	t.Helper()
 	shell := exec.Command("bash")
 	shell.Env = append(os.Environ(), env...)
-	typedAt(t, target, shell)
+	typedAt(t, "final/README.md", target, shell)
 }
 
-// typedAt is typed for a shell of any user.
-func typedAt(t *testing.T, target string, shell *exec.Cmd) {
+// typedAt is typed for any page, and for a shell of any user.
+func typedAt(t *testing.T, name, target string, shell *exec.Cmd) {
 	t.Helper()
 	const top = "../.."
-	page, err := lesson.Read(filepath.Join(top, "final/README.md"))
+	page, err := lesson.Read(filepath.Join(top, name))
 	require.NoError(t, err)
 	dir := folder(t)
 	build := filepath.Join(dir, "build")
 	require.NoError(t, os.Mkdir(build, 0o755))
 	require.NoError(t, os.Symlink(runtimePath(), filepath.Join(build, "final")))
+	manifests, err := filepath.Abs(filepath.Join(top, "final"))
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(manifests, filepath.Join(dir, "final")))
 	rc := file(t, filepath.Join(dir, "rc"), "sudo() { \"$@\"; }\nPS1='$ '\n")
 	shell.Args = append(shell.Args, "--noprofile", "--rcfile", rc, "-i")
 	if shell.Dir == "" {
@@ -58,7 +61,7 @@ func TestPodmanReadme(t *testing.T) {
 func TestRootlessReadme(t *testing.T) {
 	p := newRootless(t)
 	install(t)
-	typedAt(t, "test-podman-rootless", p.user.program("bash"))
+	typedAt(t, "final/README.md", "test-podman-rootless", p.user.program("bash"))
 }
 
 func TestContainerdReadme(t *testing.T) {

@@ -25,7 +25,7 @@ const top = "../.."
 var screen = pty.Winsize{Rows: 50, Cols: 300}
 
 // withCommands are the pages whose commands we run.
-var withCommands = []string{"README.md", "INSTRUCTOR.md", "step0*/README.md", "step01-exec/PROCESS.md", "final/README.md", "final/IMAGES.md", "final/NETWORK.md", "final/ROOTLESS.md"}
+var withCommands = []string{"README.md", "INSTRUCTOR.md", "step0*/README.md", "step01-exec/PROCESS.md", "final/README.md", "final/IMAGES.md", "final/NETWORK.md", "final/ROOTLESS.md", "final/KUBERNETES.md"}
 
 // pages returns the pages that match the patterns.
 func pages(t *testing.T, patterns ...string) []*Document {

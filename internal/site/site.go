@@ -22,7 +22,7 @@ var look embed.FS
 // lessons are the Markdown files that you read from the first to the last, as patterns. besides are the others.
 var (
 	lessons = []string{"README.md", "step0*/README.md", "final/README.md"}
-	besides = []string{"step0*/PROCESS.md", "step0*/HINTS.md", "final/IMAGES.md", "final/NETWORK.md", "final/ROOTLESS.md", "final/READING.md", "final/CONFORMANCE.md", "final/BENCHMARKS.md", "INSTRUCTOR.md", "CONTRIBUTING.md"}
+	besides = []string{"step0*/PROCESS.md", "step0*/HINTS.md", "final/IMAGES.md", "final/NETWORK.md", "final/ROOTLESS.md", "final/KUBERNETES.md", "final/READING.md", "final/CONFORMANCE.md", "final/BENCHMARKS.md", "INSTRUCTOR.md", "CONTRIBUTING.md"}
 )
 
 // A Site is the set of pages.

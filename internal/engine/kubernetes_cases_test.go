@@ -1,0 +1,102 @@
+//go:build linux && engines
+
+package engine
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Each case is a manifest, NAME.yaml, and what a user types and sees then, NAME.txt. With both runtimes, the user sees the same.
+//
+//go:embed kubernetes
+var kubernetesCases embed.FS
+
+// typing runs commands as a terminal shows them. With await, a user looks again and again until a command prints a text.
+const typing = `
+await() {
+	local i seen
+	for ((i = 0; i < 300; i++)); do
+		seen=$(eval "$2" 2>&1)
+		[ "$seen" != "$1" ] || return 0
+		sleep 0.2
+	done
+	echo "waited in vain for $1, and saw $seen"
+}
+while read -r line <&3; do
+	printf '$ %s\n' "$line"
+	eval "$line" </dev/null
+	status=$?
+	[ $status = 0 ] || echo "exit status $status"
+done`
+
+func TestKubernetesCases(t *testing.T) {
+	c := newCluster(t)
+	manifests, err := kubernetesCases.ReadDir("kubernetes")
+	require.NoError(t, err)
+	port := 8000
+	// The cluster stays until the cases that run side by side have ended.
+	t.Run("case", func(t *testing.T) {
+		for _, entry := range manifests {
+			name, found := strings.CutSuffix(entry.Name(), ".yaml")
+			if !found {
+				continue
+			}
+			for _, class := range []string{"runc", "workshop"} {
+				port++
+				free := port
+				t.Run(name+"/"+class, func(t *testing.T) {
+					t.Parallel()
+					c.typeCase(t, name, class, free)
+				})
+			}
+		}
+	})
+}
+
+// typeCase makes what the manifest of a case describes, in a namespace of Kubernetes of its own, and types the commands of the case.
+// They can use a free port of the node.
+func (c *cluster) typeCase(t *testing.T, name, class string, port int) {
+	manifest, err := kubernetesCases.ReadFile("kubernetes/" + name + ".yaml")
+	require.NoError(t, err)
+	expected, err := kubernetesCases.ReadFile("kubernetes/" + name + ".txt")
+	require.NoError(t, err)
+	namespace := name + "-" + class
+	dir := c.path("cases/" + namespace)
+	context := fmt.Sprintf("context: {namespace: %s, ", namespace)
+	kubeconfig := file(t, filepath.Join(dir, "kubeconfig"), strings.Replace(c.kubeconfig(), "context: {", context, 1))
+	at := cluster{containerd: &containerd{TB: t}, environment: append(os.Environ(), "KUBECONFIG="+kubeconfig, "CLASS="+class,
+		"NAMESPACE="+namespace, "SCRATCH="+dir, fmt.Sprintf("PORT=%d", port))}
+	at.kubectl("create", "namespace", namespace)
+	at.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=50s")
+	at.apply(strings.ReplaceAll(string(manifest), "CLASS", class))
+
+	shell := exec.Command("bash", "-c", typing)
+	shell.Env = at.environment
+	commands, feed, err := os.Pipe()
+	require.NoError(t, err)
+	for line := range strings.Lines(string(expected)) {
+		if command, found := strings.CutPrefix(line, "$ "); found {
+			_, err := feed.WriteString(command)
+			require.NoError(t, err)
+		}
+	}
+	feed.Close()
+	defer commands.Close()
+	var seen bytes.Buffer
+	shell.ExtraFiles, shell.Stdout, shell.Stderr = []*os.File{commands}, &seen, &seen
+	require.NoError(t, shell.Run())
+	if !assert.Equal(t, string(expected), seen.String()) {
+		t.Log(at.kubectl("get", "pods", "-o", "wide"), "\n", at.kubectl("get", "events", "--sort-by=.lastTimestamp"))
+	}
+	at.kubectl("delete", "deployments,jobs,pods", "--all", "--wait=false")
+}

@@ -1,0 +1,217 @@
+//go:build linux && engines
+
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// many is how many Pods start at once.
+const many = 100
+
+// TestKubernetesManyPods starts many Pods at once, with one runtime after the other, and prints a table of final/BENCHMARKS.md.
+func TestKubernetesManyPods(t *testing.T) {
+	c := newCluster(t)
+	rows := [][]string{{"measured"}, {"---"}, {"created to ready, p50, s"}, {"created to ready, p99, s"}, {"last Pod ready, s"}, {"first deletion to last end, s"}, {"memory for each Pod, MiB"}}
+	for _, class := range []string{"workshop", "runc"} {
+		c.manyPods("warm-"+class, class, 4)
+		took, memory, end := c.manyPods("many-"+class, class, many)
+		seconds := func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
+		for i, cell := range []string{
+			strings.Replace(class, "workshop", "final", 1), "---:", seconds(took[many/2]), seconds(took[many-many/100-1]), seconds(took[many-1]),
+			seconds(end), fmt.Sprintf("%.2f", float64(memory)/many/(1<<20)),
+		} {
+			rows[i] = append(rows[i], cell)
+		}
+	}
+	var table strings.Builder
+	for _, row := range rows {
+		table.WriteString("\n| " + strings.Join(row, " | ") + " |")
+	}
+	t.Logf("%d Pods at once:%s", many, table.String())
+}
+
+// manyPods starts Pods of a Deployment, removes them, and returns how long each took to be ready, in order, how much memory of the
+// session they used, and how long their end took.
+func (c *cluster) manyPods(name, class string, count int) (took []time.Duration, memory int, end time.Duration) {
+	c.Helper()
+	before := c.memory()
+	stop, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	created := map[string]time.Time{}
+	events := c.watch(stop)
+	c.apply(fmt.Sprintf(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %s}
+spec:
+  replicas: %d
+  selector: {matchLabels: {app: %[1]s}}
+  template:
+    metadata: {labels: {app: %[1]s}}
+    spec:
+      runtimeClassName: %[3]s
+      terminationGracePeriodSeconds: 1
+      containers: [{name: main, image: "test/small:1"}]
+`, name, count, class))
+	ready := map[string]bool{}
+	for len(ready) < count {
+		e := c.next(events)
+		pod := e.Object.Metadata.Name
+		switch {
+		case !strings.HasPrefix(pod, name+"-"):
+		case created[pod].IsZero():
+			created[pod] = time.Now()
+		case e.ready() && !ready[pod]:
+			ready[pod] = true
+			took = append(took, time.Since(created[pod]))
+		}
+	}
+	memory = c.memory() - before
+	start := time.Now()
+	c.kubectl("delete", "deployment", name)
+	for len(ready) > 0 {
+		if e := c.next(events); e.Type == "DELETED" {
+			delete(ready, e.Object.Metadata.Name)
+		}
+	}
+	slices.Sort(took)
+	return took, memory, time.Since(start)
+}
+
+// A podEvent is a change of a Pod, as the API server reports it.
+type podEvent struct {
+	Type   string
+	Object struct {
+		Metadata struct{ Name string }
+		Status   struct {
+			Conditions []struct{ Type, Status string }
+		}
+	}
+}
+
+// ready reports whether the Pod of an event is ready.
+func (e podEvent) ready() bool {
+	for _, condition := range e.Object.Status.Conditions {
+		if condition.Type == "Ready" {
+			return condition.Status == "True"
+		}
+	}
+	return false
+}
+
+// watch reports the changes of all Pods, until its context ends.
+func (c *cluster) watch(until context.Context) <-chan podEvent {
+	c.Helper()
+	pki := c.path("pki")
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(pki, "node.pem"), filepath.Join(pki, "node.key"))
+	require.NoError(c, err)
+	authorities := x509.NewCertPool()
+	require.True(c, authorities.AppendCertsFromPEM([]byte(read(c, filepath.Join(pki, "ca.pem")))))
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities, Certificates: []tls.Certificate{certificate}}}}
+	request, err := http.NewRequestWithContext(until, http.MethodGet, "https://127.0.0.1:6443/api/v1/namespaces/default/pods?watch=1", nil)
+	require.NoError(c, err)
+	answer, err := client.Do(request)
+	require.NoError(c, err)
+	events := make(chan podEvent, 10_000)
+	go func() {
+		defer close(events)
+		defer answer.Body.Close()
+		for decoder := json.NewDecoder(answer.Body); ; {
+			var e podEvent
+			if decoder.Decode(&e) != nil {
+				return
+			}
+			events <- e
+		}
+	}()
+	return events
+}
+
+// next waits for the next event.
+func (c *cluster) next(events <-chan podEvent) podEvent {
+	c.Helper()
+	e, open := <-events
+	require.True(c, open, "no more events: %s", c.kubelet.log())
+	return e
+}
+
+// memory returns the memory of all processes of the session, and of the kernel for them, in bytes. Files do not count.
+func (c *cluster) memory() int {
+	c.Helper()
+	sum := 0
+	add := func(path string, names ...string) {
+		for line := range strings.Lines(read(c, path) + "\n") {
+			fields := strings.Fields(line)
+			if len(fields) == 1 || slices.Contains(names, fields[0]) {
+				sum += number(c, fields[len(fields)-1])
+			}
+		}
+	}
+	if version1("memory") {
+		add(cgroupTop+"/memory/memory.stat", "total_rss")
+		add(cgroupTop + "/memory/memory.kmem.usage_in_bytes")
+	} else {
+		add(cgroupTop+"/memory.stat", "anon", "kernel")
+	}
+	return sum
+}
+
+// TestKubernetesRestarts restarts the kubelet and containerd. The Pods that run meanwhile notice nothing.
+func TestKubernetesRestarts(t *testing.T) {
+	c := newCluster(t)
+	classes := []string{"workshop", "runc"}
+	for _, class := range classes {
+		c.apply(fmt.Sprintf(`apiVersion: v1
+kind: Pod
+metadata: {name: %s}
+spec:
+  runtimeClassName: %[1]s
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: counts, image: "test/small:1", command: [sh, -c, "i=0; while sleep 0.1; do i=$((i+1)); echo $i; done"]}
+  - {name: ends, image: "test/small:1", command: [sh, -c, "until [ -e /end ]; do sleep 0.1; done; exit 9"]}
+`, class))
+	}
+	c.kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=50s")
+	identities := func() string {
+		return c.kubectl("get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[?(@.name=='counts')].containerID}")
+	}
+	before := identities()
+
+	c.kubelet.stop(t)
+	c.startKubelet()
+	for _, class := range classes {
+		c.kubectl("exec", class, "-c", "counts", "--", "true")
+	}
+	c.kubelet.stop(t)
+	c.stop(t)
+	// This container ends while nobody looks.
+	for _, pid := range strings.Fields(ok(t, "pgrep", "-f", "until .* -e /end")) {
+		file(t, "/proc/"+pid+"/root/end", "")
+	}
+	c.start(criOfCluster(c.containerd))
+	c.startKubelet()
+	for _, class := range classes {
+		until(t, "the end is known", func() bool {
+			return c.kubectl("get", "pod", class, "-o", "jsonpath={.status.containerStatuses[?(@.name=='ends')].lastState.terminated.exitCode}") == "9"
+		}, func() string { return c.kubectl("get", "pod", class, "-o", "yaml") })
+		c.kubectl("exec", class, "-c", "counts", "--", "true")
+		counted := strings.Fields(c.kubectl("logs", class, "-c", "counts"))
+		for i, line := range counted {
+			require.Equal(t, fmt.Sprint(i+1), line, "a line of the log is missing")
+		}
+	}
+	require.Equal(t, before, identities())
+}
