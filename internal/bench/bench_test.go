@@ -120,7 +120,11 @@ func measure(t *testing.T, s settings, args []string) string {
 
 func TestAShortRunWritesThePage(t *testing.T) {
 	s, args := flags(t)
+	section := "\n<!-- measured by: make test-kubernetes -->\n\n## A node of Kubernetes\n"
+	require.NoError(t, os.WriteFile(s.page, []byte("# Before\n"+section), 0o644))
 	page := measure(t, s, args)
+	assert.NotContains(t, page, "# Before")
+	assert.True(t, strings.HasSuffix(page, section), "the section of another target stays")
 	rows := []string{
 		"run, minimal, warm, ms", "run, engine, cold, ms", "exec, warm, ms", "create + start + delete, cold, ms", "8 at a time, containers/s",
 		"while 5 others run, ms", "beside others / alone, ×", "100 bind mounts, ms", "smallest limit, KiB", "a created container, MiB", "step07-tmpfs, ms",

@@ -60,7 +60,16 @@ func work(s settings, dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(b.page, []byte(b.markdown(machine)), 0o644), os.WriteFile(b.plot, plot, 0o644))
+	old, _ := os.ReadFile(b.page)
+	return errors.Join(os.WriteFile(b.page, []byte(b.markdown(machine)+kept(string(old))), 0o644), os.WriteFile(b.plot, plot, 0o644))
+}
+
+// kept returns the last section of a page, if make test-kubernetes has measured its numbers.
+func kept(page string) string {
+	if _, section, found := strings.Cut(page, "\n"+ofKubernetes); found {
+		return "\n" + ofKubernetes + section
+	}
+	return ""
 }
 
 // writeTemplate asks final for a configuration to start from.

@@ -82,6 +82,9 @@ network of ` + "`podman network create`" + `, which has one. The last rows are T
 the host's address, and to the other container on the bridge. More is better there.
 `
 
+// ofKubernetes begins the section that make bench does not write, but keeps.
+const ofKubernetes = "<!-- measured by: make test-kubernetes -->\n"
+
 const ending = `
 ## Measure it yourself
 
