@@ -34,8 +34,10 @@ await() {
 }
 while read -r line <&3; do
 	printf '$ %s\n' "$line"
-	eval "$line" </dev/null
+	eval "$line" </dev/null >"$SCRATCH/output" 2>&1
 	status=$?
+	cat "$SCRATCH/output"
+	[ -z "$(tail -c 1 "$SCRATCH/output")" ] || echo
 	[ $status = 0 ] || echo "exit status $status"
 done`
 
@@ -61,6 +63,12 @@ func TestKubernetesCases(t *testing.T) {
 			}
 		}
 	})
+	// A case writes what depends on the host to $SCRATCH/same. With both runtimes, that is the same, too.
+	files, err := filepath.Glob(c.path("cases/*-runc/same"))
+	require.NoError(t, err)
+	for _, file := range files {
+		require.Equal(t, read(t, file), read(t, strings.Replace(file, "-runc/", "-workshop/", 1)), file)
+	}
 }
 
 // typeCase makes what the manifest of a case describes, in a namespace of Kubernetes of its own, and types the commands of the case.

@@ -189,12 +189,16 @@ spec:
 		return c.kubectl("get", "pods", "-o", "jsonpath={.items[*].status.containerStatuses[?(@.name=='counts')].containerID}")
 	}
 	before := identities()
+	// A kubelet that has just started does not know its Pods yet.
+	reached := func() {
+		for _, class := range classes {
+			until(t, "exec works", func() bool { return try(t, "kubectl", "exec", class, "-c", "counts", "--", "true").status == 0 }, func() string { return c.kubelet.log() })
+		}
+	}
 
 	c.kubelet.stop(t)
 	c.startKubelet()
-	for _, class := range classes {
-		c.kubectl("exec", class, "-c", "counts", "--", "true")
-	}
+	reached()
 	c.kubelet.stop(t)
 	c.stop(t)
 	// This container ends while nobody looks.
@@ -203,11 +207,11 @@ spec:
 	}
 	c.start(criOfCluster(c.containerd))
 	c.startKubelet()
+	reached()
 	for _, class := range classes {
 		until(t, "the end is known", func() bool {
 			return c.kubectl("get", "pod", class, "-o", "jsonpath={.status.containerStatuses[?(@.name=='ends')].lastState.terminated.exitCode}") == "9"
 		}, func() string { return c.kubectl("get", "pod", class, "-o", "yaml") })
-		c.kubectl("exec", class, "-c", "counts", "--", "true")
 		counted := strings.Fields(c.kubectl("logs", class, "-c", "counts"))
 		for i, line := range counted {
 			require.Equal(t, fmt.Sprint(i+1), line, "a line of the log is missing")

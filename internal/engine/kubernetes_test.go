@@ -140,6 +140,7 @@ enforceNodeAllocatable: []
 makeIPTablesUtilChains: false
 oomScoreAdj: 0
 maxPods: 250
+syncFrequency: 5s
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: "1Mi", nodefs.available: "0%%", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
 `
@@ -186,7 +187,7 @@ func (c *cluster) apply(manifest string) {
 // removePods removes everything that makes pods, and waits until the kubelet has removed the last pod.
 func (c *cluster) removePods() {
 	c.Helper()
-	_ = try(c, "kubectl", "delete", "deployments,jobs,pods", "--all", "--all-namespaces", "--grace-period=1", "--timeout=2m")
+	_ = try(c, "kubectl", "delete", "deployments,jobs,pods", "--all", "--all-namespaces", "--grace-period=1", "--timeout=50s")
 	until(c, "the last pod is gone", func() bool { return c.ctr("task", "list", "--quiet") == "" }, c.kubelet.log)
 }
 
