@@ -184,19 +184,21 @@ test-cri: need-go $(critest) $(if $(filter 1,$(CONTAINERD)),,$(containerd_2)/con
 	$(build_final)
 	@env $(cri_variables) go test -tags engines -count=1 -timeout 60m -v -run '^TestCRI' $(if $(SUDO),-exec "$(as_root) $(cri_variables)") ./internal/engine
 
-# Kubernetes and etcd are in the module of internal/kubernetes. They are built once, and again if another version is named there.
-build/kubernetes/built: internal/kubernetes/go.mod internal/kubernetes/go.sum | need-go
-	@echo "Building Kubernetes and etcd in build/kubernetes, once. This downloads 150 MB and takes about 10 minutes on two cores."
-	@cd internal/kubernetes && flags="-s -w -X k8s.io/component-base/version.gitVersion=$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" && \
-	go build -trimpath -ldflags "$$flags" -o "$(CURDIR)/build/kubernetes/etcd" go.etcd.io/etcd/server/v3 && \
-	for program in kubectl kube-apiserver kube-controller-manager kube-scheduler kubelet; do \
-		echo "  $$program" && go build -trimpath -ldflags "$$flags" -o "$(CURDIR)/build/kubernetes/$$program" "k8s.io/kubernetes/cmd/$$program" || exit; \
-	done
-	@touch $@
+# Kubernetes and etcd are in the module of internal/kubernetes. They are built once, and again if that names another version.
+.PHONY: build/kubernetes
+build/kubernetes: need-go
+	@! cmp -s internal/kubernetes/go.mod $@/go.mod || exit 0; \
+	echo "building Kubernetes and etcd, once, which takes about ten minutes on two processors" >&2; \
+	cd internal/kubernetes && flags="-s -w -X k8s.io/component-base/version.gitVersion=$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" && \
+	for package in go.etcd.io/etcd/server/v3 $(addprefix k8s.io/kubernetes/cmd/,kubectl kube-apiserver kube-controller-manager kube-scheduler kubelet); do \
+		name=$$(basename "$${package%/server/v3}"); echo "  $$name" >&2; \
+		go build -trimpath -ldflags "$$flags" -o "$(CURDIR)/$@/$$name" "$$package" || exit; \
+	done; \
+	cp go.mod "$(CURDIR)/$@/"
 
 kubernetes_packages = containerd runc containernetworking-plugins busybox-static curl iproute2 bsdutils
 
-test-kubernetes: need-go build/kubernetes/built ## Run a cluster of Kubernetes with one node, whose Pods run on final and on runc, as root
+test-kubernetes: need-go build/kubernetes ## Run a cluster of Kubernetes with one node, whose Pods run on final and on runc, as root
 	@set -- $(kubernetes_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 	$(build_final)
 	@RUNTIME="$(CURDIR)/build/final"; KUBERNETES="$(CURDIR)/build/kubernetes"; export RUNTIME KUBERNETES; \

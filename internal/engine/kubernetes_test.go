@@ -148,6 +148,10 @@ evictionHard: {memory.available: "1Mi", nodefs.available: "0%%", nodefs.inodesFr
 // startKubelet starts the kubelet. It writes settings of the whole kernel, so it gets copies of their files: the host keeps its own.
 func (c *cluster) startKubelet() {
 	c.Helper()
+	until(c, "containerd knows its Pods", func() bool {
+		_, err := grpcCall(c, c.socket, c.namespace, "runtime.v1.RuntimeService/Version", nil)
+		return err == nil
+	}, c.log)
 	script := `mount --make-private /proc
 for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
 	copy=` + c.path("sysctl-$(basename $name)") + `
