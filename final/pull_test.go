@@ -122,7 +122,11 @@ func TestAPullThatIsKilledLeavesNothingBehind(t *testing.T) {
 	require.Equal(t, 0, final(t, "rmi", name).status)
 	require.Equal(t, 0, final(t, pull...).status)
 	require.Greater(t, pieces, 50)
-	for range 8 {
+	rounds := 34
+	if testing.Short() {
+		rounds = 8
+	}
+	for range rounds {
 		require.Equal(t, 0, final(t, "rmi", name).status)
 		// Three broken pulls, one after the other, and then a whole one.
 		for range 3 {
