@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -111,7 +112,10 @@ func packed(t *testing.T, content []byte) []byte {
 }
 
 func TestAnArchiveMayBeCompressedAndMayBeAPipe(t *testing.T) {
-	content := tarOf(t, docker(t, tarOf(t, entry{"etc/hello", "hello", ""}), "app:1", "registry.example/app:2")...)
+	// The archive is larger than all buffers, however it is compressed.
+	large := make([]byte, 1<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(large)
+	content := tarOf(t, docker(t, tarOf(t, entry{"etc/hello", "hello", ""}, entry{"large", string(large), ""}), "app:1", "registry.example/app:2")...)
 	for _, pipe := range []bool{false, true} {
 		for _, content := range [][]byte{content, packed(t, content)} {
 			store := newStore(t)

@@ -97,8 +97,12 @@ func (a *Archive) Close() { a.file.Close() }
 func plain(input *os.File, dir string) (*os.File, error) {
 	reader := bufio.NewReaderSize(input, 256<<10)
 	compression := ingest.Compression(reader)
-	if _, err := input.Seek(0, io.SeekStart); err == nil && compression == "" {
-		return input, nil
+	if _, err := input.Seek(0, io.SeekStart); err == nil {
+		if compression == "" {
+			return input, nil
+		}
+		// The file begins again, and the reader has its beginning already.
+		reader.Reset(input)
 	}
 	content, err := ingest.Decompress(reader, compression)
 	if err != nil {
