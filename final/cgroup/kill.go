@@ -125,6 +125,11 @@ const maxPath = 3500
 // walk visits a cgroup and the cgroups below, children first, and skips a cgroup that goes in the meantime. A container can nest cgroups
 // at any depth. So walk replaces a long path by a short one, through a descriptor, which is valid only during the visit.
 func walk(dir string, visit func(string) error) error {
+	var stat unix.Stat_t
+	if unix.Lstat(dir, &stat) == nil && stat.Nlink == 2 {
+		// A directory has one link from above, one from itself, and one from each directory below. A list of the files would take long.
+		return visit(dir)
+	}
 	entries, err := os.ReadDir(dir)
 	if IsGone(err) {
 		return nil

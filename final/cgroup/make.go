@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -100,7 +99,7 @@ func (c *Cgroup) Planned() *Cgroup {
 	for i := range plan.Dirs {
 		d := &plan.Dirs[i]
 		for _, dir := range d.lineage()[1:] {
-			if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+			if unix.Access(dir, unix.F_OK) == unix.ENOENT {
 				d.Made = dir
 				break
 			}

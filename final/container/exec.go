@@ -123,7 +123,7 @@ func (c *Container) planJoin(p *plan, q *ExecRequest, config *specs.Spec) (err e
 	if err != nil {
 		return err
 	}
-	p.inside.Root = p.add(int(tree), "root directory")
+	p.inside.Root = p.add(int(tree))
 	p.orders.Root = p.inside.Root
 	return nil
 }

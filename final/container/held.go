@@ -31,16 +31,17 @@ func (r *Run) openHeld(p *plan) error {
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	p.orders.Start = p.add(socket, startSocket)
+	p.orders.Start = p.add(socket)
 	if err := errors.Join(unix.Bind(socket, r.address()), unix.Listen(socket, 1)); err != nil {
 		return fmt.Errorf("create the socket for start: %w", err)
 	}
-	held, err := os.OpenFile(filepath.Join(r.dir, heldFile), os.O_RDWR|os.O_CREATE, 0o600)
+	name := filepath.Join(r.dir, heldFile)
+	held, err := unix.Open(name, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	p.files, p.orders.Held = append(p.files, held), int(held.Fd())
-	return lock(int(held.Fd()))
+	p.orders.Held = p.add(held)
+	return lock(held)
 }
 
 // address is the address of the socket, by way of a descriptor: the path of the directory may be too long. unix(7)

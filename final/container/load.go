@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -134,3 +136,8 @@ func StartTime(pid int) string {
 	started, _ := startTime(pid)
 	return started
 }
+
+// OwnStart is the StartTime of this process.
+var OwnStart = sync.OnceValue(func() string {
+	return StartTime(os.Getpid())
+})

@@ -35,9 +35,11 @@ type plan struct {
 	// inside is what a thread of ours makes in the mount namespace of the container, and made is what it has made.
 	inside inside.Request
 	made   *inside.Made
-	// orders are for process 1, which files go with.
+	// orders are for process 1, which descriptors go with.
 	orders become.Orders
-	files  []*os.File
+	fds    []int
+	// sealed is this program, for --init. It is nil without --init.
+	sealed *os.File
 }
 
 // newPlan refuses what cannot work, before anything is made. The caller closes the plan.
@@ -74,7 +76,7 @@ func newPlan(q *Request, s *Store) (_ *plan, err error) {
 		if command.Init, err = process.Sealed(); err != nil {
 			return nil, err
 		}
-		p.files = append(p.files, command.Init)
+		p.sealed = command.Init
 	}
 	p.into = intoCgroup(groups)
 	p.planStreams(&command, q.Streams)
@@ -242,8 +244,8 @@ func checkMounts(mounts []specs.Mount) error {
 }
 
 // add adds a descriptor that the plan closes.
-func (p *plan) add(fd int, name string) int {
-	p.files = append(p.files, os.NewFile(uintptr(fd), name))
+func (p *plan) add(fd int) int {
+	p.fds = append(p.fds, fd)
 	return fd
 }
 
@@ -252,9 +254,11 @@ func (p *plan) close() {
 		p.made.Close()
 	}
 	p.namespaces.Close()
-	for _, file := range p.files {
-		file.Close()
+	for _, fd := range p.fds {
+		unix.Close(fd)
 	}
+	p.fds = nil
+	p.sealed.Close()
 }
 
 // isPipe reports whether an open file is a pipe without a name. pipe(7)

@@ -25,7 +25,7 @@ func (r *Run) openRoot(p *plan) error {
 	if err != nil {
 		return err
 	}
-	p.inside.Root = p.add(root, "rootfs")
+	p.inside.Root = p.add(root)
 	p.orders.Root = root
 	// systemd makes mounts on the host shared: so without this call the host would see the mounts of the container.
 	return rootfs.Change(root, 0, 0, unix.MS_SLAVE, true)
@@ -155,7 +155,7 @@ func (p *plan) openTasks(tasks []string) error {
 		if err != nil {
 			return fmt.Errorf("open %s: %w", name, err)
 		}
-		p.orders.Tasks = append(p.orders.Tasks, p.add(fd, name))
+		p.orders.Tasks = append(p.orders.Tasks, p.add(fd))
 	}
 	return nil
 }

@@ -86,8 +86,7 @@ func (r *Run) claim(groups *cgroup.Cgroup) error {
 	if err := r.store.makeRoot(); err != nil {
 		return err
 	}
-	started, _ := startTime(os.Getpid())
-	r.dir = filepath.Join(root, unnamed(os.Getpid(), started))
+	r.dir = filepath.Join(root, unnamed(os.Getpid(), OwnStart()))
 	if err := os.Mkdir(r.dir, 0o700); err != nil {
 		return err
 	}
@@ -104,7 +103,7 @@ func (r *Run) claim(groups *cgroup.Cgroup) error {
 			Version: specs.Version, ID: r.request.ID, Status: specs.StateCreating, Pid: os.Getpid(), Bundle: r.request.Bundle,
 			Rootfs: r.request.Spec.Root.Path, Created: time.Now().UTC(), Annotations: r.request.Spec.Annotations, Owner: strconv.Itoa(rootless.UID()),
 		},
-		Started: started, Maker: os.Getpid(), Command: r.request.Spec.Process.Args, Held: r.request.Held,
+		Started: OwnStart(), Maker: os.Getpid(), Command: r.request.Spec.Process.Args, Held: r.request.Held,
 	}
 	if err := r.save(); err != nil {
 		return err
@@ -128,12 +127,13 @@ func (r *Run) claim(groups *cgroup.Cgroup) error {
 
 // makeRoot makes the directory of all state. It makes nothing below a path that somebody else can change.
 func (s *Store) makeRoot() error {
-	err := sweep(s.Root)
+	fd, err := openRoot(s.Root)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(s.Root, 0o700); err == nil {
-			err = sweep(s.Root)
+			fd, err = openRoot(s.Root)
 		}
 	}
+	unix.Close(fd)
 	return err
 }
 
@@ -141,8 +141,8 @@ func (s *Store) makeRoot() error {
 // dot.
 func unnamed(maker int, started string) string { return fmt.Sprintf(".%d.%s", maker, started) }
 
-// sweep removes the unnamed directories of processes that somebody killed before they could take an ID. Such a process has left nothing
-// else.
+// sweep removes the unnamed directories of processes that somebody killed, together with their guards, before they could take an ID. Such a
+// process has left nothing else. Delete sweeps, and claim does not: it would take longer the more containers there are.
 func sweep(root string) error {
 	dir, err := openRoot(root)
 	if err != nil {

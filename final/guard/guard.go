@@ -112,7 +112,7 @@ func list() *calls.List {
 
 // Watch tells the guard which container we are about to make.
 func (g *Guard) Watch(root, id string, console *terminal.Console) error {
-	g.charge = charge{Root: root, ID: id, Maker: os.Getpid(), Started: container.StartTime(os.Getpid())}
+	g.charge = charge{Root: root, ID: id, Maker: os.Getpid(), Started: container.OwnStart()}
 	console.Changed = g.restore
 	return g.tell()
 }
