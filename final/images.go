@@ -15,11 +15,13 @@ import (
 	"container-workshop/final/report"
 )
 
-// The verbs that are about images and nothing else are all the helper's work.
-func init() {
+// allVerbs returns the verbs, and those that are about images and nothing else, which are all the helper's work.
+func allVerbs() []verb {
+	all := slices.Clone(verbs)
 	for _, v := range images.Verbs {
-		verbs = append(verbs, verb{v.Name, v.Args, v.About, helped(v.Name), 1, false, root})
+		all = append(all, verb{v.Name, v.Args, v.About, helped(v.Name), 1, false, root})
 	}
+	return all
 }
 
 // helped makes this process the helper. The helper gets the name of final, the storage of final, and the arguments of the verb.

@@ -84,6 +84,7 @@ func main() {
 
 // Main runs the program with arguments and returns its exit status.
 func Main(args []string) int {
+	takeTurns()
 	// These are ours alone, and so in no list.
 	if len(args) == 1 && args[0] == "guard" {
 		return ended(0, guard.WatchOver(&container.Store{Release: engine.Release, Unplug: engine.Unplug}))
@@ -178,10 +179,9 @@ func verbOf(name string, args []string) *verb {
 			return v
 		}
 	}
-	for i := range verbs {
-		if verbs[i].name == name {
-			return &verbs[i]
-		}
+	all := allVerbs()
+	if i := slices.IndexFunc(all, func(v verb) bool { return v.name == name }); i != -1 {
+		return &all[i]
 	}
 	return nil
 }
@@ -262,7 +262,7 @@ func ended(status int, err error) int {
 
 func usage(global *pflag.FlagSet) {
 	fmt.Printf("NAME:\n   %s - Open Container Initiative runtime\n\nUSAGE:\n   %[1]s [flags] COMMAND ...\n\nCOMMANDS:\n", report.Name())
-	for _, v := range verbs {
+	for _, v := range allVerbs() {
 		fmt.Printf("   %-10s %-29s %s\n", v.name, verbOf(v.name, nil).args, verbOf(v.name, nil).about)
 	}
 	fmt.Printf("\nFLAGS:\n%s\nEach command has its own --help.\n", global.FlagUsages())

@@ -18,9 +18,12 @@ import (
 	"container-workshop/final/report"
 )
 
-// networkVerbs are what follows network. All have the lock of the networks. Docker's words for list and remove work, too.
-var networkVerbs = map[string]func(s *network.Store, args []string) error{
-	"create": createNetwork, "list": listNetworks, "ls": listNetworks, "inspect": inspectNetwork, "remove": removeNetworks, "rm": removeNetworks,
+// networkVerb returns what follows network, or nil. All these verbs have the lock of the networks. Docker's words for list and remove work,
+// too.
+func networkVerb(name string) func(s *network.Store, args []string) error {
+	return map[string]func(s *network.Store, args []string) error{
+		"create": createNetwork, "list": listNetworks, "ls": listNetworks, "inspect": inspectNetwork, "remove": removeNetworks, "rm": removeNetworks,
+	}[name]
 }
 
 const networkUsage = "create [--subnet CIDR] [--internal] NAME | list (ls) | inspect NAME | remove (rm) NAME ..."
@@ -32,7 +35,7 @@ func networks(_ *container.Store, args []string) (int, error) {
 	if err := parse(set, args, 1, -1); err != nil {
 		return process.StatusFailed, err
 	}
-	do := networkVerbs[set.Arg(0)]
+	do := networkVerb(set.Arg(0))
 	if do == nil {
 		return process.StatusFailed, fmt.Errorf("network %q: must be create, list, inspect or remove (see final network --help)", set.Arg(0))
 	}

@@ -49,7 +49,7 @@ func TestALinkStandsInForAnotherRuntime(t *testing.T) {
 		require.Contains(t, help.stdout, "   "+name+" run [flags] ID\n")
 		require.Contains(t, help.stdout, "--bundle")
 		require.NotContains(t, help.stdout, "--memory")
-		for _, v := range verbs {
+		for _, v := range allVerbs() {
 			for _, flag := range []string{"-h", "--help"} {
 				r := outcome(t, c.as(name, v.name, flag))
 				require.Equal(t, []any{0, ""}, []any{r.status, r.stderr}, v.name)

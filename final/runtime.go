@@ -1,19 +1,21 @@
 //go:build linux
 
-// The Go runtime would ask how much CPU time the cgroup of final allows, at the start and once a second. final lives for milliseconds.
-//
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
 package main
 
 import (
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
 
 // slack is how much later than asked the kernel may wake the monitor thread of the Go runtime, in nanoseconds.
 const slack = "1000000"
+
+// takeTurns has goroutines take turns. They wait most of the time, for the kernel or for each other, and a system call that takes long still
+// hands the turn on. With more Go processors, the runtime would keep memory for each of them, start and wake threads that look for work and
+// find none, and ask once a second how much CPU time the cgroup of final allows.
+func takeTurns() { runtime.GOMAXPROCS(1) }
 
 // calmRuntime makes the monitor thread of the Go runtime wake up less often. This thread wants to look every 20 microseconds whether
 // another thread is blocked in a system call for long. So it looks a hundred times while a container starts and ends, and each time costs

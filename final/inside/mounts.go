@@ -25,7 +25,7 @@ func (c *container) mounts(line *stage.Line) {
 			line.Do("mount", "mount(2)", 0, func() error { return fmt.Errorf("mounts[%d], %s: %w", i, m.Destination, err) })
 			return
 		}
-		line.Do(fmt.Sprintf("mount(%q, %q, %s)", m.Type, m.Destination, options.String()), manOf[m.Type], stepOf(m), func() error {
+		line.Do(fmt.Sprintf("mount(%q, %q, %s)", m.Type, m.Destination, options.String()), manOf(m.Type), stepOf(m), func() error {
 			err := c.mount(i, m, &options)
 			if c.HostMounts && errors.Is(err, unix.EINVAL) {
 				err = fmt.Errorf("%w (without a mount namespace, mounts need Linux 6.15 or later)", err)
@@ -38,7 +38,21 @@ func (c *container) mounts(line *stage.Line) {
 	}
 }
 
-var manOf = map[string]string{"proc": "proc(5)", "tmpfs": "tmpfs(5)", "devpts": "pts(4)", "sysfs": "sysfs(5)", "mqueue": "mq_overview(7)", "cgroup": "cgroups(7)", "bind": "mount_namespaces(7)"}
+func manOf(kind string) string {
+	switch kind {
+	case "proc", "tmpfs", "sysfs":
+		return kind + "(5)"
+	case "devpts":
+		return "pts(4)"
+	case "mqueue":
+		return "mq_overview(7)"
+	case "cgroup":
+		return "cgroups(7)"
+	case "bind":
+		return "mount_namespaces(7)"
+	}
+	return ""
+}
 
 func stepOf(m *specs.Mount) int {
 	switch {

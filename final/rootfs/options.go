@@ -59,9 +59,19 @@ var propagations = []struct {
 
 // filesystemFlags are words about a file system that all of them take, each with its opposite. ro is none of them here: a file
 // system can be mounted elsewhere as well, as sysfs is, and only this mount of it is to be read-only. mount(8)
-var filesystemFlags = map[string]string{
-	"sync": "async", "async": "sync", "dirsync": "",
-	"lazytime": "nolazytime", "nolazytime": "lazytime", "mand": "nomand", "nomand": "mand",
+var filesystemFlags = []struct{ word, opposite string }{
+	{"sync", "async"}, {"async", "sync"}, {"dirsync", ""},
+	{"lazytime", "nolazytime"}, {"nolazytime", "lazytime"}, {"mand", "nomand"}, {"nomand", "mand"},
+}
+
+// oppositeOf returns the opposite of one of the filesystemFlags.
+func oppositeOf(word string) (opposite string, known bool) {
+	for _, flag := range filesystemFlags {
+		if flag.word == word {
+			return flag.opposite, true
+		}
+	}
+	return "", false
 }
 
 // silences have no effect. fsconfig(2) has no word for them: it writes nothing to the kernel's log, and the file systems that
@@ -75,7 +85,7 @@ func ParseOptions(words []string) (Options, error) {
 	var o Options
 	var general []string
 	for _, word := range split(words) {
-		if opposite, ok := filesystemFlags[word]; ok {
+		if opposite, known := oppositeOf(word); known {
 			general = append(slices.DeleteFunc(general, func(w string) bool { return w == word || w == opposite }), word)
 		} else if !o.take(word) {
 			o.Data = append(o.Data, word)
@@ -137,20 +147,25 @@ func (o *Options) take(word string) bool {
 			return true
 		}
 	}
-	if do, ok := otherWords[word]; ok {
-		do(o)
-		return true
+	for _, other := range otherWords {
+		if word == other.word {
+			other.do(o)
+			return true
+		}
 	}
 	return false
 }
 
-var otherWords = map[string]func(*Options){
-	"bind":      func(o *Options) { o.Bind = true },
-	"rbind":     func(o *Options) { o.Bind, o.Recursive = true, true },
-	"remount":   func(o *Options) { o.Remount = true },
-	"idmap":     func(o *Options) { o.IDMap, o.IDMapAll = true, false },
-	"ridmap":    func(o *Options) { o.IDMap, o.IDMapAll = true, true },
-	"tmpcopyup": func(o *Options) { o.CopyUp = true },
+var otherWords = []struct {
+	word string
+	do   func(*Options)
+}{
+	{"bind", func(o *Options) { o.Bind = true }},
+	{"rbind", func(o *Options) { o.Bind, o.Recursive = true, true }},
+	{"remount", func(o *Options) { o.Remount = true }},
+	{"idmap", func(o *Options) { o.IDMap, o.IDMapAll = true, false }},
+	{"ridmap", func(o *Options) { o.IDMap, o.IDMapAll = true, true }},
+	{"tmpcopyup", func(o *Options) { o.CopyUp = true }},
 }
 
 // Words returns all words that ParseOptions knows itself, sorted. features.md, mountOptions
@@ -162,11 +177,11 @@ func Words() []string {
 	for _, p := range propagations {
 		words = append(words, p.word, "r"+p.word)
 	}
-	for word := range filesystemFlags {
-		words = append(words, word)
+	for _, flag := range filesystemFlags {
+		words = append(words, flag.word)
 	}
-	for word := range otherWords {
-		words = append(words, word)
+	for _, other := range otherWords {
+		words = append(words, other.word)
 	}
 	slices.Sort(words)
 	return words

@@ -139,10 +139,12 @@ func (h *Host) free() uint64 {
 	return free
 }
 
-// networked are file systems of other hosts, on which the kernel puts no overlay. statfs(2)
-var networked = map[int64]string{
-	unix.NFS_SUPER_MAGIC: "NFS", unix.SMB_SUPER_MAGIC: "SMB", unix.CIFS_SUPER_MAGIC: "SMB", unix.SMB2_SUPER_MAGIC: "SMB",
-	unix.AFS_SUPER_MAGIC: "AFS", unix.CEPH_SUPER_MAGIC: "Ceph", unix.CODA_SUPER_MAGIC: "Coda", unix.V9FS_MAGIC: "9p",
+// networked returns the file systems of other hosts, on which the kernel puts no overlay. statfs(2)
+func networked() map[int64]string {
+	return map[int64]string{
+		unix.NFS_SUPER_MAGIC: "NFS", unix.SMB_SUPER_MAGIC: "SMB", unix.CIFS_SUPER_MAGIC: "SMB", unix.SMB2_SUPER_MAGIC: "SMB",
+		unix.AFS_SUPER_MAGIC: "AFS", unix.CEPH_SUPER_MAGIC: "Ceph", unix.CODA_SUPER_MAGIC: "Coda", unix.V9FS_MAGIC: "9p",
+	}
 }
 
 // NoStorage returns an error if the files of containers would be on a file system of another host.
@@ -155,7 +157,7 @@ func (h *Host) NoStorage(home string) error {
 		}
 		dir = filepath.Dir(dir)
 	}
-	kind, found := networked[fs.Type]
+	kind, found := networked()[fs.Type]
 	if !found {
 		return nil
 	}

@@ -4,6 +4,7 @@ package terminal
 
 import (
 	"bytes"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,8 @@ func Connect(t *Terminal, c *Console) *Connection {
 
 // Start begins to pass on keys and output. The caller's terminal gets the raw mode: it passes on every key, and shows output unchanged.
 func (c *Connection) Start() {
+	// As long as one goroutine waits for a key, the other one might get its turn to show output milliseconds late.
+	runtime.GOMAXPROCS(2)
 	c.Take()
 	go c.show()
 	go c.read()

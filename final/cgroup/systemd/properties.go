@@ -18,17 +18,19 @@ type Write struct {
 	File, Value string
 }
 
-// names has, for each version, the files that systemd writes too, and the properties that systemd writes there.
+// names returns, for each version, the files that systemd writes too, and the properties that systemd writes there.
 // systemd.resource-control(5)
-var names = [...]map[string]string{
-	1: {
-		"memory.limit_in_bytes": "MemoryLimit", "cpu.shares": "CPUShares", "blkio.weight": "BlockIOWeight", "pids.max": "TasksMax",
-	},
-	2: {
-		"memory.min": "MemoryMin", "memory.low": "MemoryLow", "memory.high": "MemoryHigh", "memory.max": "MemoryMax",
-		"memory.swap.max": "MemorySwapMax", "cpu.weight": "CPUWeight", "cpuset.cpus": "AllowedCPUs", "cpuset.mems": "AllowedMemoryNodes",
-		"io.weight": "IOWeight", "pids.max": "TasksMax",
-	},
+func names() [3]map[string]string {
+	return [3]map[string]string{
+		1: {
+			"memory.limit_in_bytes": "MemoryLimit", "cpu.shares": "CPUShares", "blkio.weight": "BlockIOWeight", "pids.max": "TasksMax",
+		},
+		2: {
+			"memory.min": "MemoryMin", "memory.low": "MemoryLow", "memory.high": "MemoryHigh", "memory.max": "MemoryMax",
+			"memory.swap.max": "MemorySwapMax", "cpu.weight": "CPUWeight", "cpuset.cpus": "AllowedCPUs", "cpuset.mems": "AllowedMemoryNodes",
+			"io.weight": "IOWeight", "pids.max": "TasksMax",
+		},
+	}
 }
 
 // Properties returns the properties that stand for the writes. now returns what a file holds before the writes, or "".
@@ -36,6 +38,7 @@ var names = [...]map[string]string{
 // A value that makes no sense has no property: the kernel refuses the write.
 func Properties(writes []Write, now func(file string) string) []Property {
 	var properties []Property
+	names := names()
 	for _, w := range writes {
 		name, known := names[w.Version][w.File]
 		if !known {
