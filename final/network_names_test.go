@@ -84,6 +84,19 @@ func (c *netTrial) resolve(address, known string, ip [4]byte) {
 	c.mounts = c.mountTable()
 }
 
+// ping without CAP_NET_RAW. icmp(7)
+func TestContainersPingEachOtherByName(t *testing.T) {
+	c := newNetTrial(t)
+	c.background("--network", "bridge", "--network-alias", "www")
+	const ping = `alarm 60; socket(my $s, AF_INET, SOCK_DGRAM, 1) or die "socket: $!"; ` +
+		`send($s, pack("CCnnna*", 8, 0, 0, 0, 7, "hello"), 0, pack_sockaddr_in(0, inet_aton("www"))) or die "send: $!"; ` +
+		`recv($s, my $answer, 100, 0); print ord($answer), substr($answer, 8)`
+	perl := "perl -MSocket -e '" + ping + "'"
+	require.Equal(t, result{"0hello", "", 0}, c.neighbour(perl, "--name", c.id+"-b"))
+	r := c.neighbour(perl, "--name", c.id+"-b", "--sysctl", "net.ipv4.ping_group_range=1 0")
+	require.Contains(t, r.stderr, "socket: Permission denied", "you decide")
+}
+
 // A container has its own loopback interface, so it cannot ask there itself.
 func TestOtherNamesComeFromTheResolverOfTheHost(t *testing.T) {
 	c := newNetTrial(t)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -41,6 +42,19 @@ func connect(root string, options *flags.Options, tell func(string)) *connection
 		ID: options.Name, Root: root, Name: options.Name, Aliases: options.Aliases, Ports: options.Publish, Resolvers: options.DNS,
 	}
 	return &connection{dir: network.In(Home()), network: options.Network, Endpoint: e, tell: tell}
+}
+
+// allowPing lets group 0 of a container send ping, unless --sysctl says something else. Without CAP_NET_RAW, ping needs that. icmp(7)
+func allowPing(config *specs.Spec) {
+	const groups = "net.ipv4.ping_group_range"
+	if _, set := config.Linux.Sysctl[groups]; set {
+		return
+	}
+	config.Linux.Sysctl = maps.Clone(config.Linux.Sysctl)
+	if config.Linux.Sysctl == nil {
+		config.Linux.Sysctl = map[string]string{}
+	}
+	config.Linux.Sysctl[groups] = "0 0"
 }
 
 // joinNetwork puts the network namespace of another container into a configuration, for --network container:ID.

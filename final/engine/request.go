@@ -58,6 +58,9 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	}
 	root, id := store.Root, options.Name
 	plugged := connect(root, options, store.Tell)
+	if plugged != nil {
+		allowPing(config)
+	}
 	request := &container.Request{
 		ID: id, Spec: config, Root: lower.tree, Init: options.Init, Size: console.Size(), Explain: options.Explain,
 		SystemdCgroup: systemd, OwnCgroups: true, NoCgroups: noCgroups,
