@@ -141,8 +141,18 @@ func open() (*os.File, error) {
 	return file, nil
 }
 
-// check refuses a helper that somebody can change who cannot change this program. Who can write to the directory could replace this
-// program, too, so the directory needs no check.
+// nobody owns all files whose owner has no ID in the user namespace. proc_sys_kernel(5), overflowuid
+const nobody = 65534
+
+// inShared reports whether other users can make files beside this one, as in /tmp.
+func inShared(path string) bool {
+	var stat unix.Stat_t
+	return unix.Stat(filepath.Dir(path), &stat) != nil || stat.Mode&unix.S_IWOTH != 0
+}
+
+// check refuses a helper that somebody can change who cannot change this program. Who can write to the directory could replace this program,
+// too, so the directory needs no check, but for one: in a sticky directory, users can make files beside this program and not replace it, and in
+// a user namespace all of them look the same.
 func check(self, helper int, path string) error {
 	var ours, its unix.Stat_t
 	if err := errors.Join(unix.Fstat(self, &ours), unix.Fstat(helper, &its)); err != nil {
@@ -153,6 +163,8 @@ func check(self, helper int, path string) error {
 		return fmt.Errorf("%s is not a regular file (make build/%s)", path, Name)
 	case its.Uid != 0 && its.Uid != ours.Uid && int(its.Uid) != os.Geteuid():
 		return fmt.Errorf("%s belongs to user %d, who could put any program there (chown it to the owner of final)", path, its.Uid)
+	case its.Uid == nobody && inShared(path):
+		return fmt.Errorf("%s lies in a directory in which other users can make files, and may be theirs (move final and %s into a directory of your own)", path, Name)
 	case its.Mode&unix.S_IWOTH != 0, its.Mode&unix.S_IWGRP != 0 && (ours.Mode&unix.S_IWGRP == 0 || its.Gid != ours.Gid):
 		return fmt.Errorf("other users can write to %s (chmod go-w %[1]s)", path)
 	}

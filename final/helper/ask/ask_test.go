@@ -4,11 +4,13 @@ package ask
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -149,4 +151,33 @@ func TestOnlyATrustedHelperIsStarted(t *testing.T) {
 	assert.Contains(t, asked(), "belongs to user 1000")
 	require.NoError(t, os.Chown(program, 1000, 0))
 	assert.Equal(t, "well", asked(), "the owner of the helper could replace final")
+}
+
+// In a user namespace, the host's root and a stranger are both nobody.
+func TestAHelperThatAStrangerHasPutBesideFinalIsRefused(t *testing.T) {
+	self, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	dir, err := os.MkdirTemp("/tmp", "helper-")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	program, helper := filepath.Join(dir, "final"), filepath.Join(dir, Name)
+	require.NoError(t, os.WriteFile(program, self, 0o755))
+	require.NoError(t, os.WriteFile(helper, self, 0o755))
+	require.NoError(t, os.Chown(helper, 1002, 1002))
+	asked := func() string {
+		t.Helper()
+		cmd := exec.Command(program, "ask")
+		ids := []syscall.SysProcIDMap{{HostID: 1001, Size: 1}}
+		cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, Credential: &syscall.Credential{NoSetGroups: true}}
+		output, err := cmd.Output()
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
+			t.Skipf("needs user namespaces: %v", err)
+		}
+		require.NoError(t, err)
+		return string(output)
+	}
+	require.NoError(t, os.Chmod(dir, 0o777|os.ModeSticky))
+	assert.Contains(t, asked(), helper+" lies in a directory in which other users can make files")
+	require.NoError(t, os.Chmod(dir, 0o755))
+	assert.Equal(t, "well", asked(), "only root could have put the helper there")
 }
