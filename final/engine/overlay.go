@@ -106,8 +106,9 @@ func makeOverlayDir(lower rootfs.Root, own ids.Range, storage int, name string) 
 		return -1, err
 	}
 	err = func() error {
-		// The lock says that the storage is in use, even if the state of the container should vanish. See image.Busy.
-		if err := unix.Flock(dir, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		// The lock says that the storage is in use, even if the state of the container should vanish. See image.Busy. NFS cannot lock a
+		// directory.
+		if err := unix.Flock(dir, unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
 			return &os.PathError{Op: "flock", Path: name, Err: err}
 		}
 		for _, below := range []string{"upper", "work"} {
