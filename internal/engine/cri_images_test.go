@@ -21,9 +21,7 @@ import (
 const (
 	criPause = "docker.io/test/pause:latest"
 	criTests = "registry.k8s.io/e2e-test-images/"
-	criTools = "gcr.io/" + criPulled
-	// criPulled begins the names of the images that critest pulls from gcr.io.
-	criPulled = "k8s-staging-cri-tools/"
+	criTools = "gcr.io/k8s-staging-cri-tools/"
 	// criServer is a web server. The tests look for its name, its PID file, the words "master process" in its arguments, and the
 	// word httpd in its log.
 	criServer = `#!/bin/sh
@@ -97,7 +95,8 @@ func criRegistry(c *containerd) string {
 	c.Helper()
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	c.Cleanup(server.Close)
-	file(c, c.path("registries/gcr.io/hosts.toml"), fmt.Sprintf("[host.%q]\ncapabilities = [\"pull\", \"resolve\"]\n", server.URL))
+	config := fmt.Sprintf("[host.%q]\ncapabilities = [\"pull\", \"resolve\"]\n", server.URL)
+	file(c, c.path("registries/gcr.io/hosts.toml"), config)
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
@@ -105,10 +104,11 @@ func criRegistry(c *containerd) string {
 func (c *containerd) push(address string) {
 	c.Helper()
 	for name, local := range map[string]string{
-		"test-image-tag:test":                criTests + "busybox:1.29-2",
-		"test-image-predefined-group:latest": criTools + "test-image-predefined-group:latest",
+		criTools + "test-image-tag:test":                criTests + "busybox:1.29-2",
+		criTools + "test-image-predefined-group:latest": criTools + "test-image-predefined-group:latest",
 	} {
-		c.ctr("image", "push", "--plain-http", address+"/"+criPulled+name, local)
+		_, path, _ := strings.Cut(name, "/")
+		c.ctr("image", "push", "--plain-http", address+"/"+path, local)
 	}
 }
 

@@ -33,7 +33,7 @@ const (
 var criSkipped = map[string]string{
 	"AppArmor":                     "They need a kernel with AppArmor.",
 	"SELinux":                      "They need a kernel with SELinux.",
-	"NRI":                          "They test plugins of containerd.",
+	"NRI":                          "They test plugins of containerd, and some are races.",
 	"Image Manager":                criStore,
 	"Image Consistency":            criStore,
 	"Image Identifier Consistency": criStore,
@@ -93,7 +93,7 @@ versions of containerd, and each containerd with `+"`final`"+` and with runc %s,
 test passes with runc and fails with `+"`final`"+`.
 
 The table shows how many tests pass, of those that run. A test does not run if containerd or the runtime is too old for it: user
-namespaces need containerd 2, and runc 1.2.
+namespaces need containerd 2, and runc 1.2. Volumes of images need containerd 2.
 
 | tests |`, runs[0].critest, runs[0].runc)
 	for _, run := range runs {

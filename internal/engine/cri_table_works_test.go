@@ -12,7 +12,7 @@ import (
 func criResults(states ...string) map[string]criResult {
 	results := map[string]criResult{}
 	for i, state := range states {
-		results[[]string{"Group / one", "Group / two", "NRI / plugin"}[i]] = criResult{State: state}
+		results[[]string{"Group / one", "Group / two", "SELinux / label"}[i]] = criResult{State: state}
 	}
 	return results
 }
@@ -45,5 +45,5 @@ func TestCRISection(t *testing.T) {
 	require.Contains(t, section, "\n| all | 1 of 2 | 0 of 1 | 2 of 2 | 1 of 1 |\n")
 	require.Contains(t, section, "\n| Group / one | 1.6.0 |")
 	require.Equal(t, 1, strings.Count(section, "| Group / one |"))
-	require.Contains(t, section, "\n| NRI | They test plugins of containerd. |\n")
+	require.Contains(t, section, "\n| SELinux | They need a kernel with SELinux. |\n")
 }

@@ -93,6 +93,7 @@ func newCRIRun(t *testing.T, critest string) criRun {
 		map[string]map[string]criResult{}}
 	for _, class := range []string{"runc", "workshop"} {
 		run.results[class] = c.critest(t, critest, class)
+		c.removePods()
 	}
 	passed, failures, riddles := judge(run.results["workshop"], run.results["runc"])
 	assert.Empty(t, failures, "tests that fail with the runtime, but not with runc")
@@ -103,6 +104,24 @@ func newCRIRun(t *testing.T, critest string) criRun {
 		assert.GreaterOrEqual(t, passed, criLeast, "critest has not run as expected: %v", run.results["runc"])
 	}
 	return run
+}
+
+// removePods removes the pods of tests that have failed.
+func (c *containerd) removePods() {
+	c.Helper()
+	call := func(method string, request protoMessage) []byte {
+		answer, err := grpcCall(c, c.socket, c.namespace, "runtime.v1.RuntimeService/"+method, request)
+		require.NoError(c, err, c.log())
+		return answer
+	}
+	for {
+		_, pod := protoLookup(call("ListPodSandbox", nil), 1, 1)
+		if pod == "" {
+			return
+		}
+		call("StopPodSandbox", protoMessage{{1, pod}})
+		call("RemovePodSandbox", protoMessage{{1, pod}})
+	}
 }
 
 // judge counts the tests that pass with runc. It returns those that fail with final, but not with runc, and those that fail with both
