@@ -25,15 +25,20 @@ const many = 100
 func TestKubernetesManyPods(t *testing.T) {
 	c := newCluster(t)
 	rows := [][]string{{"measured"}, {"---"}, {"created to ready, p50, s"}, {"created to ready, p99, s"}, {"last Pod ready, s"}, {"first deletion to last end, s"}, {"memory for each Pod, MiB"}}
-	for _, class := range []string{"workshop", "runc"} {
-		c.manyPods("warm-"+class, class, 4)
-		took, memory, end := c.manyPods("many-"+class, class, many)
-		seconds := func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
-		for i, cell := range []string{
-			strings.Replace(class, "workshop", "final", 1), "---:", seconds(took[many/2]), seconds(took[many-many/100-1]), seconds(took[many-1]),
-			seconds(end), fmt.Sprintf("%.2f", float64(memory)/many/(1<<20)),
-		} {
-			rows[i] = append(rows[i], cell)
+	seconds := func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
+	// In the first round the programs of the cluster grow, so its numbers do not count.
+	for _, round := range []string{"first", "second"} {
+		for _, class := range []string{"workshop", "runc"} {
+			took, memory, end := c.manyPods(round+"-"+class, class, many)
+			if round == "first" {
+				continue
+			}
+			for i, cell := range []string{
+				strings.Replace(class, "workshop", "final", 1), "---:", seconds(took[many/2]), seconds(took[many-many/100-1]), seconds(took[many-1]),
+				seconds(end), fmt.Sprintf("%.2f", float64(memory)/many/(1<<20)),
+			} {
+				rows[i] = append(rows[i], cell)
+			}
 		}
 	}
 	var table strings.Builder

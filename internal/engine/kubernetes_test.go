@@ -46,7 +46,6 @@ func newCluster(t testing.TB) *cluster {
 	c.environment = os.Environ()
 	c.startControlPlane()
 	c.startKubelet()
-	t.Cleanup(func() { c.removePods() })
 	for _, class := range []string{"workshop", "runc"} {
 		c.apply(fmt.Sprintf("apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: %s}\nhandler: %[1]s\n", class))
 	}
@@ -164,6 +163,7 @@ exec kubelet "$@"`
 	cmd := exec.Command("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script, "kubelet", "--config="+config, "--kubeconfig="+c.path("kubeconfig"),
 		"--root-dir="+c.path("kubelet"), "--node-ip="+nodeAddress, "--hostname-override=node")
 	c.kubelet = background(c, cmd, func() bool { return try(c, "curl", "-fs", "http://127.0.0.1:10248/healthz").status == 0 })
+	c.Cleanup(c.removePods)
 }
 
 // kubectl runs kubectl, which must succeed, and returns its output.
@@ -188,9 +188,15 @@ func (c *cluster) apply(manifest string) {
 	c.kubectlOf(manifest, "apply", "--filename=-")
 }
 
-// removePods removes everything that makes pods, and waits until the kubelet has removed the last pod.
+// removePods removes everything that makes pods, and waits until the kubelet has removed the last pod. After the end of containerd,
+// removePods does nothing: the pods were removed before.
 func (c *cluster) removePods() {
 	c.Helper()
+	select {
+	case <-c.ended:
+		return
+	default:
+	}
 	_ = try(c, "kubectl", "delete", "deployments,jobs,pods", "--all", "--all-namespaces", "--grace-period=1", "--timeout=50s")
 	until(c, "the last pod is gone", func() bool { return c.ctr("task", "list", "--quiet") == "" }, c.kubelet.log)
 }
