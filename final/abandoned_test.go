@@ -29,7 +29,7 @@ func TestWhatAContainerHasLeftWithoutStateIsRemoved(t *testing.T) {
 	c := newTrial(t)
 	for _, remove := range [][]string{{"delete", c.id}, {"delete", "--force", c.id}, {"prune"}} {
 		c.detached("echo mine >/data")
-		c.stopped()
+		c.until(func() bool { return len(c.processes()) == 0 }, func() string { return "the monitor stays" })
 		c.forget()
 		r := c.final(remove...)
 		require.Equal(t, 0, r.status, r.stderr)
@@ -53,6 +53,8 @@ func TestAContainerThatHasLostItsStateKeepsItsFiles(t *testing.T) {
 			require.NoError(c, cmd.Start())
 			_, err = output.Read(make([]byte, 16))
 			require.NoError(c, err)
+			// Exec waits until run has written all state.
+			require.Equal(c, result{}, c.final("exec", c.id, "true"))
 			ended := make(chan error)
 			go func() { ended <- cmd.Wait() }()
 			c.Cleanup(func() { <-ended })
