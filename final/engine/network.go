@@ -33,11 +33,12 @@ type connection struct {
 }
 
 // connect returns the connection that the flags ask for. It is nil for a container that has only the loopback interface, or the network of
-// somebody else. Nothing is made yet.
-func connect(root string, options *flags.Options, tell func(string)) *connection {
+// somebody else. Nothing is made yet. The configuration lets such a container ping.
+func connect(root string, options *flags.Options, config *specs.Spec, tell func(string)) *connection {
 	if options.Network == "none" || options.Network == "host" || options.Joins() != "" || rootless.Is() {
 		return nil
 	}
+	allowPing(config)
 	e := &network.Endpoint{
 		ID: options.Name, Root: root, Name: options.Name, Aliases: options.Aliases, Ports: options.Publish, Resolvers: options.DNS,
 	}

@@ -57,10 +57,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 		systemd, noCgroups = by == systemdMakes, by == nobodyMakes
 	}
 	root, id := store.Root, options.Name
-	plugged := connect(root, options, store.Tell)
-	if plugged != nil {
-		allowPing(config)
-	}
+	plugged := connect(root, options, config, store.Tell)
 	request := &container.Request{
 		ID: id, Spec: config, Root: lower.tree, Init: options.Init, Size: console.Size(), Explain: options.Explain,
 		SystemdCgroup: systemd, OwnCgroups: true, NoCgroups: noCgroups,
