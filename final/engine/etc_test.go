@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -46,7 +47,7 @@ func TestResolvConfHasWhatTheCallerSays(t *testing.T) {
 func TestAContainerInANetworkAsksItsDNSServer(t *testing.T) {
 	options, _, err := flags.ParseRun([]string{"--name", "web", "--hostname", "box", "--network", "bridge", "--dns", "192.0.2.53", "--dns-search", "example.org", "--add-host", "me:host-gateway", "true"})
 	require.NoError(t, err)
-	c := connect("/run/x", options, nil)
+	c := connect("/run/x", options, &specs.Spec{Linux: &specs.Linux{}}, nil)
 	assert.Equal(t, []netip.Addr{netip.MustParseAddr("192.0.2.53")}, c.Resolvers, "the DNS server of the network asks there")
 	c.joined = &network.Network{IPv4: netip.MustParsePrefix("10.1.2.0/24"), IPv6: netip.MustParsePrefix("fd00::/64")}
 	c.IPv4, c.IPv6 = netip.MustParseAddr("10.1.2.7"), netip.MustParseAddr("fd00::7")
