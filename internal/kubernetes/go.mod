@@ -1,5 +1,5 @@
-// The programs of a Kubernetes cluster, and the tests that run final under them. This is a module of its own, because the
-// workshop itself needs none of it. make test-kubernetes builds the tools below, once.
+// The programs of a Kubernetes cluster. make test-kubernetes builds the tools below, once. The workshop itself needs none of them, so
+// they have their own go.mod.
 module container-workshop/internal/kubernetes
 
 go 1.26.0
