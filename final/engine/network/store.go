@@ -25,7 +25,8 @@ import (
 //	NAME/endpoints/ID.json  an Endpoint
 //	.servers                the lock and the socket of each process of a network: see package server
 //
-// All of these belong to root, and only the group [Server] can read them. The directory .servers belongs to the user [Server]. A name in a file never becomes a path before somebody has checked it.
+// All of these belong to root, and only the group [Server] can read them. The directory .servers belongs to the user [Server]. A name in a
+// file never becomes a path before somebody has checked it.
 type Store struct {
 	// Dir is the path of the directory.
 	Dir string
