@@ -278,7 +278,7 @@ lint: need-go ## Look for mistakes without running any program
 	go vet -tags browser ./internal/site/browser
 	go run $(STATICCHECK) -tags browser ./internal/site/browser
 	shellcheck scripts/*.sh vm/*.sh vm/init .ci/run
-	codespell --ignore-words-list upto,sise,additionals --skip .git,build,work,testdata,go.sum,*.cast,*.svg
+	codespell --ignore-words-list upto,sise,additionals,passt --skip .git,build,work,testdata,go.sum,*.cast,*.svg
 	go run $(ACTIONLINT)
 	GOARCH=arm64 go build -o build/arm64/ $(packages)
 

@@ -131,7 +131,7 @@ func TestAShortRunWritesThePage(t *testing.T) {
 		"the only container, no network, ms", "beside another container, what the network adds, ms", "to another machine, MiB/s", "to another container, MiB/s",
 	}
 	if noUsers() == nil {
-		rows = append(rows, "run, without root, warm, ms")
+		rows = append(rows, "run, minimal, without root, warm, ms", "run, engine, without root, cold, ms")
 	}
 	for _, row := range rows {
 		assert.Regexp(t, `(?m)^\| `+strings.NewReplacer("+", `\+`).Replace(row)+` \| [0-9.]+`, page)

@@ -34,10 +34,7 @@ const (
 
 // bundle writes the configuration of a container, and returns its directory.
 func (b *bench) bundle(c container) (string, error) {
-	config, err := b.minimal()
-	if c.engine {
-		config, err = b.engine()
-	}
+	config, err := b.config(c, b.dir)
 	if err != nil {
 		return "", err
 	}
@@ -61,6 +58,14 @@ func (b *bench) bundle(c container) (string, error) {
 	return dir, os.WriteFile(filepath.Join(dir, "config.json"), text, 0o644)
 }
 
+// config is the configuration that the container asks for, with files of bench's folder, which is mounted at dir.
+func (b *bench) config(c container, dir string) (*specs.Spec, error) {
+	if c.engine {
+		return b.engine(filepath.Join(dir, "engine"))
+	}
+	return b.minimal()
+}
+
 func (c container) limit() int64 {
 	if c.memory == 0 {
 		return defaultMemory
@@ -80,8 +85,8 @@ func (b *bench) minimal() (*specs.Spec, error) {
 }
 
 // engine has the shape of what podman writes for podman run: eleven capabilities, files of the container's own in /etc, its own
-// /dev/shm, and a seccomp profile.
-func (b *bench) engine() (*specs.Spec, error) {
+// /dev/shm, and a seccomp profile. The files are in the folder.
+func (b *bench) engine(folder string) (*specs.Spec, error) {
 	config, err := b.minimal()
 	if err != nil {
 		return nil, err
@@ -96,7 +101,7 @@ func (b *bench) engine() (*specs.Spec, error) {
 	config.Root.Readonly = false
 	config.Hostname = "2fe20dd32411"
 	config.Annotations = map[string]string{"io.container.manager": "libpod", "org.opencontainers.image.stopSignal": "15"}
-	config.Mounts = engineMounts(b.path("engine"))
+	config.Mounts = engineMounts(folder)
 	config.Linux.Sysctl = map[string]string{"net.ipv4.ping_group_range": "0 0"}
 	config.Linux.MaskedPaths = []string{"/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
 		"/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/fs/selinux", "/sys/dev/block"}

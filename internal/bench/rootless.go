@@ -17,12 +17,11 @@ import (
 	"container-workshop/final/rootless"
 )
 
-// The ordinary user of the row without root. Only the mount namespace of bench knows this user, who has a range of IDs.
+// The ordinary user of the rows without root. Only the mount namespace of bench knows this user, who has a range of IDs.
 const (
 	user      = 64321
 	userRange = 524288000
 	rangeSize = 65536
-	runUser   = "run, without root"
 	// The user may not enter every folder above the one in memory, which therefore has a second mount point.
 	reachable = "/mnt"
 )
@@ -42,10 +41,6 @@ func (b *bench) measureRootless() ([]row, error) {
 	if err := b.addUser(); err != nil {
 		return nil, fmt.Errorf("make an ordinary user: %w", err)
 	}
-	bundle, err := b.userBundle()
-	if err != nil {
-		return nil, err
-	}
 	programs := map[string]string{}
 	for _, p := range b.peers {
 		if !p.runtime {
@@ -60,13 +55,21 @@ func (b *bench) measureRootless() ([]row, error) {
 			return nil, err
 		}
 	}
-	return b.warmAndCold(runUser, b.each(isRuntime, func(p *peer) (float64, error) {
-		took, err := b.clockUser(programs[p.name], "--root", forUser("state-"+p.name), "run", "--bundle", bundle, "user")
+	var rows []row
+	for _, c := range []container{{id: "minimal"}, {id: "engine", engine: true}} {
+		bundle, err := b.userBundle(c)
 		if err != nil {
-			_, _ = b.clockUser(programs[p.name], "--root", forUser("state-"+p.name), "delete", "--force", "user")
+			return nil, err
 		}
-		return took, err
-	})), nil
+		rows = append(rows, b.warmAndCold("run, "+c.id+", without root", b.each(isRuntime, func(p *peer) (float64, error) {
+			took, err := b.clockUser(programs[p.name], "--root", forUser("state-"+p.name), "run", "--bundle", bundle, "user")
+			if err != nil {
+				_, _ = b.clockUser(programs[p.name], "--root", forUser("state-"+p.name), "delete", "--force", "user")
+			}
+			return took, err
+		}))...)
+	}
+	return rows, nil
 }
 
 // noUsers says why an ordinary user cannot run a container with a range of IDs here.
@@ -103,9 +106,9 @@ func (b *bench) addUser() error {
 	return os.Chown(forUser(), user, user)
 }
 
-// userBundle writes the minimal configuration for the user. There are no limits, because not every host gives cgroups to users.
-func (b *bench) userBundle() (string, error) {
-	config, err := b.minimal()
+// userBundle writes a configuration for the user. There are no limits, because not every host gives cgroups to users.
+func (b *bench) userBundle(c container) (string, error) {
+	config, err := b.config(c, reachable)
 	if err != nil {
 		return "", err
 	}
@@ -120,7 +123,7 @@ func (b *bench) userBundle() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir := forUser("bundle")
+	dir := forUser("bundle-" + c.id)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}

@@ -47,8 +47,8 @@ const startsAbout = `Each container runs ` + "`true`" + `. The rows are:
   and bind mounts for ` + "`/etc/hosts`" + `, ` + "`/dev/shm`" + ` and others.
 - **exec**: a second command in a running container.
 - **create + start + delete**: what an engine does. It creates the container, starts it, waits for its end and deletes it.
-- **run, without root**: the minimal configuration as an ordinary user, with a user namespace for the user's own ID and a range
-  of others. There are no limits, because not every host gives cgroups to users.
+- **run, minimal** and **run, engine, without root**: the same as an ordinary user, with a user namespace for the user's own ID
+  and a range of others. There are no limits, because not every host gives cgroups to users.
 `
 
 const throughputAbout = `Minimal containers that run ` + "`true`" + `, several at a time. How many come and go in a second? More is better.
