@@ -47,6 +47,23 @@ func TestWhatAContainerHasLeftWithoutStateIsRemoved(t *testing.T) {
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 }
 
+// Whoever looks at the networks first takes nothing from delete that delete needs.
+func TestWhatAContainerHasLeftOfItsNetworkWithoutStateIsRemoved(t *testing.T) {
+	c := newNetTrial(t)
+	for _, remove := range [][]string{{"delete", c.id}, {"prune"}} {
+		c.background("--network", "bridge")
+		first := c.first()
+		monitor := parentOf(first)
+		c.forget()
+		require.NoError(t, unix.Kill(first, unix.SIGKILL))
+		c.until(func() bool { return unix.Kill(monitor, 0) == unix.ESRCH }, func() string { return "the monitor stays" })
+		require.Equal(t, 0, c.final("network", "list").status)
+		r := c.final(remove...)
+		require.Equal(t, 0, r.status, r.stderr)
+		c.nothingLeft()
+	}
+}
+
 func TestAContainerThatHasLostItsStateKeepsItsFiles(t *testing.T) {
 	for name, start := range map[string]func(c *trial){
 		"detached": func(c *trial) { c.detached("echo mine >/data; " + kept); c.logged("ready") },

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -159,16 +160,18 @@ func Unplug(list *stage.List, root, id string) error {
 
 // Serve starts the processes of networks again that somebody has killed, and tells the user. Containers keep their connections meanwhile.
 func Serve(s *network.Store, tell func(string)) {
-	if s.Sweep() != nil {
-		return
-	}
 	networks, _ := s.Networks()
 	for _, n := range networks {
 		endpoints, err := s.Endpoints(n)
-		if err != nil || len(endpoints) == 0 || s.Served(n) {
+		// A container without state needs no process. Its lease stays: by the lease, delete finds the bridge, the rules and the sysctls.
+		i := slices.IndexFunc(endpoints, func(e *network.Endpoint) bool {
+			_, gone := os.Lstat(filepath.Join(e.Root, e.ID))
+			return gone == nil
+		})
+		if err != nil || i == -1 || s.Served(n) {
 			continue
 		}
-		e := endpoints[0]
+		e := endpoints[i]
 		question := network.Question{Dir: s.Dir, Root: e.Root, ID: e.ID, Serve: true}
 		if err := ask.Helper(new(stage.List), "network", question, nil, s.Lock); err != nil {
 			tell(fmt.Sprintf("the process of network %s is gone, so its containers have neither names nor ports at 127.0.0.1: %v", n.Name, err))
