@@ -38,6 +38,9 @@ func (s *Store) Join(name string, e *Endpoint) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
+	// An earlier final has made networks for root alone.
+	share(filepath.Join(s.Dir, name), 0o750)
+	share(filepath.Join(s.Dir, name, "network.json"), 0o640)
 	others, err := s.Endpoints(n)
 	if err != nil {
 		return nil, err

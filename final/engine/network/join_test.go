@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func opened(t *testing.T) *Store {
@@ -41,6 +42,26 @@ func joined(t *testing.T, s *Store, name, id string) (*Network, *Endpoint) {
 	n, err := s.Join(name, e)
 	require.NoError(t, err)
 	return n, e
+}
+
+// An earlier final has made the files of a network for root alone, and its process was root.
+func TestTheProcessOfAnOldNetworkCanReadItsFiles(t *testing.T) {
+	s := opened(t)
+	require.NoError(t, s.Create(&Network{Name: "old"}))
+	dir := filepath.Join(s.Dir, "old")
+	for name, mode := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "network.json"): 0o600} {
+		require.NoError(t, os.Chown(name, 0, 0))
+		require.NoError(t, os.Chmod(name, mode))
+	}
+	joined(t, s, "old", "web")
+	for name, mode := range map[string]os.FileMode{
+		"": 0o750, "network.json": 0o640, "endpoints": 0o750, "endpoints/web.json": 0o640,
+	} {
+		var stat unix.Stat_t
+		require.NoError(t, unix.Stat(filepath.Join(dir, name), &stat))
+		assert.Equal(t, mode, os.FileMode(stat.Mode).Perm(), name)
+		assert.EqualValues(t, Server, stat.Gid, name)
+	}
 }
 
 func TestTheFirstContainerMakesTheNetworkAndTheLastTakesItAlong(t *testing.T) {
