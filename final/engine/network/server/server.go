@@ -13,6 +13,7 @@ package server
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -94,7 +95,12 @@ func (p *process) open() (<-chan request, error) {
 		return nil, os.NewSyscallError("inotify_init", err)
 	}
 	go watch(os.NewFile(uintptr(p.changes), "inotify"), requests)
-	if _, err := p.read(); err != nil {
+	some, err := p.read()
+	if err == nil && !some {
+		// Nothing would ever tell us to end.
+		err = fmt.Errorf("network %s has no container any more", p.name)
+	}
+	if err != nil {
 		return nil, err
 	}
 	path, dir, err := socketPath(p.store.Dir, p.name)

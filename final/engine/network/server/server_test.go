@@ -155,6 +155,18 @@ func TestTheProcessEndsWithTheLastContainer(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 }
 
+// The helper that has started the process may be killed, or may fail, and then the container goes before the process looks.
+func TestAProcessThatComesTooLateEnds(t *testing.T) {
+	c := newTrial(t, "127.88.6.0/24")
+	require.NoError(t, os.Mkdir(filepath.Join(c.store.Dir, "bridge/endpoints"), 0o755))
+	assert.ErrorContains(t, start(c.store.Dir, "bridge"), "network bridge has no container any more")
+	c.ends()
+
+	require.NoError(t, os.RemoveAll(filepath.Join(c.store.Dir, "bridge")))
+	assert.ErrorContains(t, start(c.store.Dir, "bridge"), "network bridge has no container any more")
+	c.ends()
+}
+
 func TestANextContainerStartsTheProcessAgain(t *testing.T) {
 	c := newTrial(t, "127.88.1.0/24")
 	require.NoError(t, c.join(container("web", "127.88.1.2")))
