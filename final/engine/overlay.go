@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/engine/ids"
+	"container-workshop/final/engine/image"
 	"container-workshop/final/owned"
 	"container-workshop/final/rootfs"
 	"container-workshop/final/rootless"
@@ -94,6 +95,14 @@ func layered(lower []int, dir string) (int, error) {
 func makeOverlayDir(lower rootfs.Root, own ids.Range, storage int, name string) (dir int, err error) {
 	err = unix.Mkdirat(storage, name, 0o700)
 	if err == unix.EEXIST {
+		// Two containers of the same ID, under different --root, can come at the same time: see checkStorage.
+		if left, gone := owned.Below(storage, name); gone == nil {
+			_, busy := image.Busy(left)
+			unix.Close(left)
+			if busy {
+				return -1, fmt.Errorf("container %s has just started under another --root: choose another ID", name)
+			}
+		}
 		// A container from before a restart of the host has left it.
 		if err = removeOverlayDir(storage, name); err == nil {
 			err = unix.Mkdirat(storage, name, 0o700)

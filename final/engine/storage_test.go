@@ -69,6 +69,31 @@ func TestStorageOfAnotherRootIsRefusedAsLongAsItsContainerIsThere(t *testing.T) 
 	require.NoError(t, checkStorage(root, "test-nobody"))
 }
 
+func TestStorageOfAContainerThatHasJustStartedStays(t *testing.T) {
+	id := stored(t, t.TempDir())
+	storage, err := openStorage()
+	require.NoError(t, err)
+	defer unix.Close(storage)
+	tree, err := rootfs.OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	defer tree.Close()
+	written := filepath.Join(directory(id), "upper/written")
+	require.NoError(t, os.WriteFile(written, nil, 0o600))
+	other, err := os.Open(directory(id))
+	require.NoError(t, err)
+	defer other.Close()
+	require.NoError(t, unix.Flock(int(other.Fd()), unix.LOCK_EX))
+	_, err = makeOverlayDir(tree, ids.Range{}, storage, id)
+	assert.ErrorContains(t, err, "choose another ID")
+	assert.FileExists(t, written)
+
+	require.NoError(t, unix.Flock(int(other.Fd()), unix.LOCK_UN))
+	held, err := makeOverlayDir(tree, ids.Range{}, storage, id)
+	require.NoError(t, err)
+	unix.Close(held)
+	assert.NoFileExists(t, written)
+}
+
 func TestReleaseMakesNoStorage(t *testing.T) {
 	// This thread sees an empty /var/lib, and ends with the test.
 	runtime.LockOSThread()
