@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forget removes all state, as a restart of the host does, and the end of a session with that of a user.
+// forget removes all state, as a restart of the host does. The end of a user's session removes the user's state.
 func (c *trial) forget() {
 	c.Helper()
 	require.NoError(c, os.RemoveAll(c.root))

@@ -36,8 +36,8 @@ func helped(name string) func(*container.Store, []string) (int, error) {
 	}
 }
 
-// pruneContainers removes what containers have left that ended with the host or with the state of all containers, and prints their IDs. After
-// that no image is kept for them.
+// pruneContainers removes the files of containers whose state is gone, as after a restart of the host, and prints their IDs. Then the helper
+// keeps no image for these containers.
 func pruneContainers(store *container.Store) error {
 	ids, err := engine.AllAbandoned(store.Root)
 	for _, id := range ids {

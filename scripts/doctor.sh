@@ -341,7 +341,7 @@ without_sudo() {
 legacy_firewall() {
 	local iptables rules remedy bridge=workshop0 status=0
 	for iptables in iptables-legacy ip6tables-legacy; do
-		# Who asks for a table that nobody uses makes the table.
+		# To list a table that nobody uses would make the table.
 		grep -qx filter "/proc/net/${iptables%tables-legacy}_tables_names" 2>/dev/null || continue
 		rules=$("$iptables" -S 2>/dev/null) || continue
 		[[ $rules != *" -i $bridge "* ]] || continue

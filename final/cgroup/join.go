@@ -112,7 +112,7 @@ func (c *Cgroup) Join(pid int) error {
 	for _, d := range c.memoryLast() {
 		err := d.add(strconv.Itoa(pid), c.exact)
 		if c.Unit != "" && c.Mode == V2 && errors.Is(err, fs.ErrPermission) {
-			// This process is in a cgroup of the host's root, such as a session of login, and so may not move anybody out of there.
+			// This process is in a cgroup of the host's root, such as a login session, and may not move a process out of there.
 			// cgroup-v2.rst, "Delegation Containment"
 			err = systemd.Attach(c.Unit, pid)
 		}

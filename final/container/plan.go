@@ -35,7 +35,7 @@ type plan struct {
 	// inside is what a thread of ours makes in the mount namespace of the container, and made is what it has made.
 	inside inside.Request
 	made   *inside.Made
-	// orders are for process 1, which descriptors go with.
+	// orders go to process 1, together with the descriptors.
 	orders become.Orders
 	fds    []int
 	// sealed is this program, for --init. It is nil without --init.

@@ -37,7 +37,7 @@ type Store struct {
 	// the state goes. Nil removes nothing.
 	Release func(root, id string) error
 	// Abandoned reports whether an engine keeps something for an ID that has no state any more, as after a restart of the host. It is an error
-	// if a container goes on without its state. Nil knows of nothing.
+	// if a container goes on without its state. Without this function, no engine keeps anything.
 	Abandoned func(root, id string) (bool, error)
 	// Enter makes final begin again in the user namespace of a process of a container, or in a new one for 0: whoever opens the container has
 	// no right to change it here. Nil for root.

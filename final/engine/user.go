@@ -164,7 +164,7 @@ func findCgroup(linux *specs.Linux, id string, systemd bool) (by maker, missing 
 // remedy says how a user gets a cgroup. systemd.resource-control(5), Delegate
 func remedy() string {
 	if mode, err := cgroup.Detect(); err == nil && mode == cgroup.V2 {
-		return "log in, so that systemd runs for you and final can ask it for limits: su and sudo do not, but machinectl shell and ssh do"
+		return "log in with ssh or machinectl shell, so that systemd runs for you and final can ask systemd for limits: su and sudo do not log you in"
 	}
 	return "with cgroup version 1 only root can make cgroups: use sudo"
 }

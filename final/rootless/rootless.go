@@ -67,7 +67,7 @@ func session() string {
 	return dir
 }
 
-// First reports whether nobody has asked this question in the session of the user: who logs in learns once what the host does not give.
+// First reports whether nobody has asked this question in the session of the user. So a user learns once after each login what is missing.
 func First(question string) bool {
 	dir := session()
 	if dir == "" {

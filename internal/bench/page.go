@@ -192,7 +192,7 @@ func (b *bench) writeTable(page *strings.Builder, t table) {
 	}
 }
 
-// quote returns the begin of an error, as code.
+// quote returns the beginning of an error, as code.
 func quote(err error) string {
 	text := []rune(strings.ReplaceAll(err.Error(), "`", "'"))
 	if len(text) > 80 {

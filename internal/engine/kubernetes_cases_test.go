@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each case is a manifest, NAME.yaml, and what a user types and sees then, NAME.txt. With both runtimes, the user sees the same.
+// Each case is a manifest, NAME.yaml, and NAME.txt: the commands that a user types then, with their output, the same for both runtimes.
 //
 //go:embed kubernetes
 var kubernetesCases embed.FS

@@ -150,9 +150,9 @@ func inShared(path string) bool {
 	return unix.Stat(filepath.Dir(path), &stat) != nil || stat.Mode&unix.S_IWOTH != 0
 }
 
-// check refuses a helper that somebody can change who cannot change this program. Who can write to the directory could replace this program,
-// too, so the directory needs no check, but for one: in a sticky directory, users can make files beside this program and not replace it, and in
-// a user namespace all of them look the same.
+// check refuses a helper that somebody could change who could not change this program. Whoever can write to the directory could replace this
+// program, too, so the directory needs no check, with one exception: in a sticky directory, users can make files beside this program but cannot
+// replace it, and in a user namespace the files of all these users look the same.
 func check(self, helper int, path string) error {
 	var ours, its unix.Stat_t
 	if err := errors.Join(unix.Fstat(self, &ours), unix.Fstat(helper, &its)); err != nil {

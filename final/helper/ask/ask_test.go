@@ -75,7 +75,7 @@ func TestTheHelperAnswers(t *testing.T) {
 	}
 }
 
-// The end of a helper can take the kernel long. Nobody waits for it who has the answer.
+// The kernel may need long to end a helper. Whoever has the answer does not wait for the end.
 func TestTheAnswerIsEnough(t *testing.T) {
 	Itself = true
 	defer func() { Itself = false }()

@@ -116,7 +116,8 @@ func plain(input *os.File, dir string) (*os.File, error) {
 	return file, fill(file, content, dir)
 }
 
-// fill copies a tar file into a new file, and goes back to its begin. It stops before the disk is full. After an error, the file is closed.
+// fill copies a tar file into a new file, and goes back to the beginning of the file. fill stops before the disk is full. After an error, the
+// file is closed.
 func fill(file *os.File, content io.Reader, dir string) error {
 	room, err := ingest.Room(dir)
 	if err == nil {

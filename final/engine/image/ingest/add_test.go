@@ -283,7 +283,7 @@ func TestAStoreOfOthersIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "the storage of images is not safe")
 }
 
-// Whoever waits for another final learns about it.
+// If final has to wait for another final, it tells the user.
 func TestWaitingForAnotherFinalIsReported(t *testing.T) {
 	store, s := newStore(t), newSample(t)
 	require.NoError(t, store.AfterRestart())

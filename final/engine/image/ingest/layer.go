@@ -132,7 +132,7 @@ func (a *Adder) unpackInto(dir, lower int, d image.Descriptor, diffID string) er
 	return nil
 }
 
-// ours are the errors of the kernel that are not the fault of an image. Any other the image has provoked, as with a name that is too long.
+// ours are the errors of the kernel that are not the fault of an image. All other errors are, such as a name that is too long.
 var ours = []unix.Errno{unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.ENOMEM, unix.ENFILE, unix.EMFILE, unix.EROFS, unix.EPERM, unix.EACCES, unix.ESTALE}
 
 // Magic numbers of compressed files.

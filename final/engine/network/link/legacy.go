@@ -27,7 +27,7 @@ var legacyFamilies = []legacyFamily{
 	{"ip6tables-legacy", "/proc/net/ip6_tables_names", unix.AF_INET6, unix.SOL_IPV6, 64, 140, 168},
 }
 
-// has reports whether somebody uses a table. To ask the kernel for a table that nobody uses would make the table.
+// has reports whether somebody uses a table. A question to the kernel about a table that nobody uses would make the table.
 func (f legacyFamily) has(table string) bool {
 	names, _ := os.ReadFile(f.names)
 	return slices.Contains(strings.Fields(string(names)), table)

@@ -103,8 +103,8 @@ type udpTo struct {
 	subnets []netip.Prefix
 }
 
-// MatchConntrackFlow reports whether packets went to one of the ports. The receiver who answers is in our subnets, or nobody has rewritten
-// the address. So what others rewrite stays as it is, even if they publish the same port at another address.
+// MatchConntrackFlow reports whether packets went to one of the ports. The answers come from our subnets, or nobody has rewritten the
+// address. So connections that other programs rewrite stay as they are, even if such a program publishes the same port at another address.
 func (f udpTo) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
 	to, _ := netip.AddrFromSlice(flow.Forward.DstIP)
 	answers, _ := netip.AddrFromSlice(flow.Reverse.SrcIP)

@@ -14,7 +14,7 @@ import (
 	"container-workshop/final/engine/network"
 )
 
-// The kernel forgets only what it knows of our ports: a sender whom another program has led to another machine goes on.
+// The kernel forgets only connections to our ports. If another program sends packets of the same port elsewhere, they go on.
 func TestOthersKeepTheirConnections(t *testing.T) {
 	f := udpTo{
 		ports: []network.Port{

@@ -66,7 +66,7 @@ func write(all []wired, closed []string) error {
 	if err != nil {
 		return err
 	}
-	// To close the socket waits until no processor uses the old rules any more. Nobody else has to wait for that.
+	// Closing the socket waits until no processor uses the old rules any more, so another goroutine closes the socket.
 	defer func() { go c.CloseLasting() }()
 	for _, family := range []nftables.TableFamily{nftables.TableFamilyINet, nftables.TableFamilyBridge} {
 		table := &nftables.Table{Name: Table, Family: family}

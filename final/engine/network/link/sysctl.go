@@ -75,8 +75,8 @@ func (p *plug) unforward() {
 	}
 	came := slices.DeleteFunc(others(), func(other string) bool { return slices.Contains(f.Others, other) })
 	if len(came) > 0 {
-		p.remarks = append(p.remarks, fmt.Sprintf("this host goes on to forward packets, though the last container has ended: %s came meanwhile and may need that "+
-			"(sysctl net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0, if nobody does)", came[0]))
+		p.remarks = append(p.remarks, fmt.Sprintf("this host goes on to forward packets, though the last container has ended: %s came meanwhile and may need this "+
+			"(if not: sysctl net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0)", came[0]))
 		f = network.Forward{}
 	}
 	if f.IPv4 {
