@@ -24,7 +24,7 @@ var criReasons = map[string]string{
 }
 
 const (
-	criOld   = "This containerd answers `not found`, without a call to the runtime. Containerd 2 does not."
+	criOld   = "This containerd answers `not found`, without a call to the runtime. Containerd 2 returns no error."
 	criStore = "They test the images of containerd, and need registries with many images."
 	criShell = "It masks `/bin/ls`, but the shell in the image, Debian's static busybox, has its own `ls`."
 )
@@ -88,12 +88,12 @@ func criSection(runs []criRun) string {
 ## The suite of Kubernetes
 
 The kubelet of Kubernetes calls containerd through the Container Runtime Interface. The suite of this interface is critest, of
-[cri-tools](https://github.com/kubernetes-sigs/cri-tools), version %s. `+"`make test-cri`"+` runs critest with two
-versions of containerd, and each containerd with `+"`final`"+` and with runc %s, and writes this section. The target fails if a
-test passes with runc and fails with `+"`final`"+`.
+[cri-tools](https://github.com/kubernetes-sigs/cri-tools), version %s. `+"`make test-cri`"+` runs critest with `+"`final`"+` and with
+runc %s, each under two versions of containerd, and writes this section. The target fails if a test passes with runc and fails
+with `+"`final`"+`.
 
-The table shows how many tests pass, of those that run. A test does not run if containerd or the runtime is too old for it: user
-namespaces need containerd 2, and runc 1.2. Volumes of images need containerd 2.
+The table shows how many tests pass, of those that run. A test does not run if containerd or the runtime is too old for the test:
+user namespaces need containerd 2 and, with runc, runc 1.2. Volumes of images need containerd 2.
 
 | tests |`, runs[0].critest, runs[0].runc)
 	for _, run := range runs {
