@@ -18,5 +18,5 @@ var Verbs = []Verb{
 	{"rmi", "IMAGE ...", "remove images"},
 	{"history", "[flags] IMAGE", "print how an image was built"},
 	{"inspect", "IMAGE ...", "print all about images as JSON"},
-	{"prune", "", "remove what no name and no container needs"},
+	{"prune", "", "remove unnamed images, and what a restart left behind"},
 }
