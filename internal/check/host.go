@@ -95,7 +95,12 @@ func (s *session) container() ([]process, error) {
 	}
 	program, err := os.Stat(fmt.Sprintf("/proc/%d/exe", s.cmd.Process.Pid))
 	if err != nil {
-		return nil, err
+		// Run has ended, or is about to.
+		r, err := s.wait()
+		if err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("the command should still run, but %v", r)
 	}
 	var found []process
 	for queue := children[s.cmd.Process.Pid]; len(queue) > 0; queue = queue[1:] {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/creack/pty"
@@ -127,9 +128,12 @@ func (p *Program) start(c call) (*session, error) {
 	return s, nil
 }
 
+// sessions counts the sessions. Two sessions can begin in the same nanosecond, and the end of one must not kill the processes of the other.
+var sessions atomic.Int64
+
 // session makes a session that has not started yet. It has no terminal, even if the caller has one.
 func (p *Program) session(c call) *session {
-	s := &session{ended: make(chan struct{}), rootfs: p.Rootfs, mark: fmt.Sprintf("CHECK_MARK=%d.%d", os.Getpid(), time.Now().UnixNano())}
+	s := &session{ended: make(chan struct{}), rootfs: p.Rootfs, mark: fmt.Sprintf("CHECK_MARK=%d.%d.%d", os.Getpid(), time.Now().UnixNano(), sessions.Add(1))}
 	s.cmd = exec.Command(p.Path)
 	kill := func() { s.cmd.Process.Kill() }
 	s.stdout.overflow, s.stderr.overflow = kill, kill
