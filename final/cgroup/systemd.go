@@ -77,8 +77,8 @@ func newScope(s *systemd.Scope, mode Mode, trees []tree, resources *specs.LinuxR
 
 // MoveCaller moves this process into a scope of its own, beside the scope of the container. Process 1 is born there, so the systemd of the
 // user may move process 1 on. From a login session only the host's systemd could move process 1, and it refuses to move a process of nobody.
-func (c *Cgroup) MoveCaller(id string) error {
-	s, err := systemd.ParseScope(":container-workshop-run:"+id, id)
+func (c *Cgroup) MoveCaller() error {
+	s, err := systemd.ParseScope(fmt.Sprintf(":final-run:%d", os.Getpid()), "")
 	if err != nil {
 		return err
 	}

@@ -188,11 +188,7 @@ func newCgroup(q *Request, tell func(string)) (*cgroup.Cgroup, error) {
 	}
 	path, resources := q.Spec.Linux.CgroupsPath, q.limits()
 	if q.SystemdCgroup {
-		groups, err := cgroup.NewSystemd(path, q.ID, resources)
-		if err == nil && q.OwnCgroups && namespace.Nested() && len(q.Spec.Linux.UIDMappings) > 0 {
-			err = groups.MoveCaller(q.ID)
-		}
-		return groups, err
+		return cgroup.NewSystemd(path, q.ID, resources)
 	}
 	if path == "" && q.Rootless {
 		groups, refused, err := cgroup.Optional(q.ID, resources)
