@@ -46,12 +46,12 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	share(dir, 0o750)
 	fd, err := owned.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("the directory of networks is not safe: %w", err)
 	}
 	defer unix.Close(fd)
+	share(dir, 0o750)
 	lock, err := unix.Openat(fd, "lock", unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: filepath.Join(dir, "lock"), Err: err}
@@ -236,8 +236,9 @@ func (s *Store) Served(n *Network) bool {
 	return unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB) == unix.EWOULDBLOCK
 }
 
-// Server is the user, and the group, of the processes of networks: nobody. nss-nobody(8)
-const Server = 65534
+// Server is the user, and the group, of the processes of networks. No distribution gives this ID to anybody, so these processes share files
+// and limits with no others. The user nobody has processes of other programs, and of containers. Debian Policy Manual, section 9.2.2
+const Server = 65533
 
 // share lets processes of networks read a file. In a user namespace without this group, these processes stay root.
 func share(name string, mode os.FileMode) {

@@ -12,7 +12,7 @@ import (
 	"container-workshop/final/engine/network"
 )
 
-// dropRights makes all threads those of the user nobody, with no capability but CAP_NET_BIND_SERVICE: a server that reads packets of hostile
+// dropRights makes all threads those of a user of its own, with no capability but CAP_NET_BIND_SERVICE: a server that reads packets of hostile
 // containers needs no more. A process of root could still write to all files of root. credentials(7), capabilities(7)
 func dropRights() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -27,7 +27,7 @@ func dropRights() error {
 			return os.NewSyscallError("prctl", errno)
 		}
 	}
-	if err := becomeNobody(); err != nil {
+	if err := changeUser(); err != nil {
 		return err
 	}
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
@@ -37,17 +37,18 @@ func dropRights() error {
 	return nil
 }
 
-// becomeNobody changes user and group. EINVAL says that the user namespace has no such user.
-func becomeNobody() error {
+// changeUser changes user and groups. EINVAL says that the user namespace has no such user, and EPERM that the user namespace forbids other
+// groups. user_namespaces(7)
+func changeUser() error {
 	err := syscall.Setresgid(network.Server, network.Server, network.Server)
-	if err == unix.EINVAL {
-		return nil
-	}
 	if err == nil {
 		err = syscall.Setgroups(nil)
 	}
-	if err == nil {
+	if err == nil || err == unix.EPERM {
 		err = syscall.Setresuid(network.Server, network.Server, network.Server)
+	}
+	if err == unix.EINVAL {
+		return nil
 	}
 	return os.NewSyscallError("setresuid", err)
 }

@@ -4,7 +4,7 @@
 // questions about names (package names), and passes on what comes from this host to published ports (package relay).
 //
 // Who starts it: the helper that plugs in the first container, by Ensure; or the next helper, if somebody has killed it.
-// Where it is: in the host's namespaces, in a session of its own, as the user nobody with one capability: to listen at low ports.
+// Where it is: in the host's namespaces, in a session of its own, as a user of its own with one capability: to listen at low ports.
 // What it sees: the files of the networks, a socket where helpers ask it to read them, and packets.
 // How it ends: with the file of the last container. The kernel tells of all changes of the files, so nobody has to end it, even if all
 // others are killed. If it is killed itself, containers go on, without names and without published ports on the loopback interface.

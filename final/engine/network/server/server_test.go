@@ -268,7 +268,7 @@ func TestTheProcessHasNoRights(t *testing.T) {
 		status, err := os.ReadFile(thread)
 		require.NoError(t, err)
 		for _, line := range []string{"CapEff:\t0000000000000400\n", "CapPrm:\t0000000000000400\n", "NoNewPrivs:\t1\n",
-			"Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "Groups:\t \n",
+			"Uid:\t65533\t65533\t65533\t65533\n", "Gid:\t65533\t65533\t65533\t65533\n", "Groups:\t \n",
 		} {
 			assert.Contains(t, string(status), line)
 		}
