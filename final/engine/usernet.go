@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -125,10 +126,14 @@ func (u *userPlug) list(args []string, wait int) *calls.List {
 	return l
 }
 
+// carrierTimeout is how long a carrier may take until the network works.
+const carrierTimeout = time.Minute
+
 // work lets the list become the carrier.
 func (u *userPlug) work() error {
 	_, err := u.goOn.Write([]byte("g"))
 	if err == nil {
+		_ = u.ready.SetReadDeadline(time.Now().Add(carrierTimeout))
 		_, err = u.ready.Read(make([]byte, 1))
 	}
 	if err == nil && u.name == slirp {
@@ -200,7 +205,15 @@ func unplugUser(id string) error {
 	if pid == 0 {
 		return nil
 	}
-	if err := unix.Kill(pid, unix.SIGKILL); err != nil && err != unix.ESRCH {
+	err = unix.ESRCH
+	// With the descriptor open, the PID cannot become that of another process between the check and the signal. pidfd_open(2)
+	if fd, none := unix.PidfdOpen(pid, 0); none == nil {
+		if carrierOf(dir) == pid {
+			err = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+		}
+		unix.Close(fd)
+	}
+	if err != nil && err != unix.ESRCH {
 		return fmt.Errorf("end the program of the container's network, process %d: %w", pid, err)
 	}
 	return nil
