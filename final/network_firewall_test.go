@@ -86,7 +86,9 @@ func TestLegacyFirewallsAreNamed(t *testing.T) {
 		require.Equal(t, 1, strings.Count(r.stderr, "warning"), r.stderr)
 		require.Contains(t, r.stderr, wall.who)
 		// The remedy helps, and then there is nothing to say.
-		sh(regexp.MustCompile(`\(((?:iptables|ip6tables)-legacy -I .*)\)`).FindStringSubmatch(r.stderr)[1])
+		remedy := regexp.MustCompile(`\(((?:iptables|ip6tables)-legacy -I .*)\)`).FindStringSubmatch(r.stderr)
+		require.Len(t, remedy, 2, r.stderr)
+		sh(remedy[1])
 		r = c.shell(wall.script2)
 		require.Equal(t, 0, r.status, r.stderr)
 		require.Empty(t, r.stderr)
