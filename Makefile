@@ -196,13 +196,16 @@ build/kubernetes: need-go
 	done; \
 	cp go.mod "$(CURDIR)/$@/"
 
-kubernetes_packages = containerd runc containernetworking-plugins busybox-static curl iproute2 bsdutils
+kubernetes_packages = runc containernetworking-plugins busybox-static curl iproute2 bsdutils
+kubernetes_variables = 'RUNTIME=$(CURDIR)/build/final' 'KUBERNETES=$(CURDIR)/build/kubernetes' 'CONTAINERD_2=$(CURDIR)/$(containerd_2)' \
+	'ENGINE_PAGE=$(CURDIR)/final/BENCHMARKS.md:$(CURDIR)/final/benchmarks-kubernetes.svg'
 
-test-kubernetes: need-go build/kubernetes ## Run a cluster of Kubernetes with one node, whose Pods run on final and on runc, as root
+# Containerd 2 is the one of test-cri: Pods with user namespaces need it.
+test-kubernetes: need-go build/kubernetes $(containerd_2)/containerd ## Run a cluster of Kubernetes with one node, whose Pods run on final and on runc, as root
 	@set -- $(kubernetes_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 	$(build_final)
-	@RUNTIME="$(CURDIR)/build/final"; KUBERNETES="$(CURDIR)/build/kubernetes"; export RUNTIME KUBERNETES; \
-	go test -tags engines -count=1 -v -timeout 40m -run '^Test(Session|Kubernetes)' $(if $(SUDO),-exec "$(as_root) 'RUNTIME=$$RUNTIME' 'KUBERNETES=$$KUBERNETES'") ./internal/engine $(FLAGS)
+	@env $(kubernetes_variables) go test -tags engines -count=1 -v -timeout 40m -run '^Test(Session|Kubernetes)' \
+		$(if $(SUDO),-exec "$(as_root) $(kubernetes_variables)") ./internal/engine $(FLAGS)
 
 # umoci has a replace directive, so go install takes it only from its own directory.
 build/umoci: need-go

@@ -130,7 +130,7 @@ func interfaces(t *testing.T) (names []string) {
 
 func TestAShortRunWritesThePage(t *testing.T) {
 	s, args := flags(t)
-	section := "\n<!-- measured by: make test-kubernetes -->\n\n## A node of Kubernetes\n"
+	section := "\n<!-- written by: make test-kubernetes -->\n\n## A node of Kubernetes\n"
 	require.NoError(t, os.WriteFile(s.page, []byte("# Before\n"+section), 0o644))
 	page := measure(t, s, args)
 	assert.NotContains(t, page, "# Before")

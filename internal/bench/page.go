@@ -64,7 +64,7 @@ func work(s settings, dir string) error {
 	return errors.Join(os.WriteFile(b.page, []byte(b.markdown(machine)+kept(string(old))), 0o644), os.WriteFile(b.plot, plot, 0o644))
 }
 
-// kept returns the last section of a page, if make test-kubernetes has measured its numbers.
+// kept returns the last section of a page, which make test-kubernetes writes.
 func kept(page string) string {
 	if _, section, found := strings.Cut(page, "\n"+ofKubernetes); found {
 		return "\n" + ofKubernetes + section

@@ -83,7 +83,7 @@ the host's address, and to the other container on the bridge. More is better the
 `
 
 // ofKubernetes begins the section that make bench does not write, but keeps.
-const ofKubernetes = "<!-- measured by: make test-kubernetes -->\n"
+const ofKubernetes = "<!-- written by: make test-kubernetes -->\n"
 
 const ending = `
 ## Measure it yourself

@@ -4,16 +4,9 @@ package engine
 
 import (
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-
-	"container-workshop/internal/conformance/page"
 )
 
 // criReasons say why a test fails with every runtime.
@@ -38,19 +31,6 @@ var criSkipped = map[string]string{
 	"Image Consistency":            criStore,
 	"Image Identifier Consistency": criStore,
 	"Image":                        "They measure time.",
-}
-
-// writeCRIPage writes the section of the page.
-func writeCRIPage(t testing.TB, runs []criRun) {
-	t.Helper()
-	file := os.NewFile(pageDescriptor, os.Getenv(pageVariable))
-	before, err := io.ReadAll(file)
-	require.NoError(t, err)
-	after, err := page.Replace(string(before), "test-cri", criSection(runs))
-	require.NoError(t, err)
-	require.NoError(t, file.Truncate(0))
-	_, err = file.WriteAt([]byte(after), 0)
-	require.NoError(t, err)
 }
 
 // criGroup returns the group of a test: the first words of its name.

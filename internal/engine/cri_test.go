@@ -66,8 +66,8 @@ func TestCRI(t *testing.T) {
 			runs = append(runs, newCRIRun(t, os.Getenv("CRITEST")))
 		})
 	}
-	if len(runs) == 2 && os.Getenv(pageVariable) != "" {
-		writeCRIPage(t, runs)
+	if len(runs) == 2 && len(pages) > 0 {
+		writeSection(t, pages[0], "test-cri", criSection(runs))
 	}
 }
 

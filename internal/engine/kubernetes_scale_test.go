@@ -21,36 +21,38 @@ import (
 // many is how many Pods start at once.
 const many = 100
 
-// TestKubernetesManyPods starts many Pods at once, with one runtime after the other, and prints a table of final/BENCHMARKS.md.
-func TestKubernetesManyPods(t *testing.T) {
-	c := newCluster(t)
-	rows := [][]string{{"measured"}, {"---"}, {"created to ready, p50, s"}, {"created to ready, p99, s"}, {"last Pod ready, s"}, {"first deletion to last end, s"}, {"memory for each Pod, MiB"}}
-	seconds := func(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
-	// In the first round the programs of the cluster grow, so its numbers do not count.
-	for _, round := range []string{"first", "second"} {
-		for _, class := range []string{"workshop", "runc"} {
-			took, memory, end := c.manyPods(round+"-"+class, class, many)
-			if round == "first" {
-				continue
-			}
-			for i, cell := range []string{
-				strings.Replace(class, "workshop", "final", 1), "---:", seconds(took[many/2]), seconds(took[many-many/100-1]), seconds(took[many-1]),
-				seconds(end), fmt.Sprintf("%.2f", float64(memory)/many/(1<<20)),
-			} {
-				rows[i] = append(rows[i], cell)
-			}
-		}
-	}
-	var table strings.Builder
-	for _, row := range rows {
-		table.WriteString("\n| " + strings.Join(row, " | ") + " |")
-	}
-	t.Logf("%d Pods at once:%s", many, table.String())
+// A crowd is what many Pods took that started at once.
+type crowd struct {
+	// ready has a time for each Pod, from created to ready, in order.
+	ready []time.Duration
+	// end is the time from the first deletion to the last end.
+	end time.Duration
+	// memory is what the session needed for them, in bytes.
+	memory int
 }
 
-// manyPods starts Pods of a Deployment, removes them, and returns how long each took to be ready, in order, how much memory of the
-// session they used, and how long their end took.
-func (c *cluster) manyPods(name, class string, count int) (took []time.Duration, memory int, end time.Duration) {
+// TestKubernetesManyPods starts many Pods at once, with one runtime after the other, and writes a section of final/BENCHMARKS.md.
+func TestKubernetesManyPods(t *testing.T) {
+	c := newCluster(t)
+	crowds := map[string]crowd{}
+	// In the first round the programs of the cluster grow, so the numbers of the second round replace those of the first.
+	for _, round := range []string{"first", "second"} {
+		for _, class := range []string{"workshop", "runc"} {
+			crowds[class] = c.manyPods(round+"-"+class, class, many)
+		}
+	}
+	t.Log(crowdTable(crowds))
+	if len(pages) > 0 {
+		versions := [3]string{versionOf(t, "kubelet", "--version"), versionOf(t, "containerd", "--version"), versionOf(t, "runc", "--version")}
+		writeSection(t, pages[0], "test-kubernetes", crowdSection(crowds, versions))
+		plot, err := crowdChart(crowds).Draw()
+		require.NoError(t, err)
+		overwrite(t, pages[1], string(plot))
+	}
+}
+
+// manyPods starts Pods of a Deployment, waits until all are ready, and removes them.
+func (c *cluster) manyPods(name, class string, count int) (pods crowd) {
 	c.Helper()
 	before := c.memory()
 	stop, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
@@ -80,10 +82,10 @@ spec:
 			created[pod] = time.Now()
 		case e.ready() && !ready[pod]:
 			ready[pod] = true
-			took = append(took, time.Since(created[pod]))
+			pods.ready = append(pods.ready, time.Since(created[pod]))
 		}
 	}
-	memory = c.memory() - before
+	pods.memory = c.memory() - before
 	start := time.Now()
 	c.kubectl("delete", "deployment", name)
 	for len(ready) > 0 {
@@ -91,8 +93,9 @@ spec:
 			delete(ready, e.Object.Metadata.Name)
 		}
 	}
-	slices.Sort(took)
-	return took, memory, time.Since(start)
+	pods.end = time.Since(start)
+	slices.Sort(pods.ready)
+	return pods
 }
 
 // A podEvent is a change of a Pod, as the API server reports it.

@@ -35,13 +35,13 @@ func newCluster(t testing.TB) *cluster {
 		ok(t, fields[0], fields[1:]...)
 	}
 	t.Cleanup(func() { _ = try(t, "ip", "link", "delete", "node") })
+	t.Setenv("PATH", strings.Join([]string{os.Getenv("CONTAINERD_2"), kubernetesPrograms(), os.Getenv("PATH")}, ":"))
 	c := &cluster{containerd: newContainerdOf(t, "k8s.io", criOfCluster)}
 	for _, name := range []string{"docker.io/test/small:1", "docker.io/library/debian:13"} {
 		c.ctr("image", "tag", containerdImage, name)
 	}
 	makeCertificates(t, c.path("pki"))
 	file(t, c.path("kubeconfig"), c.kubeconfig())
-	t.Setenv("PATH", kubernetesPrograms()+":"+os.Getenv("PATH"))
 	t.Setenv("KUBECONFIG", c.path("kubeconfig"))
 	c.environment = os.Environ()
 	c.startControlPlane()

@@ -24,11 +24,12 @@ const (
 	roleVariable = "ENGINE_ROLE"
 	// cgroupVariable has the name of the cgroup that becomes the session's root.
 	cgroupVariable = "ENGINE_CGROUP"
-	// pageVariable names a page that the tests may write, although all files of the host are read-only. They write it by a descriptor.
+	// pageVariable lists pages, separated by colons, which the tests may write although all files of the host are read-only. See page.
 	pageVariable = "ENGINE_PAGE"
 	// state is the folder for everything that the tests and the engines write.
 	state = "/run/engine"
-	// pageDescriptor is the descriptor of the page in the process of the tests. In the first process it is the next one.
+	// pageDescriptor is the descriptor of the first page in the process of the tests. In the first process of the session, descriptor 3
+	// is a pipe, so the pages begin one later.
 	pageDescriptor = 3
 )
 
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) {
 	case effectiveRole:
 		printEffectiveUser()
 	default:
-		unix.CloseOnExec(pageDescriptor)
+		pages = inheritPages(pageDescriptor)
 		status = m.Run()
 	}
 	if err != nil {
@@ -77,7 +78,7 @@ func outside() (int, error) {
 	cmd.Env = append(os.Environ(), roleVariable+"=first", cgroupVariable+"="+name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{ended}
-	if path := os.Getenv(pageVariable); path != "" {
+	for _, path := range filepath.SplitList(os.Getenv(pageVariable)) {
 		page, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
 			return 0, err
@@ -122,16 +123,13 @@ func first() (int, error) {
 	// Only this thread and its children get the cgroup namespace.
 	runtime.LockOSThread()
 	unix.CloseOnExec(3)
-	unix.CloseOnExec(pageDescriptor + 1)
+	inherited := inheritPages(pageDescriptor + 1)
 	if err := enterSession(os.Getenv(cgroupVariable)); err != nil {
 		return 0, err
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Env = append(os.Environ(), roleVariable+"=tests", "TMPDIR="+state+"/tmp", "HOME="+state+"/home")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if os.Getenv(pageVariable) != "" {
-		cmd.ExtraFiles = []*os.File{os.NewFile(pageDescriptor+1, os.Getenv(pageVariable))}
-	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, inherited
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}

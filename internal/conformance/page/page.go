@@ -1,4 +1,4 @@
-// Package page knows the page final/CONFORMANCE.md. Each section of the page is written by its own target of make.
+// Package page knows pages with sections that different targets of make write, such as final/CONFORMANCE.md.
 package page
 
 import (
