@@ -71,6 +71,12 @@ func TestEachContainerHasIDsOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestRootOfAUserNamespaceOwnsItsQueues(t *testing.T) {
+	if mapsLayers(t) {
+		require.Equal(t, result{"0 0 1777\n", "", 0}, run(t, "stat -c '%u %g %a' /dev/mqueue", own...))
+	}
+}
+
 func TestARangeIsFreeAgainWhenItsContainerIsGone(t *testing.T) {
 	if !mapsLayers(t) {
 		return

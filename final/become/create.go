@@ -5,6 +5,7 @@ package become
 import (
 	"fmt"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/rootfs"
@@ -16,6 +17,7 @@ func First(q *Request) (*Program, error) {
 	p := newProgram(q)
 	p.enter()
 	p.begin()
+	p.queues()
 	p.hostnames()
 	if spec.MakesNamespace(q.Config.Linux.Namespaces, "network") {
 		p.loopback()
@@ -61,6 +63,18 @@ func Joined(q *Request) (*Program, error) {
 	p.workingDirectory()
 	p.streams()
 	return p, p.last()
+}
+
+// queues makes the IPC namespace of a container with a user namespace, once the process is user 0 there: /dev/mqueue belongs to the user who
+// makes the namespace, and the host's root would be nobody in the container. Other containers get the namespace by clone.
+func (p *Program) queues() {
+	if !p.Namespaces.HasUser() || !spec.MakesNamespace(p.Config.Linux.Namespaces, specs.IPCNamespace) {
+		return
+	}
+	p.Stage("unshare(CLONE_NEWIPC)", "ipc_namespaces(7)", 0)
+	p.Do(unix.SYS_UNSHARE, unix.CLONE_NEWIPC).Fails(func(err error, _ string) error {
+		return fmt.Errorf("make an IPC namespace: %w", err)
+	})
 }
 
 // hostnames sets the hostname and the domain name of the UTS namespace.

@@ -75,7 +75,7 @@ func Names(flags uintptr) string {
 
 // A Set has the namespaces of a process to start.
 type Set struct {
-	// New are the flags for clone.
+	// New are the flags for clone. In a user namespace, process 1 makes its IPC namespace later.
 	New uintptr
 	// Offsets are the clocks of a new time namespace, nil without one.
 	Offsets map[string]specs.LinuxTimeOffset
@@ -122,6 +122,10 @@ func Open(linux *specs.Linux) (_ *Set, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("linux.namespaces[%d]: %w", i, err)
 		}
+	}
+	if s.HasUser() {
+		// /dev/mqueue belongs to the user that makes the IPC namespace, so process 1 makes it as root of the user namespace.
+		s.New &^= unix.CLONE_NEWIPC
 	}
 	s.sort()
 	return s, nil

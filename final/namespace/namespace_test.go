@@ -43,13 +43,18 @@ func TestNewNamespacesAreFlagsOfClone(t *testing.T) {
 	s, err := open(all...)
 	require.NoError(t, err)
 	defer s.Close()
-	// A cgroup namespace is made when the process is in its cgroups, and one of time by unshare.
-	assert.Equal(t, uintptr(unix.CLONE_NEWUSER|unix.CLONE_NEWUTS|unix.CLONE_NEWPID|unix.CLONE_NEWNS|unix.CLONE_NEWIPC|unix.CLONE_NEWNET), s.New)
+	// A cgroup namespace is made when the process is in its cgroups, a time namespace by unshare, and with a user namespace an IPC namespace
+	// only by user 0 there.
+	assert.Equal(t, uintptr(unix.CLONE_NEWUSER|unix.CLONE_NEWUTS|unix.CLONE_NEWPID|unix.CLONE_NEWNS|unix.CLONE_NEWNET), s.New)
 	assert.NotNil(t, s.Offsets)
 	assert.True(t, s.MakesUser())
 	assert.True(t, s.HasUser())
 	assert.Len(t, s.UIDs, 1)
 	assert.Empty(t, s.Joined)
+	s, err = open(all[1:]...)
+	require.NoError(t, err)
+	defer s.Close()
+	assert.Equal(t, uintptr(unix.CLONE_NEWUTS|unix.CLONE_NEWPID|unix.CLONE_NEWNS|unix.CLONE_NEWIPC|unix.CLONE_NEWNET), s.New)
 }
 
 func TestNamespacesByPathAreJoinedTheUsersLast(t *testing.T) {
