@@ -204,22 +204,36 @@ spec:
 		}
 	}
 
+	end := func() {
+		for _, pid := range strings.Fields(ok(t, "pgrep", "-f", "until .* -e /end")) {
+			file(t, "/proc/"+pid+"/root/end", "")
+		}
+	}
+	known := func(field, value string) {
+		for _, class := range classes {
+			until(t, "the end is known", func() bool {
+				return c.kubectl("get", "pod", class, "-o", "jsonpath={.status.containerStatuses[?(@.name=='ends')]."+field+"}") == value
+			}, func() string { return c.kubectl("get", "pod", class, "-o", "yaml") })
+		}
+	}
+
+	// Each Pod is three containers with its pause. One of them ends without the kubelet.
 	c.kubelet.stop(t)
+	end()
+	until(t, "containerd knows the end", func() bool { return len(strings.Fields(c.ctr("task", "list", "--quiet"))) == 2*len(classes) }, c.log)
 	c.startKubelet()
 	reached()
+	known("lastState.terminated.exitCode", "9")
+	// The container ends again, this time without containerd. Containerd 2 then asks no shim for the exit status, whatever the runtime.
+	known("ready", "true")
 	c.kubelet.stop(t)
 	c.stop(t)
-	// This container ends while nobody looks.
-	for _, pid := range strings.Fields(ok(t, "pgrep", "-f", "until .* -e /end")) {
-		file(t, "/proc/"+pid+"/root/end", "")
-	}
+	end()
 	c.start(criOfCluster(c.containerd))
 	c.startKubelet()
 	reached()
+	known("restartCount", "2")
 	for _, class := range classes {
-		until(t, "the end is known", func() bool {
-			return c.kubectl("get", "pod", class, "-o", "jsonpath={.status.containerStatuses[?(@.name=='ends')].lastState.terminated.exitCode}") == "9"
-		}, func() string { return c.kubectl("get", "pod", class, "-o", "yaml") })
 		counted := strings.Fields(c.kubectl("logs", class, "-c", "counts"))
 		for i, line := range counted {
 			require.Equal(t, fmt.Sprint(i+1), line, "a line of the log is missing")

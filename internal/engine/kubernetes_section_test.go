@@ -69,11 +69,11 @@ func crowdSection(crowds map[string]crowd, versions [3]string) string {
 	return fmt.Sprintf(`
 ## A node of Kubernetes
 
-%d Pods start at once on a node with %d processors, all with the same runtime: Kubernetes %s, containerd %s, runc %s.
-The runtimes take turns, and the second round counts: in the first round the programs that both share still grow. **Created
-to ready** is the time between two events of the API server, so it includes everything: scheduler, kubelet, network and
-containerd. A Pod is two containers, and most of the memory belongs to its shim, which is the same program for both
-runtimes. [From one machine to many](KUBERNETES.md) has the cluster, and
+%d Pods with the same runtime start at once. The node has %d processors, Kubernetes %s, containerd %s and
+runc %s. The runtimes take turns, and the second round counts: in the first round the programs that both runtimes share
+still grow. **Created to ready** is the time between two events of the API server. This time includes everything: scheduler,
+kubelet, network and containerd. A Pod is two containers and a shim. The shim is the same program for both runtimes, and
+needs most of the memory. [From one machine to many](KUBERNETES.md) has the cluster, and
 `+"`make test-kubernetes FLAGS='-run TestKubernetesManyPods'`"+` writes this section again.
 
 ![%s](benchmarks-kubernetes.svg)
@@ -91,8 +91,8 @@ func TestKubernetesSection(t *testing.T) {
 	}
 	crowds := map[string]crowd{"workshop": pods(time.Second), "runc": pods(2 * time.Second)}
 	section := crowdSection(crowds, [3]string{"1.2.3", "2.3.4", "3.4.5"})
-	require.Contains(t, section, "\n10 Pods start at once")
-	require.Contains(t, section, "Kubernetes 1.2.3, containerd 2.3.4, runc 3.4.5.\n")
+	require.Contains(t, section, "\n10 Pods with the same runtime start at once.")
+	require.Contains(t, section, "Kubernetes 1.2.3, containerd 2.3.4 and\nrunc 3.4.5.")
 	for _, row := range []string{
 		"| created to ready, p50, s | 5.0 | 10.0 |", "| created to ready, p99, s | 10.0 | 20.0 |", "| last Pod ready, s | 10.0 | 20.0 |",
 		"| first deletion to last end, s | 10.0 | 20.0 |", "| memory for each Pod, MiB | 4.00 | 4.00 |",
