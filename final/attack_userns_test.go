@@ -99,7 +99,7 @@ func TestAPrivilegedContainerWithIDsOfItsOwnIsNobodyOnTheHost(t *testing.T) {
 	}
 }
 
-// A process that escapes from its root directory has no rights to the files of the host: to the host, its user is nobody.
+// A process may escape from its root directory. Even then it cannot touch the files of the host, which sees an ordinary user without rights.
 func TestRootWithIDsOfItsOwnIsNobodyInTheTreeOfTheHost(t *testing.T) {
 	if !mapsLayers(t) {
 		return

@@ -92,7 +92,7 @@ type Program struct {
 	Files []*os.File
 	// Missing are capabilities that the process cannot give to the command.
 	Missing capability.Set
-	// Lowered names the resource limits that stay below what the configuration asks for: the kernel lets nobody here raise them.
+	// Lowered names the resource limits that stay lower than the configuration asks for, because only root of the host can raise them.
 	Lowered []string
 
 	*Request

@@ -65,8 +65,8 @@ func Joined(q *Request) (*Program, error) {
 	return p, p.last()
 }
 
-// queues makes the IPC namespace of a container with a user namespace, once the process is user 0 there: /dev/mqueue belongs to the user who
-// makes the namespace, and the host's root would be nobody in the container. Other containers get the namespace by clone.
+// queues makes the IPC namespace of a container that has a user namespace. /dev/mqueue belongs to the user who makes the IPC namespace, so
+// process 1 makes it as user 0 of the container. A container without a user namespace gets its IPC namespace by clone. ipc_namespaces(7)
 func (p *Program) queues() {
 	if !p.Namespaces.HasUser() || !spec.MakesNamespace(p.Config.Linux.Namespaces, specs.IPCNamespace) {
 		return

@@ -38,8 +38,8 @@ func (p *Program) hold() {
 	p.takeLeave()
 }
 
-// takeLeave adds the last message to the host side. After this message, the end of the connection means that the command runs. If somebody has
-// killed start meanwhile, nobody reads the message, and the container starts all the same. send(2), unix(7)
+// takeLeave adds the last message to the host side. When the connection ends after this message, the command runs. The container starts even
+// if start was killed and so nobody reads the message. send(2), unix(7)
 func (p *Program) takeLeave() {
 	if p.Explain {
 		p.SendTimes(WordTimes)

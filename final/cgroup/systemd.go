@@ -75,8 +75,9 @@ func newScope(s *systemd.Scope, mode Mode, trees []tree, resources *specs.LinuxR
 	return c, nil
 }
 
-// MoveCaller moves this process into a scope of its own, beside the scope of the container. Process 1 is born there, so the systemd of the
-// user may move process 1 on. From a login session only the host's systemd could move process 1, and it refuses to move a process of nobody.
+// MoveCaller moves this process into a scope of its own, beside the scope of the container. Process 1 is born in that scope, and from there
+// the user's systemd may move it to the container's. From a login session, only the host's systemd could move process 1, and the host's
+// systemd refuses a process whose user ID it does not know.
 func (c *Cgroup) MoveCaller() error {
 	s, err := systemd.ParseScope(fmt.Sprintf(":final-run:%d", os.Getpid()), "")
 	if err != nil {

@@ -19,14 +19,6 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// moveCaller gives this process a scope of its own, if only then the systemd of an ordinary user can give process 1 one: see
-// [cgroup.Cgroup.MoveCaller].
-func (r *Run) moveCaller(line *stage.Line, p *plan) {
-	if q := r.request; q.SystemdCgroup && q.OwnCgroups && namespace.Nested() && len(q.Spec.Linux.UIDMappings) > 0 {
-		line.Do("StartTransientUnit(scope of final)", "systemd.scope(5)", 6, p.cgroup.MoveCaller)
-	}
-}
-
 // make is the host side of making a container. The calls stand in the order in which they are made. Two other threads work beside this
 // one, and process 1 does: see beside and work.
 func (r *Run) make() (err error) {
@@ -83,6 +75,14 @@ func (r *Run) make() (err error) {
 	r.attend(line, work)
 	r.connect(line, p)
 	return line.Err
+}
+
+// moveCaller gives this process a scope of its own, if only then the systemd of an ordinary user can give process 1 one: see
+// [cgroup.Cgroup.MoveCaller].
+func (r *Run) moveCaller(line *stage.Line, p *plan) {
+	if q := r.request; q.SystemdCgroup && q.OwnCgroups && namespace.Nested() && len(q.Spec.Linux.UIDMappings) > 0 {
+		line.Do("StartTransientUnit(scope of final)", "systemd.scope(5)", 6, p.cgroup.MoveCaller)
+	}
 }
 
 // tellFlags tells what each flag of the clone is for.

@@ -137,8 +137,8 @@ func isOverlays(name string) bool {
 }
 
 // isLabel reports whether an extended attribute is for a security module, as security.selinux and security.ima. The labels of a file say what
-// the policy of its host allows, so they come from this host, and not from the machine that has built the image. Podman leaves out that of
-// SELinux, too. Capabilities are for programs of the image.
+// the policy of its host allows, so they come from this host, and not from the machine that has built the image. Capabilities are
+// for programs of the image.
 func isLabel(name string) bool {
 	return strings.HasPrefix(name, "security.") && name != "security.capability"
 }
