@@ -97,6 +97,15 @@ func TestSystemdLimitsRunOfAUser(t *testing.T) {
 	assert.Equal(t, result{"16\n", "", 0}, c.final("exec", c.id, "cat", "/sys/fs/cgroup/pids.max"))
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()
+
+	// final moves itself, too, if the container keeps the user's ID. Then it still knows who has the name, and a plan moves nobody.
+	c.detached(kept, "--userns", "keep-id")
+	again := c.runArgs([]string{"--userns", "keep-id"}, "true")
+	refused(t, c.final(again...), 125, c.id, "running")
+	again[0] = "plan"
+	assert.Equal(t, 0, c.final(again...).status)
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
 	var units []string
 	c.until(func() bool {
 		units, _ = filepath.Glob("/sys/fs/cgroup/user.slice/user-1.slice/user@1.service/user.slice/container-workshop-*")
