@@ -82,7 +82,7 @@ func TestAContainerThatHasLostItsStateKeepsItsFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newTrial(t)
 			start(c)
-			c.keepsItsFiles()
+			c.keepsItsFiles(parentOf(c.first()))
 		})
 	}
 }
@@ -92,20 +92,31 @@ func TestAContainerOfAnOrdinaryUserThatHasLostItsStateKeepsItsFiles(t *testing.T
 	c := asPerson(t, ranges)
 	c.detached("echo mine >/data; " + kept)
 	c.logged("ready")
-	c.keepsItsFiles()
+	c.keepsItsFiles(parentOf(c.first()))
 }
 
-func (c *trial) keepsItsFiles() {
+// Nobody is left who holds a lock, and no cgroup leads to the processes.
+func TestAContainerThatHasLostItsStateAndItsMonitorKeepsItsFiles(t *testing.T) {
+	c := asPerson(t, ranges)
+	c.detached("echo mine >/data; " + kept)
+	c.logged("ready")
+	monitor := parentOf(c.first())
+	require.NoError(t, unix.Kill(monitor, unix.SIGKILL))
+	c.until(func() bool { return unix.Kill(monitor, 0) == unix.ESRCH }, func() string { return "the monitor stays" })
+	c.keepsItsFiles(0)
+}
+
+// keepsItsFiles takes the state of a container away. keeper is run or the monitor, or 0 if it has been killed.
+func (c *trial) keepsItsFiles(keeper int) {
 	c.Helper()
 	first := c.first()
 	c.forget()
-	holder := parentOf(first)
-	says := fmt.Sprintf("%s goes on, though its state is gone: process %d keeps its files", c.id, holder)
+	says := fmt.Sprintf("%s goes on, though its state is gone: process %d uses its files", c.id, first)
 	for _, call := range [][]string{c.runArgs(nil, "true"), c.runArgs([]string{"--detach"}, "true"), {"delete", c.id}, {"delete", "--force", c.id}} {
 		r := c.final(call...)
 		assert.Equal(c, failureOf(call), r.status)
 		assert.Contains(c, r.stderr, says)
-		assert.Contains(c, r.stderr, fmt.Sprintf("pkill -KILL -P %d", holder))
+		assert.Contains(c, r.stderr, fmt.Sprintf("kill -KILL %d", first))
 	}
 	r := c.final("prune")
 	require.Equal(c, 0, r.status, r.stderr)
@@ -115,7 +126,8 @@ func (c *trial) keepsItsFiles() {
 	assert.Equal(c, "mine\n", string(data))
 	// The remedy.
 	require.NoError(c, unix.Kill(first, unix.SIGKILL))
-	c.until(func() bool { return unix.Kill(holder, 0) == unix.ESRCH }, func() string { return "run or the monitor stays" })
+	c.until(func() bool { return unix.Kill(first, 0) == unix.ESRCH }, func() string { return "process 1 stays" })
+	c.until(func() bool { return keeper == 0 || unix.Kill(keeper, 0) == unix.ESRCH }, func() string { return "run or the monitor stays" })
 	r = c.final("delete", "--force", c.id)
 	require.Equal(c, 0, r.status, r.stderr)
 	c.nothingLeft()

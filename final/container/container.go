@@ -80,6 +80,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/alive"
 	"container-workshop/final/process"
 	"container-workshop/final/stage"
 )
@@ -278,7 +279,7 @@ func (c *Container) endRest() (taken bool, err error) {
 func (c *Container) running() ([]int, error) {
 	pids, err := c.Cgroup.Procs()
 	return slices.DeleteFunc(pids, func(pid int) bool {
-		started, state := startTime(pid)
+		started, state := alive.Started(pid)
 		return started == "" || state == "Z" || state == "X"
 	}), err
 }

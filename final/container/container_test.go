@@ -5,14 +5,12 @@ package container
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"container-workshop/final/process"
 	"container-workshop/final/rootfs"
@@ -80,30 +78,10 @@ func TestALostContainerIsDeletedEvenIfStorageCannotBeOpened(t *testing.T) {
 	assert.NoDirExists(t, filepath.Join(s.Root, "mine"))
 }
 
-// The PID alone is not enough: another process may have the number of one that has ended.
-func TestAContainerRunsAsLongAsTheProcessThatWasStarted(t *testing.T) {
-	cmd := exec.Command("cat")
-	input, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	c := &Container{State: State{Public: Public{Pid: cmd.Process.Pid}, Started: StartTime(cmd.Process.Pid)}}
-	assert.True(t, c.IsAlive())
-	c.Started += "1"
-	assert.False(t, c.IsAlive())
-	c.Started = StartTime(c.Pid)
-	require.NoError(t, input.Close())
-	// It is a zombie from then on, until Wait.
-	var info unix.Siginfo
-	require.NoError(t, unix.Waitid(unix.P_PID, c.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil))
-	assert.False(t, c.IsAlive())
-	require.NoError(t, cmd.Wait())
-	assert.False(t, c.IsAlive())
-}
-
 // A process that was killed before it could give its directory an ID has left it. A process that is at it just now has not.
 func TestDirectoriesOfThoseWhoWereKilledAreRemoved(t *testing.T) {
 	root := t.TempDir()
-	ours, dead := filepath.Join(root, unnamed(os.Getpid(), StartTime(os.Getpid()))), filepath.Join(root, unnamed(os.Getpid(), "1"))
+	ours, dead := filepath.Join(root, unnamed(os.Getpid(), OwnStart())), filepath.Join(root, unnamed(os.Getpid(), "1"))
 	for _, dir := range []string{ours, dead, filepath.Join(root, "container")} {
 		require.NoError(t, os.Mkdir(dir, 0o700))
 	}

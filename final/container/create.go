@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"container-workshop/final/alive"
 	"container-workshop/final/become"
 	"container-workshop/final/cgroup"
 	"container-workshop/final/inside"
@@ -189,7 +190,12 @@ func (r *Run) awaitHeld() error {
 func (r *Run) setPID() error {
 	r.Cgroup = r.plan.cgroup
 	r.Pid = r.Process.PID
-	r.Started, _ = startTime(r.Pid)
+	r.Started, _ = alive.Started(r.Pid)
+	if r.request.Started != nil {
+		if err := r.request.Started(r.Pid); err != nil {
+			return err
+		}
+	}
 	if r.request.Held {
 		return r.set(specs.StateCreating)
 	}

@@ -8,13 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
+	"container-workshop/final/alive"
 	"container-workshop/final/cgroup"
 	"container-workshop/final/owned"
 	"container-workshop/final/quick"
@@ -94,50 +92,10 @@ func (c *Container) findCgroup() (*cgroup.Cgroup, error) {
 }
 
 // IsAlive reports whether process 1 exists, is the process that we started, and has not ended.
-func (c *Container) IsAlive() bool {
-	started, state := startTime(c.Pid)
-	return c.Pid > 0 && started != "" && started == c.Started && state != "Z" && state != "X"
-}
+func (c *Container) IsAlive() bool { return alive.Is(c.Pid, c.Started) }
 
-// startTime returns the time at which a process started, in ticks, and its state. A process whose first thread has ended is not a zombie as
-// long as it has other threads: its state is R here. proc_pid_stat(5)
-func startTime(pid int) (started, state string) {
-	stat := readStat(pid)
-	// The name of the program, in parentheses, can contain anything.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 20 {
-		return "", ""
-	}
-	started, state = fields[19], fields[0]
-	if threads, _ := strconv.Atoi(fields[17]); state == "Z" && threads > 1 {
-		state = "R"
-	}
-	return started, state
-}
-
-// readStat reads /proc/PID/stat, or nothing if the process is gone. The kernel writes the line at once. os.ReadFile would ask epoll(7) about
-// the file, and final reads the line some ten times for a container.
-func readStat(pid int) []byte {
-	fd, err := unix.Open(fmt.Sprintf("/proc/%d/stat", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
-	defer unix.Close(fd)
-	line := make([]byte, 4096)
-	n, err := unix.Read(fd, line)
-	if err != nil {
-		return nil
-	}
-	return line[:n]
-}
-
-// StartTime returns when a process was started, in ticks, which tells it from any other with its number.
-func StartTime(pid int) string {
-	started, _ := startTime(pid)
-	return started
-}
-
-// OwnStart is the StartTime of this process.
+// OwnStart is when this process started: see [alive.Started].
 var OwnStart = sync.OnceValue(func() string {
-	return StartTime(os.Getpid())
+	started, _ := alive.Started(os.Getpid())
+	return started
 })

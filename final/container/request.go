@@ -27,6 +27,8 @@ type Request struct {
 	Claim func() error
 	// Prepare makes what the engine keeps for the container, after Claim. Store.Release removes it. Nil makes nothing.
 	Prepare func(line *stage.Line)
+	// Started learns the PID of process 1 before process 1 can do anything. Nil does not want to know.
+	Started func(pid int) error
 	// Network connects the network namespace of process 1 with others. Store.Unplug undoes that. Nil connects nothing.
 	Network func(line *stage.Line, namespace *os.File)
 	// Mount returns a detached mount for the root directory. mapIDs maps the IDs of a mount as the user namespace of the container does. It

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/alive"
 	"container-workshop/final/cgroup"
 	"container-workshop/final/owned"
 	"container-workshop/final/rootless"
@@ -157,7 +158,7 @@ func sweep(root string) error {
 			continue
 		}
 		maker, err := strconv.Atoi(fields[1])
-		if started, _ := startTime(maker); err == nil && started != fields[2] {
+		if started, _ := alive.Started(maker); err == nil && started != fields[2] {
 			_ = owned.Remove(dir, name)
 		}
 	}

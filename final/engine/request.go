@@ -71,6 +71,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 			})
 			claim.Close()
 		},
+		Started: func(pid int) error { return noteFirst(id, pid) },
 		Mount: func(mapIDs func(mount int) error) (int, error) {
 			if options.Userns == "keep-id" {
 				// The kernel lets only the host's root map the IDs of a mount of the host.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/alive"
 	"container-workshop/final/engine/ids"
 	"container-workshop/final/engine/image"
 	"container-workshop/final/owned"
@@ -86,14 +87,19 @@ func checkStorage(root, id string) error {
 // unused refuses the storage of a container that goes on without its state: somebody has removed the directory of all state, as the end of a
 // session does with that of a user.
 func unused(dir int, id string) error {
-	holder, busy := image.Busy(dir)
+	first, busy := image.Busy(dir)
 	if !busy {
 		return nil
 	}
-	if holder == 0 {
+	if first == 0 {
 		return fmt.Errorf("container %s goes on, though its state is gone (end its command, or choose another ID)", id)
 	}
-	return fmt.Errorf("container %s goes on, though its state is gone: process %d keeps its files (end its command: pkill -KILL -P %[2]d)", id, holder)
+	return fmt.Errorf("container %s goes on, though its state is gone: process %d uses its files (end its command: kill -KILL %[2]d)", id, first)
+}
+
+// noteFirst writes down process 1 of a container, for image.Busy.
+func noteFirst(id string, pid int) error {
+	return os.WriteFile(filepath.Join(directory(id), image.First), alive.Note(pid), 0o600)
 }
 
 // Abandoned reports whether there is storage for an ID that has no state under root: a restart of the host has ended the container. See

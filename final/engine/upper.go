@@ -90,7 +90,7 @@ func removeOverlayDir(storage int, name string) error {
 		return err
 	}
 	defer unix.Close(dir)
-	for _, below := range []string{"work/work/incompat/volatile/dirty", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work", "upper", "root"} {
+	for _, below := range []string{"work/work/incompat/volatile/dirty", "work/work/incompat/volatile", "work/work/incompat", "work/work", "work", "upper", "root", image.First} {
 		if err := unix.Unlinkat(dir, below, unix.AT_REMOVEDIR); err == unix.ENOTDIR {
 			_ = unix.Unlinkat(dir, below, 0)
 		}

@@ -13,13 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/alive"
 	"container-workshop/final/calls"
-	"container-workshop/final/container"
 	"container-workshop/final/engine/network"
 	"container-workshop/final/owned"
 	"container-workshop/final/stage"
@@ -54,8 +53,7 @@ func plugUser(by carrier, id string, ports []network.Port, line *stage.Line, nam
 	defer u.close()
 	line.Do("clone("+u.name+")", "clone(2)", 0, func() error { return u.start(namespace) })
 	line.Do(fmt.Sprintf("write(%q)", filepath.Join(directory(id), "network")), "write(2)", 0, func() error {
-		note := fmt.Sprintf("%d %s", u.pid, container.StartTime(u.pid))
-		return os.WriteFile(filepath.Join(directory(id), "network"), []byte(note), 0o600)
+		return os.WriteFile(filepath.Join(directory(id), "network"), alive.Note(u.pid), 0o600)
 	})
 	line.Wait("execve("+u.name+"), read(ready)", u.name+"(1)", func() error {
 		err := u.work()
@@ -221,13 +219,6 @@ func unplugUser(id string) error {
 
 // carrierOf returns the PID of the carrier of a container, and 0 if there is none. dir is the directory of the container.
 func carrierOf(dir int) (pid int) {
-	note, err := owned.ReadFile(dir, "network")
-	if err != nil {
-		return 0
-	}
-	var started string
-	if n, _ := fmt.Sscan(strings.TrimSpace(string(note)), &pid, &started); n != 2 || container.StartTime(pid) != started {
-		return 0
-	}
-	return pid
+	note, _ := owned.ReadFile(dir, "network")
+	return alive.Noted(note)
 }
