@@ -86,6 +86,25 @@ func TestCgroupsAtAnyDepthAreRemoved(t *testing.T) {
 	c.nothingLeft()
 }
 
+// A cgroup for threads only has no list of processes. A container that may write to its cgroup cannot make itself undeletable by one.
+func TestACgroupOfThreadsIsRemoved(t *testing.T) {
+	place := "/sys/fs/cgroup"
+	if unifiedTree(t); !pure(t) {
+		place += "/unified"
+	}
+	c := newBundle(t)
+	for i, m := range c.spec.Mounts {
+		if m.Type == "cgroup" {
+			c.spec.Mounts[i].Options = []string{"rw"}
+		}
+	}
+	c.stays()
+	require.Equal(t, "threaded", c.exec("cd "+place+" && mkdir threads && echo threaded >threads/cgroup.type && cat threads/cgroup.type"))
+	require.Equal(t, result{}, c.final("kill", "--all", c.id, "CONT"))
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
+}
+
 // What cannot be removed is no failure of the command.
 func TestTheStatusIsTheCommandsWhateverIsLeft(t *testing.T) {
 	outside := outsider(t, 0)

@@ -3,6 +3,7 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -37,10 +38,12 @@ func procsBelow(dir string) ([]int, error) {
 	return slices.Compact(pids), err
 }
 
-// readProcs returns the processes of one cgroup. The kernel writes 0 for a process of another PID namespace.
+// readProcs returns the processes of one cgroup. The kernel writes 0 for a process of another PID namespace. A cgroup that is for threads only
+// has no list: their processes are in the list of a cgroup above. A container that may write to its cgroups can make such a cgroup.
+// cgroup-v2.rst, "Threads"
 func readProcs(dir string) ([]int, error) {
 	words, err := readWords(path.Join(dir, "cgroup.procs"))
-	if IsGone(err) {
+	if IsGone(err) || errors.Is(err, unix.EOPNOTSUPP) {
 		return nil, nil
 	}
 	if err != nil {
