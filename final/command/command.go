@@ -26,20 +26,34 @@ type Place struct {
 	Proc int
 	// Cwd is the working directory.
 	Cwd string
+	// steps counts the steps of leadsThroughSelf.
+	steps int
 }
 
 // errUnseen says that only process 1 can see a file: by /proc/self, by another link of the kernel such as /proc/1/exe, or because a file
 // system asks who looks. Nobody looks at the file then, and execve says what is wrong with it.
 var errUnseen = errors.New("only the container can see this file")
 
-// Find looks a command up as a shell does, in the PATH of the environment. It returns the path to execute.
+// maxDirs bounds the directories of PATH, and maxSteps the steps of leadsThroughSelf. An image chooses how long a look into a directory takes,
+// and it takes the time of final, which the limits of the container do not cover.
+const (
+	maxDirs  = 1000
+	maxSteps = 1000
+)
+
+// Find looks a command up as a shell does, in the PATH of the environment. It returns the path to execute. If there are only files that
+// cannot be executed, the error is about the first.
 func (p *Place) Find(name string, env []string) (file string, err error) {
 	if strings.Contains(name, "/") {
 		return name, ifSeen(p.executable(name))
 	}
+	dirs := strings.Split(searchPath(env), ":")
+	if len(dirs) > maxDirs {
+		return "", fmt.Errorf("exec: %q: $PATH has %d directories: must be at most %d (or name the command by its path)", name, len(dirs), maxDirs)
+	}
 	unseen := ""
 	var denied error
-	for _, dir := range strings.Split(searchPath(env), ":") {
+	for _, dir := range dirs {
 		file := path.Join(cmp.Or(dir, "."), name)
 		err := p.executable(file)
 		switch {
@@ -48,7 +62,7 @@ func (p *Place) Find(name string, env []string) (file string, err error) {
 		case errors.Is(err, errUnseen):
 			unseen = cmp.Or(unseen, file)
 		case name != "" && !errors.As(err, new(notFound)):
-			denied = errors.Join(denied, err)
+			denied = cmp.Or(denied, err)
 		}
 	}
 	if unseen != "" {
@@ -100,14 +114,14 @@ func (p *Place) Misses(name string) bool {
 	return errors.Is(err, unix.ENOENT)
 }
 
-// maxDepth bounds how many directories and symbolic links are followed for one path.
-const maxDepth = 1000
+// maxLinks is how many symbolic links a path may have. The kernel has the same limit. path_resolution(7)
+const maxLinks = 40
 
 // leadsThroughSelf reports whether a path leads through /proc/self or /proc/thread-self. These links lead nowhere for us if the proc
 // belongs to a PID namespace that we are not in. proc(5)
 func (p *Place) leadsThroughSelf(name string) bool {
 	dir, rest := "/", strings.Split(name, "/")
-	for range maxDepth {
+	for links := 0; links <= maxLinks && p.steps < maxSteps; p.steps++ {
 		if len(rest) == 0 {
 			return false
 		}
@@ -132,6 +146,7 @@ func (p *Place) leadsThroughSelf(name string) bool {
 			dir = "/"
 			fallthrough
 		default:
+			links++
 			rest = append(strings.Split(target, "/"), rest...)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -69,6 +70,29 @@ func TestWhatTheKernelDoesNotSayOfAFileThatItCannotLoad(t *testing.T) {
 			assert.Equal(t, test.status, Status(err))
 		})
 	}
+}
+
+// Nobody searches so many directories, and their errors would take more memory than the host has.
+func TestAPathOfManyDirectoriesIsNotSearched(t *testing.T) {
+	place := ofHost(t)
+	place.Cwd = t.TempDir()
+	assert.NoError(t, os.WriteFile(filepath.Join(place.Cwd, "data"), nil, 0o644))
+	many := func(n int) []string { return []string{"PATH=" + strings.Repeat(":", n-1)} }
+	_, err := place.Find("data", many(maxDirs))
+	assert.EqualError(t, err, `exec: "data": permission denied`)
+	assert.Equal(t, StatusNotExecutable, Status(err))
+	_, err = place.Find("data", many(maxDirs+1))
+	assert.ErrorContains(t, err, "must be at most 1000")
+	assert.Equal(t, StatusFailed, Status(err))
+}
+
+// A link of the image can lead through many directories. They are looked at only so often.
+func TestALongWayToAMissingCommandIsShort(t *testing.T) {
+	place, deep := ofHost(t), filepath.Join(t.TempDir(), strings.Repeat("d/", 50))
+	assert.NoError(t, os.MkdirAll(deep, 0o755))
+	_, err := place.Find("missing", []string{"PATH=" + strings.Repeat(":"+deep, maxDirs-1)})
+	assert.Equal(t, StatusNotFound, Status(err))
+	assert.LessOrEqual(t, place.steps, maxSteps)
 }
 
 func FuzzLoadable(f *testing.F) {
