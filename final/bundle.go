@@ -18,7 +18,7 @@ import (
 	"container-workshop/final/spec"
 )
 
-// A bundle is what create, and run with --bundle, are told about one. Its config.json is somebody else's. bundle.md
+// A bundle has the flags of create, and of run --bundle. Somebody else has written its config.json. bundle.md
 type bundle struct {
 	dir, config                         string
 	pidFile, consoleSocket, pidfdSocket string
@@ -96,7 +96,7 @@ func preserved(count int) ([]*os.File, error) {
 	return files, nil
 }
 
-// checkConsole refuses a terminal that nobody would have, and a socket for none.
+// checkConsole refuses a terminal without a socket to send it to, and a socket without a terminal.
 func checkConsole(spec *specs.Process, socket string) error {
 	switch {
 	case spec.Terminal && socket == "":
@@ -107,7 +107,7 @@ func checkConsole(spec *specs.Process, socket string) error {
 	return nil
 }
 
-// handOver gives the caller what it has asked for of a process that is there.
+// handOver sends the terminal and the pidfd of a process to the sockets of the caller, and writes the PID to the file of the caller.
 func (b *bundle) handOver(p *process.Process) error {
 	if b.consoleSocket != "" {
 		if err := p.SendTerminal(b.consoleSocket); err != nil {

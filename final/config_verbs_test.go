@@ -95,6 +95,8 @@ func TestFeaturesTellTheTruth(t *testing.T) {
 	assert.Equal(t, [2]int{7, 3}, [2]int{len(told.Linux.MemoryPolicy.Modes), len(told.Linux.MemoryPolicy.Flags)})
 	assert.Equal(t, accepts(func(c *specs.Spec) { c.Process.ApparmorProfile = "x" }) == nil, *told.Linux.Apparmor.Enabled)
 	assert.Equal(t, accepts(func(c *specs.Spec) { c.Process.SelinuxLabel = "x" }) == nil, *told.Linux.Selinux.Enabled)
+	// See TestSystemdLimitsRunOfAUser.
+	assert.True(t, *told.Linux.Cgroup.SystemdUser)
 	assert.Subset(t, told.Linux.Seccomp.KnownFlags, told.Linux.Seccomp.SupportedFlags)
 	assert.Contains(t, told.Linux.Seccomp.Actions, "SCMP_ACT_NOTIFY")
 	assert.Contains(t, told.Linux.Capabilities, "CAP_CHECKPOINT_RESTORE")

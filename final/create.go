@@ -10,7 +10,7 @@ import (
 	"container-workshop/final/process"
 )
 
-// create makes a container from a bundle, which start lets run later. What it is told of the terminal goes to a socket.
+// create makes a container from a bundle. The command waits for start.
 func create(store *container.Store, args []string) (int, error) {
 	set := flagSet("create", "[flags] ID", "create a container from a bundle; start starts its command")
 	var b bundle
@@ -22,7 +22,7 @@ func create(store *container.Store, args []string) (int, error) {
 	return 0, err
 }
 
-// makeHeld makes the container, up to where it waits for start.
+// makeHeld makes a container that waits for start.
 func (b *bundle) makeHeld(store *container.Store, id string) (*container.Run, error) {
 	request, err := b.request(id)
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 	"container-workshop/final/process"
 )
 
-// An event is one line of output: what the container takes, or that it had to be killed for its memory.
+// An event is one line of output: what the container uses, or that the kernel killed a process because memory ran out.
 type event struct {
 	Type string       `json:"type"`
 	ID   string       `json:"id"`
 	Data *stats.Stats `json:"data,omitempty"`
 }
 
-// events prints what a container takes, once or again and again until it ends.
+// events prints what a container uses, once or at intervals until the container ends.
 func events(store *container.Store, args []string) (int, error) {
 	set := flagSet("events", "[flags] ID", "print the resource usage of a container as JSON, and when it runs out of memory")
 	once := set.Bool("stats", false, "print the usage once, and exit")

@@ -19,17 +19,17 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// An execution is what the verb exec is told.
+// An execution has the flags and the arguments of exec.
 type execution struct {
 	options flags.ExecOptions
-	// The console and pid file are as for a bundle.
+	// bundle has the flags that create has, too.
 	bundle
 	process                           string
 	cgroups                           []string
 	detach, interactive, ignorePaused bool
 	ttySaid                           bool
 	command                           []string
-	// loaded is what the file of --process says.
+	// loaded is the process in the file of --process.
 	loaded *specs.Process
 	// signals are for a command that is not detached.
 	signals *terminal.Signals
@@ -69,7 +69,7 @@ func execute(store *container.Store, args []string) (int, error) {
 	if e.process == "" {
 		store.Warn = global.log.Remark
 	}
-	// This may wait: not with the lock of the container.
+	// Reading a file may wait, so final does not have the lock of the container yet.
 	if err := e.load(); err != nil {
 		return process.StatusFailed, err
 	}
@@ -80,7 +80,8 @@ func execute(store *container.Store, args []string) (int, error) {
 	if e.detach {
 		return e.leave(store, id, console)
 	}
-	// What comes next may wait for another command, or for the container. Until ours runs a signal ends us, and it with us.
+	// The next calls may wait for another final, or for the container. Until the command runs, a signal ends final, and then the kernel ends the
+	// command.
 	e.signals = terminal.CatchSignals()
 	c, err := store.Open(id)
 	if err != nil {
@@ -88,7 +89,7 @@ func execute(store *container.Store, args []string) (int, error) {
 	}
 	defer c.Close()
 	if console.IsTerminal() {
-		// If somebody kills us, the command ends with us. Only the settings of the terminal need a guard.
+		// If somebody kills final, the kernel ends the command. Only the settings of the terminal need a guard.
 		watcher, err := guard.Start(console)
 		if err != nil {
 			return process.StatusFailed, err
@@ -103,7 +104,7 @@ func execute(store *container.Store, args []string) (int, error) {
 	return p.Wait(e.signals, console), nil
 }
 
-// leave starts the command and leaves it to whoever becomes its parent.
+// leave starts the command, and does not wait for its end.
 func (e *execution) leave(store *container.Store, id string, console *terminal.Console) (int, error) {
 	c, err := store.Open(id)
 	if err != nil {
@@ -116,7 +117,7 @@ func (e *execution) leave(store *container.Store, id string, console *terminal.C
 	return 0, nil
 }
 
-// run starts the command, and gives the caller what it has asked for of it.
+// run starts the command, and hands over its terminal, its pidfd and its PID.
 func (e *execution) run(c *container.Container, console *terminal.Console) (*process.Process, error) {
 	p, err := e.exec(c, console)
 	if err != nil {
@@ -130,7 +131,7 @@ func (e *execution) run(c *container.Container, console *terminal.Console) (*pro
 	return p, nil
 }
 
-// exec starts the command. The container is locked until it is on its way.
+// exec starts the command. The container stays locked until the new process is on its way.
 func (e *execution) exec(c *container.Container, console *terminal.Console) (*process.Process, error) {
 	paused := c.Status == container.StatePaused
 	if paused && !e.ignorePaused {
@@ -151,7 +152,7 @@ func (e *execution) exec(c *container.Container, console *terminal.Console) (*pr
 		return nil, fmt.Errorf("%s: %w", e.userSaidBy(), err)
 	}
 	request := &container.ExecRequest{Process: process, Size: console.Size(), Detached: e.detach, Signals: e.signals, Cgroups: e.cgroups, Explain: global.log.Debug}
-	// Whoever gets the terminal by a socket sets it up.
+	// If the terminal goes to a socket, whoever gets it sets it up.
 	request.Plain = e.consoleSocket == "" && !console.IsTerminal()
 	if request.Extra, err = preserved(e.preserveFDs); err != nil {
 		return nil, err
@@ -195,7 +196,7 @@ func (e *execution) load() error {
 	return nil
 }
 
-// newProcess is what the file says, or else the first process with what the flags say.
+// newProcess returns the process of --process, or else the container's first process with the changes that the flags ask for.
 func (e *execution) newProcess(c *container.Container, spec *specs.Spec) (*specs.Process, error) {
 	if e.loaded != nil {
 		return e.loaded, nil
@@ -208,7 +209,7 @@ func (e *execution) newProcess(c *container.Container, spec *specs.Spec) (*specs
 	return flags.Exec(spec, &e.options, e.command, execHost(tree))
 }
 
-// userSaidBy is what has said who the user of the command is.
+// userSaidBy names the flag or the field that has chosen the user of the command.
 func (e *execution) userSaidBy() string {
 	switch {
 	case e.loaded != nil:

@@ -28,8 +28,8 @@ func features(_ *container.Store, args []string) (int, error) {
 	return 0, encoder.Encode(allFeatures())
 }
 
-// allFeatures asks those who do the work what they know. But for the flags of seccomp it says nothing of this host. OCI runtime
-// specification, features.md and features-linux.md
+// allFeatures collects what each package supports. Only the supported flags of seccomp depend on this host. OCI runtime specification,
+// features.md and features-linux.md
 func allFeatures() *specsfeatures.Features {
 	return &specsfeatures.Features{
 		OCIVersionMin: "1.0.0",
@@ -40,9 +40,7 @@ func allFeatures() *specsfeatures.Features {
 			Namespaces:   namespace.Types(),
 			Capabilities: capability.All(),
 			Cgroup: &specsfeatures.Cgroup{
-				V1: new(true), V2: new(true), Rdma: new(true),
-				// One for each user would need a runtime that is not root.
-				Systemd: new(true), SystemdUser: new(false),
+				V1: new(true), V2: new(true), Rdma: new(true), Systemd: new(true), SystemdUser: new(true),
 			},
 			Seccomp: &specsfeatures.Seccomp{
 				Enabled:        new(true),

@@ -15,7 +15,7 @@ import (
 	"container-workshop/final/report"
 )
 
-// allVerbs returns the verbs, and those that are about images and nothing else, which are all the helper's work.
+// allVerbs returns all verbs. The verbs that are only about images are the work of the helper.
 func allVerbs() []verb {
 	all := slices.Clone(verbs)
 	for _, v := range images.Verbs {
@@ -24,7 +24,7 @@ func allVerbs() []verb {
 	return all
 }
 
-// helped makes this process the helper. The helper gets the name of final, the storage of final, and the arguments of the verb.
+// helped returns a verb that makes this process the helper. The helper gets the name of final, its storage, and the arguments of the verb.
 func helped(name string) func(*container.Store, []string) (int, error) {
 	return func(store *container.Store, args []string) (int, error) {
 		if name == "prune" && len(args) == 0 {

@@ -26,7 +26,8 @@ import (
 	"container-workshop/final/report"
 )
 
-// Process 1 ends with the thread of ours that starts it: so that is the first one, which ends with us. PR_SET_PDEATHSIG(2const)
+// The kernel kills process 1 when the thread that has started it ends. So the first thread starts it, and lives as long as final.
+// PR_SET_PDEATHSIG(2const)
 func init() { runtime.LockOSThread() }
 
 // A verb is what the first argument names. It gets the arguments after it, and returns the exit status.
@@ -85,7 +86,7 @@ func main() {
 // Main runs the program with arguments and returns its exit status.
 func Main(args []string) int {
 	takeTurns()
-	// These are ours alone, and so in no list.
+	// final starts itself with these words, so no help names them.
 	if len(args) == 1 && args[0] == "guard" {
 		return ended(0, guard.WatchOver(&container.Store{Release: engine.Release, Unplug: engine.Unplug}))
 	}
@@ -96,7 +97,7 @@ func Main(args []string) int {
 		return reaper.Main(args[1:])
 	}
 	calmRuntime()
-	// What we make has the mode that we say.
+	// Files and directories get exactly the modes that final names.
 	unix.Umask(0o022)
 	inherited = leftOpen()
 	// What the caller has left open is not for the container, nor for what stays with it. CVE-2024-21626
@@ -132,10 +133,10 @@ func Main(args []string) int {
 	return ended(failed, unknown(set.Arg(0), os.Args[0]))
 }
 
-// inherited is how many descriptors the caller has left open for us, from 3 on.
+// inherited is how many descriptors the caller has left open for final, from 3 on.
 var inherited int
 
-// leftOpen counts those that would stay open at execve: what we have opened ourselves would not. fcntl(2)
+// leftOpen counts the descriptors from 3 on that stay open at execve. Those that final has opened itself do not. fcntl(2)
 func leftOpen() int {
 	for fd := 3; ; fd++ {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC != 0 {
@@ -144,7 +145,7 @@ func leftOpen() int {
 	}
 }
 
-// global is what stands before the verb.
+// global has the flags before the verb.
 var global struct {
 	log           report.Log
 	rootless      string
@@ -156,7 +157,7 @@ var global struct {
 	rootSaid bool
 }
 
-// globalFlags are those that stand before the verb.
+// globalFlags makes the set of the flags before the verb.
 func globalFlags(root *string) *pflag.FlagSet {
 	set := pflag.NewFlagSet("final", pflag.ContinueOnError)
 	set.SetInterspersed(false)
@@ -186,8 +187,8 @@ func verbOf(name string, args []string) *verb {
 	return nil
 }
 
-// call calls a verb. A failure of ours has the verb's status, but for run and exec of a command that cannot be executed, or is not
-// there: 126 and 127. runc and crun do not tell these apart.
+// call calls a verb. If final fails, the exit status is that of the verb. For run and exec it is 126 if the command cannot be executed, and 127
+// if the command does not exist. runc and crun do not tell these two apart.
 func (v *verb) call(store *container.Store, args []string) (int, error) {
 	status, err := v.try(store, args)
 	var failure *process.Failure
@@ -225,7 +226,7 @@ func (v *verb) try(store *container.Store, args []string) (int, error) {
 	return v.do(store, args)
 }
 
-// commit is what has been built, if the build knows.
+// commit is the revision that was built, if the build knows it.
 func commit() string {
 	if info, ok := debuginfo.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {
@@ -237,7 +238,7 @@ func commit() string {
 	return "unknown"
 }
 
-// version is that of the module, which a build from a working copy does not have.
+// version is the version of the module. A build from a working copy has none.
 func version() string {
 	if info, ok := debuginfo.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {
 		return strings.TrimPrefix(info.Main.Version, "v")
@@ -245,7 +246,7 @@ func version() string {
 	return "0.0.0"
 }
 
-// ended tells of an error, and returns the exit status that goes with it.
+// ended prints an error, and returns the exit status.
 func ended(status int, err error) int {
 	if errors.Is(err, pflag.ErrHelp) {
 		return 0
@@ -280,7 +281,7 @@ func flagSet(verb, args, about string) *pflag.FlagSet {
 	return set
 }
 
-// parse parses the arguments of a verb that wants some, and no more than most unless that is -1.
+// parse parses the flags of a verb, and refuses fewer arguments than least or more than most. -1 is any number.
 func parse(set *pflag.FlagSet, args []string, least, most int) error {
 	err := set.Parse(args)
 	switch {

@@ -116,7 +116,7 @@ func inspectNetwork(s *network.Store, args []string) error {
 	}{n, n.Gateway(), append([]*network.Endpoint{}, endpoints...)}, "")
 }
 
-// removeNetworks removes networks without containers. A container that is gone without a word holds no network.
+// removeNetworks removes networks without containers. A container whose state is gone does not count.
 func removeNetworks(s *network.Store, args []string) error {
 	set := flagSet("network remove", "NAME ...", "remove networks")
 	if err := parse(set, args, 1, -1); err != nil {

@@ -7,7 +7,7 @@ import (
 	"container-workshop/final/process"
 )
 
-// pause stops all processes of a container, without their notice. cgroups(7), freezer
+// pause stops all processes of a container. The processes do not notice. cgroups(7), freezer
 func pause(store *container.Store, args []string) (int, error) {
 	set := flagSet("pause", "ID", "pause the processes of a container")
 	if err := parse(set, args, 1, 1); err != nil {
@@ -16,7 +16,7 @@ func pause(store *container.Store, args []string) (int, error) {
 	return 0, store.Pause(set.Arg(0), true)
 }
 
-// resume lets them go on.
+// resume lets the processes of a paused container go on.
 func resume(store *container.Store, args []string) (int, error) {
 	set := flagSet("resume", "ID", "resume the processes of a paused container")
 	if err := parse(set, args, 1, 1); err != nil {

@@ -32,7 +32,7 @@ func plan(store *container.Store, args []string) (int, error) {
 	return 0, store.Plan(request, os.Stdout)
 }
 
-// planned reads the arguments of run: flags and a command, or a bundle, whose ID may be left out.
+// planned reads the arguments of run: flags and a command, or a bundle and perhaps an ID.
 func planned(store *container.Store, args []string) (*container.Request, error) {
 	var b bundleRunning
 	set := b.flags()

@@ -43,7 +43,7 @@ func ps(store *container.Store, args []string) (int, error) {
 	return process.StatusFailed, fmt.Errorf("--format %q: must be table or json", *format)
 }
 
-// table shows of what ps shows the lines of some processes, which are told by their column PID. ps(1)
+// table runs ps(1), and prints the lines of some processes. The column PID says which process a line is about.
 func table(pids []int, options []string) error {
 	if len(options) == 0 {
 		options = []string{"-ef"}

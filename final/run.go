@@ -46,7 +46,7 @@ func runCommand(store *container.Store, args []string) (int, error) {
 	return status, engine.Suggest(options, command, request.Spec.Mounts, err)
 }
 
-// runToEnd runs a container to its end, and removes it. ready is called when it has only to be started.
+// runToEnd runs a container to its end, and removes it. ready is called when the container is made and waits for Start.
 func runToEnd(store *container.Store, request *container.Request, by *guard.Standby, console *terminal.Console, ready func(*process.Process) error) (int, error) {
 	request.Streams, request.Signals = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, by.Signals
 	if err := by.Guard.Watch(store.Root, request.ID, console); err != nil {

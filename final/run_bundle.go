@@ -14,7 +14,7 @@ import (
 	"container-workshop/final/terminal"
 )
 
-// A bundleRunning is what run is told of a bundle.
+// A bundleRunning has the flags of run --bundle.
 type bundleRunning struct {
 	bundle
 	detach, keep bool
@@ -61,7 +61,7 @@ func bundleRun(args []string) *verb {
 	return &verb{"run", "[flags] ID", "run a container from a bundle", do, 1, true, root}
 }
 
-// run is create and start, and what run is to a command: it waits for the end, and removes the container.
+// run creates and starts the container, waits for the end of its command, and removes it.
 func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	request, err := b.request(id)
 	if err != nil {
@@ -75,7 +75,7 @@ func (b *bundleRunning) run(store *container.Store, id string) (int, error) {
 	console := terminal.NewConsole(os.Stdin, os.Stdout)
 	request.Keep, request.Size = b.keep, console.Size()
 	request.Pauses = b.pauses()
-	// Whoever gets the terminal by a socket sets it up.
+	// If the terminal goes to a socket, whoever gets it sets it up.
 	request.Plain = b.consoleSocket == "" && !console.IsTerminal()
 	by := guard.StandByNow(console)
 	if by.Err != nil {

@@ -40,7 +40,7 @@ func writeSpec(_ *container.Store, args []string) (int, error) {
 	return 0, writeNew(filepath.Join(*bundle, "config.json"), append(text, '\n'))
 }
 
-// writeNew writes a file that is not there yet: somebody may have worked on the one that is. open(2), O_EXCL
+// writeNew writes a new file. It replaces no file: somebody may have edited an existing one. open(2), O_EXCL
 func writeNew(name string, content []byte) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {

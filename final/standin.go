@@ -12,8 +12,8 @@ import (
 	"container-workshop/final/report"
 )
 
-// standsIn reports whether a link has put us in the place of another runtime. Then we are called as it is: `run ID` runs the
-// bundle in the working directory, and a failure of ours has its exit status.
+// standsIn reports whether final was called by the name of another runtime. Then final behaves like that runtime: `run ID` runs the bundle in
+// the working directory, and if final fails, it has the other runtime's exit status.
 func standsIn() bool { return slices.Contains([]string{"runc", "crun"}, report.Name()) }
 
 // addOthersFlags adds global flags that only crun has. cgroupManager is for [checkManager].
@@ -36,7 +36,7 @@ func checkManager() error {
 	return nil
 }
 
-// logFile is where --log says that the log is. For crun the name may begin with its kind.
+// logFile is the file that --log names. Callers of crun write file:PATH.
 func logFile(text string) string {
 	if report.Name() == "crun" {
 		return strings.TrimPrefix(text, "file:")

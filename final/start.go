@@ -7,7 +7,7 @@ import (
 	"container-workshop/final/process"
 )
 
-// startHeld lets a container run that create has made.
+// startHeld starts the command of a container that create has made.
 func startHeld(store *container.Store, args []string) (int, error) {
 	set := flagSet("start", "ID", "start the command of a created container")
 	if err := parse(set, args, 1, 1); err != nil {

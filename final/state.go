@@ -15,7 +15,7 @@ func state(store *container.Store, args []string) (int, error) {
 	if err := parse(set, args, 1, 1); err != nil {
 		return process.StatusFailed, err
 	}
-	// Without its lock: what has that may be a hook's caller, and the hook may ask.
+	// Do not wait for the lock of the container: a hook may ask for the state, and whoever waits for the hook has the lock.
 	c, err := store.Glance(set.Arg(0))
 	if err != nil {
 		return process.StatusFailed, err

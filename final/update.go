@@ -15,7 +15,7 @@ import (
 	"container-workshop/final/spec"
 )
 
-// update changes the limits of a container that is there.
+// update changes the limits of a container.
 func update(store *container.Store, args []string) (int, error) {
 	set := flagSet("update", "[flags] ID", "change the limits of a container")
 	resources := new(specs.LinuxResources)
@@ -31,7 +31,7 @@ func update(store *container.Store, args []string) (int, error) {
 		}
 		resources = read
 	}
-	// Devices are those of the start: callers send a list that is not complete.
+	// The rules for devices stay as they are: callers send a list that is not complete.
 	resources.Devices = nil
 	return 0, store.Update(set.Arg(0), resources)
 }

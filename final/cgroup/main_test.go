@@ -96,7 +96,7 @@ func needController(t testing.TB, c *Cgroup, version int, names ...string) {
 // eventually waits for what the kernel does on its own time.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 5*time.Second, time.Millisecond, what)
+	require.Eventually(t, condition, time.Minute, time.Millisecond, what)
 }
 
 // inOwnMounts runs a function on a thread with mounts of its own, which ends with it.

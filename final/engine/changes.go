@@ -27,7 +27,7 @@ type Changes struct {
 	lower     *os.File
 }
 
-// OpenChanges opens the storage of a container, and what the storage lies above.
+// OpenChanges opens the directory that a container writes to, and the root directory below it.
 func OpenChanges(store *container.Store, id string) (*Changes, error) {
 	c, err := store.Open(id)
 	if err != nil {

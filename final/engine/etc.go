@@ -39,8 +39,8 @@ func hosts(options *flags.Options, c *connection) string {
 	return text.String()
 }
 
-// FilesDir is the directory of these files, for bind mounts. The container may write to them, so they are on the disk with everything else
-// that it writes: its state is in memory, which the host needs.
+// FilesDir is the directory of a container's files in /etc, which the container sees by bind mounts. The container may write to these files, so
+// they are on the disk, with everything else that it writes. The state of containers is in memory, which a container must not fill.
 func FilesDir(id string) string { return filepath.Join(directory(id), "files") }
 
 func writeFiles(id string, files map[string]string) error {

@@ -15,7 +15,7 @@ import (
 
 // keepID gives the container a user namespace in which the user who runs final has the same ID as on the host. So a volume shows your files
 // as yours, and the command runs as you unless --user names somebody else. All other users of the container, root too, are IDs of /etc/subuid.
-// It returns whose files those of the container's root are.
+// keepID returns the IDs that the container's root has in our user namespace.
 func keepID(config *specs.Spec) (own ids.Range, err error) {
 	linux := config.Linux
 	uids, gids, err := rootless.Maps()

@@ -27,7 +27,7 @@ import (
 	"container-workshop/final/spec"
 )
 
-// A lower is what the files of a container lie above: a root file system, or the layers of an image.
+// A lower has the files below a container's own, which stay as they are: a root file system, or the layers of an image.
 type lower struct {
 	// tree shows all files.
 	tree rootfs.Root
@@ -39,7 +39,7 @@ type lower struct {
 	volumes []string
 }
 
-// openLower opens what the options name.
+// openLower opens the root file system or the image that the options name.
 func openLower(options *flags.Options) (*lower, error) {
 	if options.Image == "" {
 		tree, err := container.OpenRootfs(options.Root.Path)

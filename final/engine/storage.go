@@ -34,22 +34,28 @@ func directory(id string) string { return filepath.Join(Storage(), id) }
 
 // openStorage opens the directory of all containers, and makes it if it is missing.
 func openStorage() (int, error) {
-	fd, err := owned.OpenShared(Storage())
+	fd, err := existingStorage()
 	if errors.Is(err, os.ErrNotExist) {
 		if err := os.MkdirAll(Storage(), 0o711); err != nil {
 			return -1, err
 		}
-		fd, err = owned.OpenShared(Storage())
+		fd, err = existingStorage()
 	}
+	return fd, err
+}
+
+// existingStorage opens the directory of all containers, and makes nothing: whoever only looks may have no place for the directory.
+func existingStorage() (int, error) {
+	fd, err := owned.OpenShared(Storage())
 	if err != nil {
 		return -1, fmt.Errorf("the storage of containers is not safe: %w", err)
 	}
 	return fd, nil
 }
 
-// openDirectory opens the directory of a container.
+// openDirectory opens the directory of a container. The error is [os.ErrNotExist] if the container has none.
 func openDirectory(id string) (int, error) {
-	storage, err := openStorage()
+	storage, err := existingStorage()
 	if err != nil {
 		return -1, err
 	}
@@ -108,15 +114,7 @@ func Abandoned(root, id string) (bool, error) {
 	if err := spec.ValidateID(id); err != nil {
 		return false, err
 	}
-	storage, err := owned.OpenShared(Storage())
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("the storage of containers is not safe: %w", err)
-	}
-	defer unix.Close(storage)
-	dir, err := owned.Below(storage, id)
+	dir, err := openDirectory(id)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
@@ -179,13 +177,12 @@ func makeStorage(root, id string, lower *lower, own ids.Range, files map[string]
 // Release removes what the engine keeps for a container. If the storage belongs to a container with the same ID under another --root,
 // Release leaves it alone.
 func Release(root, id string) error {
-	// Do not make the storage just to find nothing in it: the host may have no place to make it.
-	storage, err := owned.OpenShared(Storage())
+	storage, err := existingStorage()
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("the storage of containers is not safe: %w", err)
+		return err
 	}
 	defer unix.Close(storage)
 	dir, err := owned.Below(storage, id)

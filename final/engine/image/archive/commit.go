@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -62,7 +61,7 @@ func Commit(ctx context.Context, adder *ingest.Adder, tree *change.Tree, q *imag
 	if err != nil {
 		return nil, err
 	}
-	layer := image.Descriptor{MediaType: image.TypeLayer, Digest: "sha256:" + hex.EncodeToString(hash.Sum(nil)), Size: size}
+	layer := image.Descriptor{MediaType: image.TypeLayer, Digest: ingest.Sum(hash), Size: size}
 	config.Created, config.Author = &now, cmp.Or(q.Commit.Author, config.Author)
 	config.RootFS.DiffIDs = append(slices.Clone(config.RootFS.DiffIDs), layer.Digest)
 	config.History = append(slices.Clone(config.History), image.History{Created: &now, CreatedBy: "final commit", Author: q.Commit.Author, Comment: q.Commit.Message})

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -190,6 +189,6 @@ func describe(content io.Reader) (image.Descriptor, error) {
 	d := image.Descriptor{MediaType: map[string]string{"": image.TypeLayer, "gzip": image.TypeLayerGzip, "zstd": image.TypeLayerZstd}[ingest.Compression(reader)]}
 	hash := sha256.New()
 	n, err := io.Copy(hash, reader)
-	d.Digest, d.Size = "sha256:"+hex.EncodeToString(hash.Sum(nil)), n
+	d.Digest, d.Size = ingest.Sum(hash), n
 	return d, err
 }

@@ -4,7 +4,6 @@ package ingest
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"hash"
 	"io"
 )
@@ -12,6 +11,7 @@ import (
 // ahead reads a tar file in a goroutine of its own, and computes its digest on the way: so one core decompresses a layer, and another one
 // writes its files.
 type ahead struct {
+	// hash has got all bytes that are read.
 	hash hash.Hash
 	// full has the pieces that are read, and empty those that can be used again. stop is closed when nobody wants more.
 	full, empty chan []byte
@@ -76,9 +76,6 @@ func (a *ahead) Read(to []byte) (int, error) {
 	a.piece = a.piece[n:]
 	return n, nil
 }
-
-// digest is the digest of the tar file, after its end.
-func (a *ahead) digest() string { return "sha256:" + hex.EncodeToString(a.hash.Sum(nil)) }
 
 // Close ends the goroutine, and waits for its end.
 func (a *ahead) Close() {

@@ -22,7 +22,7 @@ func TestATarFileIsReadAhead(t *testing.T) {
 		read, err := io.ReadAll(a)
 		require.NoError(t, err)
 		assert.True(t, bytes.Equal(content[:size], read), size)
-		assert.Equal(t, Digest(content[:size]), a.digest())
+		assert.Equal(t, Digest(content[:size]), Sum(a.hash))
 		a.Close()
 	}
 }

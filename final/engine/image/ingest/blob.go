@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"time"
@@ -18,9 +19,13 @@ import (
 
 // Digest is the digest of bytes.
 func Digest(content []byte) string {
-	sum := sha256.Sum256(content)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	hash := sha256.New()
+	hash.Write(content)
+	return Sum(hash)
 }
+
+// Sum is the digest of all bytes that a SHA-256 hash has got.
+func Sum(hash hash.Hash) string { return "sha256:" + hex.EncodeToString(hash.Sum(nil)) }
 
 // document reads a small blob into memory, and verifies it.
 func (a *Adder) document(ctx context.Context, d image.Descriptor) ([]byte, error) {
@@ -165,7 +170,7 @@ func (a *Adder) download(ctx context.Context, d image.Descriptor, file *os.File)
 	if have > d.Size {
 		return resumed, wrongSize(d, have)
 	}
-	if digest := "sha256:" + hex.EncodeToString(hash.Sum(nil)); digest != d.Digest {
+	if digest := Sum(hash); digest != d.Digest {
 		return resumed, refuse("%s has the digest %s: the content is not what the name promises", d.Digest, digest)
 	}
 	return resumed, nil

@@ -126,7 +126,7 @@ func (a *Adder) unpackInto(dir, lower int, d image.Descriptor, diffID string) er
 		}
 		return refused(err)
 	}
-	if digest := ahead.digest(); digest != diffID {
+	if digest := Sum(ahead.hash); digest != diffID {
 		return refuse("its tar file has the digest %s, and the config of the image promises %s", digest, diffID)
 	}
 	return nil

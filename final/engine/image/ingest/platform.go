@@ -3,6 +3,7 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -36,14 +37,8 @@ func choose(m *image.Manifest) (*image.Descriptor, error) {
 		}
 	}
 	if best == nil {
-		return nil, fmt.Errorf("the image is for %s, and this machine is linux/%s", strings.Join(append(others[:min(len(others), 20)], none(others)...), ", "), runtime.GOARCH)
+		platforms := cmp.Or(strings.Join(others[:min(len(others), 20)], ", "), "no platform")
+		return nil, fmt.Errorf("the image is for %s, and this machine is linux/%s", platforms, runtime.GOARCH)
 	}
 	return best, nil
-}
-
-func none(list []string) []string {
-	if len(list) == 0 {
-		return []string{"no platform"}
-	}
-	return nil
 }

@@ -3,8 +3,8 @@
 package ingest
 
 import (
+	"cmp"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +34,7 @@ func Verify(store *image.Store) ([]string, error) {
 		}
 		seen[e.Manifest.Digest] = true
 		for _, err := range verifyImage(store, e.Manifest, seen) {
-			wrong = append(wrong, fmt.Sprintf("image %s: %v", cmpName(e), err))
+			wrong = append(wrong, fmt.Sprintf("image %s: %v", cmp.Or(e.Name, e.Manifest.Digest), err))
 		}
 	}
 	// What a broken image needs is not known.
@@ -48,13 +48,6 @@ func Verify(store *image.Store) ([]string, error) {
 		}
 	}
 	return wrong, nil
-}
-
-func cmpName(e image.Entry) string {
-	if e.Name == "" {
-		return e.Manifest.Digest
-	}
-	return e.Name
 }
 
 func verifyImage(store *image.Store, manifest image.Descriptor, seen map[string]bool) (wrong []error) {
@@ -95,7 +88,7 @@ func verifyBlob(store *image.Store, d image.Descriptor) error {
 		return err
 	case n != d.Size:
 		return wrongSize(d, n)
-	case "sha256:"+hex.EncodeToString(hash.Sum(nil)) != d.Digest:
+	case Sum(hash) != d.Digest:
 		return fmt.Errorf("%s has another content than its name promises", file.Name())
 	}
 	return nil

@@ -5,7 +5,6 @@ package layer
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 
@@ -170,9 +169,5 @@ func namesIn(dir int) ([]string, error) {
 	}
 	file := os.NewFile(uintptr(fd), "directory")
 	defer file.Close()
-	names, err := file.Readdirnames(-1)
-	if err == io.EOF {
-		err = nil
-	}
-	return names, err
+	return file.Readdirnames(-1)
 }

@@ -133,7 +133,11 @@ func remove(c *call) error {
 			fmt.Println(report.Printable(strings.TrimSpace(e.Name + " " + short(e.Manifest.Digest))))
 		}
 	}
-	_, err := c.collect()
+	_, err := c.store.Collect()
+	if errors.Is(err, image.ErrBusy) {
+		// Another final is at work on the images. The next one that collects removes the files.
+		err = nil
+	}
 	return errors.Join(failed, err)
 }
 

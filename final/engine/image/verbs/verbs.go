@@ -86,14 +86,7 @@ func (c *call) parse(least, most int) error {
 
 // adder adds images to the store, and unpacks their layers.
 func (c *call) adder() *ingest.Adder {
-	return &ingest.Adder{Store: c.store, Options: layer.Options{UserXattr: rootless.Is(), Squash: hasOneID("uid_map") || hasOneID("gid_map")}}
-}
-
-// hasOneID reports whether our user namespace has a single ID. Then all files of an image belong to root. user_namespaces(7)
-func hasOneID(table string) bool {
-	content, err := os.ReadFile("/proc/self/" + table)
-	fields := strings.Fields(string(content))
-	return err == nil && len(fields) == 3 && fields[2] == "1"
+	return &ingest.Adder{Store: c.store, Options: layer.Options{UserXattr: rootless.Is(), Squash: rootless.One()}}
 }
 
 // open opens the file that an argument names: - is the standard input.
@@ -102,15 +95,6 @@ func open(name string) (*os.File, error) {
 		return os.Stdin, nil
 	}
 	return os.Open(name)
-}
-
-// collect removes what is not needed any more. If others are at work, that is left to them.
-func (c *call) collect() (int64, error) {
-	freed, err := c.store.Collect()
-	if errors.Is(err, image.ErrBusy) {
-		err = nil
-	}
-	return freed, err
 }
 
 var background = context.Background()

@@ -137,9 +137,5 @@ func notSender(mac net.HardwareAddr) []expr.Any {
 
 // arpSender matches what an ARP message says of its sender: the MAC address and the address of IPv4. RFC 826
 func arpSender(mac net.HardwareAddr, ip netip.Addr) []expr.Any {
-	return append(payload(expr.PayloadBaseNetworkHeader, 8, expr.CmpOpEq, mac), from4arp(ip)...)
-}
-
-func from4arp(ip netip.Addr) []expr.Any {
-	return payload(expr.PayloadBaseNetworkHeader, 14, expr.CmpOpEq, ip.AsSlice())
+	return append(payload(expr.PayloadBaseNetworkHeader, 8, expr.CmpOpEq, mac), payload(expr.PayloadBaseNetworkHeader, 14, expr.CmpOpEq, ip.AsSlice())...)
 }

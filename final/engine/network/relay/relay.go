@@ -38,7 +38,7 @@ type Relay struct {
 // Open listens at a port of the host, for a container with an address.
 func Open(p network.Port, container netip.Addr) (*Relay, error) {
 	r := &Relay{to: netip.AddrPortFrom(container, p.Container), open: map[net.Conn]bool{}}
-	r.context, r.cancel = context.WithCancel(background)
+	r.context, r.cancel = context.WithCancel(context.Background())
 	for _, ip := range p.Addresses() {
 		err := r.listen(p.Protocol, netip.AddrPortFrom(ip, p.Host))
 		// A host without IPv6 publishes the port for IPv4 alone.
@@ -68,7 +68,7 @@ func (r *Relay) listen(protocol string, at netip.AddrPort) error {
 	// Our connections are ordinary TCP: io.Copy moves bytes from socket to socket in the kernel only then.
 	config.SetMultipathTCP(false)
 	if protocol == "udp" {
-		conn, err := config.ListenPacket(background, "udp"+family, at.String())
+		conn, err := config.ListenPacket(context.Background(), "udp"+family, at.String())
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (r *Relay) listen(protocol string, at netip.AddrPort) error {
 		r.wait.Go(u.serve)
 		return nil
 	}
-	listener, err := config.Listen(background, "tcp"+family, at.String())
+	listener, err := config.Listen(context.Background(), "tcp"+family, at.String())
 	if err != nil {
 		return err
 	}

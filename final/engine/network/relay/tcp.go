@@ -3,14 +3,11 @@
 package relay
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
 	"time"
 )
-
-var background = context.Background()
 
 // dialTimeout is how long the container has to take a connection. An address that nobody has answers nothing.
 const dialTimeout = 10 * time.Second

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -129,13 +128,12 @@ func start(dir, name string) error {
 		_ = cmd.Process.Kill()
 		return fmt.Errorf("the DNS server of network %s has died: %w", name, errors.Join(err, cmd.Wait()))
 	case string(answer) != "\n":
-		return errors.Join(errors.New(string(answer[:len(answer)-1])), ignore(cmd.Wait()))
+		_ = cmd.Wait()
+		return errors.New(string(answer[:len(answer)-1]))
 	}
 	// It outlives us.
 	return cmd.Process.Release()
 }
-
-func ignore(error) error { return nil }
 
 // lock takes the lock of a network's process, which it keeps as long as it lives. The file goes with the process, so whoever has waited may
 // have the lock of a file that is gone. flock(2)
@@ -146,7 +144,11 @@ func lock(dir, name string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil && err != unix.EINTR {
+		err = unix.EINTR
+		for err == unix.EINTR {
+			err = unix.Flock(int(file.Fd()), unix.LOCK_EX)
+		}
+		if err != nil {
 			file.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
@@ -173,5 +175,3 @@ func Clean(dir, name string) {
 		_ = os.Remove(path)
 	}
 }
-
-func pipeOf(fd int) *os.File { return os.NewFile(uintptr(fd), "pipe "+strconv.Itoa(fd)) }

@@ -47,7 +47,7 @@ type process struct {
 // wrong, or nothing.
 func Main(args []string) int {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
-	ready := pipeOf(3)
+	ready := os.NewFile(3, "pipe")
 	unix.CloseOnExec(3)
 	if len(args) != 2 {
 		return 1
