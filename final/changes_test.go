@@ -126,7 +126,7 @@ func TestCommitMakesAnImageThatRuns(t *testing.T) {
 		"--change", `CMD ["cat /etc/changed /new; ls / /etc /again; echo $A $B"]`, "--change", `ENV A="one two" B=3`, "--change", "LABEL l=1", "--change", "USER 0:0",
 		"--change", "WORKDIR /tmp", c.id, name)
 	require.Equal(t, 0, r.status, r.stderr)
-	defer final(t, "rmi", name)
+	t.Cleanup(func() { final(t, "rmi", name) })
 	assert.Regexp(t, `^sha256:[0-9a-f]{64}\n$`, r.stdout)
 	assert.Contains(t, c.final("state", c.id).stdout, `"running"`)
 	require.Equal(t, 0, c.final("delete", "--force", c.id).status)
@@ -150,6 +150,8 @@ func TestCommitMakesAnImageThatRuns(t *testing.T) {
 	r = c.final("run", "--detach", "--image", name, "--name", c.id, "--env", c.mark, "busybox rm -r /again /new; echo x >/own; echo ready; sleep 1000")
 	require.Equal(t, 0, r.status, r.stderr)
 	c.logged("ready\n")
+	// The container keeps its image, which has no name any more.
+	require.Equal(t, 0, final(t, "rmi", name).status)
 	r = c.final("commit", "--change", "CMD ls /", c.id, next)
 	require.Equal(t, 0, r.status, r.stderr)
 	defer final(t, "rmi", next)
@@ -164,6 +166,7 @@ func TestCommitMakesAnImageThatRuns(t *testing.T) {
 	assert.NotContains(t, r.stdout, "new")
 	assert.Contains(t, r.stdout, "own\n")
 	assert.Contains(t, r.stdout, "before\nmore\n")
+	require.Equal(t, 0, final(t, "prune").status)
 	verified := final(t, "images", "--verify")
 	assert.Equal(t, 0, verified.status, verified.stderr)
 }

@@ -151,7 +151,7 @@ func removeNetworks(s *network.Store, args []string) error {
 func findNetwork(s *network.Store, name string) (*network.Network, error) {
 	n, err := s.Network(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("there is no network %q (network list shows all)", name)
+		err = fmt.Errorf("there is no network %q (final network list shows all)", name)
 	}
 	return n, err
 }

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"container-workshop/final/container"
-	"container-workshop/final/engine/flags"
 	"container-workshop/final/engine/image"
 	"container-workshop/final/helper/ask"
 	"container-workshop/final/rootless"
@@ -91,11 +90,13 @@ func (c *Changes) open(root string) error {
 // openLower opens the root directory below the upper directory.
 func (c *Changes) openLower(dir int, config *specs.Spec) error {
 	digest, err := image.UsedIn(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	var lower *lower
+	switch {
+	case err == nil:
+		lower, err = openUsed(digest)
+	case errors.Is(err, os.ErrNotExist):
+		lower, err = openRootfs(config.Root.Path)
 	}
-	options := &flags.Options{Image: digest, Spec: specs.Spec{Root: &specs.Root{Path: config.Root.Path}}}
-	lower, err := openLower(options)
 	if err != nil {
 		return err
 	}
@@ -104,6 +105,19 @@ func (c *Changes) openLower(dir int, config *specs.Spec) error {
 		c.question.Image = lower.image.Digest
 	}
 	return nil
+}
+
+// openUsed opens the image of a container by the digest of its manifest: the image may have lost its last name.
+func openUsed(digest string) (*lower, error) {
+	store, err := image.Open(Home())
+	if err != nil {
+		return nil, err
+	}
+	used, err := store.Read(digest)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", digest, err)
+	}
+	return openImage(used)
 }
 
 // List lists the changes, sorted by path.

@@ -42,8 +42,7 @@ type lower struct {
 // openLower opens the root file system or the image that the options name.
 func openLower(options *flags.Options) (*lower, error) {
 	if options.Image == "" {
-		tree, err := container.OpenRootfs(options.Root.Path)
-		return &lower{tree: tree, layers: []int{int(tree)}}, err
+		return openRootfs(options.Root.Path)
 	}
 	store, err := image.Open(Home())
 	if err != nil {
@@ -53,18 +52,27 @@ func openLower(options *flags.Options) (*lower, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lower{image: found}
+	options.Root.Path = store.Dir
+	return openImage(found)
+}
+
+func openRootfs(dir string) (*lower, error) {
+	tree, err := container.OpenRootfs(dir)
+	return &lower{tree: tree, layers: []int{int(tree)}}, err
+}
+
+func openImage(found *image.Image) (_ *lower, err error) {
+	l, name := &lower{image: found}, cmp.Or(found.Name, found.Digest)
 	for _, dir := range slices.Backward(found.Layers) {
 		root, err := rootfs.OpenRoot(dir)
 		if err != nil {
-			return nil, fmt.Errorf("image %s is not complete: %w (final pull %[1]s)", options.Image, err)
+			return nil, fmt.Errorf("image %s is not complete: %w (final pull %[1]s)", name, err)
 		}
 		l.layers = append(l.layers, int(root))
 	}
-	options.Root.Path = store.Dir
 	switch len(l.layers) {
 	case 0:
-		return nil, fmt.Errorf("image %s has no files", options.Image)
+		return nil, fmt.Errorf("image %s has no files", name)
 	case 1:
 		l.tree, err = rootfs.OpenRoot(found.Layers[0])
 	default:

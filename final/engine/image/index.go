@@ -121,7 +121,7 @@ func (s *Store) Find(name string) ([]Entry, error) {
 	switch {
 	case len(found) > 0:
 		return found, nil
-	case parsed != nil && len(hex) != len(name):
+	case whole, parsed != nil && len(hex) != len(name):
 		return nil, fmt.Errorf("image %s: %w", name, ErrUnknown)
 	case parsed != nil:
 		return nil, parsed

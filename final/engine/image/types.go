@@ -143,7 +143,7 @@ func CheckDigest(digest string) error {
 	case algorithm != "sha256":
 		return fmt.Errorf("digest %q: %s is not supported, only sha256", digest, algorithm)
 	case len(hex) != 64 || strings.Trim(hex, "0123456789abcdef") != "":
-		return fmt.Errorf("digest %q: must be sha256: and 64 hexadecimal digits, in lower case", digest)
+		return fmt.Errorf("digest %q: must be sha256: and 64 lowercase hexadecimal digits", digest)
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func CheckName(name string) error {
 	rest := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")
 	switch {
 	case name == "" || len(name) > 63 || rest != "" || strings.ContainsAny(name[:1], "_-"):
-		return fmt.Errorf("%q is no name for a network: use up to 63 small letters, digits, _ and -, and begin with a letter or a digit", name)
+		return fmt.Errorf("%q is no name for a network: use up to 63 lowercase letters, digits, _ and -, and begin with a letter or a digit", name)
 	case name == "lock":
 		return fmt.Errorf("%q is no name for a network: final has a file of this name", name)
 	case name == "none" || name == "host" || name == "container":
