@@ -20,10 +20,12 @@ func habits() map[string]string {
 		"stats":     "final events --stats ID",
 		"stop":      "final kill ID, which asks the command to end, or final delete --force ID, which does not ask",
 		"system":    "final prune",
+		"tag":       "final save IMAGE | final load NAME, which gives the image one more name",
 		"top":       "final ps ID",
 		"unpause":   "final resume ID",
 		"version":   "final --version",
 		"volume":    "final run --volume /DIR:/DIR with a directory of the host",
+		"wait":      "final logs --follow ID, which ends with the container, or final run without --detach",
 	}
 }
 

@@ -96,6 +96,7 @@ func TestWhatIsNoImageIsRefused(t *testing.T) {
 	refused(t, final(t, "load", "-i", archiveOf(t, map[string]string{"manifest.json": `[{"Config": "../etc/passwd"}]`})), 1, "open etc/passwd")
 	refused(t, final(t, "rmi", "registry.example/none"), 1, "registry.example/none:latest", "no such image")
 	refused(t, final(t, "inspect", "Registry/None"), 1, "lower-case")
+	refused(t, final(t, "inspect", "registry.example/none"), 1, "no such image", "for a container: final state registry.example/none")
 	refused(t, final(t, "save", "-o", filepath.Join(t.TempDir(), "a.tar"), "registry.example/none"), 1, "no such image")
 	refused(t, final(t, "import", "--config", `{"cmnd": 1}`, "/dev/null"), 1, "--config", "cmnd")
 }

@@ -227,6 +227,7 @@ func TestRootThatMayNotMakeContainersIsToldSo(t *testing.T) {
 func TestHabitsFromDockerAreAnswered(t *testing.T) {
 	for line, words := range map[string][]string{
 		"stop web":     {`"stop"`, "final kill ID", "final delete --force ID"},
+		"tag one two":  {`"tag"`, "final save IMAGE | final load NAME"},
 		"rm -f web":    {`"rm"`, "final delete ID"},
 		"container ls": {`"container"`, "final list"},
 		"help":         {"final --help"},

@@ -218,7 +218,7 @@ func TestAnyFreePort(t *testing.T) {
 	refused(t, c.final("port", c.id, "81"), 1, "port 81/tcp", c.id)
 	require.Equal(t, 0, c.final("delete", "--force", c.id).status)
 	c.nothingLeft()
-	refused(t, c.final("port", c.id), 1, c.id)
+	refused(t, c.final("port", c.id), 1, c.id, "does not exist")
 }
 
 func TestAPortInUseIsRefused(t *testing.T) {

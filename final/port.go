@@ -21,6 +21,9 @@ func port(store *container.Store, args []string) (int, error) {
 		return process.StatusFailed, err
 	}
 	id := set.Arg(0)
+	if _, err := store.Glance(id); err != nil {
+		return process.StatusFailed, err
+	}
 	ports, err := engine.Ports(store.Root, id)
 	if err != nil {
 		return process.StatusFailed, err

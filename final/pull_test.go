@@ -95,7 +95,7 @@ func TestAnImageGoesToARegistryAndBack(t *testing.T) {
 	assert.Equal(t, result{stdout: digest + "\n"}, r)
 	require.Equal(t, 0, final(t, "rmi", digest).status)
 
-	refused(t, final(t, "pull", "--tls-verify=false", l.host+"/team/none:1"), 1, "team/none:1", "404")
+	refused(t, final(t, "pull", "--tls-verify=false", l.host+"/team/none:1"), 1, "team/none:1", "404", "look at the name and the tag")
 	refused(t, final(t, "pull", "--tls-verify=false", "registry.example/app"), 1, "is not this host")
 	refused(t, final(t, "push", "--tls-verify=false", l.host+"/team/none:1"), 1, "no such image")
 }
@@ -199,7 +199,7 @@ func TestLoginNeedsARegistryThatKnows(t *testing.T) {
 	refused(t, login("--password-stdin", "-u", "alice", "127.0.0.1:1"), 1, "127.0.0.1:1")
 	r := login("--password-stdin", "-u", "alice", l.host)
 	require.Equal(t, 0, r.status, r.stderr)
-	assert.Equal(t, fmt.Sprintf("%s knows alice; see %s/config.json\n", l.host, dir), r.stdout)
+	assert.Equal(t, fmt.Sprintf("logged in to %s as alice (see %s/config.json)\n", l.host, dir), r.stdout)
 	content, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	require.NoError(t, err)
 	assert.Contains(t, string(content), l.host)

@@ -144,7 +144,7 @@ func login(c *call) error {
 		}
 		password = strings.TrimRight(string(content), "\r\n")
 	case !term.IsTerminal(0):
-		return errors.New("login: standard input is no terminal (use --username and --password-stdin)")
+		return errors.New("login: standard input is not a terminal (use --username and --password-stdin)")
 	default:
 		if password, err = ask(user); err != nil {
 			return err
@@ -157,7 +157,7 @@ func login(c *call) error {
 	if err := client.Login(background, *user, password); err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
-	fmt.Printf("%s knows %s; see %s\n", name, report.Printable(*user), registry.ConfigFile())
+	fmt.Printf("logged in to %s as %s (see %s)\n", name, report.Printable(*user), registry.ConfigFile())
 	return nil
 }
 

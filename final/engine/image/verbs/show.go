@@ -4,6 +4,7 @@ package verbs
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -77,6 +78,9 @@ func inspect(c *call) error {
 	all := []about{}
 	for _, name := range c.args {
 		i, err := c.store.Resolve(name)
+		if errors.Is(err, image.ErrUnknown) {
+			return fmt.Errorf("%w; for a container: final state %s", err, name)
+		}
 		if err != nil {
 			return err
 		}
