@@ -41,7 +41,7 @@ var cgroups = []Property{
 		Needs: []string{inCgroups},
 		Why:   "Cgroups that stay behind pile up, and each of them costs the kernel memory.",
 		Where: "step06-cgroups/README.md#now-yours",
-		alone: true,
+		Alone: true,
 		check: func(p *Program) error {
 			defer sweep()
 			return p.during(family, func(s *session) error {
@@ -72,7 +72,7 @@ var cgroups = []Property{
 		Needs: []string{cgroupsGone},
 		Why:   "The kernel needs a moment after the last process, and a program that does not try again leaves some cgroups.",
 		Where: "step06-cgroups/README.md#now-yours",
-		alone: true,
+		Alone: true,
 		check: func(p *Program) error {
 			before := cgroupsOnHost()
 			err := p.whileReady(func(s *session) error {

@@ -26,8 +26,8 @@ type Property struct {
 	Why string
 	// Where is the place in a lesson to read, if a program lacks the property: path#anchor.
 	Where string
-	// alone is true if other containers would disturb the check, because it measures something or counts things on the host.
-	alone bool
+	// Alone is true if other containers would disturb the check, because it measures something or counts things on the host.
+	Alone bool
 	// check returns nil if the program has the property. Otherwise the error says what check saw instead.
 	check func(*Program) error
 }

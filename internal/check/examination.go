@@ -50,7 +50,7 @@ func (e *examination) look(properties []Property) {
 					<-other
 				}
 			}
-			if p.alone {
+			if p.Alone {
 				alone.Lock()
 				defer alone.Unlock()
 			} else {

@@ -20,7 +20,7 @@ var leftovers = []Property{
 		Needs: []string{dies, diesWithRun},
 		Why:   "What one container leaves, a thousand containers leave a thousand times.",
 		Where: "step03-pid/README.md#now-yours",
-		alone: true,
+		Alone: true,
 		check: func(p *Program) error {
 			mounts, err := mountTable()
 			if err != nil {

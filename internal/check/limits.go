@@ -60,7 +60,7 @@ var limits = []Property{
 		Why:   "One container that takes all the memory brings down everything else on the host.",
 		Where: "step06-cgroups/README.md#how-it-works",
 		check: func(p *Program) error {
-			hog := []string{"awk", `BEGIN { s = "x"; while (length(s) < 200000000) s = s s; print "survived" }`}
+			hog := []string{"awk", `BEGIN { s = "x"; while (length(s) < 100000000) s = s s; print "survived" }`}
 			r, err := p.call(call{command: hog})
 			if err != nil {
 				return err
@@ -69,7 +69,7 @@ var limits = []Property{
 				// A program may give the reason, in one line.
 				return complaint(r, 137)
 			}
-			return want("a command that takes 200 MB", result{"", "", 137}, r)
+			return want("a command that takes 100 MB", result{"", "", 137}, r)
 		},
 	},
 	{
@@ -120,7 +120,7 @@ var limits = []Property{
 		Needs: []string{inCgroups},
 		Why:   "One busy container would slow down all the others.",
 		Where: "step06-cgroups/README.md#how-it-works",
-		alone: true,
+		Alone: true,
 		check: func(p *Program) error {
 			return p.during("echo ready; while :; do :; done", func(s *session) error {
 				quota, period := s.quota()

@@ -5,7 +5,10 @@ package steptest
 
 import (
 	"errors"
+	"flag"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,6 +28,10 @@ func Main(m *testing.M, program func()) {
 		program()
 		return
 	}
+	// Parallel tests wait most of the time, so each processor can take two of them. The flag -parallel has the last word.
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	os.Exit(m.Run())
 }
 
@@ -37,21 +44,30 @@ func programOf(t *testing.T, step int) *check.Program {
 }
 
 // Step asserts that the program has the properties of all steps up to its own, and none of the later ones. The flags are for every
-// container.
+// container. Most checks spend their time waiting, so several run at the same time, as in check.Examine.
 func Step(t *testing.T, step int, flags ...string) {
 	program := programOf(t, step)
 	program.Flags = flags
 	for _, property := range check.Properties {
 		if property.Step <= step {
 			t.Run(property.Name, func(t *testing.T) {
+				besideOthers(t, property)
 				assert.NoError(t, property.Check(program), property.Where)
 			})
 			continue
 		}
 		t.Run("not yet: "+property.Name, func(t *testing.T) {
+			besideOthers(t, property)
 			err := property.Check(program)
 			assert.Error(t, err)
 			assert.False(t, errors.Is(err, check.ErrUnclear), "%v", err)
 		})
+	}
+}
+
+// besideOthers lets the check of a property run beside the checks of others, unless the others would disturb it.
+func besideOthers(t *testing.T, property check.Property) {
+	if !property.Alone {
+		t.Parallel()
 	}
 }
