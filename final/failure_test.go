@@ -127,6 +127,7 @@ func TestFailureAtAnyStageOfANetworkLeavesNothing(t *testing.T) {
 	}
 	for _, call := range []string{
 		`network sendmsg(RTM_NEWLINK, "workshop0", bridge)`, `network write("/proc/sys/net/ipv4/ip_forward", 1)`, `network sendmsg(NFT_MSG_NEWRULE`,
+		`network recvmsg(network namespace)`,
 		`network sendmsg(RTM_SETLINK, "ws0-2", up)`, `unplug sendmsg(RTM_DELLINK, "workshop0")`, `unplug sendmsg(NFT_MSG_NEWRULE`,
 	} {
 		require.True(t, slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, call) }), "%s is no stage of\n%s", call, strings.Join(calls, "\n"))
@@ -142,6 +143,15 @@ func TestFailureAtAnyStageOfANetworkLeavesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The helper works at the network while others make the container. If they fail, or if somebody kills them, the helper gives up.
+func TestFailureBesideTheNetworkLeavesNothing(t *testing.T) {
+	flags := []string{"--network", "bridge"}
+	all := places(t, flags, true, "state")
+	waits := slices.IndexFunc(all, func(p place) bool { return p.call == "open(net)" })
+	require.NotEqual(t, -1, waits, "%v", all)
+	killRun(t, all[waits], flags)
 }
 
 // killHelper kills the helper at a place of its own.

@@ -31,6 +31,10 @@ type connection struct {
 	// Endpoint is complete after join.
 	*network.Endpoint
 	tell func(string)
+	// store is open from join to plug, and the helper works meanwhile. It waits for the network namespace at the end its of the passage.
+	store     *network.Store
+	helper    ask.Pending
+	ours, its *os.File
 }
 
 // connect returns the connection that the flags ask for. It is nil for a container that has only the loopback interface, or the network of
@@ -99,39 +103,54 @@ func isOurNetwork(namespace int) bool {
 	return err == nil && ours.Dev == its.Dev && ours.Ino == its.Ino
 }
 
-// join takes addresses for the container, and writes them down.
+// join takes addresses for the container, and writes them down. The helper begins with what needs no network namespace: it starts while
+// others make the container.
 func (c *connection) join(line *stage.Line) {
 	if c == nil {
 		return
 	}
-	line.Do(fmt.Sprintf("write(%q)", filepath.Join(c.dir, c.network, "endpoints", c.ID+".json")), "flock(2)", 0, func() error {
-		s, err := network.Open(c.dir)
-		if err != nil {
+	line.Do(fmt.Sprintf("write(%q)", filepath.Join(c.dir, c.network, "endpoints", c.ID+".json")), "flock(2)", 0, func() (err error) {
+		if c.store, err = network.Open(c.dir); err != nil {
 			return err
 		}
-		defer s.Close()
-		c.joined, err = s.Join(c.network, c.Endpoint)
-		return err
+		if c.joined, err = c.store.Join(c.network, c.Endpoint); err != nil {
+			return err
+		}
+		if c.ours, c.its, err = network.Passage(); err != nil {
+			return err
+		}
+		q := network.Question{Dir: c.dir, Root: c.Root, ID: c.ID, Side: "network"}
+		c.helper = ask.Begin("network", q, c.store.Lock, c.its)
+		return nil
 	})
 }
 
-// plug has the helper connect the network namespace of the container.
+// plug has the helper connect the network namespace of the container. If something has failed meanwhile, the helper gives up.
 func (c *connection) plug(line *stage.Line, namespace *os.File) {
 	var records stage.List
+	var remarks []string
 	line.Wait("wait(final-helper)", "wait4(2)", func() error {
-		s, err := network.Open(c.dir)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		var remarks []string
-		err = ask.Helper(&records, "network", network.Question{Dir: c.dir, Root: c.Root, ID: c.ID, Side: "network"}, &remarks, s.Lock, namespace)
-		for _, remark := range remarks {
-			c.tell(remark)
-		}
-		return err
+		// A helper that is gone says why.
+		_ = network.Pass(c.ours, namespace)
+		return c.helper.Answer(&records, &remarks)
 	})
+	c.close()
+	for _, remark := range remarks {
+		c.tell(remark)
+	}
 	line.Add(records.Records)
+}
+
+// close waits for the end of the helper's work, and gives up the lock of the store.
+func (c *connection) close() {
+	c.ours.Close()
+	if c.helper != nil {
+		_ = c.helper.Answer(new(stage.List), nil)
+	}
+	c.its.Close()
+	if c.store != nil {
+		c.store.Close()
+	}
 }
 
 // Unplug takes a container out of its network, if it is in one. The list gets the calls of the helper.

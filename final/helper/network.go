@@ -13,7 +13,7 @@ import (
 	"container-workshop/final/stage"
 )
 
-// plug plugs a container into its network, or unplugs it. Descriptor 3 is the lock of the store, and 4 the network namespace.
+// plug plugs a container into its network, or unplugs it. Descriptor 3 is the lock of the store, and through 4 comes the network namespace.
 func plug(question *json.Decoder, list *stage.List) (any, error) {
 	var q network.Question
 	if err := question.Decode(&q); err != nil {
@@ -35,8 +35,8 @@ func plug(question *json.Decoder, list *stage.List) (any, error) {
 		}
 		return nil, server.Ensure(store, n, q.ID)
 	}
-	namespace := os.NewFile(4, "network namespace")
-	defer namespace.Close()
+	passage := os.NewFile(4, "passage")
+	defer passage.Close()
 	// The process of the network starts meanwhile: it can listen at addresses that the bridge does not have yet. If Plug fails, the process
 	// ends with the file of the container.
 	served := make(chan error, 1)
@@ -45,7 +45,7 @@ func plug(question *json.Decoder, list *stage.List) (any, error) {
 			served <- server.Ensure(store, n, q.ID)
 		}
 	}()
-	remarks, err := link.Plug(list, store, &q, namespace)
+	remarks, err := link.Plug(list, store, &q, passage)
 	if err != nil {
 		return nil, err
 	}

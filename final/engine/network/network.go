@@ -47,8 +47,9 @@ type Endpoint struct {
 	Ports []Port `json:",omitempty"`
 }
 
-// A Question is what final asks the helper: to plug a container in, or to unplug it. The helper gets the lock of the store as descriptor 3,
-// and the network namespace of the container as descriptor 4 to plug it in.
+// A Question is what final asks the helper: to plug a container in, or to unplug it. The helper gets the lock of the store as descriptor 3.
+// To plug a container in, the helper starts before the container has a network namespace, and gets the namespace through descriptor 4: see
+// [Pass].
 type Question struct {
 	// Dir is the directory of the store.
 	Dir string

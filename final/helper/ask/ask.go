@@ -44,21 +44,64 @@ type Answer struct {
 const firstExtra = 3
 
 // Helper starts the helper for one question, and waits for its answer. value gets what the verb answers; nil if the verb answers nothing.
-// files are the descriptors 3, 4, … of the helper. The records of list get those of the helper. The helper ends with this process: if
-// somebody kills us, no helper goes on behind the back of the guard.
+// files are the descriptors 3, 4, … of the helper. The records of list get those of the helper.
 func Helper(list *stage.List, verb string, question, value any, files ...*os.File) error {
+	return Begin(verb, question, files...).Answer(list, value)
+}
+
+// A Pending is an answer that a helper works at.
+type Pending chan answered
+
+type answered struct {
+	answer Answer
+	err    error
+}
+
+// Begin is Helper without the waiting: the caller has other work, and takes the answer later. The files stay open until then. The helper ends
+// with this process: if somebody kills us, no helper goes on behind the back of the guard.
+func Begin(verb string, question any, files ...*os.File) Pending {
+	q := make(Pending, 1)
+	go func() {
+		// The kernel sends the parent-death signal when the thread that made the clone ends.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		var a answered
+		a.answer, a.err = ask(verb, question, files)
+		q <- a
+		close(q)
+	}()
+	return q
+}
+
+// Answer waits for the answer. Only the first call gets it; another one returns at once.
+func (q Pending) Answer(list *stage.List, value any) error {
+	a := <-q
+	list.Records = append(list.Records, a.answer.Records...)
+	switch {
+	case a.err != nil:
+		return a.err
+	case a.answer.Error != "":
+		return errors.New(a.answer.Error)
+	case value != nil && a.answer.Value != nil:
+		return json.Unmarshal(a.answer.Value, value)
+	}
+	return nil
+}
+
+// ask starts the helper, and reads its answer.
+func ask(verb string, question any, files []*os.File) (answer Answer, err error) {
 	program, err := open()
 	if err != nil {
-		return err
+		return answer, err
 	}
 	defer program.Close()
 	content, err := json.Marshal(question)
 	if err != nil {
-		return err
+		return answer, err
 	}
 	read, write, err := os.Pipe()
 	if err != nil {
-		return err
+		return answer, err
 	}
 	defer read.Close()
 	// The helper gets itself as its last descriptor. Between fork and execve, Go puts a pipe of its own in the place of one that the child
@@ -69,35 +112,24 @@ func Helper(list *stage.List, verb string, question, value any, files ...*os.Fil
 	output, err := cmd.StdoutPipe()
 	if err != nil {
 		write.Close()
-		return err
+		return answer, err
 	}
-	// In a session of its own the helper gets no key of our terminal: Ctrl-C is for the command. The kernel sends the parent-death signal
-	// when the thread that made the clone ends.
+	// In a session of its own the helper gets no key of our terminal: Ctrl-C is for the command.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		write.Close()
-		return fmt.Errorf("start %s: %w", Name, err)
+		return answer, fmt.Errorf("start %s: %w", Name, err)
 	}
 	// If the helper has died, nobody reads the question, and the answer is missing, too.
 	read.Close()
 	_, _ = write.Write(content)
 	write.Close()
-	var answer Answer
 	if err := json.NewDecoder(output).Decode(&answer); err != nil {
-		return fmt.Errorf("%s %s has died without an answer: %w", Name, verb, errors.Join(cmd.Wait(), err))
+		return answer, fmt.Errorf("%s %s has died without an answer: %w", Name, verb, errors.Join(cmd.Wait(), err))
 	}
 	// The helper has nothing left to do but end. Its end may wait for the kernel, which closes a socket of nftables only after a grace period.
 	go func() { _ = cmd.Wait() }()
-	list.Records = append(list.Records, answer.Records...)
-	switch {
-	case answer.Error != "":
-		return errors.New(answer.Error)
-	case value != nil:
-		return json.Unmarshal(answer.Value, value)
-	}
-	return nil
+	return answer, nil
 }
 
 // Become makes this process the helper, for a verb that is all the helper's work. It returns only if it fails.

@@ -30,8 +30,9 @@ import (
 )
 
 // Plug plugs a container in: it makes the bridge if the bridge is missing, the rules, the cable to the container, and the addresses and
-// routes in the network namespace of the container. It returns remarks for the user. If Plug fails, Unplug takes away what is there.
-func Plug(list *stage.List, s *network.Store, q *network.Question, namespace *os.File) (remarks []string, err error) {
+// routes in the network namespace of the container. The namespace comes through a passage, as the container is made meanwhile. Plug returns
+// remarks for the user. If Plug fails, Unplug takes away what is there.
+func Plug(list *stage.List, s *network.Store, q *network.Question, passage *os.File) (remarks []string, err error) {
 	n, e, err := s.Find(q.Root, q.ID)
 	if err == nil && e == nil {
 		err = fmt.Errorf("container %s has no place in a network any more: somebody has deleted it meanwhile", q.ID)
@@ -48,6 +49,12 @@ func Plug(list *stage.List, s *network.Store, q *network.Question, namespace *os
 	p.forward()
 	p.rules(nil)
 	p.forget()
+	var namespace *os.File
+	p.line.Wait("recvmsg(network namespace)", "unix(7)", func() (err error) {
+		namespace, err = network.Passed(passage)
+		return err
+	})
+	defer namespace.Close()
 	p.cable(namespace)
 	p.inside(namespace)
 	p.do(fmt.Sprintf("sendmsg(RTM_SETLINK, %q, up)", n.Port(e)), "rtnetlink(7)", func() error { return netlink.LinkSetUp(named(n.Port(e))) })
