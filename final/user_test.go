@@ -46,7 +46,7 @@ func TestAnOrdinaryUserWithoutRangesHasOneID(t *testing.T) {
 	}
 	r = c.final(c.runArgs([]string{"--user", "1000"}, "true")...)
 	assert.Equal(t, 125, r.status)
-	assert.Contains(t, r.stderr, "--user: 1000: the container has only the users and groups 0 to 0")
+	assert.Contains(t, r.stderr, "--user: 1000: the container has only user 0 and group 0")
 	c.nothingLeft()
 }
 

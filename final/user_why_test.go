@@ -47,6 +47,7 @@ func TestAnOrdinaryUserLearnsWhatIsMissing(t *testing.T) {
 				assert.NotContains(t, r.stderr, "ID")
 			}
 			c.nothingLeft()
+			assert.Equal(t, result{}, c.final(c.runArgs(nil, "/bin/true")...), "once in a session")
 		})
 	}
 }

@@ -130,9 +130,10 @@ func (r *Run) claim(groups *cgroup.Cgroup) error {
 func (s *Store) makeRoot() error {
 	fd, err := openRoot(s.Root)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(s.Root, 0o700); err == nil {
-			fd, err = openRoot(s.Root)
+		if err := os.MkdirAll(s.Root, 0o700); err != nil {
+			return fmt.Errorf("--root: %w", err)
 		}
+		fd, err = openRoot(s.Root)
 	}
 	unix.Close(fd)
 	return err

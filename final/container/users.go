@@ -32,12 +32,12 @@ func (c *Container) CheckUser(user specs.User) error {
 		maps []specs.LinuxIDMapping
 	}{{"user", user.UID, ids.Users}, {"group", user.GID, ids.Groups}} {
 		if !has(id.maps, id.id) {
-			return fmt.Errorf("%s %d: the container has only the %[1]ss %[3]s", id.kind, id.id, spans(id.maps))
+			return fmt.Errorf("%s %d: the container has only %s", id.kind, id.id, spans(id.kind, id.maps))
 		}
 	}
 	for _, gid := range user.AdditionalGids {
 		if !has(ids.Groups, gid) {
-			return fmt.Errorf("additional group %d: the container has only the groups %s", gid, spans(ids.Groups))
+			return fmt.Errorf("additional group %d: the container has only %s", gid, spans("group", ids.Groups))
 		}
 	}
 	return nil
@@ -47,8 +47,8 @@ func has(maps []specs.LinuxIDMapping, id uint32) bool {
 	return slices.ContainsFunc(maps, func(m specs.LinuxIDMapping) bool { return id >= m.ContainerID && id-m.ContainerID < m.Size })
 }
 
-// spans names the IDs of a map, such as "0 to 65535". Ranges without a gap between them count as one.
-func spans(maps []specs.LinuxIDMapping) string {
+// spans names the IDs of a map, such as "the users 0 to 65535" or "user 0". Ranges without a gap between them count as one.
+func spans(kind string, maps []specs.LinuxIDMapping) string {
 	maps = slices.Clone(maps)
 	slices.SortFunc(maps, func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
 	var all []string
@@ -57,7 +57,14 @@ func spans(maps []specs.LinuxIDMapping) string {
 		for ; i < len(maps) && maps[i].ContainerID == next; i++ {
 			next += maps[i].Size
 		}
-		all = append(all, fmt.Sprintf("%d to %d", first, next-1))
+		span := fmt.Sprint(first)
+		if next-1 > first {
+			span += fmt.Sprintf(" to %d", next-1)
+		}
+		all = append(all, span)
 	}
-	return strings.Join(all, ", ")
+	if len(maps) == 1 && maps[0].Size == 1 {
+		return kind + " " + all[0]
+	}
+	return fmt.Sprintf("the %ss %s", kind, strings.Join(all, ", "))
 }

@@ -91,7 +91,11 @@ func checkUser(options *flags.Options, process *specs.Process) error {
 	user := &process.User
 	last := min(rootless.Last(uids), rootless.Last(gids))
 	if id := slices.Max(append(slices.Clone(user.AdditionalGids), user.UID, user.GID)); uint64(id) > last {
-		return fmt.Errorf("--user: %d: the container has only the users and groups 0 to %d (for more, add a line to /etc/subuid and /etc/subgid)", id, last)
+		has := "user 0 and group 0"
+		if last > 0 {
+			has = fmt.Sprintf("the users and groups 0 to %d", last)
+		}
+		return fmt.Errorf("--user: %d: the container has only %s (for more, add a line to /etc/subuid and /etc/subgid)", id, has)
 	}
 	return nil
 }

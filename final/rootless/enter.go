@@ -63,9 +63,10 @@ func (e *Entry) Enter() error {
 			return err
 		}
 		switch w.maps, why = host.ids(); {
-		case why != nil && w.newuidmap == "":
+		case why == nil || !First("few-ids"):
+		case w.newuidmap == "":
 			e.Warn(fmt.Sprintf("the container has only user 0 and group 0, so --user, chown, and most package managers fail: %v", why))
-		case why != nil:
+		default:
 			e.Warn(why.Error())
 		}
 	}
