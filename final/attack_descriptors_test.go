@@ -4,14 +4,19 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // leaking makes a command inherit a directory of the host, as the descriptors 3 to 9. It has a program in it, echo, and a file.
@@ -108,4 +113,54 @@ func TestADescriptorIsNoWayToAProgramOfTheHost(t *testing.T) {
 		cmd := step(t, "step07-tmpfs", "--rootfs", dir, "/link/echo", "of the host")
 		assert.Equal(t, "of the host", printed(t, leaking(t, cmd)))
 	})
+}
+
+// starve leaves a process, by the first argument, which is its only one, room for so many descriptors. It waits until the process has
+// raised its limit to the highest.
+func starve(args []string) error {
+	room, err := strconv.ParseUint(args[1], 10, 64)
+	for err == nil {
+		var limit unix.Rlimit
+		pid, _ := processNamed(args[0])
+		if pid != 0 && unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit) == nil && limit.Cur == limit.Max {
+			limit.Cur = room
+			return unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return err
+}
+
+// A container whose root is the host's, or its own in a user namespace, can change the limits of a process that joins it. The kernel then
+// leaves out descriptors of a message, such as those by which the process joins its cgroups.
+func TestAProcessThatJoinsAContainerGetsAllDescriptorsOrNone(t *testing.T) {
+	c := newBundle(t)
+	copySelf(t, filepath.Join(c.spec.Root.Path, "attack"), 0o755)
+	pid := c.stays()
+	dirs := cgroupDirs(t, pid)
+	delete(dirs, "")
+	trees := len(slices.Compact(slices.Sorted(maps.Values(dirs))))
+	// The streams, the socket and six namespaces are there; the root directory and the terminal come first.
+	const have, first = 10, 2
+	for room, enough := range map[int]bool{have + 1: false, have + first + trees - 1: false, have + first + trees: true} {
+		goOn := filepath.Join(t.TempDir(), "go-on")
+		call := c.call("exec", "--tty", c.id, "true")
+		call.Env = append(call.Env, fmt.Sprintf("%s=host sendmsg(go_on) %s", interruptEnv, goOn))
+		var stderr strings.Builder
+		limited := exec.Command("sh", append([]string{"-c", `ulimit -Sn 256; exec "$@"`, "sh"}, call.Args...)...)
+		limited.Env, limited.Stderr = call.Env, &stderr
+		require.NoError(t, limited.Start())
+		c.atStage()
+		require.Equal(t, result{"done\n", "", 0}, c.final("exec", c.id, "/attack", "attack", "starve", "container", strconv.Itoa(room)))
+		require.NoError(t, os.WriteFile(goOn, nil, 0o600))
+		_ = limited.Wait()
+		if enough {
+			assert.Equal(t, 0, limited.ProcessState.ExitCode(), stderr.String())
+			continue
+		}
+		assert.Equal(t, failure("exec"), limited.ProcessState.ExitCode(), room)
+		assert.Contains(t, stderr.String(), "too many open files", room)
+	}
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
 }

@@ -45,6 +45,7 @@ var attacks = map[string]func(args []string) error{
 	"look":      lookInto,
 	"trace":     traceToDeath,
 	"keep":      keepSocket,
+	"starve":    starve,
 }
 
 // attack tries one, and prints what came of it: "done", or the name of the error.

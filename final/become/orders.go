@@ -121,6 +121,14 @@ func (p *Program) receive() {
 	// The host side has ended.
 	p.Exit(StatusFailed)
 	p.Mark(goOn)
+	// The kernel leaves out descriptors for which the process has no room. A container that the process joins may have lowered the limit of
+	// the process, so that it would use its standard input in place of a cgroup. prlimit(2), unix(7)
+	complete := p.Label()
+	p.Load(p.Slot(), control, 0, 1<<32-1).On(int64(unix.CmsgLen(4*len(slots))), complete)
+	p.Fail(unix.EMFILE).Fails(func(err error, _ string) error {
+		return fmt.Errorf("recvmsg(%d descriptors): %w (raise the limit nofile of final; a process of the container may also have lowered it)", len(slots), err)
+	})
+	p.Mark(complete)
 	for i, slot := range slots {
 		*slot = p.Slot()
 		p.Load(*slot, control, unix.CmsgLen(0)+4*i, 1<<32-1)
