@@ -4,12 +4,14 @@ package main
 
 import (
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -166,4 +168,22 @@ func TestAttacksFailInAContainerOfAnOrdinaryUser(t *testing.T) {
 		}
 	}
 	unchanged(t, secret, "of the host\n")
+}
+
+// Process 1 of a container can move into a user namespace that forbids setgroups. Then exec must have given up the groups of its caller before.
+func TestWhatJoinsAContainerHasNoGroupsOfTheCaller(t *testing.T) {
+	c := newBundle(t, "busybox", "unshare", "-r", "sleep", "1000")
+	c.started()
+	_, pid := c.status()
+	c.until(func() bool { return strings.HasPrefix(cmdline(pid), "sleep") }, func() string { return cmdline(pid) })
+	setgroups, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", pid))
+	require.NoError(t, err)
+	require.Equal(t, "deny\n", string(setgroups))
+	call := c.call("exec", c.id, "busybox", "grep", "Groups", "/proc/self/status")
+	call.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Groups: []uint32{6, 7}}}
+	r := outcome(t, call)
+	require.Equal(t, 0, r.status, r.stderr)
+	require.Equal(t, []string{"Groups:"}, strings.Fields(r.stdout))
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
+	c.nothingLeft()
 }

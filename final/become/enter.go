@@ -39,6 +39,7 @@ func (p *Program) enter() {
 	}
 	p.Stage("prctl(PR_SET_DUMPABLE, 0)", "PR_SET_DUMPABLE(2const)", 0)
 	p.Do(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	p.dropGroups()
 	p.newTime(because("make a time namespace"))
 	for _, handle := range s.Joined {
 		p.Stage(fmt.Sprintf("setns(%s)", handle.Names()), "setns(2)", 0)
@@ -58,6 +59,15 @@ func (p *Program) enter() {
 	p.becomeUser(because("become user 0 of the user namespace"))
 	p.Stage("setsid()", "setsid(2)", 0)
 	p.Do(unix.SYS_SETSID)
+}
+
+// dropGroups gives up the groups of the caller, before the process joins a user namespace that may forbid to: then the command would have the
+// groups. If our own user namespace forbids setgroups, the groups stay. user_namespaces(7)
+func (p *Program) dropGroups() {
+	if p.Namespaces.HasUser() {
+		p.Stage("setgroups(0)", "setgroups(2)", 0)
+		p.Do(unix.SYS_SETGROUPS, 0, 0).Ignore()
+	}
 }
 
 // newTime makes a time namespace for the second process. The clocks can be set only as long as the namespace has no process.
@@ -84,8 +94,6 @@ func (p *Program) becomeUser(because func(error, string) error) {
 		return
 	}
 	p.Stage("setresuid(0), setresgid(0)", "credentials(7)", 0)
-	// Some user namespaces forbid setgroups. Then the groups stay. user_namespaces(7)
-	p.Do(unix.SYS_SETGROUPS, 0, 0).Ignore()
 	p.Do(unix.SYS_SETRESGID, 0, 0, 0).Fails(because)
 	p.Do(unix.SYS_SETRESUID, 0, 0, 0).Fails(because)
 }
