@@ -5,6 +5,7 @@ package names
 import (
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -202,24 +203,48 @@ func TestAContainerCanHaveItsOwnResolver(t *testing.T) {
 // One container that asks without end leaves room for others.
 func TestLimits(t *testing.T) {
 	var l limit
-	one, other := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
 	for range 4 {
-		assert.True(t, l.take(one, 16))
+		assert.True(t, l.take("one", 16))
 	}
-	assert.False(t, l.take(one, 16))
-	assert.True(t, l.take(other, 16))
-	l.give(one)
-	assert.True(t, l.take(one, 16))
+	assert.False(t, l.take("one", 16))
+	assert.True(t, l.take("other", 16))
+	l.give("one")
+	assert.True(t, l.take("one", 16))
 	l = limit{}
 	for i := range 16 {
-		assert.True(t, l.take(netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}), 16))
+		assert.True(t, l.take(strconv.Itoa(i), 16))
 	}
-	assert.False(t, l.take(one, 16), "all containers together")
+	assert.False(t, l.take("one", 16), "all containers together")
 	for i := range 16 {
-		l.give(netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}))
+		l.give(strconv.Itoa(i))
 	}
 	assert.Zero(t, l.total)
 	assert.Empty(t, l.of)
+}
+
+// A container has an address of IPv4 and one of IPv6. With both it gets no more than with one.
+func TestAContainerHasOneShareForAllItsAddresses(t *testing.T) {
+	table := testTable()
+	other := netip.MustParseAddr("127.0.5.4")
+	table.Add([]string{"greedy"}, []netip.Addr{webV4, other}, nil)
+	at := serve(t, table)
+	connect := func(from netip.Addr) net.Conn {
+		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
+		conn, err := d.Dial("tcp", at.String())
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
+		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+		require.NoError(t, writeMessage(conn, question(t, "db.", dnsmessage.TypeA, 0)))
+		return conn
+	}
+	for range maxConnections / 4 {
+		_, err := readMessage(connect(webV4), maxMessage)
+		require.NoError(t, err)
+	}
+	_, err := readMessage(connect(other), maxMessage)
+	require.Error(t, err, "the other address of the same container")
+	_, err = readMessage(connect(dbV4), maxMessage)
+	require.NoError(t, err, "another container")
 }
 
 // A server that is busy with a silent resolver still answers names of containers.

@@ -62,12 +62,13 @@ func (s *Server) ServeUDP(conn *net.UDPConn) error {
 			continue
 		}
 		// A resolver asks again if we are busy.
-		if !s.forwards.take(from.Addr(), maxForwards) {
+		client := s.client(from.Addr())
+		if !s.forwards.take(client, maxForwards) {
 			continue
 		}
 		q.message = append([]byte(nil), q.message...)
 		go func() {
-			defer s.forwards.give(from.Addr())
+			defer s.forwards.give(client)
 			send(conn, q.fit(s.forward("udp", q)), from)
 		}()
 	}
@@ -93,12 +94,17 @@ func (s *Server) ServeTCP(listener net.Listener) error {
 			continue
 		}
 		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
-		if !s.knows(from) || !s.connections.take(from, maxConnections) {
+		if !s.knows(from) {
+			conn.Close()
+			continue
+		}
+		client := s.client(from)
+		if !s.connections.take(client, maxConnections) {
 			conn.Close()
 			continue
 		}
 		go func() {
-			defer s.connections.give(from)
+			defer s.connections.give(client)
 			defer conn.Close()
 			s.serveConnection(conn, from)
 		}()
@@ -156,33 +162,42 @@ func (s *Server) knows(ip netip.Addr) bool {
 	return t != nil && t.contains(ip.Unmap())
 }
 
-// A limit counts what each address has.
+// client is the container that has an address. A container has several addresses, and one share of what the server can do at once.
+func (s *Server) client(ip netip.Addr) string {
+	ip = ip.Unmap()
+	if name := s.table.Load().Names[ip]; name != "" {
+		return name
+	}
+	return ip.String()
+}
+
+// A limit counts what each client has.
 type limit struct {
 	lock  sync.Mutex
 	total int
-	of    map[netip.Addr]int
+	of    map[string]int
 }
 
-// take reports whether an address may have one more.
-func (l *limit) take(ip netip.Addr, most int) bool {
+// take reports whether a client may have one more.
+func (l *limit) take(client string, most int) bool {
 	l.lock.Lock()
 	defer l.lock.Unlock()
-	if l.total == most || l.of[ip] == most/4 {
+	if l.total == most || l.of[client] == most/4 {
 		return false
 	}
 	if l.of == nil {
-		l.of = map[netip.Addr]int{}
+		l.of = map[string]int{}
 	}
 	l.total++
-	l.of[ip]++
+	l.of[client]++
 	return true
 }
 
-func (l *limit) give(ip netip.Addr) {
+func (l *limit) give(client string) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	l.total--
-	if l.of[ip]--; l.of[ip] == 0 {
-		delete(l.of, ip)
+	if l.of[client]--; l.of[client] == 0 {
+		delete(l.of, client)
 	}
 }
