@@ -43,16 +43,12 @@ func Ensure(s *network.Store, n *network.Network, id string) error {
 
 // tell has the process of a network read its files, and returns what it says about a container: nothing, if all is well.
 func tell(dir, name, id string) (string, error) {
-	path, closer, err := socketPath(dir, name)
+	socket, err := openSocket(dir, name)
 	if err != nil {
 		return "", err
 	}
-	defer closer.Close()
-	// The directory belongs to the process, which could be hacked: a link would lead us to the socket of somebody else.
-	if found, err := os.Lstat(path); err != nil || found.Mode().Type() != os.ModeSocket {
-		return "", errors.Join(fmt.Errorf("%s is no socket", path), err)
-	}
-	conn, err := net.DialTimeout("unix", path, patience)
+	defer socket.Close()
+	conn, err := dial(socket)
 	if err != nil {
 		return "", err
 	}
@@ -72,6 +68,26 @@ func tell(dir, name, id string) (string, error) {
 	}
 	// The answer ends with a line end, so an answer without words differs from no answer.
 	return string(answer[:len(answer)-1]), nil
+}
+
+// openSocket opens the file of the socket, so that we connect to what we have looked at. The directory belongs to the process, which could be
+// hacked: a link would lead us to the socket of somebody else.
+func openSocket(dir, name string) (*os.File, error) {
+	path := filepath.Join(dir, own, name+".socket")
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	socket := os.NewFile(uintptr(fd), path)
+	if found, err := socket.Stat(); err != nil || found.Mode().Type() != os.ModeSocket {
+		socket.Close()
+		return nil, errors.Join(fmt.Errorf("%s is no socket", path), err)
+	}
+	return socket, nil
+}
+
+func dial(socket *os.File) (net.Conn, error) {
+	return net.DialTimeout("unix", fmt.Sprintf("/proc/self/fd/%d", socket.Fd()), patience)
 }
 
 const maxAnswer = 4096

@@ -282,3 +282,40 @@ func TestTheProcessHasNoRights(t *testing.T) {
 		assert.NotEqual(t, c.store.Lock.Name(), to)
 	}
 }
+
+// The directory of the sockets belongs to the processes of networks, and hostile containers send packets to these.
+func TestWhoIsAskedIsWhoHasBeenLookedAt(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, own), 0o700))
+	listen := func(name string) *net.UnixListener {
+		listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, own, name), Net: "unix"})
+		require.NoError(t, err)
+		t.Cleanup(func() { listener.Close() })
+		return listener
+	}
+	listen("other")
+	path := filepath.Join(dir, own, "bridge.socket")
+	require.NoError(t, os.Symlink("other", path))
+	_, err := tell(dir, "bridge", "web")
+	require.ErrorContains(t, err, "bridge.socket is no socket")
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	_, err = tell(dir, "bridge", "web")
+	require.ErrorContains(t, err, "bridge.socket is no socket")
+	require.NoError(t, os.Remove(path))
+
+	right := listen("bridge.socket")
+	right.SetUnlinkOnClose(false)
+	socket, err := openSocket(dir, "bridge")
+	require.NoError(t, err)
+	defer socket.Close()
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.Symlink("other", path))
+	conn, err := dial(socket)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, right.SetDeadline(time.Now().Add(time.Minute)))
+	accepted, err := right.Accept()
+	require.NoError(t, err)
+	accepted.Close()
+}
