@@ -132,6 +132,29 @@ func TestNothingIsLeftOfContainersAfterAPowerFailure(t *testing.T) {
 	assert.NoDirExists(t, filepath.Join(s.Dir, Default))
 }
 
+// Root may have edited the files. Only the file says what the bridge was, so the remedy names the file.
+func TestADamagedFileIsNamed(t *testing.T) {
+	s := opened(t)
+	n, _ := joined(t, s, Default, "a")
+	network, lease := filepath.Join(s.Dir, Default, "network.json"), filepath.Join(s.Dir, Default, "endpoints", "a.json")
+	right, err := os.ReadFile(network)
+	require.NoError(t, err)
+	for _, content := range []string{"{", `{"Bridge": "eth0", "IPv4": "10.1.2.0/24"}`, `{"Bridge": "workshop", "IPv4": "10.1.2.0/24"}`, `{"Bridge": "workshop1", "IPv4": "10.1.2.3/24"}`, `{"Bridge": "workshop1"}`} {
+		require.NoError(t, os.WriteFile(network, []byte(content), 0o600))
+		_, err := s.Networks()
+		assert.ErrorContains(t, err, network+" is damaged: ", content)
+		assert.ErrorContains(t, err, "rm "+network, content)
+	}
+	require.NoError(t, os.WriteFile(network, right, 0o600))
+	require.NoError(t, os.WriteFile(lease, []byte("nonsense"), 0o600))
+	_, err = s.Endpoints(n)
+	require.ErrorContains(t, err, "rm "+lease)
+	require.NoError(t, os.Remove(lease))
+	left, err := s.Endpoints(n)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
 func TestAFullNetworkSaysSo(t *testing.T) {
 	s := opened(t)
 	require.NoError(t, s.Create(&Network{Name: "small", IPv4: netip.MustParsePrefix("10.251.7.8/29")}))

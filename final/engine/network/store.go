@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -111,8 +112,12 @@ func (s *Store) Network(name string) (*Network, error) {
 		return nil, err
 	}
 	n.Name = name
-	if !strings.HasPrefix(n.Bridge, bridgePrefix) || !n.IPv4.Addr().Is4() {
-		return nil, fmt.Errorf("%s is damaged (final network remove %s)", filepath.Join(s.Dir, name, "network.json"), name)
+	number, isBridge := strings.CutPrefix(n.Bridge, bridgePrefix)
+	if _, err := strconv.ParseUint(number, 10, 16); err != nil || !isBridge {
+		return nil, damaged(filepath.Join(s.Dir, name, "network.json"), fmt.Errorf("bridge %q", n.Bridge))
+	}
+	if !n.IPv4.Addr().Is4() || n.IPv4 != n.IPv4.Masked() {
+		return nil, damaged(filepath.Join(s.Dir, name, "network.json"), fmt.Errorf("subnet %s", n.IPv4))
 	}
 	return n, nil
 }
@@ -202,9 +207,13 @@ func (s *Store) read(name string, to any) error {
 		return &os.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
 	}
 	if err := json.Unmarshal(content, to); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return damaged(name, err)
 	}
 	return nil
+}
+
+func damaged(name string, err error) error {
+	return fmt.Errorf("%s is damaged: %w (restore the file, or remove it with what it describes: rm %[1]s)", name, err)
 }
 
 // write writes a file in one step: whoever is killed meanwhile leaves the old file or the new one.
