@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -17,6 +19,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"container-workshop/final/engine"
+	"container-workshop/final/engine/network"
 	"container-workshop/final/engine/network/link"
 )
 
@@ -144,6 +148,19 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	nft.DelTable(&nftables.Table{Name: link.Table, Family: nftables.TableFamilyBridge})
 	require.NoError(t, nft.Flush())
 	assert.NotContains(t, arrive(t, from, to, attacks, last), false)
+}
+
+// Somebody has removed the file of a container that lives. The next rules do not know the container, so it can send nothing.
+func TestAContainerWithoutAPlaceSendsNothing(t *testing.T) {
+	c := newNetTrial(t)
+	attacker := c.start("attacker", "--network", "bridge")
+	victim := c.start("victim", "--network", "bridge")
+	c.start("third", "--network", "bridge")
+	_, other := c.endpoint("victim")
+	require.True(t, reaches(t, attacker, victim, nil, other.IPv4), "the control")
+	require.NoError(t, os.Remove(filepath.Join(network.In(engine.Home()), network.Default, "endpoints", "attacker-"+c.id+".json")))
+	require.Equal(t, result{}, c.final("delete", "--force", "third-"+c.id))
+	assert.False(t, reaches(t, attacker, victim, nil, other.IPv4))
 }
 
 // A bridge does not forward frames to the addresses of IEEE 802.1D: the host itself gets such a frame, from the port of the bridge. So no

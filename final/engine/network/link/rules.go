@@ -214,5 +214,7 @@ func guardPorts(c *nftables.Conn, table *nftables.Table, all []wired) {
 			}
 			rule(drop)
 		}
+		// Somebody may remove the file of a container that still runs. Its port has no chain then.
+		top(inAny(n.PortPrefix()), drop)
 	}
 }
