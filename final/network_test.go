@@ -282,3 +282,23 @@ func TestAHostThatTurnsIPv6OffMeanwhile(t *testing.T) {
 		assert.True(t, reaches(t, second, first, nil, ip), ip)
 	}
 }
+
+// An interface of somebody else has a name that final would give.
+func TestInterfacesOfOthersStay(t *testing.T) {
+	c := newNetTrial(t)
+	for _, name := range []string{"ws0-2", "workshop0"} {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = name
+		its := &netlink.Bridge{LinkAttrs: attrs}
+		require.NoError(t, netlink.LinkAdd(its))
+		require.NoError(t, netlink.LinkSetUp(its))
+		r := c.shell("exit 0")
+		r.stderr = strings.Replace(r.stderr, remarks(), "", 1)
+		refused(t, r, 125, "the host has an interface "+name+" that does not belong to final")
+		found, err := netlink.LinkByName(name)
+		require.NoError(t, err)
+		assert.NotZero(t, found.Attrs().Flags&net.FlagUp, name)
+		require.NoError(t, netlink.LinkDel(found))
+		c.nothingLeft()
+	}
+}

@@ -117,9 +117,7 @@ func (p *plug) bridge() {
 		// A crash, or a restart of final with other subnets, has left it.
 		p.do(fmt.Sprintf("sendmsg(RTM_DELLINK, %q)", n.Bridge), "rtnetlink(7)", func() error { return netlink.LinkDel(link) })
 	case err == nil:
-		p.line.Do("look for "+n.Bridge, "rtnetlink(7)", 0, func() error {
-			return fmt.Errorf("network %s: the host has an interface %s that does not belong to final (ip link delete %[2]s, if nobody needs it)", n.Name, n.Bridge)
-		})
+		p.line.Do("look for "+n.Bridge, "rtnetlink(7)", 0, func() error { return p.notOurs(n.Bridge) })
 		return
 	}
 	attrs := netlink.NewLinkAttrs()
@@ -129,6 +127,10 @@ func (p *plug) bridge() {
 	p.do(fmt.Sprintf("sendmsg(RTM_NEWLINK, %q, bridge)", n.Bridge), "rtnetlink(7)", func() error { return netlink.LinkAdd(bridge) })
 	p.addresses(bridge)
 	p.do(fmt.Sprintf("sendmsg(RTM_SETLINK, %q, up)", n.Bridge), "rtnetlink(7)", func() error { return netlink.LinkSetUp(bridge) })
+}
+
+func (p *plug) notOurs(name string) error {
+	return fmt.Errorf("network %s: the host has an interface %s that does not belong to final (ip link delete %[2]s, if nobody needs it)", p.Network.Name, name)
 }
 
 // shared reports whether the network has other containers.
@@ -151,6 +153,10 @@ func (p *plug) cable(namespace *os.File) {
 	}
 	name := p.Network.Port(p.Endpoint)
 	if old, err := netlink.LinkByName(name); err == nil {
+		if old.Type() != "veth" {
+			p.line.Do("look for "+name, "rtnetlink(7)", 0, func() error { return p.notOurs(name) })
+			return
+		}
 		p.do(fmt.Sprintf("sendmsg(RTM_DELLINK, %q)", name), "rtnetlink(7)", func() error { return netlink.LinkDel(old) })
 	}
 	p.do(fmt.Sprintf("sendmsg(RTM_NEWLINK, %q and \"eth0\", veth)", name), "veth(4)", func() error {
@@ -232,7 +238,7 @@ func Unplug(list *stage.List, s *network.Store, q *network.Question) (remarks []
 func (p *plug) cut(name string) {
 	p.do(fmt.Sprintf("sendmsg(RTM_SETLINK, %q, down)", name), "rtnetlink(7)", func() error {
 		link, err := netlink.LinkByName(name)
-		if err == nil {
+		if err == nil && link.Type() == "veth" {
 			err = netlink.LinkSetDown(link)
 		}
 		return unlessGone(err)
@@ -245,7 +251,7 @@ func (p *plug) remove(names []string) {
 	for _, name := range names {
 		p.do(fmt.Sprintf("sendmsg(RTM_DELLINK, %q)", name), "rtnetlink(7)", func() error {
 			link, err := netlink.LinkByName(name)
-			if err == nil && (name != p.Bridge || isOurs(link)) {
+			if err == nil && (link.Type() == "veth" && name != p.Bridge || isOurs(link)) {
 				err = removeLink(link)
 			}
 			return unlessGone(err)
