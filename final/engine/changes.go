@@ -43,7 +43,7 @@ func OpenChanges(store *container.Store, id string) (*Changes, error) {
 // Close lets others work at the container again.
 func (c *Changes) Close() {
 	c.container.Close()
-	// They are nil if open has failed, and Close of a nil file does nothing.
+	// Both are nil if open has failed. To close a nil file does nothing.
 	c.upper.Close()
 	c.lower.Close()
 }

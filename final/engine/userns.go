@@ -36,8 +36,7 @@ func claimIDs() (*ids.Claim, error) {
 	return ids.Take(pool, filepath.Join(Home(), "ids"), func() ([]ids.Range, error) { return takenIDs(storage) })
 }
 
-// takenIDs returns the ranges of all containers that have storage. A storage whose container is gone has none: a restart of the host leaves
-// such storage.
+// takenIDs returns the ranges of all containers that exist. Storage without a container, which a restart of the host leaves, takes no range.
 func takenIDs(storage int) ([]ids.Range, error) {
 	dir, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", storage))
 	if err != nil {

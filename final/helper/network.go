@@ -54,7 +54,8 @@ func plug(question *json.Decoder, list *stage.List) (any, error) {
 	return remarks, line.Err
 }
 
-// unplug unplugs a container. The process of the network ends with the last container, unless somebody has killed the process before.
+// unplug unplugs a container. The process of the network ends with the last container. If somebody has killed the process before, unplug removes
+// its files.
 func unplug(list *stage.List, store *network.Store, q *network.Question) error {
 	n, _, err := store.Find(q.Root, q.ID)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"container-workshop/final/owned"
 )
 
-// Remove removes names from the store. What no other name and no container needs then goes with the next Collect.
+// Remove removes names from the store. The next Collect removes the files that no other name and no container needs.
 func (s *Store) Remove(entries ...Entry) error {
 	// The garbage collection removes files that are not complete, such as the next list of images.
 	lock, err := s.Share()
@@ -63,7 +63,7 @@ func (s *Store) needs() (map[string]map[string]bool, error) {
 }
 
 // Collect removes every blob and every layer that no image and no container needs, and whatever is left of broken pulls. It returns how many
-// bytes of blobs it has removed. If others are at work on the images, it removes nothing and fails with ErrBusy: whoever is last removes it all.
+// bytes of blobs it has removed. If others are at work on the images, it removes nothing and fails with ErrBusy: a later Collect removes it all.
 func (s *Store) Collect() (freed int64, err error) {
 	lock, err := s.alone()
 	if err != nil {

@@ -59,7 +59,7 @@ func (s *Store) Name(manifest Descriptor, names ...string) error {
 	})
 }
 
-// change changes the list of images. Whoever changes it waits for all others who do.
+// change changes the list of images. Only one process at a time changes it.
 func (s *Store) change(do func([]Entry) ([]Entry, error)) error {
 	lock, err := s.lock("index.lock", unix.LOCK_EX)
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Store) Find(name string) ([]Entry, error) {
 	}
 	r, parsed := ParseReference(name, DefaultRegistry)
 	hex := strings.TrimPrefix(name, "sha256:")
-	// An archive may call its image like the whole ID of another image. Whoever writes a whole ID means no name.
+	// An archive may give its image a name that is the whole ID of another image. So a whole ID never means a name.
 	whole := CheckDigest("sha256:"+hex) == nil
 	for _, e := range all {
 		if parsed == nil && !whole && e.Name == r.String() {
@@ -115,7 +115,7 @@ func (s *Store) Find(name string) ([]Entry, error) {
 	}
 	for _, e := range found {
 		if e.Manifest.Digest != found[0].Manifest.Digest {
-			return nil, fmt.Errorf("image %s: more than one ID begins with it", name)
+			return nil, fmt.Errorf("image %s: more than one ID begins with it (write more of its digits: final images)", name)
 		}
 	}
 	switch {

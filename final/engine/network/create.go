@@ -50,7 +50,7 @@ func (s *Store) Create(n *Network) error {
 		}
 	}
 	if HasIPv6() {
-		n.IPv6 = local()
+		n.IPv6 = uniqueLocal()
 	}
 	return s.write(filepath.Join(n.Name, "network.json"), n)
 }
@@ -93,8 +93,8 @@ func choose(taken []netip.Prefix) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// local returns a random unique local subnet. RFC 4193
-func local() netip.Prefix {
+// uniqueLocal returns a random unique local subnet of 64 bits. RFC 4193
+func uniqueLocal() netip.Prefix {
 	b := [16]byte{0: 0xfd}
 	var random [8]byte
 	binary.NativeEndian.PutUint64(random[:], rand.Uint64())

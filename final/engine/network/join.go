@@ -25,7 +25,7 @@ func (s *Store) Join(name string, e *Endpoint) (*Network, error) {
 	}
 	n, err := s.Network(name)
 	if err == nil && name == Default {
-		// Without endpoints it is what somebody has left who was killed. Its subnet may collide by now.
+		// A final that was killed has left it, if it has no containers. Its subnet may collide with a newer route of the host.
 		err = s.removeEmpty(n)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -65,7 +65,7 @@ func (s *Store) Join(name string, e *Endpoint) (*Network, error) {
 		return nil, fmt.Errorf("network %s has no free address left: end a container, or create a network with a larger --subnet", name)
 	}
 	e.Network, e.IPv4 = name, from32(as32(n.IPv4.Masked().Addr())+free)
-	e.IPv6, e.MAC = six(n.IPv6, e.IPv4), hardware(e.IPv4)
+	e.IPv6, e.MAC = ipv6Of(n.IPv6, e.IPv4), macOf(e.IPv4)
 	return n, s.write(s.endpointFile(e), e)
 }
 
@@ -103,7 +103,7 @@ func (s *Store) Leave(n *Network, e *Endpoint) error {
 	return nil
 }
 
-// removeEmpty removes a network without endpoints. Then the error is fs.ErrNotExist.
+// removeEmpty removes a network if it has no endpoints, and then returns fs.ErrNotExist.
 func (s *Store) removeEmpty(n *Network) error {
 	left, err := s.Endpoints(n)
 	if err == nil && len(left) == 0 {
@@ -114,7 +114,7 @@ func (s *Store) removeEmpty(n *Network) error {
 	return err
 }
 
-// Sweep removes the leases of containers that are gone without a word: the host was turned off, or the guard was killed, too.
+// Sweep removes the leases of containers whose state is gone: the host was turned off, or somebody killed both run and its guard.
 func (s *Store) Sweep() error {
 	networks, err := s.Networks()
 	if err != nil {

@@ -193,8 +193,8 @@ func TestNamesOfNetworks(t *testing.T) {
 
 func TestAddressesOfAnEndpoint(t *testing.T) {
 	e := &Endpoint{IPv4: netip.MustParseAddr("10.143.1.2")}
-	assert.Equal(t, "02:57:0a:8f:01:02", hardware(e.IPv4))
+	assert.Equal(t, "02:57:0a:8f:01:02", macOf(e.IPv4))
 	// The bit that the MAC address has for local administration is turned around.
 	assert.Equal(t, "fe80::57:aff:fe8f:102", e.LinkLocal().String())
-	assert.Equal(t, "fd12::a8f:102", six(netip.MustParsePrefix("fd12::/64"), e.IPv4).String())
+	assert.Equal(t, "fd12::a8f:102", ipv6Of(netip.MustParsePrefix("fd12::/64"), e.IPv4).String())
 }

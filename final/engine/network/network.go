@@ -73,7 +73,7 @@ func (n *Network) Gateway6() netip.Addr {
 	return n.IPv6.Addr().Next()
 }
 
-// Gateways are both, with the length of their subnets. Without IPv6 there is one.
+// Gateways are the addresses of the host in the network, with the lengths of their subnets: one, or two with IPv6.
 func (n *Network) Gateways() []netip.Prefix {
 	all := []netip.Prefix{netip.PrefixFrom(n.Gateway(), n.IPv4.Bits())}
 	if n.IPv6.IsValid() {
@@ -83,7 +83,7 @@ func (n *Network) Gateways() []netip.Prefix {
 }
 
 // GatewayMAC is the MAC address of the bridge.
-func (n *Network) GatewayMAC() string { return hardware(n.Gateway()) }
+func (n *Network) GatewayMAC() string { return macOf(n.Gateway()) }
 
 // Addresses are those of eth0 in the container, with the length of their subnets.
 func (e *Endpoint) Addresses(n *Network) []netip.Prefix {
@@ -130,12 +130,12 @@ func from32(n uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 }
 
-// MAC begins the MAC addresses of all bridges and containers.
+// MAC has the first two bytes of the MAC addresses of all bridges and containers.
 const MAC = "02:57:00:00:00:00"
 
-// hardware is the MAC address that goes with an address. Whoever gets the address next has the same MAC address, so no neighbour keeps a
-// wrong one. The bit 0x02 says that no manufacturer has given it.
-func hardware(ip netip.Addr) string {
+// macOf returns the MAC address that goes with an IPv4 address. Whoever gets the address next has the same MAC address, so no neighbour keeps a
+// wrong one. The bit 0x02 says that no manufacturer has given the MAC address.
+func macOf(ip netip.Addr) string {
 	b := ip.As4()
 	return fmt.Sprintf("%s:%02x:%02x:%02x:%02x", MAC[:5], b[0], b[1], b[2], b[3])
 }
@@ -146,8 +146,8 @@ func (e *Endpoint) LinkLocal() netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: 0x00, 9: 0x57, 10: v4[0], 11: 0xff, 12: 0xfe, 13: v4[1], 14: v4[2], 15: v4[3]})
 }
 
-// six is the address in a subnet of IPv6 for a container: its last four bytes are the address of IPv4.
-func six(subnet netip.Prefix, ip netip.Addr) netip.Addr {
+// ipv6Of returns the IPv6 address of a container: its last four bytes are the IPv4 address.
+func ipv6Of(subnet netip.Prefix, ip netip.Addr) netip.Addr {
 	if !subnet.IsValid() {
 		return netip.Addr{}
 	}

@@ -35,7 +35,7 @@ type Store struct {
 	Lock *os.File
 }
 
-// In is the directory of the networks below the home directory of an engine.
+// In is the directory of the networks in the home directory of an engine.
 func In(home string) string { return filepath.Join(home, "networks") }
 
 // Open opens the directory, makes it if it is missing, and waits for the lock.
@@ -71,7 +71,7 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// Inherit is the store of a helper, which has the lock from final.
+// Inherit returns the store for a helper, which has got the lock from final.
 func Inherit(dir string, lock *os.File) *Store { return &Store{Dir: dir, Lock: lock} }
 
 // Close gives the lock up.

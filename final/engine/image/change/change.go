@@ -106,7 +106,7 @@ func (w *walk) directory(d *file, upper int, covered bool, depth int) error {
 	if err != nil {
 		return fmt.Errorf("read %q: %w", shortened(d.path), err)
 	}
-	// Without a covering directory, only commit of a root file system needs to know what else is below.
+	// What else is below matters only to commit of a root file system, and where an opaque directory hides it.
 	var below []string
 	if covered || w.all {
 		if below, err = namesIn(lower); err != nil {

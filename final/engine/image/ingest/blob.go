@@ -119,7 +119,7 @@ func (a *Adder) blob(ctx context.Context, d image.Descriptor) error {
 	resumed, err := a.download(ctx, d, file)
 	var refusal *Refusal
 	if errors.As(err, &refusal) && resumed {
-		// It may be the part that was there before which is wrong.
+		// Perhaps only the part of an earlier download is wrong.
 		if err = errors.Join(file.Truncate(0), rewind(file)); err == nil {
 			_, err = a.download(ctx, d, file)
 		}
@@ -138,7 +138,7 @@ func rewind(file io.Seeker) error {
 	return err
 }
 
-// attempts is how often a download is tried again that makes no progress.
+// attempts is how often final tries again, one time after the other, without a byte of progress.
 const attempts = 5
 
 // download completes a file that has the beginning of a blob, and verifies all of it. It says whether the file had a beginning.

@@ -41,7 +41,7 @@ func (a *Adder) unpack(d image.Descriptor, diffID string, chainIDs []string) err
 		return err
 	}
 	defer unix.Close(ingest)
-	// This is left of somebody who was killed while unpacking.
+	// A final that was killed while it unpacked has left this directory.
 	if err := owned.Remove(ingest, name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

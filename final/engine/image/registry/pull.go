@@ -24,7 +24,7 @@ import (
 // maxManifest is the size of manifests that registries accept.
 const maxManifest = 4 << 20
 
-// accept are the documents that we understand, in the words of a request.
+// accept is the Accept header of a request for a manifest: the media types that final understands.
 var accept = strings.Join([]string{image.TypeIndex, image.TypeManifest, image.DockerIndex, image.DockerManifest}, ", ")
 
 // Resolve asks which manifest a tag or a digest names.

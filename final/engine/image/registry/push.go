@@ -90,7 +90,7 @@ func (c *Client) pushBlob(ctx context.Context, store *image.Store, d image.Descr
 	}
 }
 
-// isOurs reports whether a registry says that the request is wrong: so it would be the next time.
+// isOurs reports whether the registry says that the request is wrong. The same request would be wrong again.
 func isOurs(err error) bool {
 	var answer *errcode.ErrorResponse
 	return errors.As(err, &answer) && answer.StatusCode < 500

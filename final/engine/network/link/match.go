@@ -31,6 +31,7 @@ const (
 	redirect              = 137
 )
 
+// in, out and notOut compare the interface that a packet came in by, or will go out by.
 func in(name string) []expr.Any     { return meta(expr.MetaKeyIIFNAME, expr.CmpOpEq, padded(name)) }
 func out(name string) []expr.Any    { return meta(expr.MetaKeyOIFNAME, expr.CmpOpEq, padded(name)) }
 func notOut(name string) []expr.Any { return meta(expr.MetaKeyOIFNAME, expr.CmpOpNeq, padded(name)) }
@@ -38,7 +39,7 @@ func notOut(name string) []expr.Any { return meta(expr.MetaKeyOIFNAME, expr.CmpO
 // inAny matches all interfaces whose names begin with a prefix.
 func inAny(prefix string) []expr.Any { return meta(expr.MetaKeyIIFNAME, expr.CmpOpEq, []byte(prefix)) }
 
-// padded is the name of an interface as the kernel keeps it.
+// padded is the name of an interface as the kernel compares it, filled up with zeros.
 func padded(name string) []byte {
 	bytes := make([]byte, unix.IFNAMSIZ)
 	copy(bytes, name)

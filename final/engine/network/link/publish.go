@@ -42,7 +42,7 @@ func publish(c *nftables.Conn, table *nftables.Table, all []wired) {
 	}
 }
 
-// inner are the interfaces from which nothing comes that other machines have sent.
+// inner are the interfaces on which no packet of another machine comes in.
 func inner(all []wired) []string {
 	names := []string{"lo"}
 	for _, n := range all {
@@ -63,7 +63,7 @@ func receiver(port network.Port, container netip.Addr) []expr.Any {
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)})
 }
 
-// rewrite makes a packet one to another address, and the answers ones from the old address.
+// rewrite changes the receiver of a packet to the container. The kernel then changes the sender of the answers back. It needs no rule for that.
 func rewrite(container netip.AddrPort) []expr.Any {
 	family := uint32(unix.NFPROTO_IPV4)
 	if container.Addr().Is6() {
@@ -76,8 +76,8 @@ func rewrite(container netip.AddrPort) []expr.Any {
 	}
 }
 
-// forget has the kernel forget senders of UDP packets to the ports of a container. To the kernel they belong to a connection, which rules
-// are not asked about again: a sender that never stops would never reach the next container. conntrack(8)
+// forget removes the senders of UDP packets to the ports of a container from the kernel's table of connections. The kernel asks the rules only
+// about the first packet of a connection: a sender that never stops would never reach the next container. conntrack(8)
 func (p *plug) forget() {
 	f := udpTo{subnets: []netip.Prefix{p.Network.IPv4, p.Network.IPv6}}
 	for _, port := range p.Ports {
@@ -97,7 +97,7 @@ func (p *plug) forget() {
 	})
 }
 
-// udpTo are ports of the host, which belong to a container in subnets.
+// A udpTo matches connections to UDP ports that the host publishes for a container of these subnets.
 type udpTo struct {
 	ports   []network.Port
 	subnets []netip.Prefix

@@ -158,9 +158,9 @@ func (p *process) serve(r request) bool {
 	return true
 }
 
-// look has the kernel tell of all changes of the endpoints, and of the end of their directory. Somebody may have removed the directory with
-// the last container, and made the directory anew for the next one.
-func (p *process) look() error {
+// addWatch asks the kernel to report changes of the endpoints, and the end of their directory. It does so before each read: somebody may have
+// removed the directory with the last container, and made it anew for the next one.
+func (p *process) addWatch() error {
 	dir := filepath.Join(p.store.Dir, p.name, "endpoints")
 	_, err := unix.InotifyAddWatch(p.changes, dir, unix.IN_MOVED_TO|unix.IN_MOVED_FROM|unix.IN_CREATE|unix.IN_DELETE|unix.IN_DELETE_SELF)
 	if err != nil && !errors.Is(err, unix.ENOENT) {
@@ -169,7 +169,7 @@ func (p *process) look() error {
 	return nil
 }
 
-// watch asks for all changes that the kernel tells of.
+// watch sends a request for every change that the kernel reports.
 func watch(changes *os.File, requests chan<- request) {
 	events := make([]byte, 1<<16)
 	for {

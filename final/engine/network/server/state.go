@@ -21,8 +21,8 @@ import (
 
 // read reads the files of the network, and serves what they say. It reports whether the network has a container.
 func (p *process) read() (some bool, err error) {
-	// Look for changes first, and read then: so no change is lost.
-	if err := p.look(); err != nil {
+	// A change during the read is reported, because the watch comes first.
+	if err := p.addWatch(); err != nil {
 		return false, err
 	}
 	n, err := p.store.Network(p.name)
@@ -170,7 +170,7 @@ func (r *relays) change(endpoints []*network.Endpoint) map[string]error {
 			wanted[key{e.Root, e.ID, e.IPv4, port}] = true
 		}
 	}
-	// Close first: the next container may want the same port.
+	// Close old relays first: a new container may have the port of an old one.
 	for k, old := range *r {
 		if !wanted[k] {
 			old.Close()
