@@ -76,7 +76,7 @@ func rewrite(container netip.AddrPort) []expr.Any {
 	}
 }
 
-// forget removes the senders of UDP packets to the ports of a container from the kernel's table of connections. The kernel asks the rules only
+// forget removes the senders of UDP packets to the ports of a container from the kernel's table of connections. The kernel asks the rule of a port only
 // about the first packet of a connection: a sender that never stops would never reach the next container. conntrack(8)
 func (p *plug) forget() {
 	f := udpTo{subnets: []netip.Prefix{p.Network.IPv4, p.Network.IPv6}}
