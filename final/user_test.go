@@ -62,6 +62,12 @@ func TestAnOrdinaryUserWithoutCgroupsGetsNoLimit(t *testing.T) {
 	c.nothingLeft()
 }
 
+func TestAContainerOfAnOrdinaryUserHasNoAlias(t *testing.T) {
+	c := asPerson(t, ranges)
+	refused(t, c.final(c.runArgs([]string{"--network-alias", "www"}, "true")...), 125, "--network-alias www", "without root", "--publish")
+	c.nothingLeft()
+}
+
 func TestVerbsOfAnOrdinaryUser(t *testing.T) {
 	c := asPerson(t, ranges)
 	c.detached("echo hello; " + kept)

@@ -161,11 +161,11 @@ func setProfile(options *flags.Options, config *specs.Spec) (err error) {
 	}
 	file, err := spec.OpenInput(options.Seccomp)
 	if err != nil {
-		return err
+		return fmt.Errorf("--security-opt seccomp: %w", err)
 	}
 	defer file.Close()
 	if config.Linux.Seccomp, err = seccomp.Load(file, capabilities); err != nil {
-		return fmt.Errorf("%s: %w", options.Seccomp, err)
+		return fmt.Errorf("--security-opt seccomp=%s: %w", options.Seccomp, err)
 	}
 	return nil
 }

@@ -58,6 +58,9 @@ const (
 
 // checkUser refuses what an ordinary user cannot have at all.
 func checkUser(options *flags.Options, process *specs.Process) error {
+	if len(options.Aliases) > 0 {
+		return fmt.Errorf("--network-alias %s: without root, containers do not find each other by name (use sudo, or publish a port: --publish)", options.Aliases[0])
+	}
 	switch network := options.Network; {
 	case network == "none" || network == "host" || options.Joins() != "":
 	case network == "bridge":
