@@ -19,11 +19,7 @@ import (
 // upstream is a resolver of the host. respond returns the messages that it sends for a question.
 func upstream(t *testing.T, respond func(protocol string, question []byte) [][]byte) netip.AddrPort {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := listener.Addr().(*net.TCPAddr).AddrPort()
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-	require.NoError(t, err)
+	listener, conn, at := listenHere(t)
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		buffer := make([]byte, maxMessage)

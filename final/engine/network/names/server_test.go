@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -30,15 +31,28 @@ func testTable() *Table {
 	return t
 }
 
+// listenHere listens at one port of this host, for both protocols. A port that is free for one of them may be in use for the other.
+func listenHere(t *testing.T) (net.Listener, *net.UDPConn, netip.AddrPort) {
+	t.Helper()
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		at := listener.Addr().(*net.TCPAddr).AddrPort()
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		if err == nil {
+			return listener, conn, at
+		}
+		listener.Close()
+		require.ErrorIs(t, err, unix.EADDRINUSE)
+	}
+}
+
 // serve starts a server, and returns its address.
 func serve(t *testing.T, table *Table, resolvers ...netip.AddrPort) netip.AddrPort {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := listener.Addr().(*net.TCPAddr).AddrPort()
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-	require.NoError(t, err)
-	s := &Server{Resolvers: func() []netip.AddrPort { return resolvers }}
+	listener, conn, at := listenHere(t)
+	// A resolver on a busy host may take long.
+	s := &Server{Timeout: time.Minute, Resolvers: func() []netip.AddrPort { return resolvers }}
 	s.Set(table)
 	ended := make(chan error, 2)
 	go func() { ended <- s.ServeUDP(conn) }()
