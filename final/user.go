@@ -32,6 +32,9 @@ func (v *verb) prepareUser(store *container.Store, args []string) error {
 	if err := rootless.Failed(); err != nil {
 		return err
 	}
+	if err := rootless.Arrive(); err != nil {
+		return err
+	}
 	root := os.Geteuid() == 0
 	if rootless.Entered() || v.needs == anyone && !root || root && (global.rootless != "true" || isNested()) {
 		return nil

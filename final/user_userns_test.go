@@ -3,7 +3,9 @@
 package main
 
 import (
+	"encoding/binary"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,4 +64,70 @@ func (c *trial) hasUserns(want map[string]string) {
 		}
 		c.nothingLeft()
 	}
+}
+
+// bundled writes a bundle for an ordinary user, whose command is true, with a change.
+func (c *trial) bundled(from, to string) {
+	c.Helper()
+	require.Equal(c, result{}, c.final("spec", "--rootless", "--bundle", c.person.home))
+	file := filepath.Join(c.person.home, "config.json")
+	content, err := os.ReadFile(file)
+	require.NoError(c, err)
+	config := strings.NewReplacer(`"path": "rootfs"`, `"path": "`+needRootfs(c.T)+`"`, `"terminal": true`, `"terminal": false`,
+		`"sh"`, `"true"`, from, to).Replace(string(content))
+	require.NoError(c, os.WriteFile(file, []byte(config), 0o600))
+}
+
+// Until newuidmap has written the maps, final has ambient capabilities. The programs that final executes later have none. capabilities(7)
+func TestHooksOfAnOrdinaryUserInheritNoCapabilities(t *testing.T) {
+	c := asPerson(t, ranges)
+	seen := filepath.Join(c.person.home, "seen")
+	c.bundled(`"linux": {`, `"hooks": {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "grep Cap /proc/self/status >`+seen+`"]}]}, "linux": {`)
+	r := c.final("run", "--bundle", c.person.home, c.id)
+	require.Equal(t, 0, r.status, r.stderr)
+	content, err := os.ReadFile(seen)
+	require.NoError(t, err)
+	for _, set := range []string{"CapInh", "CapAmb"} {
+		assert.Regexp(t, `(?m)^`+set+`:\t0+$`, string(content))
+	}
+	assert.Regexp(t, `(?m)^CapEff:\t0*[1-9a-f]`, string(content))
+	c.nothingLeft()
+}
+
+// Only root can write the ID maps of a process whose program the user may not read. Where newuidmap has a capability instead of the setuid bit,
+// as in Fedora, newuidmap is not root.
+func TestAnOrdinaryUserMayNotReadFinal(t *testing.T) {
+	c := asPerson(t, ranges)
+	dir := filepath.Dir(c.person.home)
+	c.withCapability("newuidmap", unix.CAP_SETUID)
+	c.withCapability("newgidmap", unix.CAP_SETGID)
+	c.mounts = c.mountTable()
+	content, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "unreadable"), content, 0o711))
+	c.person.program.Close()
+	c.person.program, err = os.Open(filepath.Join(dir, "unreadable"))
+	require.NoError(t, err)
+	r := c.final(c.runArgs(nil, "cat", "/proc/self/uid_map")...)
+	assert.Equal(t, "0 4321 1 1 500000 65536", strings.Join(strings.Fields(r.stdout), " "), r.stderr)
+	c.nothingLeft()
+}
+
+// withCapability gives a setuid program a capability in place of the setuid bit. capabilities(7), "File capabilities"
+func (c *trial) withCapability(name string, capability int) {
+	c.Helper()
+	place, err := exec.LookPath(name)
+	require.NoError(c, err)
+	content, err := os.ReadFile(place)
+	require.NoError(c, err)
+	file := filepath.Join(filepath.Dir(c.person.home), name)
+	require.NoError(c, os.WriteFile(file, content, 0o755))
+	// struct vfs_cap_data of the kernel: version 2, and the effective bit.
+	var data []byte
+	for _, word := range []uint32{0x02000001, 1 << capability, 0, 0, 0} {
+		data = binary.LittleEndian.AppendUint32(data, word)
+	}
+	require.NoError(c, unix.Setxattr(file, "security.capability", data, 0))
+	require.NoError(c, unix.Mount(file, place, "", unix.MS_BIND, ""))
+	c.Cleanup(func() { assert.NoError(c, unix.Unmount(place, unix.MNT_DETACH)) })
 }

@@ -38,9 +38,9 @@ type Entry struct {
 //	clone, clone ---------------------------> wait for a byte
 //	unshare(CLONE_NEWUSER | CLONE_NEWNS)
 //	write(2 bytes) -------------------------> execve newuidmap and newgidmap, which are setuid root or have capabilities:
-//	wait <----------------------------------- they look into /etc/subuid and /etc/subgid, and write the ID maps of the list
-//	setresgid(0), setresuid(0)
-//	execve final
+//	keeps its capabilities                    they look into /etc/subuid and /etc/subgid, and write the ID maps of the list
+//	execve final                                |
+//	Arrive, in final: waits <-------------------+
 func (e *Entry) Enter() error {
 	for _, dir := range e.Dirs {
 		if err := check(dir); err != nil {
@@ -109,7 +109,7 @@ type way struct {
 	maps
 	// namespace is a descriptor of an existing user namespace, or -1.
 	namespace int
-	// self is this program. read and write are the ends of the pipe on which the children wait.
+	// self is this program. read and write are the ends of the pipe on which the children wait, and descriptors of the children afterwards.
 	self, read, write int
 	// env has the addresses of our environment.
 	env []any
@@ -138,7 +138,8 @@ func (w *way) open(keep int) error {
 		if *number == -1 {
 			continue
 		}
-		fd, err := unix.FcntlInt(uintptr(*number), unix.F_DUPFD, 3+keep)
+		// final counts the descriptors that stay open up to the first number without one: see leftOpen.
+		fd, err := unix.FcntlInt(uintptr(*number), unix.F_DUPFD, 4+keep)
 		if err != nil {
 			return os.NewSyscallError("fcntl", err)
 		}
@@ -174,74 +175,19 @@ func (w *way) calls() {
 		w.Do(unix.SYS_CLOSE, w.namespace).Ignore()
 		w.Stage("unshare(CLONE_NEWNS)", "unshare(2)", 5)
 		w.try("unshare", unix.SYS_UNSHARE, unix.CLONE_NEWNS)
+		w.become()
 	} else {
 		w.make()
 	}
-	for _, fd := range []int{w.read, w.write} {
-		w.Do(unix.SYS_CLOSE, fd).Ignore()
+	marker := strconv.Itoa(os.Getuid())
+	if w.newuidmap != "" {
+		marker += fmt.Sprintf(":%d:%d", w.read, w.write)
 	}
-	w.Stage("setresgid(0), setresuid(0)", "credentials(7)", 0)
-	w.try("root", unix.SYS_SETRESGID, 0, 0, 0)
-	w.try("root", unix.SYS_SETRESUID, 0, 0, 0)
-	w.again(strconv.Itoa(os.Getuid()))
+	w.again(marker)
 	for _, f := range w.failures {
 		w.Mark(f.at)
 		w.again(f.marker)
 	}
-}
-
-// make makes a user namespace and writes its ID maps.
-func (w *way) make() {
-	programs := []string{w.newuidmap, w.newgidmap}
-	var children []calls.Slot
-	if w.newuidmap != "" {
-		w.Stage("clone(newuidmap), clone(newgidmap)", "newuidmap(1)", 0)
-		children = []calls.Slot{w.child(programs[0], w.uids), w.child(programs[1], w.gids)}
-	}
-	w.Stage("unshare(CLONE_NEWUSER|CLONE_NEWNS)", "user_namespaces(7)", 0)
-	w.try("unshare", unix.SYS_UNSHARE, unix.CLONE_NEWUSER|unix.CLONE_NEWNS)
-	if children == nil {
-		w.Stage(`write("uid_map", "gid_map")`, "user_namespaces(7)", 0)
-		// The kernel wants that nobody in the namespace can give up a group: a group can take rights away.
-		w.file("/proc/self/setgroups", []byte("deny"))
-		w.file("/proc/self/uid_map", lines(w.uids))
-		w.file("/proc/self/gid_map", lines(w.gids))
-		return
-	}
-	w.Stage("write(go on), wait(newuidmap, newgidmap)", "wait4(2)", 0)
-	w.try("wait", unix.SYS_WRITE, w.write, "go", 2)
-	for i, child := range children {
-		status, failed, ok := w.Buffer(4), w.Slot(), w.Label()
-		w.try("wait", unix.SYS_WAIT4, child, status, 0, nil)
-		w.Load(failed, status, 0, 0xff7f).On(0, ok)
-		w.again("!" + []string{"newuidmap", "newgidmap"}[i])
-		w.Mark(ok)
-	}
-}
-
-// child starts a process that stays outside of the user namespace, waits for a byte, and writes a map of the list.
-func (w *way) child(program string, ranges []Range) calls.Slot {
-	inChild, goOn, after := w.Label(), w.Label(), w.Label()
-	pid := w.try("clone", unix.SYS_CLONE, int(unix.SIGCHLD), 0, 0, 0, 0)
-	w.Set(w.result, pid).On(0, inChild)
-	w.Goto(after)
-	w.Mark(inChild)
-	w.Do(unix.SYS_CLOSE, w.write).Ignore()
-	// The end of the file means that the list has ended.
-	w.Do(unix.SYS_READ, w.read, w.Buffer(8), 1).On(1, goOn).Ignore()
-	w.Exit(1)
-	w.Mark(goOn)
-	w.Do(unix.SYS_EXECVE, program, w.Strings(arguments(program, os.Getpid(), ranges)), w.Strings(calls.Environment)).Ignore()
-	w.Exit(127)
-	w.Mark(after)
-	return pid
-}
-
-// file writes to a file of the kernel.
-func (w *way) file(name string, content []byte) {
-	fd := w.try("map", unix.SYS_OPENAT, unix.AT_FDCWD, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	w.try("map", unix.SYS_WRITE, fd, content, len(content))
-	w.Do(unix.SYS_CLOSE, fd).Ignore()
 }
 
 // told are the errors that final tells apart.

@@ -21,14 +21,19 @@ func Failed() error {
 	}
 	what, number, _ := strings.Cut(marker, ":")
 	errno, _ := strconv.Atoi(number)
-	var err error = unix.Errno(errno)
+	return because(what, unix.Errno(errno))
+}
+
+// because is the error for a failure of what makes the user namespace. The errno is 0 if it is not known.
+func because(what string, errno unix.Errno) error {
+	var err error = errno
 	if errno == 0 {
 		err = errors.New("failed")
 	}
 	if why := ThisHost().NoNamespace(); why != nil && what != "join" {
 		return fmt.Errorf("a container without root needs a user namespace: %w", why)
 	}
-	return fmt.Errorf("a container without root needs a user namespace: %s: %w (%s)", what, err, advice(what, unix.Errno(errno)))
+	return fmt.Errorf("a container without root needs a user namespace: %s: %w (%s)", what, err, advice(what, errno))
 }
 
 func advice(what string, errno unix.Errno) string {

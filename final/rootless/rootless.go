@@ -1,8 +1,8 @@
 //go:build linux
 
 // Package rootless runs on the host side. It lets an ordinary user run containers: it knows where the files of a user are (this file), which
-// IDs the user may use (ids.go), and takes final into a user namespace (enter.go). There final is root, and goes on as it does for the host's
-// root. user_namespaces(7)
+// IDs the user may use (ids.go), and takes final into a user namespace (enter.go, make.go, arrive.go). There final is root, and goes on as it
+// does for the host's root. user_namespaces(7)
 package rootless
 
 import (
@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +18,8 @@ import (
 )
 
 // Marker is the variable that final sets for itself when it enters the user namespace of an ordinary user. Its value is the ID that the user
-// has on the host, or an exclamation mark and what has failed. guard, monitor and hooks inherit the variable.
+// has on the host, or an exclamation mark and what has failed. guard, monitor and hooks inherit the variable. Until final has arrived, the
+// value also has the descriptors of two children: see Arrive.
 const Marker = "CONTAINER_WORKSHOP_USER"
 
 // Is reports whether final works for an ordinary user: before or after it has entered the user namespace.
@@ -32,13 +34,14 @@ func Entered() bool {
 
 // marked returns the ID that the variable names.
 func marked() (uid int, ok bool) {
-	id, err := strconv.ParseUint(os.Getenv(Marker), 10, 32)
+	marker, _, _ := strings.Cut(os.Getenv(Marker), ":")
+	id, err := strconv.ParseUint(marker, 10, 32)
 	return int(id), err == nil
 }
 
 // UID is the ID that the user has on the host.
 func UID() int {
-	if uid, ok := marked(); ok && Entered() {
+	if uid, ok := marked(); ok && namespace.Nested() {
 		return uid
 	}
 	return os.Getuid()
