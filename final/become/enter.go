@@ -8,12 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enter takes the process into existing namespaces, and into a new time namespace. A process that needs only new namespaces of other kinds
-// gets them by the clone that starts it, and enter adds nothing.
+// enter takes the process into existing namespaces, and into a new user or time namespace. A process that needs only new namespaces of other
+// kinds gets them by the clone that starts it, and enter adds nothing.
 //
 // A process cannot change its own PID namespace: setns(2) only decides about its children. So the process that the host side has started,
 // the first process, starts a second one, and ends. The second process goes on with the list. CLONE_PARENT makes it a child of the host
 // side, too. pid_namespaces(7)
+//
+// A clone by Go would do for a new user namespace, but then Go copies the memory of final for the new process. A list has hardly any memory.
 //
 //	host side                     first process                     second process
 //	clone, execve --------------> not dumpable any more
@@ -34,7 +36,7 @@ func (p *Program) enter() {
 	}
 	because := func(what string) func(error, string) error {
 		return func(err error, _ string) error {
-			return fmt.Errorf("start a process in existing namespaces: %s: %w", what, err)
+			return fmt.Errorf("start a process in its namespaces: %s: %w", what, err)
 		}
 	}
 	p.Stage("prctl(PR_SET_DUMPABLE, 0)", "PR_SET_DUMPABLE(2const)", 0)

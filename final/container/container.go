@@ -25,7 +25,7 @@
 //
 // Run -d, create and exec -d end before their child does: the nearest subreaper, or process 1 of the host, becomes its parent. Process 1
 // of run and the second process of exec die with their parent, by the parent-death signal. Run with --bundle and -d is create and start in
-// one process. If a container joins a namespace by its path, or has a new time namespace, it also begins with a first process, and the
+// one process. If a container joins a namespace by its path, or has a new user or time namespace, it also begins with a first process, and the
 // second one is its process 1. With --init, process 1 becomes final, with the rights of the command, and the command is its child. The other
 // verbs find the container by its state, and start no process.
 //

@@ -81,7 +81,8 @@ type Set struct {
 	Offsets map[string]specs.LinuxTimeOffset
 	// UIDs and GIDs are the maps of a new user namespace.
 	UIDs, GIDs []specs.LinuxIDMapping
-	// Nobody says that the process keeps its user IDs in a new user namespace, which may not have a user 0.
+	// Nobody says that the process keeps its user IDs in a new user namespace, which may not have a user 0. One clone is enough for such a
+	// process.
 	Nobody bool
 	// Mount says that the process joins an existing mount namespace, User that it joins an existing user namespace.
 	Mount, User bool
@@ -191,8 +192,10 @@ func (s *Set) MakesUser() bool { return s.New&unix.CLONE_NEWUSER != 0 }
 // HasUser reports whether the process gets another user namespace than we have.
 func (s *Set) HasUser() bool { return s.MakesUser() || s.User }
 
-// NeedsEnter reports whether a process needs more than clone to get into the namespaces.
-func (s *Set) NeedsEnter() bool { return len(s.Joined) > 0 || s.Offsets != nil }
+// NeedsEnter reports whether a process needs more than one clone to get into the namespaces: see package become, enter.go.
+func (s *Set) NeedsEnter() bool {
+	return len(s.Joined) > 0 || s.Offsets != nil || s.MakesUser() && !s.Nobody
+}
 
 // OffsetLines returns the clocks of a new time namespace as the kernel wants them, one a line. time_namespaces(7)
 func (s *Set) OffsetLines() []byte {

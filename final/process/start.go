@@ -87,7 +87,8 @@ func (p *Process) keep(pid int) (err error) {
 	return nil
 }
 
-// attributes are those of the clone that starts the process. If all namespaces are new, this clone makes them.
+// attributes are those of the clone that starts the process. This clone makes the new namespaces, unless the process needs more: see enter in
+// package become.
 func (p *Process) attributes() *syscall.SysProcAttr {
 	set := p.Program.Namespaces
 	// In a session of its own, the process gets no keys and no signals of our terminal, except those that we pass on.
@@ -101,12 +102,7 @@ func (p *Process) attributes() *syscall.SysProcAttr {
 	attr.Cloneflags = set.New
 	if set.MakesUser() {
 		attr.UidMappings, attr.GidMappings = idMap(set.UIDs), idMap(set.GIDs)
-		mayDrop := !namespace.KeepsGroups()
-		attr.GidMappingsEnableSetgroups = mayDrop
-		if !set.Nobody {
-			// At execve, only user 0 keeps the capabilities that it has in the namespace. capabilities(7)
-			attr.Credential = &syscall.Credential{Uid: 0, Gid: 0, NoSetGroups: !mayDrop}
-		}
+		attr.GidMappingsEnableSetgroups = !namespace.KeepsGroups()
 	}
 	return attr
 }
@@ -129,7 +125,7 @@ func (p *Process) follow(first int) error {
 		err = p.Say()
 	}
 	if err != nil {
-		return fmt.Errorf("start a process in existing namespaces: %w", err)
+		return fmt.Errorf("start a process in its namespaces: %w", err)
 	}
 	return nil
 }
@@ -146,7 +142,7 @@ func (p *Process) successor(first int) (pid int, err error) {
 			// The first process is about to say who has failed.
 			err = p.failure(m.data)
 		case m.sender != first:
-			err = errors.New("start a process in existing namespaces: a process of the container speaks in its place")
+			err = errors.New("start a process in its namespaces: a process of the container speaks in its place")
 		case m.word == 0:
 			return 0, p.failure(m.data)
 		case m.word != become.WordPID || number(m.data) <= 0:
