@@ -3,13 +3,16 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // asPersonWithoutOverlay is asPerson on a host whose kernel refuses users an overlay, as before Linux 5.11.
@@ -68,16 +71,37 @@ func TestAnOrdinaryUserHasFuseOverlayfsForAnImage(t *testing.T) {
 	c.nothingLeft()
 }
 
+// fuse-overlayfs serves a mount that nobody has any more if somebody kills final before the container has it.
+func TestAKilledFinalLeavesNoFuseOverlayfs(t *testing.T) {
+	c := asPersonWithoutOverlay(t)
+	fifos := map[string]string{}
+	for _, name := range []string{"mounted", "end"} {
+		fifos[name] = filepath.Join(c.person.home, name)
+		require.NoError(t, unix.Mkfifo(fifos[name], 0o600))
+		require.NoError(t, os.Chown(fifos[name], c.person.uid, c.person.uid))
+	}
+	c.instead("fuse-overlayfs", fmt.Sprintf(`REAL "$@" || exit; echo mounted >%s; read -r word <%s`, fifos["mounted"], fifos["end"]))
+	mounted, err := os.OpenFile(fifos["mounted"], os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer mounted.Close()
+	require.NoError(t, mounted.SetReadDeadline(time.Now().Add(patience)))
+	cmd := c.call(c.runArgs(nil, "/bin/true")...)
+	require.NoError(t, cmd.Start())
+	_, err = mounted.Read(make([]byte, 16))
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	end, err := os.OpenFile(fifos["end"], os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer end.Close()
+	_, err = end.WriteString("go on\n")
+	require.NoError(t, err)
+	c.nothingLeft()
+}
+
 func TestWithoutAnyOverlayAnOrdinaryUserLearnsWhatToInstall(t *testing.T) {
 	c := asPersonWithoutOverlay(t)
-	programs := filepath.Join(c.person.home, "programs")
-	require.NoError(t, os.Mkdir(programs, 0o755))
-	for _, name := range []string{"newuidmap", "newgidmap"} {
-		program, err := exec.LookPath(name)
-		require.NoError(t, err)
-		require.NoError(t, os.Symlink(program, filepath.Join(programs, name)))
-	}
-	c.person.env = append(c.person.env, "PATH="+programs)
+	c.only("newuidmap", "newgidmap")
 	// The first time in a session, a warning about limits comes with the error.
 	c.final(c.runArgs(nil, "/bin/true")...)
 	refused(t, c.final(c.runArgs(nil, "/bin/true")...), 125, "without root, an overlay needs Linux 5.11", "apt-get install fuse-overlayfs")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -77,4 +78,35 @@ func (p *person) makes(cmd *exec.Cmd) {
 	cmd.Args = append(cmd.Args[:1], cmd.Args[3:]...)
 	cmd.Env = append(cmd.Env, p.env...)
 	cmd.SysProcAttr = &unix.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(p.uid), Gid: uint32(p.uid)}}
+}
+
+// only leaves the person these programs.
+func (c *trial) only(names ...string) {
+	c.Helper()
+	dir := c.programs()
+	for _, name := range names {
+		program, err := exec.LookPath(name)
+		require.NoError(c, err)
+		require.NoError(c, os.Symlink(program, filepath.Join(dir, name)))
+	}
+	c.person.env = append(c.person.env, "PATH="+dir)
+}
+
+// instead gives the person a shell script in place of a program. REAL in the script is the program.
+func (c *trial) instead(name, script string) {
+	c.Helper()
+	program, err := exec.LookPath(name)
+	require.NoError(c, err)
+	dir := c.programs()
+	content := "#!/bin/sh\n" + strings.ReplaceAll(script, "REAL", program) + "\n"
+	require.NoError(c, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755))
+	c.person.env = append(c.person.env, "PATH="+dir+":"+os.Getenv("PATH"))
+}
+
+// programs is a directory in which the person finds programs.
+func (c *trial) programs() string {
+	c.Helper()
+	dir := filepath.Join(c.person.home, "programs")
+	require.NoError(c, os.MkdirAll(dir, 0o755))
+	return dir
 }

@@ -68,7 +68,7 @@ func (c *Changes) open(root string) error {
 	for _, m := range config.Mounts {
 		c.question.Places = append(c.question.Places, m.Destination)
 	}
-	if unix.Faccessat(dir, fuseMount, unix.F_OK, 0) == nil {
+	if unix.Faccessat(dir, fuseMark, unix.F_OK, 0) == nil {
 		return errors.New("fuse-overlayfs has written its files, and final does not know how fuse-overlayfs marks deleted files (use Linux 5.11 or newer, or sudo)")
 	}
 	var work unix.Stat_t

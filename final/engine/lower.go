@@ -77,7 +77,7 @@ func openImage(found *image.Image) (_ *lower, err error) {
 		l.tree, err = rootfs.OpenRoot(found.Layers[0])
 	default:
 		var mount int
-		mount, err = mountLayers(rootfs.Overlay{Lower: l.layers, Upper: -1}, found.Layers[len(found.Layers)-1])
+		mount, err = mountLayers(rootfs.Overlay{Lower: l.layers, Upper: -1}, "")
 		l.tree = rootfs.Root(mount)
 	}
 	return l, err

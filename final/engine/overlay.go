@@ -75,7 +75,7 @@ func layered(lower []int, dir string) (int, error) {
 		}
 		defer unix.Close(*fd)
 	}
-	mount, err := mountLayers(o, filepath.Join(dir, fuseMount))
+	mount, err := mountLayers(o, filepath.Join(dir, fuseMark))
 	var fs unix.Statfs_t
 	switch {
 	case !errors.Is(err, unix.EINVAL):
