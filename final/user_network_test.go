@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,9 +21,7 @@ import (
 // the address.
 func (c *trial) withNetwork(carrier string) (address string) {
 	c.Helper()
-	if _, err := exec.LookPath(carrier); err != nil {
-		c.Skipf("needs %s: apt-get install slirp4netns passt", carrier)
-	}
+	c.needs(carrier)
 	c.ownNetwork()
 	c.ip(0, "link set lo up")
 	if carrier == "slirp4netns" {
@@ -106,6 +103,10 @@ func TestAnOrdinaryUserPublishesAPort(t *testing.T) {
 		t.Run(carrier, func(t *testing.T) {
 			c := asPerson(t, ranges)
 			c.withNetwork(carrier)
+			if carrier == "pasta" {
+				// This pasta may be one that final takes for no port.
+				c.instead(carrier, newPasta)
+			}
 			server := c.speak(c.runArgs([]string{"--publish", "192.0.2.1:45678:80"}, "/usr/bin/perl", "-e", `
 				use Socket; socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(80, INADDR_ANY)) or die; listen(S, 1); $| = 1; print "ready\n";
 				accept(C, S); sysread(C, $question, 100); syswrite(C, "$question, from inside\n"); shutdown(C, 1); <C>`)...)
@@ -124,22 +125,6 @@ func TestAnOrdinaryUserPublishesAPort(t *testing.T) {
 			assert.Equal(t, "hello, from inside\n", string(answer))
 			connection.Close()
 			server.ends(0)
-			c.nothingLeft()
-		})
-	}
-}
-
-// The container does not reach what listens on the host's loopback interface only.
-func TestTheLoopbackInterfaceOfAnOrdinaryUserIsClosed(t *testing.T) {
-	for _, carrier := range []string{"pasta", "slirp4netns"} {
-		t.Run(carrier, func(t *testing.T) {
-			c := asPerson(t, ranges)
-			c.withNetwork(carrier)
-			_, port, err := net.SplitHostPort(c.saysHello("127.0.0.1:0"))
-			require.NoError(t, err)
-			script := "for a in 127.0.0.1 10.0.2.2; do timeout 1 bash -c \"cat </dev/tcp/$a/" + port + "\" 2>/dev/null; done; echo done"
-			r := c.final(c.runArgs([]string{"--network", "bridge"}, "/bin/bash", "-c", script)...)
-			assert.Equal(t, "done\n", r.stdout, r.stderr)
 			c.nothingLeft()
 		})
 	}

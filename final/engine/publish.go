@@ -23,7 +23,7 @@ func reserveForUser(by carrier, ports []network.Port) ([]network.Port, error) {
 	for i := range ports {
 		p := &ports[i]
 		if p.IP.Is6() && by.name == slirp {
-			return nil, fmt.Errorf("--publish %s: %s knows IPv4 only: use an IPv4 address or none, as in 8080:%d (or apt-get install passt, for %s)", p, slirp, p.Container, pasta)
+			return nil, fmt.Errorf("--publish %s: %s knows IPv4 only: use an IPv4 address or none, as in 8080:%d (%s of a passt from 2025 or later knows IPv6, too)", p, slirp, p.Container, pasta)
 		}
 		if !p.IP.IsValid() {
 			p.IP = netip.IPv4Unspecified()

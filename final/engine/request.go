@@ -84,7 +84,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	case plugged != nil:
 		request.Network = plugged.plug
 	case rootless.Is() && options.Network == "bridge":
-		by, err := findCarrier()
+		by, err := findCarrier(options.Publish)
 		if err != nil {
 			return nil, err
 		}

@@ -64,7 +64,7 @@ func checkUser(options *flags.Options, process *specs.Process) error {
 	switch network := options.Network; {
 	case network == "none" || network == "host" || options.Joins() != "":
 	case network == "bridge":
-		by, err := findCarrier()
+		by, err := findCarrier(options.Publish)
 		if err != nil {
 			return fmt.Errorf("--network bridge: %w", err)
 		}

@@ -32,17 +32,22 @@ type carrier struct{ name, path string }
 // userDNS is the address at which a carrier passes on questions to the host's DNS server.
 var userDNS = netip.AddrFrom4([4]byte{10, 0, 2, 3})
 
-// findCarrier takes pasta, which is faster and knows IPv6, or else slirp4netns. Only slirp4netns works on a host without a way out.
-func findCarrier() (carrier, error) {
+// findCarrier takes pasta, which is faster and knows IPv6, or else slirp4netns. Only slirp4netns works on a host without a way out, and if
+// pasta is old, only slirp4netns can publish ports.
+func findCarrier(ports []network.Port) (carrier, error) {
 	first, err := exec.LookPath(pasta)
-	if err == nil && hasDefaultRoute() {
+	old := err == nil && len(ports) > 0 && !leavesLoopbackAlone(first)
+	if err == nil && !old && hasDefaultRoute() {
 		return carrier{pasta, first}, nil
 	}
-	if second, none := exec.LookPath(slirp); none == nil {
+	second, none := exec.LookPath(slirp)
+	switch {
+	case none == nil:
 		return carrier{slirp, second}, nil
-	}
-	if err != nil {
+	case err != nil:
 		return carrier{}, fmt.Errorf("an ordinary user needs the program %s or %s: apt-get install passt, or use --network host", pasta, slirp)
+	case old:
+		return carrier{}, fmt.Errorf("--publish %s: this %s would let all programs of the host reach what the container keeps at 127.0.0.1: apt-get install %s, or a passt from 2025 or later", ports[0], pasta, slirp)
 	}
 	return carrier{pasta, first}, nil
 }
@@ -56,7 +61,7 @@ func plugUser(by carrier, id string, ports []network.Port, line *stage.Line, nam
 		return os.WriteFile(filepath.Join(directory(id), "network"), alive.Note(u.pid), 0o600)
 	})
 	line.Wait("execve("+u.name+"), read(ready)", u.name+"(1)", func() error {
-		err := u.work()
+		err := u.work(carrierTimeout)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", u.name, err)
 		}
@@ -128,10 +133,10 @@ func (u *userPlug) list(args []string, wait int) *calls.List {
 const carrierTimeout = time.Minute
 
 // work lets the list become the carrier.
-func (u *userPlug) work() error {
+func (u *userPlug) work(timeout time.Duration) error {
 	_, err := u.goOn.Write([]byte("g"))
 	if err == nil {
-		_ = u.ready.SetReadDeadline(time.Now().Add(carrierTimeout))
+		_ = u.ready.SetReadDeadline(time.Now().Add(timeout))
 		_, err = u.ready.Read(make([]byte, 1))
 	}
 	if err == nil && u.name == slirp {
@@ -145,6 +150,9 @@ func (u *userPlug) work() error {
 	}
 	_ = unix.Kill(u.pid, unix.SIGKILL)
 	_, _ = unix.Wait4(u.pid, nil, 0, nil)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("the network does not work after %v", timeout)
+	}
 	if err == io.EOF {
 		said, _ := os.ReadFile(u.log.Name())
 		err = errors.New(cmp.Or(string(bytes.TrimSpace(said)), "ended before the network worked"))
