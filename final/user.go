@@ -53,7 +53,14 @@ func (v *verb) prepareUser(store *container.Store, args []string) error {
 	if v.needs == inContainer {
 		store.Enter = func(pid int) error {
 			entry.PID = pid
-			return entry.Enter()
+			err := entry.Enter()
+			if errors.Is(err, os.ErrPermission) && (v.name == "kill" || v.name == "delete") {
+				// Process 1 executes a program that you may not read, so the kernel hides the namespaces of process 1 from you. But it is your
+				// process, which you may end from another user namespace of yours, and so are its files.
+				entry.PID = 0
+				err = entry.Enter()
+			}
+			return err
 		}
 		return nil
 	}

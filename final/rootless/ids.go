@@ -119,6 +119,9 @@ func outerNamespace(pid int) (int, error) {
 		return -1, fmt.Errorf("stat /proc/self/ns/user: %w", err)
 	}
 	fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/user", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.EACCES) {
+		err = fmt.Errorf("%w (does it execute a program that you may not read? then you can only kill and delete this container)", err)
+	}
 	if err != nil {
 		return -1, fmt.Errorf("open the user namespace of process %d: %w", pid, err)
 	}
