@@ -20,7 +20,7 @@ import (
 // remote adds the flags for a registry.
 func (c *call) remote() *registry.Options {
 	o := &registry.Options{}
-	c.set.StringVar(&o.TLSVerify, "tls-verify", "true", "`WHEN` a registry needs TLS and a certificate that you trust: true (always),\nfalse (always, but for a registry on this host), or force (never)")
+	c.set.StringVar(&o.TLSVerify, "tls-verify", "true", "`WHEN` a registry needs TLS and a certificate that you trust: true (always),\nfalse (always, except for a registry on this host), or force (never)")
 	c.set.StringVar(&o.CA, "ca", "", "trust the certificates in `FILE`, too")
 	explain := c.set.Bool("explain", false, "print the requests to the registry, in order")
 	c.begin = func() {
