@@ -186,7 +186,7 @@ func (e *execution) load() error {
 	}
 	file, err := spec.OpenInput(e.process)
 	if err != nil {
-		return err
+		return fmt.Errorf("--process: %w", err)
 	}
 	defer file.Close()
 	if e.loaded, err = spec.LoadProcess(file); err != nil {

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	if os.Args[0] == ask.Name {
 		os.Exit(helper.Main(os.Args[1:]))
 	}
-	ask.Itself = true
+	ask.Itself = os.Getenv("WORKSHOP_NO_HELPER") == ""
 	steptest.Main(m, main)
 }
 

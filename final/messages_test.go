@@ -227,6 +227,10 @@ func TestADirectoryOfStateThatCannotBeMadeIsNamed(t *testing.T) {
 	refused(t, final(t, "--root", "/proc/nosuch", "run", "--rootfs", needRootfs(t), "true"), 125, "--root: mkdir /proc/nosuch: ")
 }
 
+func TestAFileOfTheProcessThatIsMissingIsNamed(t *testing.T) {
+	refused(t, final(t, "exec", "--process", "/proc/nosuch", "some"), 255, "--process: open /proc/nosuch: ")
+}
+
 // Who comes from Docker types the verbs of Docker, and the name of an image in place of the command.
 func TestHabitsFromDockerAreAnswered(t *testing.T) {
 	for line, words := range map[string][]string{

@@ -239,6 +239,18 @@ func TestAPortInUseIsRefused(t *testing.T) {
 	refused(t, c.final(c.runArgs([]string{"-p", "80", "--network", "host"}, "true")...), 125, "--publish", "--network host")
 }
 
+func TestWithoutTheHelperNothingOfANetworkIsMade(t *testing.T) {
+	c := newNetTrial(t)
+	for _, flags := range [][]string{nil, {"--detach"}} {
+		cmd := c.call(c.runArgs(append(flags, "-p", "8080:80"), "true")...)
+		cmd.Env = append(cmd.Env, "WORKSHOP_NO_HELPER=1")
+		r := outcome(t, cmd)
+		refused(t, r, 125, "final-helper is missing", "make build/final-helper")
+		require.Equal(t, 1, strings.Count(r.stderr, "is missing"))
+		c.nothingLeft()
+	}
+}
+
 // Whoever is killed, nothing of a port stays.
 func TestPublishedPortsGoWhenRunIsKilled(t *testing.T) {
 	c := newNetTrial(t)

@@ -110,6 +110,10 @@ func (c *connection) join(line *stage.Line) {
 		return
 	}
 	line.Do(fmt.Sprintf("write(%q)", filepath.Join(c.dir, c.network, "endpoints", c.ID+".json")), "flock(2)", 0, func() (err error) {
+		// Without the helper, nobody could remove the network of the container again.
+		if err = ask.Find(); err != nil {
+			return err
+		}
 		if c.store, err = network.Open(c.dir); err != nil {
 			return err
 		}

@@ -143,6 +143,15 @@ func Become(verb string, args []string) error {
 	return fmt.Errorf("start %s: %w", Name, err)
 }
 
+// Find returns an error if final has no helper that it can trust.
+func Find() error {
+	program, err := open()
+	if err == nil {
+		program.Close()
+	}
+	return err
+}
+
 // open opens the helper, which lies in the directory of this program.
 func open() (*os.File, error) {
 	self, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0)
