@@ -243,6 +243,13 @@ func TestHabitsFromDockerAreAnswered(t *testing.T) {
 	} {
 		refused(t, final(t, strings.Fields(line)...), 125, words...)
 	}
+	for line, words := range map[string]string{
+		"--mount type=bind,src=/,dst=/x true": "unknown flag: --mount: use --volume SRC:DST",
+		"-P true":                             "use --publish PORT",
+		"--nosuch true":                       "unknown flag: --nosuch (see final run --help)",
+	} {
+		refused(t, final(t, append([]string{"run"}, strings.Fields(line)...)...), 125, words)
+	}
 	for _, line := range []string{"ps", "ps -a"} {
 		refused(t, final(t, strings.Fields(line)...), 1, "ps --help", "final list")
 	}

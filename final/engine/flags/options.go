@@ -129,7 +129,7 @@ func ParseRun(args []string) (*Options, []string, error) {
 	case errors.Is(err, pflag.ErrHelp):
 		return nil, nil, err
 	case err != nil:
-		return nil, nil, fmt.Errorf("%w (see final run --help)", err)
+		return nil, nil, fmt.Errorf("%w%s (see final run --help)", err, instead(err))
 	case options.Image != "" && set.Changed("rootfs"):
 		return nil, nil, errors.New("--image, --rootfs: a container has one root file system: leave one of them out")
 	case set.NArg() == 0 && options.Image == "":
