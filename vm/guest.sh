@@ -66,7 +66,7 @@ while read -r test flags; do
 	cd "/workshop/${test//+//}"
 	start=$SECONDS
 	# shellcheck disable=SC2086 # flags are several words
-	"/workshop/tests/$test" -test.v -test.timeout 30m $flags || status=1
+	"/workshop/tests/$test" -test.v -test.timeout 70m $flags || status=1
 	echo "vm: $test took $((SECONDS - start)) s"
 done <"/workshop/parts/$part"
 echo "vm: status $status"

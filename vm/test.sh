@@ -5,15 +5,15 @@
 #   vm/test.sh LAYOUT ARCH [FLAG OF A TEST BINARY ...]
 #
 # LAYOUT is v2, hybrid or v1. ARCH is amd64 or arm64, on either kind of host. apt downloads the kernel, and a Debian for the
-# containers, to build/vm, where they stay. The tests are compiled on the host and shared among three machines that run at the same
-# time. Each has an initramfs, no disk, and starts with vm/init.
+# containers, to build/vm, where they stay. The tests are compiled on the host and shared among two machines that run at the same
+# time. Each has one processor, an initramfs and no disk, and starts with vm/init.
 #
 # Prints the lines of go test. Exit status: 0 all tests passed, 1 a test failed, 2 a machine could not start or did not finish.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 layout=${1:-} arch=${2:-}
-parts=(final steps rest)
+parts=(final rest)
 dir=build/vm/$arch new=build/vm/$arch.partial root=build/vm/$arch/root
 # The tests need these parts of the kernel, which may be modules: overlays, swap, and a device for --device. Networks need the rest, in
 # this order.
@@ -95,23 +95,25 @@ compile() {
 }
 
 # share FLAG ... divides the tests into parts, one for each machine. A line of a part is a test binary and its flags. The tests of
-# final take longest, so some of them go to the other parts.
+# final take more than half of the time, so the other machine takes some of them.
 share() {
-	local test moved=('^TestHasEvery' '^Test.*(AtAnyStage|Network|OrdinaryUser|Image)')
+	local test moved='^TestHasEvery|^Test.*(OrdinaryUser|Image)'
 	for test in "$root"/workshop/tests/*; do
 		test=${test##*/}
 		case $test in
-		final) echo "$test -test.skip ${moved[0]}|${moved[1]} $*" >>"$root/workshop/parts/final" ;;
-		step*) echo "$test $*" >>"$root/workshop/parts/steps" ;;
+		final)
+			if [[ "$*" == *-test.run* ]]; then
+				echo "$test $*" >>"$root/workshop/parts/final"
+			else
+				echo "$test -test.skip $moved $*" >>"$root/workshop/parts/final"
+				echo "$test -test.run $moved $*" >>"$root/workshop/parts/rest"
+			fi
+			;;
 		# The other tests of the lessons need a compiler.
-		internal+lesson) echo "$test -test.run ^TestLimitsAreWhereTheLessonSays $*" >>"$root/workshop/parts/steps" ;;
+		internal+lesson) echo "$test -test.run ^TestLimitsAreWhereTheLessonSays $*" >>"$root/workshop/parts/rest" ;;
 		*) echo "$test $*" >>"$root/workshop/parts/rest" ;;
 		esac
 	done
-	[[ "$*" == *-test.run* ]] || {
-		echo "final -test.run ${moved[0]} $*" >>"$root/workshop/parts/rest"
-		echo "final -test.run ${moved[1]} $*" >>"$root/workshop/parts/steps"
-	}
 }
 
 # accelerate uses KVM if a kernel boots under it. On some hosts /dev/kvm exists, but never executes an instruction.
@@ -126,7 +128,7 @@ accelerate() {
 # boot PART runs the machine of one part, and logs its console.
 boot() {
 	# The kernel unpacks the root file system into half of the memory that the packed one leaves.
-	memory=2560M qemu 60m "$dir/initrd" "layout=$layout" "part=$1" >>"$dir/$1.log" 2>&1
+	memory=2560M qemu 80m "$dir/initrd" "layout=$layout" "part=$1" >>"$dir/$1.log" 2>&1
 }
 
 # run boots a machine for each part, and prints their test output, one part after the other.
