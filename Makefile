@@ -222,7 +222,7 @@ test-runc: need-go need-rootfs ## Run runc's integration tests on final, as root
 
 packages: ## Install the packages that the tests need, with apt
 	@. /etc/os-release; set -- busybox-static codespell curl diffutils docker-registry fuse-overlayfs gcc hostname iproute2 iptables jq libc6-dev mmdebstrap mount nftables passt procps ruby shellcheck slirp4netns sudo uidmap unzip zip zstd; \
-	[ "$$ID" = ubuntu ] || set -- "$$@" vagrant vagrant-libvirt; \
+	[ "$$ID" = ubuntu ] || set -- "$$@" cpio qemu-system-x86 vagrant vagrant-libvirt; \
 	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
 
 # Both programs of final.
