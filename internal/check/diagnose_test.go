@@ -205,10 +205,7 @@ func TestAMistakeIsNamed(t *testing.T) {
 	impatient(t)
 	for _, w := range wrongs {
 		t.Run(w.variant(t).name, func(t *testing.T) {
-			if w.step < 6 {
-				// From step 6 on, each check removes leftover cgroups. Two checks at once could remove the cgroups of each other.
-				t.Parallel()
-			}
+			besideOthers(t, w.step)
 			findings, summary := examined(t, w.variant(t), w.step)
 			i := slices.IndexFunc(findings, func(f Finding) bool { return f.State == Lacks })
 			require.GreaterOrEqual(t, i, 0, "nothing is missing")
