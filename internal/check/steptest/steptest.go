@@ -28,9 +28,11 @@ func Main(m *testing.M, program func()) {
 		program()
 		return
 	}
-	// Parallel tests wait most of the time, so each processor can take two of them. The flag -parallel has the last word.
-	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
-		panic(err)
+	// Parallel tests wait most of the time, so each of several processors can take two of them. The flag -parallel has the last word.
+	if processors := runtime.GOMAXPROCS(0); processors > 1 {
+		if err := flag.Set("test.parallel", strconv.Itoa(2*processors)); err != nil {
+			panic(err)
+		}
 	}
 	os.Exit(m.Run())
 }
