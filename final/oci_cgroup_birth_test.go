@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // unifiedTree is where the tree of version 2 is mounted.
@@ -199,5 +200,41 @@ func TestAContainerThatCannotEvenBeMadeInItsMemorySaysSo(t *testing.T) {
 	r = c.run()
 	require.NotZero(t, r.status)
 	require.Contains(t, r.stderr, "limit of 4k")
+	c.nothingLeft()
+}
+
+// A container can freeze itself: it can mount its cgroup of version 2 in a user namespace that it makes. A process of exec that is born there
+// is frozen, too.
+func TestDeleteThawsAProcessOfExecThatIsOnItsWay(t *testing.T) {
+	tree := unifiedTree(t)
+	c := newBundle(t)
+	first := c.stays()
+	dir := filepath.Join(tree, c.spec.Linux.CgroupsPath)
+	is := func(want string) {
+		t.Helper()
+		var status string
+		c.until(func() bool { status, _ = c.status(); return status == want }, func() string { return "the container is " + status })
+	}
+	freeze := func() {
+		t.Helper()
+		require.NoError(t, os.WriteFile(dir+"/cgroup.freeze", []byte("1"), 0))
+		is("paused")
+	}
+	freeze()
+	require.Equal(t, result{}, c.final("resume", c.id))
+	is("running")
+	freeze()
+	cmd := c.call("exec", "--ignore-paused", c.id, "true")
+	require.NoError(t, cmd.Start())
+	c.until(func() bool {
+		procs, _ := os.ReadFile(dir + "/cgroup.procs")
+		return len(strings.Fields(string(procs))) == 2
+	}, func() string { return "no process of exec is born" })
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	// Nobody has asked final for this end, which would thaw the container.
+	require.NoError(t, unix.Kill(first, unix.SIGKILL))
+	c.stopped()
+	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,19 +31,28 @@ func (c *Cgroup) Freeze(freeze bool) error {
 	if d == nil {
 		return errors.New("the freezer controller is not mounted")
 	}
-	err := d.setFrozen(freeze)
-	if err != nil && freeze {
+	if !freeze {
+		return c.eachFreezer(func(d *Dir) error { return d.setFrozen(false) })
+	}
+	err := d.setFrozen(true)
+	if err != nil {
 		err = errors.Join(err, d.setFrozen(false))
 	}
 	return err
 }
 
-// Frozen reports whether Freeze has stopped the processes. While the kernel is still freezing them, Frozen waits up to five seconds.
-func (c *Cgroup) Frozen() (bool, error) {
-	d := c.freezer()
-	if d == nil {
-		return false, nil
-	}
+// Frozen reports whether Freeze, or the container itself, has stopped the processes. While the kernel is still freezing them, Frozen waits up
+// to five seconds.
+func (c *Cgroup) Frozen() (is bool, err error) {
+	err = c.eachFreezer(func(d *Dir) error {
+		found, err := d.isFrozen()
+		is = is || found
+		return err
+	})
+	return is, err
+}
+
+func (d *Dir) isFrozen() (bool, error) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		state, err := d.freezeState()
 		if err != nil || state != freezing {
@@ -57,17 +67,28 @@ func (c *Cgroup) Frozen() (bool, error) {
 // Thaw thaws the cgroup, and cgroups below that the container has frozen: on version 1 a killed process ends only after it thaws. Thaw
 // ignores errors. The caller waits for the processes to end, so it sees when a cgroup stays frozen.
 func (c *Cgroup) Thaw() {
-	if d := c.freezer(); d != nil {
+	_ = c.eachFreezer(func(d *Dir) error {
 		file := freezeFiles[d.Version]
-		_ = walk(d.Path, func(dir string) error {
+		return walk(d.Path, func(dir string) error {
 			_ = writeFile(path.Join(dir, file.name), file.thawed)
 			return nil
 		})
-	}
+	})
 }
 
-// freezer returns the cgroup that can freeze processes, or nil. On version 2 every cgroup can.
+// freezer returns the cgroup that Freeze uses, or nil. On version 2 every cgroup can freeze processes.
 func (c *Cgroup) freezer() *Dir { return c.DirOf("freezer") }
+
+// eachFreezer calls a function for each cgroup that can freeze processes. A hybrid host has two. Freeze uses only the one of version 1, but a
+// container with a user namespace of its own making can mount its cgroup of version 2, and freeze itself there.
+func (c *Cgroup) eachFreezer(do func(d *Dir) error) (err error) {
+	for i := range c.Dirs {
+		if d := &c.Dirs[i]; d.Version == 2 || slices.Contains(d.Controllers, "freezer") {
+			err = errors.Join(err, do(d))
+		}
+	}
+	return err
+}
 
 func (d *Dir) setFrozen(freeze bool) error {
 	file := freezeFiles[d.Version]

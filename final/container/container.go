@@ -264,8 +264,10 @@ func (c *Container) endRest() (taken bool, err error) {
 	empty := c.lost == nil && c.Cgroup.Unit == "" && c.ownsPIDs()
 	left, err := c.running()
 	// Two kinds of processes are still on their way into the container, and end by themselves: a process 1 that is not in the state dies
-	// with its maker, and a process of exec cannot join the PID namespace any more. Both may need a moment.
+	// with its maker, and a process of exec cannot join the PID namespace any more. Both may need a moment. If the container has frozen its
+	// cgroup, they have to thaw first.
 	for deadline := time.Now().Add(comingTimeout); len(left) > 0 && (empty || c.unborn) && time.Now().Before(deadline); {
+		c.thaw()
 		time.Sleep(10 * time.Millisecond)
 		left, err = c.running()
 	}
