@@ -160,7 +160,9 @@ func TestContainerdPodLimits(t *testing.T) {
 	usage, _ := protoLookup(k.ok("ContainerStats", protoMessage{{1, id}}), 1, 3, 2, 1)
 	require.Positive(t, usage)
 
-	id = k.create("greedy", "x=a; while :; do x=$x$x; done", protoMessage{{1, protoMessage{{4, 16 << 20}}}})
+	id = k.create("greedy", greedy, protoMessage{{1, protoMessage{{4, 16 << 20}}}})
+	pid, _ := k.task(id)
+	release(t, pid)
 	require.Equal(t, 137, k.status(id))
 	until(t, "the reason is OOMKilled", func() bool {
 		_, reason := protoLookup(k.ok("ContainerStatus", protoMessage{{1, id}}), 1, 10)

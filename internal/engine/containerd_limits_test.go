@@ -38,10 +38,12 @@ func TestContainerdMemoryLimit(t *testing.T) {
 		event := `/tasks/oom {"container_id":"` + id + `"}`
 		until(t, "the event is there", func() bool { return strings.Contains(events.log(), event) }, events.log)
 	}
-	id := c.newID()
-	r := c.try(c.scriptArgs(id, []string{"--rm", "--memory-limit", "33554432"}, "x=a; while :; do x=$x$x; done")...)
-	require.Equal(t, 137, r.status, r.stderr)
+	id := c.detached(greedy, "--memory-limit", "33554432")
+	pid, _ := c.task(id)
+	release(t, pid)
 	noted(id)
+	c.becomes(id, "STOPPED")
+	c.deleted(id, 137)
 
 	id = c.detached("sleep 1000", "--memory-limit", "33554432")
 	require.Equal(t, "33554432", c.limit(id, "memory", "memory.limit_in_bytes", "memory.max"))

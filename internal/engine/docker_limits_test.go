@@ -43,11 +43,8 @@ func dockerMemory(t *testing.T, d *docker) {
 }
 
 func dockerOutOfMemory(t *testing.T, d *docker) {
-	id := d.ok(t, onRuntime("create", []string{
-		"--memory", "32m", "--memory-swap", "32m", "small", "dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1",
-	})...)
-	d.removed(t, id)
-	assert.Equal(t, 137, d.try(t, "start", "--attach", id).status)
+	id := d.detached(t, "--memory", "32m", "--memory-swap", "32m", "small", "sh", "-c", greedy)
+	release(t, d.pid(t, id))
 	d.becomes(t, id, "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}", "exited 137 true")
 	assert.Equal(t, "0 false", d.inspect(t, d.detached(t, "small", "sleep", "1000"), "{{.State.ExitCode}} {{.State.OOMKilled}}"))
 }

@@ -190,6 +190,16 @@ func statusField(t testing.TB, pid int, name string) string {
 	return ""
 }
 
+// greedy is a script that waits for release, and then takes more memory than its limit. With cgroups of version 2, containerd 1 watches
+// the memory of a container only after the start, so containerd 1 would miss an OOM kill before that.
+const greedy = "until [ -e /go ]; do sleep 0.01; done; x=a; while :; do x=$x$x; done"
+
+// release lets the script greedy go on. pid is the script's, or that of its container.
+func release(t testing.TB, pid int) {
+	t.Helper()
+	file(t, fmt.Sprintf("/proc/%d/root/go", pid), "")
+}
+
 // number parses a number that a program has printed.
 func number(t testing.TB, text string) int {
 	t.Helper()
