@@ -7,6 +7,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"container-workshop/final/namespace"
 )
 
 // slack is how much later than asked the kernel may wake the monitor thread of the Go runtime, in nanoseconds.
@@ -22,9 +24,12 @@ func takeTurns() { runtime.GOMAXPROCS(1) }
 // a timer and two context switches: a twentieth of all CPU time. With more slack it looks ten times.
 //
 // The monitor thread is the first thread that the runtime starts, so the second of this process. A thread that it starts inherits the
-// slack. Commands and hooks do not: they are children of the first thread. Without CAP_SYS_NICE the kernel refuses, and nothing changes.
-// proc_pid_timerslack_ns(5); runtime/proc.go, sysmon
+// slack. Commands and hooks do not: they are children of the first thread. Without CAP_SYS_NICE the kernel refuses, and nothing changes. An
+// ordinary user has this capability only in a user namespace. proc_pid_timerslack_ns(5); runtime/proc.go, sysmon
 func calmRuntime() {
+	if os.Geteuid() != 0 && !namespace.Nested() {
+		return
+	}
 	tasks, err := os.Open("/proc/self/task")
 	if err != nil {
 		return

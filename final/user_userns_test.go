@@ -78,11 +78,12 @@ func (c *trial) bundled(from, to string) {
 	require.NoError(c, os.WriteFile(file, []byte(config), 0o600))
 }
 
-// Until newuidmap has written the maps, final has ambient capabilities. The programs that final executes later have none. capabilities(7)
-func TestHooksOfAnOrdinaryUserInheritNoCapabilities(t *testing.T) {
+// Until newuidmap has written the maps, final has ambient capabilities, and a variable of its own. The programs that final executes later have
+// neither. capabilities(7)
+func TestHooksOfAnOrdinaryUserInheritNothingOfTheStart(t *testing.T) {
 	c := asPerson(t, ranges)
 	seen := filepath.Join(c.person.home, "seen")
-	c.bundled(`"linux": {`, `"hooks": {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "grep Cap /proc/self/status >`+seen+`"]}]}, "linux": {`)
+	c.bundled(`"linux": {`, `"hooks": {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "grep Cap /proc/self/status >`+seen+`; echo $GOMAXPROCS >>`+seen+`"]}]}, "linux": {`)
 	r := c.final("run", "--bundle", c.person.home, c.id)
 	require.Equal(t, 0, r.status, r.stderr)
 	content, err := os.ReadFile(seen)
@@ -91,6 +92,12 @@ func TestHooksOfAnOrdinaryUserInheritNoCapabilities(t *testing.T) {
 		assert.Regexp(t, `(?m)^`+set+`:\t0+$`, string(content))
 	}
 	assert.Regexp(t, `(?m)^CapEff:\t0*[1-9a-f]`, string(content))
+	assert.Regexp(t, `\n\n$`, string(content))
+	c.person.env = append(c.person.env, "GOMAXPROCS=1")
+	require.Equal(t, 0, c.final("run", "--bundle", c.person.home, c.id).status)
+	content, err = os.ReadFile(seen)
+	require.NoError(t, err)
+	assert.Regexp(t, `\n1\n$`, string(content))
 	c.nothingLeft()
 }
 

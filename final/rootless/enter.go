@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -111,11 +110,14 @@ type way struct {
 	namespace int
 	// self is this program. read and write are the ends of the pipe on which the children wait, and descriptors of the children afterwards.
 	self, read, write int
-	// env has the addresses of our environment.
+	// env is our environment.
 	env []any
 	// failures are the places at the end of the list where final says what has failed.
 	failures []failure
 	result   calls.Slot
+	// marker has the address of the variable Marker for the final that begins at the end of the list.
+	marker calls.Slot
+	end    calls.Label
 }
 
 type failure struct {
@@ -164,11 +166,14 @@ func (w *way) close() {
 func (w *way) calls() {
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, Marker+"=") {
-			w.env = append(w.env, w.Bytes(append([]byte(variable), 0)).At(0))
+			w.env = append(w.env, variable)
 		}
 	}
+	if os.Getenv(turns) == "" {
+		w.env = append(w.env, turns+"="+oneTurn)
+	}
 	w.Socket(w.self)
-	w.result = w.Slot()
+	w.result, w.marker, w.end = w.Slot(), w.Slot(), w.Label()
 	if w.namespace != -1 {
 		w.Stage("setns(user namespace)", "setns(2)", 0)
 		w.try("join", unix.SYS_SETNS, w.namespace, unix.CLONE_NEWUSER)
@@ -188,6 +193,7 @@ func (w *way) calls() {
 		w.Mark(f.at)
 		w.again(f.marker)
 	}
+	w.execute()
 }
 
 // told are the errors that final tells apart.
@@ -216,11 +222,20 @@ func (w *way) failure(marker string) calls.Label {
 	return at
 }
 
-// again executes final again, with a value for the marker.
+// again goes on at the end of the list, where final executes itself again, with a value for the marker.
 func (w *way) again(marker string) {
+	w.Set(w.marker, w.Bytes([]byte(Marker+"="+marker+"\x00")))
+	w.Goto(w.end)
+}
+
+// execute executes final again.
+func (w *way) execute() {
+	w.Mark(w.end)
 	w.Stage("execve(final)", "execve(2)", 0)
 	w.Do(unix.SYS_FCNTL, w.self, unix.F_SETFD, unix.FD_CLOEXEC).Ignore()
-	env := append(slices.Clone(w.env), Marker+"="+marker)
-	w.Do(unix.SYS_EXECVEAT, w.self, "", w.Strings(os.Args), w.StringPointers(env...), unix.AT_EMPTY_PATH).Ignore()
+	// The last variable is the marker. All addresses of a list have 32 bits.
+	env := w.StringPointers(append(w.env, "")...)
+	w.Store(env, 8*len(w.env), w.marker)
+	w.Do(unix.SYS_EXECVEAT, w.self, "", w.Strings(os.Args), env, unix.AT_EMPTY_PATH).Ignore()
 	w.Exit(125)
 }

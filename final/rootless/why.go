@@ -26,6 +26,8 @@ type Host struct {
 	Path string
 	// Statfs tells about the file system of a file. statfs(2)
 	Statfs func(name string, stat *unix.Statfs_t) error
+	// NoNewPrivs says that no program gets the rights of its owner. PR_SET_NO_NEW_PRIVS(2const)
+	NoNewPrivs bool
 }
 
 // ThisHost is the host that final runs on, for the user who runs final.
@@ -35,7 +37,8 @@ func ThisHost() *Host {
 		name = u.Username
 	}
 	program, _ := os.Executable()
-	return &Host{Root: "/", User: name, Program: program, Path: os.Getenv("PATH"), Statfs: unix.Statfs}
+	locked, _ := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	return &Host{Root: "/", User: name, Program: program, Path: os.Getenv("PATH"), Statfs: unix.Statfs, NoNewPrivs: locked == 1}
 }
 
 // read returns the text of a file, without spaces around it. It is empty if the file is missing.
@@ -94,7 +97,7 @@ func (h *Host) NoProgram(name string) (string, error) {
 	if h.Statfs(place, &fs) == nil && fs.Flags&unix.ST_NOSUID != 0 {
 		return "", fmt.Errorf(`%s has no rights, because its file system is mounted nosuid: sudo mount -o remount,suid "$(findmnt -no TARGET -T %[1]s)"`, found)
 	}
-	if strings.Contains(h.read("/proc/self/status")+"\n", "\nNoNewPrivs:\t1\n") {
+	if h.NoNewPrivs {
 		return "", fmt.Errorf("%s gets no rights, because final was started with no_new_privs: start final outside of the sandbox", found)
 	}
 	return found, nil
