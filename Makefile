@@ -23,6 +23,8 @@ export CMD
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # sudo has its own PATH, without Go. Programs that root runs get yours.
 as_root = $(if $(SUDO),sudo env 'PATH=$(PATH):/usr/sbin:/sbin' 'HOME=$(HOME)' 'ROOTFS=$(ROOTFS)')
+# $(call install,PACKAGES) installs those that are missing.
+install = dpkg -s $(1) >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends $(1); }
 wanted = $(or $(STEP),7)
 step = $(if $(filter final,$(wanted)),final,$(wildcard step0$(wanted)-*))
 # make run runs your own program, or the step itself.
@@ -153,17 +155,19 @@ containerd_tests = Containerd
 docker_tests = Docker
 # The tests start their own daemons, which keep everything apart from the host's. The host's daemons need not run.
 test-podman test-podman-rootless test-containerd test-docker: test-%: need-go need-rootfs
-	@set -- $($*_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+	@$(call install,$($*_packages))
 	$(build_final)
 	@RUNTIME="$(or $(RUNTIME),$(CURDIR)/build/final)"; export RUNTIME; \
 	go test -tags engines -count=1 -run '^Test(Session|Terminal|$($*_tests))' $(if $(SUDO),-exec "$(as_root) 'RUNTIME=$$RUNTIME'") ./internal/engine
 
-# critest is the test suite of Kubernetes for container runtimes. It and containerd 2 are not among the modules of the workshop.
+# critest is the test suite of Kubernetes for container runtimes. It, containerd 2 and the runc of these days are not among the modules
+# of the workshop.
 CRI_TOOLS := v1.37.0
 CONTAINERD_2 := v2.4.2
+RUNC := v1.5.3
 cri_packages = containerd runc containernetworking-plugins iptables busybox-static
 critest = build/cri/critest-$(CRI_TOOLS)
-containerd_2 = build/cri/containerd-$(CONTAINERD_2)
+containerd_2 = build/cri/containerd-$(CONTAINERD_2)-runc-$(RUNC)
 
 $(critest): | need-go
 	@echo "building critest, which takes a minute or two" >&2
@@ -175,12 +179,18 @@ $(containerd_2)/containerd: | need-go
 	@cd / && GOBIN="$(CURDIR)/$(containerd_2)" go install -ldflags='-s -w -X github.com/containerd/containerd/v2/version.Version=$(CONTAINERD_2)' \
 		$(foreach program,ctr containerd-shim-runc-v2 containerd,github.com/containerd/containerd/v2/cmd/$(program)@$(CONTAINERD_2))
 
+runc_packages = gcc libc6-dev libseccomp-dev pkg-config
+$(containerd_2)/runc: | need-go
+	@echo "building runc $(RUNC), which takes half a minute" >&2
+	@$(call install,$(runc_packages))
+	@cd / && CGO_ENABLED=1 GOBIN="$(CURDIR)/$(containerd_2)" go install -tags seccomp -ldflags='-s -w' github.com/opencontainers/runc@$(RUNC)
+
 # The page is about final, and about both versions of containerd.
 cri_variables = 'RUNTIME=$(or $(RUNTIME),$(CURDIR)/build/final)' 'CRITEST=$(CURDIR)/$(critest)' 'CONTAINERD=$(CONTAINERD)' \
 	'CONTAINERD_2=$(CURDIR)/$(containerd_2)' 'CRI_FOCUS=$(CRI_FOCUS)' \
 	'ENGINE_PAGE=$(if $(CONTAINERD)$(CRI_FOCUS)$(RUNTIME),,$(CURDIR)/final/CONFORMANCE.md)'
-test-cri: need-go $(critest) $(if $(filter 1,$(CONTAINERD)),,$(containerd_2)/containerd) ## Run Kubernetes' tests of runtimes on final and runc, as root. CONTAINERD=1 or 2 is shorter
-	@set -- $(cri_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+test-cri: need-go $(critest) $(if $(filter 1,$(CONTAINERD)),,$(containerd_2)/containerd $(containerd_2)/runc) ## Run Kubernetes' tests of runtimes on final and runc, as root. CONTAINERD=1 or 2 is shorter
+	@$(call install,$(cri_packages))
 	$(build_final)
 	@env $(cri_variables) go test -tags engines -count=1 -timeout 60m -v -run '^TestCRI' $(if $(SUDO),-exec "$(as_root) $(cri_variables)") ./internal/engine
 
@@ -196,13 +206,13 @@ build/kubernetes: need-go
 	done; \
 	cp go.mod "$(CURDIR)/$@/"
 
-kubernetes_packages = runc containernetworking-plugins busybox-static curl iproute2 bsdutils
+kubernetes_packages = containernetworking-plugins busybox-static curl iproute2 procps bsdutils
 kubernetes_variables = 'RUNTIME=$(CURDIR)/build/final' 'KUBERNETES=$(CURDIR)/build/kubernetes' 'CONTAINERD_2=$(CURDIR)/$(containerd_2)' \
 	'ENGINE_PAGE=$(CURDIR)/final/BENCHMARKS.md:$(CURDIR)/final/benchmarks-kubernetes.svg'
 
-# Containerd 2 is the one of test-cri: Pods with user namespaces need it.
-test-kubernetes: need-go build/kubernetes $(containerd_2)/containerd ## Run a cluster of Kubernetes with one node, whose Pods run on final and on runc, as root
-	@set -- $(kubernetes_packages); dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+# Containerd and runc are those of test-cri: Pods with user namespaces need them.
+test-kubernetes: need-go build/kubernetes $(containerd_2)/containerd $(containerd_2)/runc ## Run a cluster of Kubernetes with one node, whose Pods run on final and on runc, as root
+	@$(call install,$(kubernetes_packages))
 	$(build_final)
 	@env $(kubernetes_variables) go test -tags engines -count=1 -v -timeout 40m -run '^Test(Session|Kubernetes)' \
 		$(if $(SUDO),-exec "$(as_root) $(kubernetes_variables)") ./internal/engine $(FLAGS)
@@ -212,7 +222,7 @@ build/umoci: need-go
 	@[ -x $@ ] || { dir="$$(go mod download -json github.com/opencontainers/umoci@v0.6.0 | sed -n 's/.*"Dir": "\(.*\)",.*/\1/p')" && go build -C "$$dir" -o "$(CURDIR)/$@" ./cmd/umoci; }
 
 test-layers: build/umoci ## Compare unpacked images with those of umoci and podman, as root. FLAGS='-seeds 1000 -seed 7'
-	@set -- podman skopeo; dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+	@$(call install,podman skopeo)
 	@UMOCI="$(CURDIR)/build/umoci"; export UMOCI; \
 	go test -tags engines -count=1 -run 'ShowsTheSame$$' $(if $(SUDO),-exec "$(as_root) 'UMOCI=$$UMOCI'") ./final/engine/image/layer $(FLAGS)
 
@@ -223,7 +233,7 @@ test-runc: need-go need-rootfs ## Run runc's integration tests on final, as root
 packages: ## Install the packages that the tests need, with apt
 	@. /etc/os-release; set -- busybox-static codespell curl diffutils docker-registry fuse-overlayfs gcc hostname iproute2 iptables jq libc6-dev mmdebstrap mount nftables passt procps ruby shellcheck slirp4netns sudo uidmap unzip zip zstd; \
 	[ "$$ID" = ubuntu ] || set -- "$$@" cpio qemu-system-x86 vagrant vagrant-libvirt; \
-	dpkg -s "$$@" >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends "$$@"; }
+	$(call install,"$$@")
 
 # Both programs of final.
 define build_final

@@ -69,15 +69,15 @@ func criSection(runs []criRun) string {
 
 The kubelet of Kubernetes calls containerd through the Container Runtime Interface. The suite of this interface is critest, of
 [cri-tools](https://github.com/kubernetes-sigs/cri-tools), version %s. `+"`make test-cri`"+` runs critest with `+"`final`"+` and with
-runc %s, each under two versions of containerd, and writes this section. The target fails if a test passes with runc and fails
-with `+"`final`"+`.
+runc, under the containerd of your distribution and under containerd 2, and writes this section. The target fails if a test
+passes with runc and fails with `+"`final`"+`.
 
-The table shows how many tests pass, of those that run. A test does not run if containerd or the runtime is too old for the test:
-user namespaces need containerd 2 and, with runc, runc 1.2. Volumes of images need containerd 2.
+The table shows how many tests pass, of those that run. A test does not run if containerd is too old for the test: user
+namespaces and volumes of images need containerd 2.
 
-| tests |`, runs[0].critest, runs[0].runc)
+| tests |`, runs[0].critest)
 	for _, run := range runs {
-		fmt.Fprintf(&b, " containerd %s: final | runc |", run.containerd)
+		fmt.Fprintf(&b, " containerd %s: final | runc %s |", run.containerd, run.runc)
 	}
 	b.WriteString("\n| --- |" + strings.Repeat(" --- | --- |", len(runs)) + "\n")
 	names := slices.Sorted(maps.Keys(runs[0].results["runc"]))

@@ -40,7 +40,7 @@ func TestCRISection(t *testing.T) {
 		}}
 	}
 	section := criSection([]criRun{run("2.0.0", "passed"), run("1.6.0", "failed")})
-	require.Contains(t, section, "| tests | containerd 1.6.0: final | runc | containerd 2.0.0: final | runc |\n| --- | --- | --- | --- | --- |\n")
+	require.Contains(t, section, "| tests | containerd 1.6.0: final | runc 1.2.3 | containerd 2.0.0: final | runc 1.2.3 |\n| --- | --- | --- | --- | --- |\n")
 	require.Contains(t, section, "\n| Group | 1 of 2 | 0 of 1 | 2 of 2 | 1 of 1 |\n")
 	require.Contains(t, section, "\n| all | 1 of 2 | 0 of 1 | 2 of 2 | 1 of 1 |\n")
 	require.Contains(t, section, "\n| Group / one | 1.6.0 |")

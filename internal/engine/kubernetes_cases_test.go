@@ -53,7 +53,7 @@ func TestKubernetesCases(t *testing.T) {
 			if !found {
 				continue
 			}
-			for _, class := range c.classesFor(t, name) {
+			for _, class := range []string{"runc", "workshop"} {
 				port++
 				free := port
 				t.Run(name+"/"+class, func(t *testing.T) {
@@ -69,19 +69,6 @@ func TestKubernetesCases(t *testing.T) {
 	for _, file := range files {
 		require.Equal(t, read(t, file), read(t, strings.Replace(file, "-runc/", "-workshop/", 1)), file)
 	}
-}
-
-// classesFor returns the classes that a case runs with. A Pod has a user namespace only if its runtime says in its features that it can
-// map the owners of mounts, which runc can since version 1.2.
-func (c *cluster) classesFor(t *testing.T, name string) []string {
-	manifest, err := kubernetesCases.ReadFile("kubernetes/" + name + ".yaml")
-	require.NoError(t, err)
-	if strings.Contains(string(manifest), "hostUsers: false") &&
-		c.kubectl("get", "node", "node", "-o", "jsonpath={.status.runtimeHandlers[?(@.name=='runc')].features.userNamespaces}") != "true" {
-		t.Logf("%s: runc %s has no user namespaces for Pods, so the case runs with final alone", name, versionOf(t, "runc", "--version"))
-		return []string{"workshop"}
-	}
-	return []string{"runc", "workshop"}
 }
 
 // typeCase makes what the manifest of a case describes, in a namespace of Kubernetes of its own, and types the commands of the case.
