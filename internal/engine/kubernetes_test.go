@@ -161,7 +161,10 @@ exec kubelet "$@"`
  "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}`)
 	config := file(c, c.path("kubelet.yaml"), fmt.Sprintf(kubeletConfig, c.dir, c.socket))
 	cmd := exec.Command("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script, "kubelet", "--config="+config, "--kubeconfig="+c.path("kubeconfig"),
-		"--root-dir="+c.path("kubelet"), "--node-ip="+nodeAddress, "--hostname-override=node")
+		"--root-dir="+c.path("kubelet"), "--node-ip="+nodeAddress, "--hostname-override=node",
+		// The kubelet counts a container that has not started yet as ended. If its garbage collection came at that moment, and could leave
+		// only one ended container of each name, then kubectl logs --previous would find nothing.
+		"--maximum-dead-containers-per-container=2")
 	c.kubelet = background(c, cmd, func() bool { return try(c, "curl", "-fs", "http://127.0.0.1:10248/healthz").status == 0 })
 	c.Cleanup(c.removePods)
 }
