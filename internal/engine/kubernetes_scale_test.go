@@ -27,7 +27,7 @@ type crowd struct {
 	ready []time.Duration
 	// end is the time from the first deletion to the last end.
 	end time.Duration
-	// memory is what the session needed for them, in bytes.
+	// memory is what the node needed for them, in bytes.
 	memory int
 }
 
@@ -155,7 +155,8 @@ func (c *cluster) next(events <-chan podEvent) podEvent {
 	return e
 }
 
-// memory returns the memory of all processes of the session, and of the kernel for them, in bytes. Files do not count.
+// memory returns the memory of the node's processes, and of the kernel for them, in bytes. Files do not count, and neither does the
+// control plane, whose memory grows from one crowd to the next.
 func (c *cluster) memory() int {
 	c.Helper()
 	sum := 0
@@ -166,6 +167,11 @@ func (c *cluster) memory() int {
 				sum += number(c, fields[len(fields)-1])
 			}
 		}
+	}
+	for _, program := range c.controlPlane {
+		_, anonymous, found := strings.Cut(read(c, fmt.Sprintf("/proc/%d/status", program.cmd.Process.Pid)), "RssAnon:")
+		require.True(c, found)
+		sum -= number(c, strings.Fields(anonymous)[0]) << 10
 	}
 	if version1("memory") {
 		add(cgroupTop+"/memory/memory.stat", "total_rss")

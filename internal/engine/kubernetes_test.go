@@ -17,6 +17,8 @@ import (
 type cluster struct {
 	*containerd
 	kubelet *daemon
+	// controlPlane are the programs that run on other nodes in a large cluster.
+	controlPlane []*daemon
 	// environment is the environment of kubectl.
 	environment []string
 }
@@ -86,7 +88,7 @@ BinaryName = %q
 	return config
 }
 
-// startControlPlane starts what runs on the other nodes of a large cluster.
+// startControlPlane starts the programs of the control plane.
 func (c *cluster) startControlPlane() {
 	c.Helper()
 	pki := c.path("pki")
@@ -105,10 +107,11 @@ func (c *cluster) startControlPlane() {
 		"--bind-address=127.0.0.1", "--leader-elect=false")
 }
 
-// program starts a program of the cluster, and waits until a command says that the program is ready.
-func (c *cluster) program(ready []string, name string, args ...string) *daemon {
+// program starts a program of the control plane, and waits until a command says that the program is ready.
+func (c *cluster) program(ready []string, name string, args ...string) {
 	c.Helper()
-	return background(c, exec.Command(filepath.Join(kubernetesPrograms(), name), args...), func() bool { return try(c, ready[0], ready[1:]...).status == 0 })
+	cmd := exec.Command(filepath.Join(kubernetesPrograms(), name), args...)
+	c.controlPlane = append(c.controlPlane, background(c, cmd, func() bool { return try(c, ready[0], ready[1:]...).status == 0 }))
 }
 
 // kubeconfig is the configuration of everybody who calls the API server. All use the same certificate, of an administrator.
