@@ -43,7 +43,7 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance compare test-podman test-podman-rootless test-containerd test-docker test-cri test-kubernetes test-runc test-layers packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
+.PHONY: help run rootfs start watch check hint diff stretch progress doctor site test test-docs test-site test-vm test-systemd conformance compare test-podman test-podman-rootless test-containerd test-docker test-cri test-kubernetes cluster test-runc test-layers packages bench diffs casts lint clean need-linux need-go need-npm need-chromium need-step need-rootfs
 
 ##@ The workshop
 
@@ -216,6 +216,13 @@ test-kubernetes: need-go build/kubernetes $(containerd_2)/containerd $(container
 	$(build_final)
 	@env $(kubernetes_variables) go test -tags engines -count=1 -v -timeout 40m -run '^Test(Session|Kubernetes)' \
 		$(if $(SUDO),-exec "$(as_root) $(kubernetes_variables)") ./internal/engine $(FLAGS)
+
+cluster: need-go build/kubernetes $(containerd_2)/containerd $(containerd_2)/runc ## Open a shell on a node of Kubernetes whose Pods run on final, as root
+	@$(call install,$(kubernetes_packages))
+	$(build_final)
+	@go test -tags engines -c -o build/cluster ./internal/engine
+	@echo "starting a cluster of one node, which takes about ten seconds" >&2
+	@cd internal/engine && $(or $(as_root),env) $(kubernetes_variables) 'ENGINE_PAGE=' ../../build/cluster -test.run '^TestClusterShell$$'
 
 # umoci has a replace directive, so go install takes it only from its own directory.
 build/umoci: need-go

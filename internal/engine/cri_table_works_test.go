@@ -39,7 +39,7 @@ func TestCRISection(t *testing.T) {
 			"runc": criResults(one, "skipped", "skipped"), "workshop": criResults(one, "passed", "skipped"),
 		}}
 	}
-	section := criSection([]criRun{run("2.0.0", "passed"), run("1.6.0", "failed")})
+	section := criSection([]criRun{run("1.6.0", "failed"), run("2.0.0", "passed")})
 	require.Contains(t, section, "| tests | containerd 1.6.0: final | runc 1.2.3 | containerd 2.0.0: final | runc 1.2.3 |\n| --- | --- | --- | --- | --- |\n")
 	require.Contains(t, section, "\n| Group | 1 of 2 | 0 of 1 | 2 of 2 | 1 of 1 |\n")
 	require.Contains(t, section, "\n| all | 1 of 2 | 0 of 1 | 2 of 2 | 1 of 1 |\n")

@@ -54,7 +54,8 @@ type criRun struct {
 }
 
 // TestCRI runs critest with final and with runc, in two versions of containerd: 1 is that of the distribution, and 2 that in the
-// folder CONTAINERD_2, which has a runc of its own. What passes with runc must pass with final. With CONTAINERD=1 or 2 it takes one version only.
+// folder CONTAINERD_2, which has a runc of its own. What passes with runc must pass with final. With CONTAINERD=1 or 2 it takes one
+// version only.
 func TestCRI(t *testing.T) {
 	var runs []criRun
 	for version, path := range []string{1: os.Getenv("PATH"), 2: os.Getenv("CONTAINERD_2") + ":" + os.Getenv("PATH")} {

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,7 +41,7 @@ while read -r line <&3; do
 	cat "$SCRATCH/output"
 	[ -z "$(tail -c 1 "$SCRATCH/output")" ] || echo
 	[ $status = 0 ] || echo "exit status $status"
-done`
+done 3<"$SCRATCH/commands"`
 
 func TestKubernetesCases(t *testing.T) {
 	c := newCluster(t)
@@ -80,31 +82,33 @@ func (c *cluster) typeCase(t *testing.T, name, class string, port int) {
 	require.NoError(t, err)
 	namespace := name + "-" + class
 	dir := c.path("cases/" + namespace)
-	context := fmt.Sprintf("context: {namespace: %s, ", namespace)
-	kubeconfig := file(t, filepath.Join(dir, "kubeconfig"), strings.Replace(c.kubeconfig(), "context: {", context, 1))
+	inNamespace := strings.Replace(c.kubeconfig(), "context: {", "context: {namespace: "+namespace+", ", 1)
+	kubeconfig := file(t, filepath.Join(dir, "kubeconfig"), inNamespace)
 	at := cluster{containerd: &containerd{TB: t}, environment: append(os.Environ(), "KUBECONFIG="+kubeconfig, "CLASS="+class,
 		"NAMESPACE="+namespace, "SCRATCH="+dir, fmt.Sprintf("PORT=%d", port))}
 	at.kubectl("create", "namespace", namespace)
 	at.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=50s")
-	at.apply(strings.ReplaceAll(string(manifest), "CLASS", class))
+	at.apply(strings.NewReplacer("CLASS", class, "SCRATCH", dir).Replace(string(manifest)))
 
-	shell := exec.Command("bash", "-c", typing)
+	patient, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	shell := exec.CommandContext(patient, "bash", "-c", typing)
 	shell.Env = at.environment
-	commands, feed, err := os.Pipe()
-	require.NoError(t, err)
+	var commands strings.Builder
 	for line := range strings.Lines(string(expected)) {
 		if command, found := strings.CutPrefix(line, "$ "); found {
-			_, err := feed.WriteString(command)
-			require.NoError(t, err)
+			commands.WriteString(command)
 		}
 	}
-	feed.Close()
-	defer commands.Close()
+	file(t, filepath.Join(dir, "commands"), commands.String())
 	var seen bytes.Buffer
-	shell.ExtraFiles, shell.Stdout, shell.Stderr = []*os.File{commands}, &seen, &seen
+	shell.Stdout, shell.Stderr = &seen, &seen
 	require.NoError(t, shell.Run())
 	if !assert.Equal(t, string(expected), seen.String()) {
 		t.Log(at.kubectl("get", "pods", "-o", "wide"), "\n", at.kubectl("get", "events", "--sort-by=.lastTimestamp"))
+	}
+	if strings.Contains(string(expected), "$SCRATCH/same") {
+		require.FileExists(t, filepath.Join(dir, "same"))
 	}
 	at.kubectl("delete", "deployments,jobs,pods", "--all", "--wait=false")
 }

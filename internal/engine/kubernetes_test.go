@@ -29,6 +29,7 @@ const nodeAddress = "192.0.2.10"
 // newCluster starts every program of a cluster, and waits until the node is ready. At the end of the test, nothing may be left.
 func newCluster(t testing.TB) *cluster {
 	t.Helper()
+	// The node has an address, which needs an interface, and a default route, which the kubelet asks for. Nobody is outside.
 	for _, command := range []string{
 		"ip link add node type veth peer outside", "ip link set outside up", "ip link set node up",
 		"ip address add " + nodeAddress + "/24 dev node", "ip route add default via 192.0.2.1",
@@ -93,7 +94,7 @@ func (c *cluster) startControlPlane() {
 	c.Helper()
 	pki := c.path("pki")
 	c.program([]string{"curl", "-fs", "http://127.0.0.1:2379/health"}, "etcd", "--data-dir="+c.path("etcd"), "--unsafe-no-fsync", "--log-level=error")
-	c.program([]string{"kubectl", "get", "--raw=/readyz"}, "kube-apiserver",
+	c.program([]string{"curl", "-fsk", "https://127.0.0.1:6443/readyz"}, "kube-apiserver",
 		"--etcd-servers=http://127.0.0.1:2379", "--bind-address=127.0.0.1", "--advertise-address="+nodeAddress, "--endpoint-reconciler-type=none",
 		"--tls-cert-file="+pki+"/node.pem", "--tls-private-key-file="+pki+"/node.key", "--client-ca-file="+pki+"/ca.pem",
 		"--kubelet-client-certificate="+pki+"/node.pem", "--kubelet-client-key="+pki+"/node.key",
@@ -134,7 +135,6 @@ tlsCertFile: %[1]s/pki/node.pem
 tlsPrivateKeyFile: %[1]s/pki/node.key
 containerRuntimeEndpoint: unix://%[2]s
 podLogsDir: %[1]s/pods
-seccompDefault: false
 cgroupDriver: cgroupfs
 failCgroupV1: false
 failSwapOn: false
@@ -209,10 +209,26 @@ func (c *cluster) removePods() {
 	c.containerd.removePods()
 }
 
-func TestKubernetesReadme(t *testing.T) {
-	c := newCluster(t)
+// shell is a shell on the node, before a user has made the class of the lesson.
+func (c *cluster) shell() *exec.Cmd {
+	c.Helper()
 	c.kubectl("delete", "runtimeclass", "workshop")
 	shell := exec.Command("bash")
 	shell.Env = c.environment
-	typedAt(t, "final/KUBERNETES.md", "test-kubernetes", shell)
+	return shell
+}
+
+func TestKubernetesReadme(t *testing.T) {
+	typedAt(t, "final/KUBERNETES.md", "test-kubernetes", newCluster(t).shell())
+}
+
+// TestClusterShell is for make cluster: it gives the user of the terminal a shell on the node, until the shell ends.
+func TestClusterShell(t *testing.T) {
+	c := newCluster(t)
+	shell := c.shell()
+	// The user is root here, with or without sudo on the host.
+	shell.Args = append(shell.Args, "--rcfile", file(t, c.path("rc"), "sudo() { \"$@\"; }\nPS1='node$ '\n"))
+	shell.Dir, shell.Stdin, shell.Stdout, shell.Stderr = "../..", os.Stdin, os.Stdout, os.Stderr
+	fmt.Println("You are on a node of Kubernetes. The commands of final/KUBERNETES.md work here. exit ends the node.")
+	_ = shell.Run()
 }
