@@ -56,7 +56,7 @@ func TestAReadOnlyRoot(t *testing.T) {
 // mount_namespaces(7)
 func TestThePropagationOfTheRoot(t *testing.T) {
 	for word, want := range map[string]string{
-		"": "master", "private": "", "rprivate": "", "slave": "master", "rslave": "master", "shared": "shared", "rshared": "shared", "unbindable": "unbindable",
+		"": "", "private": "", "rprivate": "", "slave": "master", "rslave": "master", "shared": "shared", "rshared": "shared", "unbindable": "unbindable",
 	} {
 		c := newBundle(t)
 		c.mayMount()
@@ -92,7 +92,7 @@ func TestARootThatCannotBeBoundHasReadOnlyPaths(t *testing.T) {
 }
 
 func TestWhatTheHostMountsInTheRoot(t *testing.T) {
-	for word, seen := range map[string]bool{"rslave": true, "rshared": true, "rprivate": false} {
+	for word, seen := range map[string]bool{"": false, "rslave": true, "rshared": true, "rprivate": false} {
 		c := newBundle(t)
 		c.spec.Linux.RootfsPropagation = word
 		pid := c.stays()

@@ -27,8 +27,13 @@ func (r *Run) openRoot(p *plan) error {
 	}
 	p.inside.Root = p.add(root)
 	p.orders.Root = root
-	// systemd makes mounts on the host shared: so without this call the host would see the mounts of the container.
-	return rootfs.Change(root, 0, 0, unix.MS_SLAVE, true)
+	// systemd makes mounts on the host shared: so without this call the host would see the mounts of the container. The container sees later
+	// mounts of the host only if it asks for them. config-linux.md, "Rootfs Mount Propagation"
+	propagation := uint64(unix.MS_PRIVATE)
+	if word := strings.TrimPrefix(r.request.Spec.Linux.RootfsPropagation, "r"); word == "slave" || word == "shared" {
+		propagation = unix.MS_SLAVE
+	}
+	return rootfs.Change(root, 0, 0, propagation, true)
 }
 
 func (r *Run) mountRoot(p *plan) (int, error) {
