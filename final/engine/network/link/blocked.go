@@ -17,7 +17,12 @@ import (
 // the network is internal, and questions about names, which the host answers. Our own rules cannot allow packets that others drop: a packet
 // has to pass all tables. Nothing of others is changed.
 func Blocked(bridge string, internal bool) (remarks []string) {
-	c := new(nftables.Conn)
+	// One socket for all questions: see hangUp.
+	c, err := nftables.New(nftables.AsLasting())
+	if err != nil {
+		return nil
+	}
+	defer hangUp(c)
 	chains, err := c.ListChains()
 	if err != nil {
 		return nil

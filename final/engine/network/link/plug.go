@@ -49,6 +49,10 @@ func Plug(list *stage.List, s *network.Store, q *network.Question, passage *os.F
 	p.forward()
 	p.rules(nil)
 	p.forget()
+	if p.line.Err == nil {
+		// Others may still make the container, so nobody waits for these questions to the kernel.
+		p.remarks = append(p.remarks, Blocked(n.Bridge, n.Internal)...)
+	}
 	var namespace *os.File
 	p.line.Wait("recvmsg(network namespace)", "unix(7)", func() (err error) {
 		namespace, err = network.Passed(passage)
@@ -58,9 +62,6 @@ func Plug(list *stage.List, s *network.Store, q *network.Question, passage *os.F
 	p.cable(namespace)
 	p.inside(namespace)
 	p.do(fmt.Sprintf("sendmsg(RTM_SETLINK, %q, up)", n.Port(e)), "rtnetlink(7)", func() error { return netlink.LinkSetUp(named(n.Port(e))) })
-	if p.line.Err == nil {
-		p.remarks = append(p.remarks, Blocked(n.Bridge, n.Internal)...)
-	}
 	return p.remarks, p.line.Err
 }
 

@@ -66,8 +66,7 @@ func write(all []wired, closed []string) error {
 	if err != nil {
 		return err
 	}
-	// Closing the socket waits until no processor uses the old rules any more, so another goroutine closes the socket.
-	defer func() { go c.CloseLasting() }()
+	defer hangUp(c)
 	for _, family := range []nftables.TableFamily{nftables.TableFamilyINet, nftables.TableFamilyBridge} {
 		table := &nftables.Table{Name: Table, Family: family}
 		// To delete a table that is missing would be an error.
@@ -89,6 +88,10 @@ func write(all []wired, closed []string) error {
 	}
 	return c.Flush()
 }
+
+// hangUp closes a socket, and waits for nothing. If anybody has just changed rules, the close of any socket of nftables waits until no processor
+// uses the old rules any more, which takes some milliseconds.
+func hangUp(c *nftables.Conn) { go c.CloseLasting() }
 
 // large gives a socket room for a transaction with the rules of hundreds of containers, and for the answers: the kernel acknowledges each
 // rule before we read the first answer. netlink(7), ENOBUFS
