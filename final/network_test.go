@@ -302,3 +302,31 @@ func TestInterfacesOfOthersStay(t *testing.T) {
 		c.nothingLeft()
 	}
 }
+
+// To copy the files of an image may take long. Other containers come and go meanwhile.
+func TestNobodyWaitsForTheStorageOfAnother(t *testing.T) {
+	flags := []string{"--network", "bridge"}
+	storage, plugged := place{side: "state", network: true}, place{side: "state", network: true}
+	for _, p := range places(t, flags, true, "state") {
+		switch {
+		case strings.HasPrefix(p.call, "mkdir(") && strings.Contains(p.call, engine.Storage()):
+			storage = p
+		case p.call == "open(net)":
+			plugged = p
+		}
+	}
+	for p, want := range map[place]error{storage: nil, plugged: unix.EWOULDBLOCK} {
+		c := newNetTrial(t)
+		more := filepath.Join(t.TempDir(), "go-on")
+		cmd := c.interrupted(p, more, flags, "true")
+		require.NoError(t, cmd.Start())
+		c.atStage()
+		lock, err := os.Open(filepath.Join(network.In(engine.Home()), "lock"))
+		require.NoError(t, err)
+		assert.Equal(t, want, unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB), p.call)
+		require.NoError(t, lock.Close())
+		require.NoError(t, os.WriteFile(more, nil, 0o600))
+		require.NoError(t, cmd.Wait(), p.call)
+		c.nothingLeft()
+	}
+}

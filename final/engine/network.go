@@ -31,7 +31,7 @@ type connection struct {
 	// Endpoint is complete after join.
 	*network.Endpoint
 	tell func(string)
-	// store is open from join to plug, and the helper works meanwhile. It waits for the network namespace at the end its of the passage.
+	// store is open from begin to plug, and the helper works meanwhile. It waits for the network namespace at the end its of the passage.
 	store     *network.Store
 	helper    ask.Pending
 	ours, its *os.File
@@ -103,21 +103,34 @@ func isOurNetwork(namespace int) bool {
 	return err == nil && ours.Dev == its.Dev && ours.Ino == its.Ino
 }
 
-// join takes addresses for the container, and writes them down. The helper begins with what needs no network namespace: it starts while
-// others make the container.
+// join takes addresses for the container, and writes them down.
 func (c *connection) join(line *stage.Line) {
 	if c == nil {
 		return
 	}
-	line.Do(fmt.Sprintf("write(%q)", filepath.Join(c.dir, c.network, "endpoints", c.ID+".json")), "flock(2)", 0, func() (err error) {
+	line.Do(fmt.Sprintf("write(%q)", filepath.Join(c.dir, c.network, "endpoints", c.ID+".json")), "flock(2)", 0, func() error {
 		// Without the helper, nobody could remove the network of the container again.
-		if err = ask.Find(); err != nil {
+		if err := ask.Find(); err != nil {
 			return err
 		}
+		s, err := network.Open(c.dir)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		c.joined, err = s.Join(c.network, c.Endpoint)
+		return err
+	})
+}
+
+// begin starts the helper, which does what needs no network namespace while others make the container. From here to the end of plug nobody
+// else can change a network, so what may take long comes before.
+func (c *connection) begin(line *stage.Line) {
+	if c == nil {
+		return
+	}
+	line.Do("clone(final-helper)", "clone(2)", 0, func() (err error) {
 		if c.store, err = network.Open(c.dir); err != nil {
-			return err
-		}
-		if c.joined, err = c.store.Join(c.network, c.Endpoint); err != nil {
 			return err
 		}
 		if c.ours, c.its, err = network.Passage(); err != nil {

@@ -70,6 +70,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 				return err
 			})
 			claim.Close()
+			plugged.begin(line)
 		},
 		Started: func(pid int) error { return noteFirst(id, pid) },
 		Mount: func(mapIDs func(mount int) error) (int, error) {
