@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -57,19 +58,22 @@ type answered struct {
 	err    error
 }
 
-// Begin is Helper without the waiting: the caller has other work, and takes the answer later. The files stay open until then. The helper ends
-// with this process: if somebody kills us, no helper goes on behind the back of the guard.
+// Begin is Helper without the waiting: when the helper has started, the caller has other work, and takes the answer later. The files stay open
+// until then. The helper ends with this process: if somebody kills us, no helper goes on behind the back of the guard.
 func Begin(verb string, question any, files ...*os.File) Pending {
-	q := make(Pending, 1)
+	q, started := make(Pending, 1), make(chan struct{})
+	start := sync.OnceFunc(func() { close(started) })
 	go func() {
 		// The kernel sends the parent-death signal when the thread that made the clone ends.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		var a answered
-		a.answer, a.err = ask(verb, question, files)
+		a.answer, a.err = ask(verb, question, files, start)
+		start()
 		q <- a
 		close(q)
 	}()
+	<-started
 	return q
 }
 
@@ -88,8 +92,8 @@ func (q Pending) Answer(list *stage.List, value any) error {
 	return nil
 }
 
-// ask starts the helper, and reads its answer.
-func ask(verb string, question any, files []*os.File) (answer Answer, err error) {
+// ask starts the helper, calls started, and reads the answer.
+func ask(verb string, question any, files []*os.File, started func()) (answer Answer, err error) {
 	program, err := open()
 	if err != nil {
 		return answer, err
@@ -122,6 +126,7 @@ func ask(verb string, question any, files []*os.File) (answer Answer, err error)
 	}
 	// If the helper has died, nobody reads the question, and the answer is missing, too.
 	read.Close()
+	started()
 	_, _ = write.Write(content)
 	write.Close()
 	if err := json.NewDecoder(output).Decode(&answer); err != nil {
