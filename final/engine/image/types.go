@@ -139,7 +139,7 @@ func CheckDigest(digest string) error {
 	algorithm, hex, found := strings.Cut(digest, ":")
 	switch {
 	case !found:
-		return fmt.Errorf("digest %q: must be sha256: and 64 hexadecimal digits", digest)
+		return fmt.Errorf("digest %q: must be sha256: and 64 lowercase hexadecimal digits", digest)
 	case algorithm != "sha256":
 		return fmt.Errorf("digest %q: %s is not supported, only sha256", digest, algorithm)
 	case len(hex) != 64 || strings.Trim(hex, "0123456789abcdef") != "":

@@ -221,7 +221,7 @@ func TestArchivesThatLieAreRefused(t *testing.T) {
 		"name without an end":    {append(docker(t, layer, "app:1"), entry{strings.Repeat("x", 1<<19), "", ""}), "more than 1024 bytes"},
 		"no images":              {[]entry{{"etc/hello", "hello", ""}}, "final import"},
 		"layout without a blob":  {[]entry{{"index.json", `{"schemaVersion": 2, "manifests": [{"mediaType": "` + image.TypeManifest + `", "digest": "sha256:` + fmt.Sprintf("%064d", 1) + `", "size": 3}]}`, ""}}, "does not exist"},
-		"layout of a path":       {[]entry{{"index.json", `{"manifests": [{"digest": "sha256:../../x"}]}`, ""}}, "64 hexadecimal digits"},
+		"layout of a path":       {[]entry{{"index.json", `{"manifests": [{"digest": "sha256:../../x"}]}`, ""}}, "64 lowercase hexadecimal digits"},
 		"layout that is no JSON": {[]entry{{"index.json", "[", ""}}, "index.json"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -90,11 +90,11 @@ func TestLiesAreRefused(t *testing.T) {
 		"diff ID is a path": {func(s *sample) image.Descriptor {
 			s.config.RootFS.DiffIDs[2] = "sha256:../../../../etc"
 			return s.root()
-		}, "64 hexadecimal digits"},
+		}, "64 lowercase hexadecimal digits"},
 		"digest is a path": {func(s *sample) image.Descriptor {
 			s.manifest.Layers[2].Digest = "sha256:../../../../etc"
 			return s.root()
-		}, "64 hexadecimal digits"},
+		}, "64 lowercase hexadecimal digits"},
 		"digest of another kind": {func(s *sample) image.Descriptor {
 			s.manifest.Layers[2].Digest = "sha512:" + strings.Repeat("0", 128)
 			return s.root()
