@@ -147,8 +147,10 @@ func (c *connection) plug(line *stage.Line, namespace *os.File) {
 	var records stage.List
 	var remarks []string
 	line.Wait("wait(final-helper)", "wait4(2)", func() error {
-		// A helper that is gone says why.
-		_ = network.Pass(c.ours, namespace)
+		// Our copy of the helper's end is open, so this succeeds even if the helper is gone. If it fails, close lets the helper give up.
+		if err := network.Pass(c.ours, namespace); err != nil {
+			return err
+		}
 		return c.helper.Answer(&records, &remarks)
 	})
 	c.close()
