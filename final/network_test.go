@@ -315,6 +315,8 @@ func TestNobodyWaitsForTheStorageOfAnother(t *testing.T) {
 			plugged = p
 		}
 	}
+	require.NotEmpty(t, storage.call, "there is no such stage")
+	require.NotEmpty(t, plugged.call, "there is no such stage")
 	for p, want := range map[place]error{storage: nil, plugged: unix.EWOULDBLOCK} {
 		c := newNetTrial(t)
 		more := filepath.Join(t.TempDir(), "go-on")
