@@ -160,8 +160,8 @@ test-podman test-podman-rootless test-containerd test-docker: test-%: need-go ne
 	@RUNTIME="$(or $(RUNTIME),$(CURDIR)/build/final)"; export RUNTIME; \
 	go test -tags engines -count=1 -run '^Test(Session|Terminal|$($*_tests))' $(if $(SUDO),-exec "$(as_root) 'RUNTIME=$$RUNTIME'") ./internal/engine
 
-# critest is the test suite of Kubernetes for container runtimes. It, containerd 2 and the runc of these days are not among the modules
-# of the workshop.
+# critest is the test suite of Kubernetes for container runtimes. The modules of the workshop have neither critest nor containerd 2, and
+# distributions have an older runc.
 CRI_TOOLS := v1.37.0
 CONTAINERD_2 := v2.4.2
 RUNC := v1.5.3

@@ -31,7 +31,8 @@ type connection struct {
 	// Endpoint is complete after join.
 	*network.Endpoint
 	tell func(string)
-	// store is open from begin to plug, and the helper works meanwhile. It waits for the network namespace at the end its of the passage.
+	// store is open from begin to plug, while the helper works. A passage leads from final, which has the end ours, to the helper, which waits
+	// at the end its for the network namespace.
 	store     *network.Store
 	helper    ask.Pending
 	ours, its *os.File

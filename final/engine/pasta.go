@@ -38,9 +38,9 @@ func pastaArgs(ports []network.Port) []string {
 	return args
 }
 
-// leavesLoopbackAlone reports whether this pasta takes a connection from 127.0.0.1 of the host for what it is. A pasta from before November 2024
-// continues the connection at 127.0.0.1 of the container, where a server may trust everybody, and no argument stops that. Later it is a wish:
-// --host-lo-to-ns-lo. Debian leaves the version out, so we look for the wish.
+// leavesLoopbackAlone reports whether this pasta passes no connection on to 127.0.0.1 of the container, where a server may trust everybody.
+// A pasta from before November 2024 does so for every connection from 127.0.0.1 of the host, and no option stops that. A newer one does so
+// only with the option --host-lo-to-ns-lo. Debian's pasta does not tell its version, so we look for this option in the help.
 func leavesLoopbackAlone(program string) bool {
 	said, _ := exec.Command(program, "--help").CombinedOutput()
 	return bytes.Contains(said, []byte("--host-lo-to-ns-lo"))

@@ -190,8 +190,8 @@ func statusField(t testing.TB, pid int, name string) string {
 	return ""
 }
 
-// greedy is a script that waits for release, and then takes more memory than its limit. With cgroups of version 2, containerd 1 watches
-// the memory of a container only after the start, so containerd 1 would miss an OOM kill before that.
+// greedy is a script that waits for release, and then takes more memory than its limit. containerd 1 watches the memory of a container
+// only after the start, so it would miss an earlier OOM kill. With cgroups of version 2 it needs longer for that, and misses more.
 const greedy = "until [ -e /go ]; do sleep 0.01; done; x=a; while :; do x=$x$x; done"
 
 // release lets the script greedy go on. pid is the script's, or that of its container.
