@@ -186,7 +186,7 @@ func explained(name string, err error) error {
 	case errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
 		return fmt.Errorf("%s: %w (no such image, or you may not have it: final login)", name, err)
 	case errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("%s: %w (the registry has no such image: look at the name and the tag)", name, err)
+		return fmt.Errorf("%s: %w (the registry has no such repository or tag: look at the name and the tag)", name, err)
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
