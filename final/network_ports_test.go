@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -264,8 +265,11 @@ func TestPublishedPortsGoWhenRunIsKilled(t *testing.T) {
 	var killed *exec.ExitError
 	require.ErrorAs(t, cmd.Wait(), &killed)
 	c.nothingLeft()
-	_, err = connect(t, nil, "tcp", "127.0.0.1", 8080)
-	require.ErrorIs(t, err, unix.ECONNREFUSED)
+	// The network's process learns from the files of the network that the container is gone, a moment later.
+	require.Eventually(t, func() bool {
+		_, err := connect(t, nil, "tcp", "127.0.0.1", 8080)
+		return errors.Is(err, unix.ECONNREFUSED)
+	}, patience, time.Millisecond)
 }
 
 // The kernel remembers senders of UDP packets. A sender that never stops, and keeps its port, still reaches the next container.

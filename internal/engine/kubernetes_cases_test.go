@@ -103,7 +103,7 @@ func (c *cluster) typeCase(t *testing.T, name, class string, port int) {
 	file(t, filepath.Join(dir, "commands"), commands.String())
 	var seen bytes.Buffer
 	shell.Stdout, shell.Stderr = &seen, &seen
-	require.NoError(t, shell.Run())
+	require.NoError(t, shell.Run(), "%s", &seen)
 	if !assert.Equal(t, string(expected), seen.String()) {
 		t.Log(at.kubectl("get", "pods", "-o", "wide"), "\n", at.kubectl("get", "events", "--sort-by=.lastTimestamp"))
 	}

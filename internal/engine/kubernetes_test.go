@@ -203,7 +203,7 @@ func (c *cluster) removePods() {
 		return
 	default:
 	}
-	_ = try(c, "kubectl", "delete", "deployments,jobs,pods", "--all", "--all-namespaces", "--grace-period=1", "--timeout=50s")
+	_ = try(c, "kubectl", "delete", "deployments,daemonsets,statefulsets,replicasets,cronjobs,jobs,pods", "--all", "--all-namespaces", "--grace-period=1", "--timeout=50s")
 	until(c, "the last pod is gone", func() bool { return c.ctr("task", "list", "--quiet") == "" }, c.kubelet.log)
 	// The kubelet leaves ended Pods to containerd for a while, with their user namespaces.
 	c.containerd.removePods()

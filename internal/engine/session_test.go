@@ -128,7 +128,8 @@ func first() (int, error) {
 		return 0, err
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(os.Environ(), roleVariable+"=tests", "TMPDIR="+state+"/tmp", "HOME="+state+"/home")
+	// The directory of a login, XDG_RUNTIME_DIR, is not in the session's /run.
+	cmd.Env = append(os.Environ(), roleVariable+"=tests", "TMPDIR="+state+"/tmp", "HOME="+state+"/home", "XDG_RUNTIME_DIR=")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, inherited
 	if err := cmd.Start(); err != nil {
 		return 0, err
