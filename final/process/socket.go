@@ -70,7 +70,7 @@ func (s Socket) identify() error {
 func (s Socket) receive(size int) (*message, error) {
 	buffer, control := make([]byte, size), make([]byte, unix.CmsgSpace(4*maxRights)+unix.CmsgSpace(unix.SizeofUcred))
 	for {
-		n, m, _, _, err := unix.Recvmsg(int(s), buffer, control, unix.MSG_CMSG_CLOEXEC)
+		n, m, flags, _, err := unix.Recvmsg(int(s), buffer, control, unix.MSG_CMSG_CLOEXEC)
 		switch {
 		// The process has ended with a message of ours unread. The kernel reports this once, before the last messages of the process.
 		case err == unix.EINTR, err == unix.ECONNRESET:
@@ -83,6 +83,11 @@ func (s Socket) receive(size int) (*message, error) {
 		received := &message{data: buffer[:n]}
 		if err := received.parse(control[:m]); err != nil {
 			return nil, err
+		}
+		if flags&unix.MSG_CTRUNC != 0 {
+			// We would wait for the missing descriptors, and the process waits for us. unix(7)
+			received.close()
+			return nil, fmt.Errorf("receive descriptors: %w (raise the limit nofile of final)", unix.EMFILE)
 		}
 		if n < 4 {
 			received.close()

@@ -71,6 +71,23 @@ func TestOnlyTheFirstProcessSaysWhichOneGoesOn(t *testing.T) {
 	assert.Zero(t, pid)
 }
 
+// The kernel leaves out descriptors for which we have no room. Nobody may wait for them.
+func TestDescriptorsWithoutRoomAreAFailure(t *testing.T) {
+	p, theirs := connected(t)
+	free, err := unix.Dup(0)
+	require.NoError(t, err)
+	require.NoError(t, unix.Close(free))
+	require.NoError(t, Socket(theirs.Fd()).send(says(become.WordFilesystems, 0), 0, 0))
+	var limit unix.Rlimit
+	require.NoError(t, unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &limit))
+	require.NoError(t, unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(free) + 1, Max: limit.Max}, nil))
+	_, err = p.Socket.receive(maxMessage)
+	require.NoError(t, unix.Prlimit(0, unix.RLIMIT_NOFILE, &limit, nil))
+	assert.ErrorIs(t, err, unix.EMFILE)
+	_, err = unix.FcntlInt(uintptr(free), unix.F_GETFD, 0)
+	assert.Equal(t, unix.EBADF, err, "the descriptor for which there was room")
+}
+
 func TestDescriptorsThatNobodyHasAskedForAreClosed(t *testing.T) {
 	p, theirs := connected(t)
 	count := func() int {
