@@ -267,7 +267,9 @@ func (c *Container) endRest() (taken bool, err error) {
 	// with its maker, and a process of exec cannot join the PID namespace any more. Both may need a moment. If the container has frozen its
 	// cgroup, they have to thaw first.
 	for deadline := time.Now().Add(comingTimeout); len(left) > 0 && (empty || c.unborn) && time.Now().Before(deadline); {
-		c.thaw()
+		if joining(left) {
+			c.thaw()
+		}
 		time.Sleep(10 * time.Millisecond)
 		left, err = c.running()
 	}
@@ -275,6 +277,16 @@ func (c *Container) endRest() (taken bool, err error) {
 		return len(left) > 0, nil
 	}
 	return false, errors.Join(err, c.Cgroup.Kill(unix.SIGKILL))
+}
+
+// joining reports whether all processes are still in our PID namespace, on their way into the container's. Others belong to a container that
+// has taken the cgroups, and that somebody may have paused.
+func joining(pids []int) bool {
+	ours, _ := os.Readlink("/proc/self/ns/pid")
+	return !slices.ContainsFunc(pids, func(pid int) bool {
+		theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
+		return theirs != ours && !errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // running returns the processes in the cgroups that are not just ending: such a process is listed a moment longer.
