@@ -187,3 +187,24 @@ func TestWhatJoinsAContainerHasNoGroupsOfTheCaller(t *testing.T) {
 	require.Equal(t, result{}, c.final("delete", "--force", c.id))
 	c.nothingLeft()
 }
+
+// In a user namespace of its own, or with CAP_SYS_ADMIN, a container can mount the cgroup of version 2 that it is in, and kill all processes
+// there. So it must not stay in the cgroup of whoever has started final.
+func TestAContainerThatCanMountIsNotInTheCgroupOfTheCaller(t *testing.T) {
+	unifiedTree(t)
+	unified := func(pid int) string {
+		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+		require.NoError(t, err)
+		_, line, _ := strings.Cut("\n"+string(content), "\n0::")
+		line, _, _ = strings.Cut(line, "\n")
+		return line
+	}
+	profile := file(t, "profile.json", `{"defaultAction": "SCMP_ACT_ALLOW"}`)
+	for _, flag := range []string{"--security-opt=seccomp=unconfined", "--security-opt=seccomp=" + profile, "--cap-add=SYS_ADMIN", "--privileged"} {
+		c := newTrial(t)
+		c.detached(kept, flag)
+		assert.Equal(t, "/container-workshop-"+c.id, "/"+filepath.Base(unified(c.first())), flag)
+		require.Equal(t, result{}, c.final("delete", "--force", c.id), flag)
+		c.nothingLeft()
+	}
+}

@@ -129,7 +129,8 @@ func newIn(mode Mode, trees []tree, cgroupsPath string, resources *specs.LinuxRe
 }
 
 // Lean leaves out the tree of version 2 of a hybrid host unless a limit needs it, because a process joins the other trees faster, see
-// Tasks. The container then stays in the cgroup of the runtime in that tree.
+// Tasks. The container then stays in the cgroup of the runtime in that tree. A container that can mount this tree must not stay there: it
+// could freeze and kill the runtime, unless the host has mounted the tree with nsdelegate. cgroup-v2.rst, "Delegation"
 func (c *Cgroup) Lean() *Cgroup {
 	if c.Mode == Hybrid && len(c.needed) == 0 {
 		c.Dirs = slices.DeleteFunc(c.Dirs, func(d Dir) bool { return d.Version == 2 })

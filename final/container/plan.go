@@ -201,7 +201,7 @@ func newCgroup(q *Request, tell func(string)) (*cgroup.Cgroup, error) {
 		path = "/" + q.ID
 	}
 	groups, err := cgroup.New(path, resources)
-	if err == nil && q.OwnCgroups {
+	if err == nil && q.Lean {
 		return groups.Lean(), nil
 	}
 	// Other engines may look for the container in any tree: systemd does in the tree of version 2.

@@ -64,9 +64,10 @@ type Request struct {
 	NoPivot bool
 	// OldKeyring keeps the session keyring of the caller.
 	OldKeyring bool
-	// OwnCgroups says that nobody else looks at the cgroups of the container. So it joins only the cgroups that its limits need, and
-	// removes them when the command ends.
+	// OwnCgroups says that nobody else looks at the cgroups of the container. So final removes them when the command ends.
 	OwnCgroups bool
+	// Lean says that the container cannot mount cgroups, so it joins only those that its limits need: see [cgroup.Cgroup.Lean].
+	Lean bool
 	// NoCgroups makes no cgroups, because the host gives the user none.
 	NoCgroups bool
 	// Init puts a small process 1 in front of the command, which reaps orphans.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -60,7 +61,7 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 	plugged := connect(root, options, config, store.Tell)
 	request := &container.Request{
 		ID: id, Spec: config, Root: lower.tree, Init: options.Init, Size: console.Size(), Explain: options.Explain,
-		SystemdCgroup: systemd, OwnCgroups: true, NoCgroups: noCgroups,
+		SystemdCgroup: systemd, OwnCgroups: true, Lean: mountsNothing(options, config), NoCgroups: noCgroups,
 		Devices: deviceSources(options),
 		Claim:   func() error { return checkStorage(root, id) },
 		Prepare: func(line *stage.Line) {
@@ -92,6 +93,12 @@ func MakeRequest(store *container.Store, options *flags.Options, command []strin
 		request.Network = func(line *stage.Line, namespace *os.File) { plugUser(by, id, options.Publish, line, namespace) }
 	}
 	return request, request.Check()
+}
+
+// mountsNothing reports whether the container has the default profile, and without CAP_SYS_ADMIN: then it can neither mount anything nor make
+// a user namespace, in which it could mount.
+func mountsNothing(options *flags.Options, config *specs.Spec) bool {
+	return options.Seccomp == "" && !options.Unconfined() && !slices.Contains(config.Process.Capabilities.Bounding, "CAP_SYS_ADMIN")
 }
 
 // configure returns the configuration that the flags ask for.
