@@ -71,7 +71,7 @@ func TestAnOrdinaryUserHasFuseOverlayfsForAnImage(t *testing.T) {
 	c.nothingLeft()
 }
 
-// fuse-overlayfs serves a mount that nobody has any more if somebody kills final before the container has it.
+// If somebody kills final before the container has the mount, nobody needs fuse-overlayfs any more.
 func TestAKilledFinalLeavesNoFuseOverlayfs(t *testing.T) {
 	c := asPersonWithoutOverlay(t)
 	fifos := map[string]string{}

@@ -67,7 +67,7 @@ func waits(t *testing.T, server net.Listener) bool {
 const newPasta = `case $1 in --help) echo --host-lo-to-ns-lo ;; *) exec REAL "$@" ;; esac`
 
 // openPasta is a script for [trial.instead]: a pasta that final takes for new, and that continues connections at the container's loopback interface.
-// That is a wish of a new pasta, and a habit of an old pasta.
+// A new pasta does so with an argument, and an old pasta always.
 const openPasta = `case $1 in --help) echo --host-lo-to-ns-lo; exit ;; esac
 	case $(REAL --help 2>&1) in *--host-lo-to-ns-lo*) set -- --host-lo-to-ns-lo "$@" ;; esac; exec REAL "$@"`
 

@@ -104,7 +104,7 @@ func TestAnOrdinaryUserPublishesAPort(t *testing.T) {
 			c := asPerson(t, ranges)
 			c.withNetwork(carrier)
 			if carrier == "pasta" {
-				// This pasta may be one that final takes for no port.
+				// final publishes no ports with an old pasta. This pasta may be old, so it says that it is new.
 				c.instead(carrier, newPasta)
 			}
 			server := c.speak(c.runArgs([]string{"--publish", "192.0.2.1:45678:80"}, "/usr/bin/perl", "-e", `

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package alive runs in every process that is final. It tells whether a process that somebody has written down still runs. The PID alone does
-// not tell: the kernel gives the number to another process later. So a note also has the time at which the process started.
+// Package alive runs in every process that is final. It writes a note about a process, and later finds out whether this process still runs. The
+// PID is not enough, because the kernel gives the number to another process later. So a note also has the time at which the process started.
 package alive
 
 import (
@@ -27,7 +27,7 @@ func Noted(note []byte) (pid int) {
 	return pid
 }
 
-// Is reports whether the process that has started at a time still runs. A zombie runs no more.
+// Is reports whether the process that has started at a time still runs. A zombie does not run.
 func Is(pid int, noted string) bool {
 	started, state := Started(pid)
 	return pid > 0 && started != "" && started == noted && state != "Z" && state != "X"
@@ -49,7 +49,7 @@ func Started(pid int) (started, state string) {
 	return started, state
 }
 
-// readStat reads /proc/PID/stat, or nothing if the process is gone. The kernel writes the line at once. os.ReadFile would ask epoll(7) about
+// readStat reads /proc/PID/stat, or nothing if the process is gone. One read returns the whole line. os.ReadFile would ask epoll(7) about
 // the file, and final reads the line some ten times for a container.
 func readStat(pid int) []byte {
 	fd, err := unix.Open(fmt.Sprintf("/proc/%d/stat", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)

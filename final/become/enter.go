@@ -15,7 +15,7 @@ import (
 // the first process, starts a second one, and ends. The second process goes on with the list. CLONE_PARENT makes it a child of the host
 // side, too. pid_namespaces(7)
 //
-// A clone by Go would do for a new user namespace, but then Go copies the memory of final for the new process. A list has hardly any memory.
+// For a new user namespace, one clone by Go would be enough. But Go would copy the memory of final, and a list has hardly any memory to copy.
 //
 //	host side                     first process                     second process
 //	clone, execve --------------> not dumpable any more

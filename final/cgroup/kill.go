@@ -38,8 +38,8 @@ func procsBelow(dir string) ([]int, error) {
 	return slices.Compact(pids), err
 }
 
-// readProcs returns the processes of one cgroup. The kernel writes 0 for a process of another PID namespace. A cgroup that is for threads only
-// has no list: their processes are in the list of a cgroup above. A container that may write to its cgroups can make such a cgroup.
+// readProcs returns the processes of one cgroup. The kernel writes 0 for a process of another PID namespace. A threaded cgroup has no list: its
+// processes are in the list of a cgroup above. A container that may write to its cgroups can make a threaded cgroup.
 // cgroup-v2.rst, "Threads"
 func readProcs(dir string) ([]int, error) {
 	words, err := readWords(path.Join(dir, "cgroup.procs"))

@@ -34,8 +34,8 @@ type Place struct {
 // system asks who looks. Nobody looks at the file then, and execve says what is wrong with it.
 var errUnseen = errors.New("only the container can see this file")
 
-// maxDirs bounds the directories of PATH, and maxSteps the steps of leadsThroughSelf. An image chooses how long a look into a directory takes,
-// and it takes the time of final, which the limits of the container do not cover.
+// maxDirs bounds the directories of PATH, and maxSteps the steps of leadsThroughSelf. An image can make each step slow, and the limits of the
+// container do not cover the time that final spends.
 const (
 	maxDirs  = 1000
 	maxSteps = 1000

@@ -86,7 +86,7 @@ func TestAPathOfManyDirectoriesIsNotSearched(t *testing.T) {
 	assert.Equal(t, StatusFailed, Status(err))
 }
 
-// A link of the image can lead through many directories. They are looked at only so often.
+// A link of the image can lead through many directories, again and again. final gives up after so many steps.
 func TestALongWayToAMissingCommandIsShort(t *testing.T) {
 	place, deep := ofHost(t), filepath.Join(t.TempDir(), strings.Repeat("d/", 50))
 	assert.NoError(t, os.MkdirAll(deep, 0o755))

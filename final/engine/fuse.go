@@ -51,7 +51,7 @@ func mountLayers(o rootfs.Overlay, mark string) (mount int, err error) {
 }
 
 // fuseOverlay makes a mount for fuse-overlayfs, which is attached nowhere, and starts fuse-overlayfs. The program goes on in the background. It
-// ends when the mount is gone: with the container, or with us as long as nobody but us has the mount. fuse-overlayfs(1), fuse(4)
+// ends when the mount is gone: with the container, or with final if the container does not have the mount yet. fuse-overlayfs(1), fuse(4)
 func fuseOverlay(program string, o rootfs.Overlay) (mount int, err error) {
 	// fuse-overlayfs would attach a mount of its own, in a mount namespace that does not end before fuse-overlayfs does. So we make the mount,
 	// and fuse-overlayfs only gets the device through which the kernel asks for files.
