@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -226,12 +227,15 @@ func publicDir() (string, error) {
 	return dir, os.Chmod(dir, 0o755)
 }
 
-// copyFile copies an executable.
+// copyFile copies an executable. Meanwhile no other check may start a process: until its execve, that process would have the copy open for
+// writing, too, and the kernel executes no such file. execve(2), ETXTBSY
 func copyFile(from, dir string) (string, error) {
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return "", unclear(err)
 	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	to := filepath.Join(dir, filepath.Base(from))
 	return to, os.WriteFile(to, data, 0o755)
 }
