@@ -72,8 +72,10 @@ func crowdSection(crowds map[string]crowd, versions [3]string) string {
 %d Pods with the same runtime start at once. The node has %d processors, Kubernetes %s, containerd %s and
 runc %s. The runtimes take turns, and the second round counts: in the first round the programs that both runtimes share
 still grow. **Created to ready** is the time between two events of the API server. This time includes everything: scheduler,
-kubelet, network and containerd. A Pod is two containers and a shim. The shim is the same program for both runtimes, and
-needs most of the memory. The memory of the control plane does not count.
+kubelet, network and containerd.
+
+A Pod is two containers and a shim. The shim is the same program for both runtimes, and needs most of the memory. The memory
+of the control plane does not count.
 [From one machine to many](KUBERNETES.md) has the cluster, and
 `+"`make test-kubernetes FLAGS='-run TestKubernetesManyPods'`"+` writes this section again.
 
