@@ -95,7 +95,7 @@ func TestAContainerOfAnOrdinaryUserThatHasLostItsStateKeepsItsFiles(t *testing.T
 	c.keepsItsFiles(parentOf(c.first()))
 }
 
-// Nobody is left who holds a lock, and no cgroup leads to the processes.
+// The monitor was killed, so its lock is gone. Without cgroups, only the note in the storage tells that process 1 runs.
 func TestAContainerThatHasLostItsStateAndItsMonitorKeepsItsFiles(t *testing.T) {
 	c := asPerson(t, ranges)
 	c.detached("echo mine >/data; " + kept)

@@ -150,7 +150,7 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	assert.NotContains(t, arrive(t, from, to, attacks, last), false)
 }
 
-// Somebody has removed the file of a container that lives. The next rules do not know the container, so it can send nothing.
+// If you remove the lease of a running container, the next rules do not know the container. Its packets are then dropped.
 func TestAContainerWithoutAPlaceSendsNothing(t *testing.T) {
 	c := newNetTrial(t)
 	attacker := c.start("attacker", "--network", "bridge")

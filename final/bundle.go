@@ -18,7 +18,7 @@ import (
 	"container-workshop/final/spec"
 )
 
-// A bundle has the flags of create, and of run --bundle. Somebody else has written its config.json. bundle.md
+// bundle holds the flags of create and of run --bundle, for a config.json that the caller has written. bundle.md
 type bundle struct {
 	dir, config                         string
 	pidFile, consoleSocket, pidfdSocket string

@@ -39,7 +39,7 @@ func (p *Program) hold() {
 }
 
 // takeLeave adds the last message to the host side. When the connection ends after this message, the command runs. The container starts even
-// if start was killed and so nobody reads the message. send(2), unix(7)
+// if start was killed, and the message reaches nobody. send(2), unix(7)
 func (p *Program) takeLeave() {
 	if p.Explain {
 		p.SendTimes(WordTimes)

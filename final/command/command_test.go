@@ -72,7 +72,7 @@ func TestWhatTheKernelDoesNotSayOfAFileThatItCannotLoad(t *testing.T) {
 	}
 }
 
-// Nobody searches so many directories, and their errors would take more memory than the host has.
+// Each directory would add to the error message, so a long PATH could use up the time and the memory of the host.
 func TestAPathOfManyDirectoriesIsNotSearched(t *testing.T) {
 	place := ofHost(t)
 	place.Cwd = t.TempDir()
